@@ -1,0 +1,1 @@
+//! What the operator wrote, parsed into a configuration that is valid by construction.

@@ -1,0 +1,1 @@
+//! The values of the protocol: names, digests, references. Pure; nothing here does I/O.

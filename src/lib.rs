@@ -1,0 +1,6 @@
+//! Portcullis, a registry for container images.
+
+pub mod config;
+pub mod domain;
+pub mod server;
+pub mod tls;

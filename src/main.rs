@@ -1,0 +1,3 @@
+//! The `portcullis` program: arguments, configuration, command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The accept loop: TLS, limits, and a graceful end.
