@@ -1,6 +1,8 @@
 //! Portcullis, a registry for container images.
 
+pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod server;
+pub mod storage;
 pub mod tls;

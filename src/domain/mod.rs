@@ -1,1 +1,35 @@
-//! The values of the protocol: names, digests, references. Pure; nothing here does I/O.
+//! The values of the protocol and of policy: names, digests, references, grants. Pure: nothing here does I/O.
+//!
+//! Every value is parsed once, at the edge; after that no raw string identifies anything.
+
+pub mod account_name;
+pub mod action;
+pub mod byte_range;
+pub mod descriptor;
+pub mod digest;
+pub mod glob;
+pub mod grantee;
+pub mod hasher;
+pub mod manifest;
+pub mod media_type;
+pub mod peer_address;
+pub mod reference;
+pub mod repository_name;
+pub mod strict_json;
+pub mod tag;
+pub mod upload_id;
+
+pub use account_name::AccountName;
+pub use action::{Action, Actions};
+pub use byte_range::{ByteRange, ContentRange};
+pub use descriptor::Descriptor;
+pub use digest::{Algorithm, Digest};
+pub use glob::Glob;
+pub use grantee::Grantee;
+pub use hasher::Hasher;
+pub use manifest::Manifest;
+pub use media_type::MediaType;
+pub use reference::Reference;
+pub use repository_name::RepositoryName;
+pub use tag::Tag;
+pub use upload_id::UploadId;

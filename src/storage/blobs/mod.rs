@@ -1,0 +1,83 @@
+//! Where blob contents lie. A content is received into a staging area of its upload session, hashed while it is written, and
+//! published under a key when its digest is known to be right.
+
+use std::ops::Range;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::StorageError;
+use crate::domain::{Algorithm, Digest, Hasher, UploadId};
+
+/// Bytes on their way in (from a client) or out (to one). An error from a client's body ends the stream.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, StorageError>> + Send>>;
+
+/// Where a published blob lies, in words of the backend; kept in the database beside the digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BlobKey(pub String);
+
+/// An upload session's content so far: its length and the hash of it. Both are stored in the database between requests.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// Whose content it is.
+    pub upload: UploadId,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The hash of these bytes.
+    pub hasher: Hasher,
+}
+
+impl Staged {
+    /// Nothing received yet.
+    pub fn empty(upload: UploadId, algorithm: Algorithm) -> Self {
+        Self { upload, length: 0, hasher: Hasher::new(algorithm) }
+    }
+}
+
+/// What an append left behind: the new state, and whether the body ended as it should.
+#[derive(Debug)]
+pub struct Appended {
+    /// The content with all bytes that were received, written and hashed.
+    pub staged: Staged,
+    /// Why the body ended early, if it did; the bytes before that are part of `staged`.
+    pub broken: Option<StorageError>,
+}
+
+/// A store of blob contents. Every method may be called from any task; contents of different sessions do not wait for each other.
+#[async_trait]
+pub trait BlobStore: Send + Sync + 'static {
+    /// Appends `body` to the session's content, writing and hashing it in one pass. Bytes beyond `staged.length` that an earlier,
+    /// interrupted append left in the staging area are dropped first.
+    ///
+    /// With `durable`, the returned state survives power loss when this returns (for a state that is going to be stored
+    /// in the database); without it, only [`BlobStore::publish`] makes the content durable.
+    ///
+    /// Errors: [`StorageError::Full`] before a byte is written below the free-space floor, or when the disk fills up.
+    async fn append(&self, staged: Staged, body: ByteStream, durable: bool) -> Result<Appended, StorageError>;
+
+    /// The digest of the session's content by another algorithm than the one it was hashed with (read back; rare).
+    async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError>;
+
+    /// Makes the session's content durable under `digest`, which the caller has compared with the staged hash. The staging area
+    /// is gone afterwards. Publishing what is already there is no error: the existing content stays (it is the same, unless its
+    /// length differs or it is missing, in which case it is replaced).
+    async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError>;
+
+    /// Drops the session's content. Dropping what is not there is no error.
+    async fn discard(&self, upload: UploadId) -> Result<(), StorageError>;
+
+    /// The bytes of `range` (half-open, within the blob's length). The first chunk has been read when this returns, so that a
+    /// missing or short content is an error here and not in the middle of a response: [`StorageError::Damaged`].
+    async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError>;
+
+    /// The length in bytes of a published content; `None` where it is missing.
+    async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
+
+    /// Removes a published content. Removing what is not there is no error.
+    async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
+
+    /// Bytes free for blobs, where the backend knows a limit.
+    async fn free_space(&self) -> Result<Option<u64>, StorageError>;
+}

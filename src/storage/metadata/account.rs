@@ -1,0 +1,59 @@
+//! Users. Every change bumps the policy version.
+
+use async_trait::async_trait;
+
+use crate::domain::AccountName;
+use crate::storage::StorageError;
+
+/// A user to be added.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name to log in with.
+    pub name: AccountName,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+    /// Whether all is allowed.
+    pub admin: bool,
+}
+
+/// A user as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The name to log in with.
+    pub name: AccountName,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+    /// Whether all is allowed.
+    pub admin: bool,
+    /// Whether nothing is.
+    pub disabled: bool,
+    /// Grows when outstanding tokens must end: on disabling, a new password, removal and re-creation. Unique over all users and time.
+    pub epoch: i64,
+    /// When the user was added.
+    pub created_at: i64,
+}
+
+/// Users by name.
+#[async_trait]
+pub trait Users {
+    /// Adds a user. `false`, and nothing done, where the name is taken (by a user; later also by a robot).
+    async fn add_user(&self, user: NewUser) -> Result<bool, StorageError>;
+
+    /// The user of this name.
+    async fn user(&self, name: &AccountName) -> Result<Option<UserRecord>, StorageError>;
+
+    /// All users in ASCII order.
+    async fn users(&self) -> Result<Vec<UserRecord>, StorageError>;
+
+    /// Sets the password and a new epoch. `false` where there is no such user.
+    async fn set_password(&self, name: &AccountName, password_hash: String) -> Result<bool, StorageError>;
+
+    /// Replaces the hash of the same password by one with other parameters, if it is still `old`; no new epoch, no new policy version.
+    async fn rehash_password(&self, name: &AccountName, old: &str, new: String) -> Result<bool, StorageError>;
+
+    /// Disables or enables; disabling sets a new epoch. `false` where there is no such user.
+    async fn set_disabled(&self, name: &AccountName, disabled: bool) -> Result<bool, StorageError>;
+
+    /// Removes the user and the grants given to it. `false` where there is no such user.
+    async fn remove_user(&self, name: &AccountName) -> Result<bool, StorageError>;
+}

@@ -1,0 +1,38 @@
+//! Everything that is not a blob's content: repositories, manifests, tags, links to blobs, upload sessions, users, grants, keys.
+//!
+//! One small trait per noun; [`Metadata`] is all of them. Every method is one transaction, durable when it returns.
+//! Times are whole seconds since the Unix epoch.
+
+mod account;
+mod grant;
+mod key;
+mod link;
+mod manifest;
+mod repository;
+mod tag;
+mod upload;
+
+pub use account::{NewUser, UserRecord, Users};
+pub use grant::{GrantRecord, Grants};
+pub use key::{TokenKeyRecord, TokenKeys};
+pub use link::{BlobLinks, BlobRecord};
+pub use manifest::{Manifests, NewManifest, Precondition, PutOutcome, ReferrerRecord, StoredManifest};
+pub use repository::{Repositories, RepositorySummary};
+pub use tag::{TagRecord, Tags};
+pub use upload::{UploadRecord, Uploads};
+
+use async_trait::async_trait;
+
+use super::StorageError;
+
+/// A complete metadata store.
+#[async_trait]
+pub trait Metadata:
+    Repositories + Manifests + Tags + BlobLinks + Uploads + Users + Grants + TokenKeys + Send + Sync + 'static
+{
+    /// A number that grows with every change of users, grants or keys, by whatever process; policy is read again when it does.
+    async fn policy_version(&self) -> Result<i64, StorageError>;
+
+    /// Whether the database answers and can be written: for readiness.
+    async fn ping(&self) -> Result<(), StorageError>;
+}

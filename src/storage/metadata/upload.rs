@@ -1,0 +1,55 @@
+//! Upload sessions between requests: whose they are, how far they came, and the hash state to go on from.
+
+use async_trait::async_trait;
+
+use crate::domain::{Algorithm, RepositoryName, UploadId};
+use crate::storage::StorageError;
+
+/// A session as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// Its name.
+    pub id: UploadId,
+    /// The repository that the blob is for.
+    pub repository: RepositoryName,
+    /// The subject that opened it; nobody else finds it.
+    pub subject: String,
+    /// What its content is hashed with.
+    pub algorithm: Algorithm,
+    /// How many bytes have been received.
+    pub length: u64,
+    /// The hash state after these bytes ([`crate::domain::Hasher::save`]).
+    pub hash_state: Vec<u8>,
+    /// When it last made progress.
+    pub updated_at: i64,
+}
+
+/// Upload sessions.
+#[async_trait]
+pub trait Uploads {
+    /// Stores a new session (`updated_at` is set by the store). Does not create the repository.
+    async fn create_upload(&self, upload: UploadRecord) -> Result<(), StorageError>;
+
+    /// The session, where it is of this repository and this subject.
+    async fn upload(
+        &self,
+        repository: &RepositoryName,
+        subject: &str,
+        id: UploadId,
+    ) -> Result<Option<UploadRecord>, StorageError>;
+
+    /// Stores progress: algorithm, length and hash state. `false` where the session is gone.
+    async fn save_upload(
+        &self,
+        id: UploadId,
+        algorithm: Algorithm,
+        length: u64,
+        hash_state: Vec<u8>,
+    ) -> Result<bool, StorageError>;
+
+    /// Ends the session. `false` where it is gone.
+    async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError>;
+
+    /// Up to `limit` sessions without progress since `before`.
+    async fn stale_uploads(&self, before: i64, limit: u32) -> Result<Vec<UploadId>, StorageError>;
+}
