@@ -3,6 +3,8 @@
 pub mod auth;
 pub mod config;
 pub mod domain;
+pub mod http;
+pub mod registry;
 pub mod server;
 pub mod storage;
 pub mod tls;

@@ -1,0 +1,259 @@
+//! Failures as the protocol tells them: the one place that maps them to statuses and codes
+//! (OCI distribution specification, "Error Codes").
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::challenge::Challenge;
+use super::headers::value;
+use crate::registry::{RegistryError, StorageError};
+
+/// The codes of the specification, and the few of Docker's that clients know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A blob that a manifest refers to, or that was asked for, is not there.
+    BlobUnknown,
+    /// An upload cannot go on like this.
+    BlobUploadInvalid,
+    /// No such upload session.
+    BlobUploadUnknown,
+    /// Not a digest, or not the content's.
+    DigestInvalid,
+    /// A manifest refers to what is not there.
+    ManifestBlobUnknown,
+    /// Not a manifest.
+    ManifestInvalid,
+    /// No such manifest.
+    ManifestUnknown,
+    /// Not a repository name.
+    NameInvalid,
+    /// No such repository.
+    NameUnknown,
+    /// A length that does not fit the content.
+    SizeInvalid,
+    /// Credentials are missing or do not suffice.
+    Unauthorized,
+    /// Policy forbids it to everybody.
+    Denied,
+    /// The operation is not offered.
+    Unsupported,
+    /// Too much at once.
+    TooManyRequests,
+    /// Not a page size.
+    PaginationNumberInvalid,
+}
+
+impl Code {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BlobUnknown => "BLOB_UNKNOWN",
+            Self::BlobUploadInvalid => "BLOB_UPLOAD_INVALID",
+            Self::BlobUploadUnknown => "BLOB_UPLOAD_UNKNOWN",
+            Self::DigestInvalid => "DIGEST_INVALID",
+            Self::ManifestBlobUnknown => "MANIFEST_BLOB_UNKNOWN",
+            Self::ManifestInvalid => "MANIFEST_INVALID",
+            Self::ManifestUnknown => "MANIFEST_UNKNOWN",
+            Self::NameInvalid => "NAME_INVALID",
+            Self::NameUnknown => "NAME_UNKNOWN",
+            Self::SizeInvalid => "SIZE_INVALID",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::Denied => "DENIED",
+            Self::Unsupported => "UNSUPPORTED",
+            Self::TooManyRequests => "TOOMANYREQUESTS",
+            Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::BlobUploadInvalid
+            | Self::DigestInvalid
+            | Self::ManifestBlobUnknown
+            | Self::ManifestInvalid
+            | Self::NameInvalid
+            | Self::SizeInvalid
+            | Self::PaginationNumberInvalid => StatusCode::BAD_REQUEST,
+            Self::BlobUnknown | Self::BlobUploadUnknown | Self::ManifestUnknown | Self::NameUnknown => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Denied => StatusCode::FORBIDDEN,
+            Self::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+/// A failure, ready to be sent.
+#[derive(Debug)]
+pub struct OciError {
+    status: StatusCode,
+    entries: Vec<Entry>,
+    headers: HeaderMap,
+    internal: Option<Internal>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    code: Code,
+    message: String,
+    detail: Value,
+}
+
+/// What went wrong inside (for the log), and what the client may know of it.
+#[derive(Clone, Debug)]
+pub(super) struct Internal(pub(super) String, pub(super) &'static str);
+
+impl OciError {
+    /// One entry, with the code's own status.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let entry = Entry { code, message: message.into(), detail: Value::Null };
+        Self { status: code.status(), entries: vec![entry], headers: HeaderMap::new(), internal: None }
+    }
+
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    fn with_detail(mut self, detail: Value) -> Self {
+        if let Some(entry) = self.entries.first_mut() {
+            entry.detail = detail;
+        }
+        self
+    }
+
+    pub(super) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// 401, with what the client must present instead.
+    pub(super) fn unauthorized(challenge: &Challenge, message: impl Into<String>) -> Self {
+        Self::new(Code::Unauthorized, message).with_header(header::WWW_AUTHENTICATE, value(challenge.to_string()))
+    }
+
+    pub(super) fn no_endpoint() -> Self {
+        Self::new(Code::NameUnknown, "nothing lies at this path").with_status(StatusCode::NOT_FOUND)
+    }
+
+    pub(super) fn method_not_allowed(allowed: &str) -> Self {
+        Self::new(Code::Unsupported, "this method is not offered here").with_header(header::ALLOW, value(allowed))
+    }
+
+    pub(super) fn unsupported_encoding() -> Self {
+        Self::new(Code::Unsupported, "bodies are taken as they are: send no Content-Encoding")
+            .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    }
+
+    pub(super) fn no_host() -> Self {
+        Self::new(Code::Unsupported, "the request has no valid Host header").with_status(StatusCode::BAD_REQUEST)
+    }
+
+    pub(super) fn too_many(retry_after: std::time::Duration, message: impl Into<String>) -> Self {
+        let seconds = retry_after.as_secs().max(1).to_string();
+        Self::new(Code::TooManyRequests, message).with_header(header::RETRY_AFTER, value(seconds))
+    }
+
+    pub(super) fn too_many_tags(limit: usize) -> Self {
+        Self::new(Code::ManifestInvalid, format!("a push may set at most {limit} tags"))
+            .with_status(StatusCode::URI_TOO_LONG)
+    }
+
+    pub(super) fn too_large(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
+    pub(super) fn bad_range(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, message).with_status(StatusCode::RANGE_NOT_SATISFIABLE)
+    }
+
+    /// 5xx: the log gets `what`, the client `told` and the request's id, no code.
+    pub(super) fn internal(status: StatusCode, what: impl ToString, told: &'static str) -> Self {
+        Self {
+            status,
+            entries: Vec::new(),
+            headers: HeaderMap::new(),
+            internal: Some(Internal(what.to_string(), told)),
+        }
+    }
+}
+
+impl From<RegistryError> for OciError {
+    fn from(error: RegistryError) -> Self {
+        let message = error.to_string();
+        match error {
+            RegistryError::NameUnknown(name) => {
+                Self::new(Code::NameUnknown, message).with_detail(json!({"name": name.to_string()}))
+            }
+            RegistryError::ManifestUnknown { reference, .. } => {
+                Self::new(Code::ManifestUnknown, message).with_detail(json!({"reference": reference.to_string()}))
+            }
+            RegistryError::BlobUnknown(digest) => {
+                Self::new(Code::BlobUnknown, message).with_detail(json!({"digest": digest.to_string()}))
+            }
+            RegistryError::UploadUnknown => Self::new(Code::BlobUploadUnknown, message),
+            RegistryError::UploadBusy => Self::too_many(std::time::Duration::from_secs(1), message),
+            RegistryError::OffsetMismatch { expected, .. } => Self::bad_range(Code::BlobUploadInvalid, message)
+                .with_header(header::RANGE, value(super::handlers::uploads::range(expected))),
+            RegistryError::LengthMismatch { .. } => Self::new(Code::SizeInvalid, message),
+            RegistryError::DigestMismatch { .. } | RegistryError::DigestInvalid(_) => {
+                Self::new(Code::DigestInvalid, message)
+            }
+            RegistryError::BlobTooLarge { .. } => Self::too_large(Code::SizeInvalid, message),
+            RegistryError::ManifestTooLarge { .. } => Self::too_large(Code::ManifestInvalid, message),
+            RegistryError::ManifestInvalid(_) => Self::new(Code::ManifestInvalid, message),
+            RegistryError::MissingReferences(digests) => {
+                let mut failure = Self::new(Code::ManifestBlobUnknown, String::new());
+                failure.entries = digests
+                    .into_iter()
+                    .map(|digest| Entry {
+                        code: Code::ManifestBlobUnknown,
+                        message: format!("the manifest refers to {digest}, which the repository does not have"),
+                        detail: json!({"digest": digest.to_string()}),
+                    })
+                    .collect();
+                failure
+            }
+            RegistryError::PreconditionFailed => {
+                Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
+            }
+            RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
+            RegistryError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<StorageError> for OciError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Full(_) => Self::internal(
+                StatusCode::INSUFFICIENT_STORAGE,
+                error,
+                "the registry's disk is full; nothing was stored",
+            ),
+            StorageError::BrokenBody(_) => Self::new(Code::BlobUploadInvalid, error.to_string()),
+            StorageError::Damaged(_) | StorageError::Failed { .. } => {
+                Self::internal(StatusCode::INTERNAL_SERVER_ERROR, error, "the registry failed to do this")
+            }
+        }
+    }
+}
+
+impl IntoResponse for OciError {
+    fn into_response(self) -> Response {
+        let entries: Vec<Value> = self
+            .entries
+            .iter()
+            .map(|entry| json!({"code": entry.code.as_str(), "message": entry.message, "detail": entry.detail}))
+            .collect();
+        let body = json!({ "errors": entries }).to_string();
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        response.headers_mut().extend(self.headers);
+        if let Some(internal) = self.internal {
+            response.extensions_mut().insert(internal);
+        }
+        response
+    }
+}

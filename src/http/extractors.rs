@@ -1,0 +1,178 @@
+//! What handlers take: the parsed path, and the permit. A handler that names no permit in its arguments reads no repository, because
+//! every use case wants one.
+
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::App;
+use super::challenge::Challenge;
+use super::error::{Code, OciError};
+use super::origin::origin;
+use super::route::Route;
+use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
+use crate::domain::RepositoryName;
+use crate::domain::digest::InvalidDigest;
+use crate::domain::reference::InvalidReference;
+use crate::domain::tag::InvalidTag;
+use crate::domain::upload_id::InvalidUploadId;
+
+/// The last component of the path, parsed.
+pub(super) struct At<T>(pub(super) T);
+
+/// The verified credential of the request, anonymous where it has none.
+pub(super) struct Presented(pub(super) Credential);
+
+/// The same, but not anonymous.
+pub(super) struct LoggedIn;
+
+impl<T> FromRequestParts<App> for At<T>
+where
+    T: FromStr,
+    OciError: From<T::Err>,
+{
+    type Rejection = OciError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, OciError> {
+        let last = parts.extensions.get::<Route>().map_or("", |route| route.last.as_str());
+        Ok(Self(last.parse()?))
+    }
+}
+
+impl FromRequestParts<App> for Presented {
+    type Rejection = OciError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
+        credential(parts, app).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for LoggedIn {
+    type Rejection = OciError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
+        let credential = credential(parts, app).await?;
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Err(unauthorized(parts, app, Vec::new(), None, "log in first: docker login, or credentials"));
+        }
+        if credential.is_expired() {
+            return Err(unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the token has expired"));
+        }
+        Ok(Self)
+    }
+}
+
+impl<P: Permission> FromRequestParts<App> for Authorized<P> {
+    type Rejection = OciError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
+        let credential = credential(parts, app).await?;
+        let repository = repository(parts)?;
+        app.auth.policy().authorize::<P>(&credential, &repository).map_err(|denial| denied(parts, app, &denial, &[]))
+    }
+}
+
+impl FromRequestParts<App> for CatalogPermit {
+    type Rejection = OciError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
+        let credential = credential(parts, app).await?;
+        app.auth.policy().authorize_catalog(&credential).map_err(|denial| denied(parts, app, &denial, &[]))
+    }
+}
+
+/// The repository that the path names.
+fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
+    let route = parts.extensions.get::<Route>();
+    route.and_then(|route| route.repository.clone()).ok_or_else(OciError::no_endpoint)
+}
+
+/// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer).
+async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        return Ok(Credential::anonymous());
+    };
+    let refused = || unauthorized(parts, app, Vec::new(), None, "the Authorization header is neither Basic nor Bearer");
+    let (scheme, rest) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refused)?;
+    let result = if scheme.eq_ignore_ascii_case("bearer") {
+        app.auth.bearer(rest.trim())
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        let (name, password) = basic(rest.trim()).ok_or_else(refused)?;
+        app.auth.password(&name, &password).await
+    } else {
+        return Err(refused());
+    };
+    result.map_err(|error| refuse(parts, app, error))
+}
+
+/// Name and password of Basic credentials; the password may contain colons.
+pub(super) fn basic(encoded: &str) -> Option<(String, Secret)> {
+    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), Secret::new(password).ok()?))
+}
+
+/// The answer to credentials that do not hold.
+pub(super) fn refuse(parts: &Parts, app: &App, error: CredentialError) -> OciError {
+    match error {
+        CredentialError::Wrong => unauthorized(parts, app, Vec::new(), None, "the name or the password is wrong"),
+        CredentialError::Expired => {
+            unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the token is not valid, or no longer")
+        }
+        CredentialError::Busy { retry_after } => {
+            OciError::too_many(retry_after, "too many passwords are being checked at once: try again")
+        }
+        CredentialError::Storage(error) => error.into(),
+    }
+}
+
+/// The answer where rights or the token's scope are missing: why, and every scope that is needed.
+pub(super) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &[Scope]) -> OciError {
+    let error = match denial {
+        Denial::Unauthenticated(_) => None,
+        Denial::InsufficientScope(_) | Denial::Forbidden(_) => Some("insufficient_scope"),
+    };
+    let scopes = also.iter().chain([denial.scope()]).map(ToString::to_string).collect();
+    unauthorized(parts, app, scopes, error, &denial.to_string())
+}
+
+fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'static str>, message: &str) -> OciError {
+    let host = match origin(parts, &app.settings.trusted_proxies) {
+        Ok(host) => host,
+        Err(error) => return error,
+    };
+    let settings = &app.settings;
+    let challenge = Challenge { kind: settings.challenge, host, service: settings.service.clone(), scopes, error };
+    OciError::unauthorized(&challenge, message)
+}
+
+impl From<InvalidDigest> for OciError {
+    fn from(error: InvalidDigest) -> Self {
+        Self::new(Code::DigestInvalid, error.to_string())
+    }
+}
+
+impl From<InvalidTag> for OciError {
+    fn from(error: InvalidTag) -> Self {
+        Self::new(Code::ManifestInvalid, error.to_string())
+    }
+}
+
+impl From<InvalidReference> for OciError {
+    fn from(error: InvalidReference) -> Self {
+        match error {
+            InvalidReference::Digest(error) => error.into(),
+            InvalidReference::Tag(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvalidUploadId> for OciError {
+    fn from(_: InvalidUploadId) -> Self {
+        Self::new(Code::BlobUploadUnknown, "there is no such upload session")
+    }
+}

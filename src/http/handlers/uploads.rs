@@ -1,0 +1,196 @@
+//! Upload sessions: open (or mount, or upload at once), append, commit, status, cancel.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::auth::{Authorized, Continue, Credential, Denial, Pull, Push, Scope};
+use crate::domain::{Action, Actions, Algorithm, ContentRange, Digest, RepositoryName, UploadId};
+use crate::http::App;
+use crate::http::body;
+use crate::http::error::{Code, OciError};
+use crate::http::extractors::{At, Presented, denied};
+use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, value};
+use crate::http::query::Query;
+use crate::registry::{ByteStream, Registry, RegistryError};
+
+/// Opens a session; or mounts a blob; or takes a whole blob at once.
+pub(in crate::http) async fn post(
+    permit: Authorized<Push>,
+    Presented(credential): Presented,
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, OciError> {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query());
+    if let Some(digest) = query.get("digest") {
+        return upload_at_once(&permit, &app, &parts.headers, body, digest.parse()?).await;
+    }
+    if let Some(digest) = query.get("mount") {
+        let digest: Digest = digest.parse()?;
+        if mount(&permit, &credential, &app, &parts, &digest, query.get("from")).await? {
+            return Ok(created(permit.repository(), &digest));
+        }
+    }
+    let algorithm = match query.get("digest-algorithm") {
+        Some(name) => name.parse()?,
+        None => Algorithm::Sha256,
+    };
+    let session = app.registry.begin_upload(&permit, algorithm).await?;
+    Ok(accepted(permit.repository(), session.id(), 0, StatusCode::ACCEPTED))
+}
+
+async fn upload_at_once(
+    permit: &Authorized<Push>,
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+    digest: Digest,
+) -> Result<Response, OciError> {
+    check_announced_length(app, headers, None)?;
+    let session = app.registry.begin_single_upload(permit, digest.algorithm()).await?;
+    session.commit(None, content(app, body), digest.clone()).await?;
+    Ok(created(permit.repository(), &digest))
+}
+
+/// Mounts from `from`, or from wherever the caller may pull. A source that the caller may not pull is no different from one that
+/// does not have the blob; a source that the caller may pull, but not with this token, is worth another token.
+async fn mount(
+    permit: &Authorized<Push>,
+    credential: &Credential,
+    app: &App,
+    parts: &Parts,
+    digest: &Digest,
+    from: Option<&str>,
+) -> Result<bool, OciError> {
+    let registry = &app.registry;
+    if registry.has_blob(permit, digest).await? {
+        return Ok(true);
+    }
+    let policy = app.auth.policy();
+    let sources: Vec<RepositoryName> = match from {
+        Some(from) => from.parse().into_iter().collect(),
+        None => registry.mount_candidates(digest).await?,
+    };
+    for source in sources {
+        match policy.authorize::<Pull>(credential, &source) {
+            Ok(source) if registry.mount(permit, &source, digest).await? => return Ok(true),
+            Err(denial @ Denial::InsufficientScope(_)) if from.is_some() => {
+                let target =
+                    Scope::repository(permit.repository().clone(), Actions::NONE.with(Action::Pull).with(Action::Push));
+                return Err(denied(parts, app, &denial, &[target]));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// How far the session came.
+pub(in crate::http) async fn get(
+    permit: Authorized<Continue>,
+    At(id): At<UploadId>,
+    State(registry): State<Arc<Registry>>,
+) -> Result<Response, OciError> {
+    let length = registry.upload_length(&permit, id).await?;
+    Ok(accepted(permit.repository(), id, length, StatusCode::NO_CONTENT))
+}
+
+/// Appends a chunk, or a stream of unknown length.
+pub(in crate::http) async fn patch(
+    permit: Authorized<Continue>,
+    At(id): At<UploadId>,
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, OciError> {
+    let (parts, body) = request.into_parts();
+    let range = content_range(&parts.headers)?;
+    check_announced_length(&app, &parts.headers, range)?;
+    let session = app.registry.resume_upload(&permit, id).await?;
+    let session = session.append(range, body::stream(body, app.settings.idle_timeout)).await?;
+    Ok(accepted(permit.repository(), id, session.length(), StatusCode::ACCEPTED))
+}
+
+/// Appends the last chunk, if there is one, and commits.
+pub(in crate::http) async fn put(
+    permit: Authorized<Continue>,
+    At(id): At<UploadId>,
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, OciError> {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query());
+    let digest: Digest = match query.get("digest") {
+        Some(digest) => digest.parse()?,
+        None => return Err(OciError::new(Code::DigestInvalid, "the parameter digest is missing")),
+    };
+    let range = content_range(&parts.headers)?;
+    check_announced_length(&app, &parts.headers, range)?;
+    let session = app.registry.resume_upload(&permit, id).await?;
+    session.commit(range, content(&app, body), digest.clone()).await?;
+    Ok(created(permit.repository(), &digest))
+}
+
+/// Cancels.
+pub(in crate::http) async fn delete(
+    permit: Authorized<Continue>,
+    At(id): At<UploadId>,
+    State(registry): State<Arc<Registry>>,
+) -> Result<StatusCode, OciError> {
+    registry.resume_upload(&permit, id).await?.cancel().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn content(app: &App, body: Body) -> Option<ByteStream> {
+    (!body::is_empty(&body)).then(|| body::stream(body, app.settings.idle_timeout))
+}
+
+fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, OciError> {
+    if !headers.contains_key(header::CONTENT_RANGE) {
+        return Ok(None);
+    }
+    let range = text(headers, header::CONTENT_RANGE).unwrap_or_default().parse();
+    range.map(Some).map_err(|error: crate::domain::byte_range::InvalidContentRange| {
+        OciError::bad_range(Code::BlobUploadInvalid, error.to_string())
+    })
+}
+
+/// Refuses what cannot fit before a byte of it is read.
+fn check_announced_length(app: &App, headers: &HeaderMap, range: Option<ContentRange>) -> Result<(), OciError> {
+    let Some(actual) = body::declared_length(headers) else { return Ok(()) };
+    if let Some(range) = range
+        && range.length() != actual
+    {
+        return Err(RegistryError::LengthMismatch { expected: range.length(), actual }.into());
+    }
+    match app.registry.settings().blob_size {
+        Some(limit) if actual > limit => Err(RegistryError::BlobTooLarge { limit }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// `0-<last byte>`; `0-0` where there is none, because clients choke on `0--1`.
+pub(in crate::http) fn range(length: u64) -> String {
+    format!("0-{}", length.saturating_sub(1))
+}
+
+fn accepted(repository: &RepositoryName, id: UploadId, length: u64, status: StatusCode) -> Response {
+    let mut response = status.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, value(format!("/v2/{repository}/blobs/uploads/{id}")));
+    headers.insert(header::RANGE, value(range(length)));
+    headers.insert(UPLOAD_UUID, value(id.to_string()));
+    response
+}
+
+fn created(repository: &RepositoryName, digest: &Digest) -> Response {
+    let mut response = StatusCode::CREATED.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, value(format!("/v2/{repository}/blobs/{digest}")));
+    headers.insert(CONTENT_DIGEST, value(digest.to_string()));
+    response
+}

@@ -1,0 +1,81 @@
+//! The wire: requests are parsed into values, handed to a use case with a permit, and answered in the protocol's own forms.
+//!
+//! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
+
+mod body;
+mod challenge;
+pub mod error;
+mod extractors;
+mod handlers;
+mod headers;
+mod origin;
+mod query;
+pub mod route;
+pub mod router;
+
+pub use challenge::ChallengeKind;
+pub use router::{routes, service};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use bytes::Bytes;
+use ipnet::IpNet;
+
+use crate::auth::Authenticator;
+use crate::registry::Registry;
+
+/// What the operator set about the wire.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// What clients without credentials are asked for.
+    pub challenge: ChallengeKind,
+    /// The token service's name in challenges.
+    pub service: String,
+    /// Proxies whose `X-Forwarded-Host` and `X-Forwarded-For` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many `tag` parameters a push of a manifest may carry.
+    pub tags_per_push: usize,
+    /// How long an upload may stand without a byte.
+    pub idle_timeout: Duration,
+}
+
+/// Everything that handlers work with.
+#[derive(Clone)]
+pub struct App {
+    registry: Arc<Registry>,
+    auth: Arc<Authenticator>,
+    settings: Arc<HttpSettings>,
+    ca: Option<Bytes>,
+    draining: Arc<AtomicBool>,
+}
+
+impl App {
+    /// `ca` is the certificate (PEM) that clients are to trust; `None` where the operator gave a certificate of another authority.
+    pub fn new(registry: Arc<Registry>, auth: Arc<Authenticator>, settings: HttpSettings, ca: Option<String>) -> Self {
+        Self {
+            registry,
+            auth,
+            settings: Arc::new(settings),
+            ca: ca.map(Bytes::from),
+            draining: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// From now on, readiness is denied: the server is about to stop.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl FromRef<App> for Arc<Registry> {
+    fn from_ref(app: &App) -> Self {
+        Arc::clone(&app.registry)
+    }
+}

@@ -1,0 +1,36 @@
+//! Query parameters: read once, looked up by name.
+
+use std::borrow::Cow;
+
+use super::error::{Code, OciError};
+
+/// A request's query, decoded.
+pub(super) struct Query<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+
+impl<'q> Query<'q> {
+    /// Reads `a=b&c=d`; a missing query is an empty one.
+    pub(super) fn parse(query: Option<&'q str>) -> Self {
+        Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect())
+    }
+
+    /// The first value of a parameter.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// Every value of a parameter.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// The page size `n`: a number, however large; no memory is set aside for it.
+    pub(super) fn page_size(&self) -> Result<Option<u32>, OciError> {
+        match self.get("n") {
+            None => Ok(None),
+            Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(Some(text.parse().unwrap_or(u32::MAX)))
+            }
+            Some(_) => Err(OciError::new(Code::PaginationNumberInvalid, "the parameter n must be a number, 0 or more")),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Every route, in one table, and what happens around each request: routing, panics, request ids, the access log.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use super::App;
+use super::error::{Code, OciError};
+use super::handlers::{
+    blobs, catalog, health, index, manifests, ping, referrers, search, tags, token, uploads, well_known,
+};
+use super::headers::{API_VERSION, REQUEST_ID};
+use super::route::{Endpoint, NoRoute, Route};
+use crate::domain::peer_address::PeerAddress;
+
+/// What the table says. What a route demands of the caller stands in its handler's arguments.
+fn table(app: &App) -> Vec<Row> {
+    let row = |method, endpoint, answer| Row { method, endpoint, answer };
+    use Endpoint::{
+        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Search, Tags, Token, Upload, Uploads,
+    };
+    vec![
+        row(Method::GET, Ping, on(app, ping::get)),
+        row(Method::GET, Manifest, on(app, manifests::get)),
+        row(Method::PUT, Manifest, on(app, manifests::put)),
+        row(Method::DELETE, Manifest, on(app, manifests::delete)),
+        row(Method::GET, Blob, on(app, blobs::get)),
+        row(Method::HEAD, Blob, on(app, blobs::head)),
+        row(Method::DELETE, Blob, on(app, blobs::delete)),
+        row(Method::POST, Uploads, on(app, uploads::post)),
+        row(Method::GET, Upload, on(app, uploads::get)),
+        row(Method::PATCH, Upload, on(app, uploads::patch)),
+        row(Method::PUT, Upload, on(app, uploads::put)),
+        row(Method::DELETE, Upload, on(app, uploads::delete)),
+        row(Method::GET, Tags, on(app, tags::get)),
+        row(Method::GET, Catalog, on(app, catalog::get)),
+        row(Method::GET, Referrers, on(app, referrers::get)),
+        row(Method::GET, Search, on(app, search::get)),
+        row(Method::GET, Token, on(app, token::get)),
+        row(Method::POST, Token, on(app, token::post)),
+        row(Method::GET, Jwks, on(app, well_known::jwks)),
+        row(Method::GET, Ca, on(app, well_known::ca)),
+        row(Method::GET, Live, on(app, health::live)),
+        row(Method::GET, Ready, on(app, health::ready)),
+        row(Method::GET, Index, on(app, index::get)),
+    ]
+}
+
+type Answer = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+
+struct Row {
+    method: Method,
+    endpoint: Endpoint,
+    answer: Answer,
+}
+
+fn on<H, T>(app: &App, handler: H) -> Answer
+where
+    H: Handler<T, App> + Sync,
+    T: 'static,
+{
+    let app = app.clone();
+    Arc::new(move |request| Box::pin(handler.clone().call(request, app.clone())))
+}
+
+/// Method and path pattern of every route, for the tests that cover them all. (HEAD goes wherever GET does.)
+pub fn routes(app: &App) -> Vec<(Method, &'static str)> {
+    table(app).into_iter().map(|row| (row.method, row.endpoint.pattern())).collect()
+}
+
+/// The service that answers every request.
+pub fn service(app: &App) -> Router {
+    let table: Arc<[Row]> = table(app).into();
+    Router::new().fallback(move |request: Request| answer(Arc::clone(&table), request))
+}
+
+async fn answer(table: Arc<[Row]>, mut request: Request) -> Response {
+    let started = Instant::now();
+    let id = RequestId(Uuid::now_v7());
+    request.extensions_mut().insert(id);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
+    let response = AssertUnwindSafe(dispatch(&table, request)).catch_unwind().await;
+    let mut response = response.unwrap_or_else(|_| {
+        tracing::error!(request = %id.0, %method, path, "a request handler panicked; this is a bug, please report it");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    });
+    complete(&mut response, id);
+    let status = response.status().as_u16();
+    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    if matches!(method, Method::GET | Method::HEAD) && status < 400 {
+        tracing::debug!(request = %id.0, %method, path, status, duration_us, peer = ?peer, "answered");
+    } else {
+        tracing::info!(request = %id.0, %method, path, status, duration_us, peer = ?peer, "answered");
+    }
+    response
+}
+
+/// The request's name in the log and in answers.
+#[derive(Clone, Copy, Debug)]
+struct RequestId(Uuid);
+
+async fn dispatch(table: &[Row], mut request: Request) -> Response {
+    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        return OciError::unsupported_encoding().into_response();
+    }
+    let route = match Route::parse(request.uri().path()) {
+        Ok(route) => route,
+        Err(NoRoute::InvalidName(why)) => return OciError::new(Code::NameInvalid, why.to_string()).into_response(),
+        Err(NoRoute::Unknown) => return OciError::no_endpoint().into_response(),
+    };
+    let rows = || table.iter().filter(|row| row.endpoint == route.endpoint);
+    let wanted = request.method();
+    let exact = rows().find(|row| row.method == *wanted);
+    let row = exact.or_else(|| rows().find(|row| *wanted == Method::HEAD && row.method == Method::GET));
+    let Some(row) = row else {
+        let allowed: Vec<_> = rows().map(|row| row.method.as_str()).collect();
+        return OciError::method_not_allowed(&allowed.join(", ")).into_response();
+    };
+    request.extensions_mut().insert(route);
+    (row.answer)(request).await
+}
+
+/// What every answer carries. An answer of 5xx names the request, so that it can be found in the log.
+fn complete(response: &mut Response, id: RequestId) {
+    let id = id.0.to_string();
+    if response.status().is_server_error()
+        && let Some(error) = response.extensions_mut().remove::<super::error::Internal>()
+    {
+        tracing::error!(request = id, error = error.0, "a request failed");
+        let text = format!("{}; the server's log tells more under the request id {id}\n", error.1);
+        *response.body_mut() = text.into();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    let headers = response.headers_mut();
+    headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::try_from(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+}

@@ -1,0 +1,37 @@
+//! Delete: a tag alone, a manifest with its tags, a blob's link.
+
+use super::{Registry, RegistryError};
+use crate::auth::{Authorized, Delete};
+use crate::domain::{Digest, Reference};
+
+impl Registry {
+    /// Deletes a tag, or a manifest and every tag that points to it.
+    pub async fn delete_manifest(
+        &self,
+        permit: &Authorized<Delete>,
+        reference: &Reference,
+    ) -> Result<(), RegistryError> {
+        self.require_delete()?;
+        let repository = permit.repository();
+        let deleted = match reference {
+            Reference::Tag(tag) => self.metadata.delete_tag(repository, tag).await,
+            Reference::Digest(digest) => self.metadata.delete_manifest(repository, digest).await,
+        };
+        self.manifests.invalidate(repository);
+        if deleted? { Ok(()) } else { Err(self.unknown_manifest(repository.clone(), reference.clone()).await?) }
+    }
+
+    /// Takes a blob out of the repository; its content stays for others, and until it is collected.
+    pub async fn delete_blob(&self, permit: &Authorized<Delete>, digest: &Digest) -> Result<(), RegistryError> {
+        self.require_delete()?;
+        if self.metadata.unlink_blob(permit.repository(), digest).await? {
+            Ok(())
+        } else {
+            Err(RegistryError::BlobUnknown(digest.clone()))
+        }
+    }
+
+    fn require_delete(&self) -> Result<(), RegistryError> {
+        if self.settings.delete_enabled { Ok(()) } else { Err(RegistryError::DeleteDisabled) }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a use case may fail with, in the registry's own words.
+
+use crate::domain::digest::InvalidDigest;
+use crate::domain::manifest::InvalidManifest;
+use crate::domain::{Digest, Reference, RepositoryName};
+use crate::storage::StorageError;
+
+/// Why a use case failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The repository does not exist.
+    #[error("the repository {0} does not exist here")]
+    NameUnknown(RepositoryName),
+    /// The repository has no such manifest.
+    #[error("{repository} has no manifest {reference}")]
+    ManifestUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// What was looked for.
+        reference: Reference,
+    },
+    /// The repository has no such blob.
+    #[error("the repository has no blob {0}")]
+    BlobUnknown(Digest),
+    /// The caller has no such upload session in the repository.
+    #[error(
+        "there is no such upload session; it may have been finished, cancelled or dropped after standing still: start again"
+    )]
+    UploadUnknown,
+    /// Another request is writing to the session.
+    #[error("another request is writing to this upload session")]
+    UploadBusy,
+    /// The chunk does not begin where the session stands. Nothing was written.
+    #[error("the upload stands at byte {expected}, but the chunk begins at byte {offset}")]
+    OffsetMismatch {
+        /// How many bytes the session has.
+        expected: u64,
+        /// Where the chunk begins.
+        offset: u64,
+    },
+    /// The chunk's length is not what its range says. Nothing was kept of it.
+    #[error("the chunk has {actual} bytes, but its Content-Range says {expected}")]
+    LengthMismatch {
+        /// By the range.
+        expected: u64,
+        /// By the body.
+        actual: u64,
+    },
+    /// The content's digest is another one. The session is gone.
+    #[error("the content has the digest {actual}, not {expected}")]
+    DigestMismatch {
+        /// What the client said.
+        expected: Digest,
+        /// What it is.
+        actual: Digest,
+    },
+    /// The digest itself is no digest.
+    #[error(transparent)]
+    DigestInvalid(#[from] InvalidDigest),
+    /// The blob is larger than the operator allows.
+    #[error("blobs of more than {limit} bytes are not accepted here")]
+    BlobTooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The manifest is larger than the operator allows.
+    #[error("manifests of more than {limit} bytes are not accepted here")]
+    ManifestTooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The manifest is no manifest.
+    #[error(transparent)]
+    ManifestInvalid(#[from] InvalidManifest),
+    /// The manifest refers to what the repository does not have.
+    #[error("the manifest refers to content that the repository does not have")]
+    MissingReferences(Vec<Digest>),
+    /// The tag has moved meanwhile, or exists already.
+    #[error("the tag does not point to what the request's If-Match or If-None-Match says")]
+    PreconditionFailed,
+    /// Deleting is switched off.
+    #[error("deleting is switched off on this registry")]
+    DeleteDisabled,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

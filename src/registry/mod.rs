@@ -1,0 +1,76 @@
+//! The use cases of a registry: pull, push, upload, mount, delete, list, referrers.
+//!
+//! Each takes a permit ([`crate::auth::Authorized`]) that names the repository, so none can be reached without a right to it.
+//! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
+
+mod delete;
+mod error;
+mod expire;
+mod list;
+mod manifest_cache;
+mod mount;
+mod pull;
+mod push;
+mod referrers;
+mod session_locks;
+mod upload;
+
+pub use error::RegistryError;
+pub use list::Page;
+pub use pull::BlobContent;
+pub use push::PushedManifest;
+pub use referrers::{Referrer, ReferrerPage};
+pub use upload::UploadSession;
+
+pub use crate::storage::StorageError;
+pub use crate::storage::blobs::ByteStream;
+pub use crate::storage::metadata::{Precondition, StoredManifest};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::storage::blobs::BlobStore;
+use crate::storage::metadata::Metadata;
+use manifest_cache::ManifestCache;
+use session_locks::SessionLocks;
+
+/// The limits that the operator set.
+#[derive(Clone, Debug)]
+pub struct RegistrySettings {
+    /// The largest manifest, in bytes.
+    pub manifest_size: u64,
+    /// The largest blob, in bytes; `None` for no limit.
+    pub blob_size: Option<u64>,
+    /// The most entries in one page of a list.
+    pub page_size: u32,
+    /// Whether tags, manifests and blobs can be deleted over the protocol.
+    pub delete_enabled: bool,
+    /// How long an upload session may stand still before it is dropped.
+    pub upload_expiry: Duration,
+}
+
+/// A registry over one metadata store and one blob store.
+pub struct Registry {
+    metadata: Arc<dyn Metadata>,
+    blobs: Arc<dyn BlobStore>,
+    settings: RegistrySettings,
+    manifests: ManifestCache,
+    sessions: SessionLocks,
+}
+
+impl Registry {
+    /// A registry over these stores.
+    pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn BlobStore>, settings: RegistrySettings) -> Self {
+        Self { metadata, blobs, settings, manifests: ManifestCache::new(), sessions: SessionLocks::default() }
+    }
+
+    /// Whether requests can be served: the database answers.
+    pub async fn ready(&self) -> Result<(), StorageError> {
+        self.metadata.ping().await
+    }
+
+    /// The limits in force.
+    pub fn settings(&self) -> &RegistrySettings {
+        &self.settings
+    }
+}

@@ -1,0 +1,89 @@
+//! Pull: manifests by tag or digest, blobs by digest.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Registry, RegistryError};
+use crate::auth::{Authorized, Pull};
+use crate::domain::{Digest, Reference};
+use crate::storage::blobs::ByteStream;
+use crate::storage::metadata::{BlobRecord, StoredManifest};
+
+/// A blob that may be read: its row was checked.
+pub struct BlobContent<'r> {
+    registry: &'r Registry,
+    record: BlobRecord,
+}
+
+impl Registry {
+    /// The manifest with this tag or digest.
+    pub async fn pull_manifest(
+        &self,
+        permit: &Authorized<Pull>,
+        reference: &Reference,
+    ) -> Result<Arc<StoredManifest>, RegistryError> {
+        let repository = permit.repository();
+        let key = (repository.clone(), reference.clone());
+        if let Some(manifest) = self.manifests.get(&key) {
+            return Ok(manifest);
+        }
+        let generation = self.manifests.generation(repository);
+        let found = match reference {
+            Reference::Tag(tag) => self.metadata.manifest_by_tag(repository, tag).await?,
+            Reference::Digest(digest) => self.metadata.manifest(repository, digest).await?,
+        };
+        match found {
+            Some(manifest) => {
+                let manifest = Arc::new(manifest);
+                self.manifests.insert(key, generation, Arc::clone(&manifest));
+                Ok(manifest)
+            }
+            None => Err(self.unknown_manifest(repository.clone(), reference.clone()).await?),
+        }
+    }
+
+    /// The blob with this digest, where the repository has it.
+    pub async fn pull_blob(
+        &self,
+        permit: &Authorized<Pull>,
+        digest: &Digest,
+    ) -> Result<BlobContent<'_>, RegistryError> {
+        let record = self.metadata.blob(permit.repository(), digest).await?;
+        let record = record.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
+        Ok(BlobContent { registry: self, record })
+    }
+
+    pub(super) async fn unknown_manifest(
+        &self,
+        repository: crate::domain::RepositoryName,
+        reference: Reference,
+    ) -> Result<RegistryError, RegistryError> {
+        Ok(if self.metadata.repository_exists(&repository).await? {
+            RegistryError::ManifestUnknown { repository, reference }
+        } else {
+            RegistryError::NameUnknown(repository)
+        })
+    }
+}
+
+impl BlobContent<'_> {
+    /// Its length in bytes.
+    pub fn size(&self) -> u64 {
+        self.record.size
+    }
+
+    /// Checks that the content is there with its full length; [`RegistryError::BlobUnknown`] where it is not, so that the next
+    /// push brings it back.
+    pub async fn verify_present(&self) -> Result<(), RegistryError> {
+        if self.registry.blobs.length(&self.record.key).await? == Some(self.record.size) {
+            return Ok(());
+        }
+        tracing::error!(digest = %self.record.digest, "the content of a blob is missing or short; push it again to mend it");
+        Err(RegistryError::BlobUnknown(self.record.digest.clone()))
+    }
+
+    /// Its bytes, or the half-open `range` of them.
+    pub async fn read(&self, range: Range<u64>) -> Result<ByteStream, RegistryError> {
+        Ok(self.registry.blobs.read(&self.record.key, range).await?)
+    }
+}

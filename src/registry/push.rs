@@ -1,0 +1,90 @@
+//! Push: manifests. (Blobs come first, by [`super::upload`] or [`super::mount`].)
+
+use bytes::Bytes;
+
+use super::{Registry, RegistryError};
+use crate::auth::{Authorized, Push};
+use crate::domain::{Algorithm, Digest, Hasher, Manifest, MediaType, Reference, Tag};
+use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
+
+/// A manifest that was stored.
+#[derive(Debug)]
+pub struct PushedManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// The manifest that it refers to, if it does.
+    pub subject: Option<Digest>,
+}
+
+impl Registry {
+    /// Stores a manifest under its digest, and under the reference where that is a tag, and under `tags`.
+    pub async fn push_manifest(
+        &self,
+        permit: &Authorized<Push>,
+        reference: &Reference,
+        tags: Vec<Tag>,
+        content_type: Option<&MediaType>,
+        content: Bytes,
+        precondition: Precondition,
+    ) -> Result<PushedManifest, RegistryError> {
+        let limit = self.settings.manifest_size;
+        if content.len() as u64 > limit {
+            return Err(RegistryError::ManifestTooLarge { limit });
+        }
+        let digest = digest_of(reference, &content)?;
+        let manifest = Manifest::parse(content_type, &content)?;
+        let subject = manifest.subject().cloned();
+        let tagged = match reference {
+            Reference::Tag(tag) => std::iter::once(tag.clone()).chain(tags).collect(),
+            Reference::Digest(_) => tags,
+        };
+        let new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
+        let outcome = self.metadata.put_manifest(permit.repository(), new).await;
+        self.manifests.invalidate(permit.repository());
+        match outcome? {
+            PutOutcome::Stored => Ok(PushedManifest { digest, subject }),
+            PutOutcome::Missing(digests) => Err(RegistryError::MissingReferences(digests)),
+            PutOutcome::PreconditionFailed => Err(RegistryError::PreconditionFailed),
+        }
+    }
+}
+
+/// The content's digest by the algorithm of the reference; it must be the reference where that is a digest.
+fn digest_of(reference: &Reference, content: &[u8]) -> Result<Digest, RegistryError> {
+    match reference {
+        Reference::Tag(_) => Ok(Hasher::digest(Algorithm::Sha256, content)),
+        Reference::Digest(expected) => {
+            let actual = Hasher::digest(expected.algorithm(), content);
+            if actual == *expected {
+                Ok(actual)
+            } else {
+                Err(RegistryError::DigestMismatch { expected: expected.clone(), actual })
+            }
+        }
+    }
+}
+
+fn describe(
+    manifest: &Manifest,
+    digest: Digest,
+    content: Bytes,
+    tags: Vec<Tag>,
+    precondition: Precondition,
+) -> Result<NewManifest, RegistryError> {
+    let annotations = match manifest.annotations() {
+        none if none.is_empty() => None,
+        some => Some(serde_json::to_string(some).map_err(crate::domain::manifest::InvalidManifest::Json)?),
+    };
+    Ok(NewManifest {
+        digest,
+        media_type: manifest.media_type().clone(),
+        content,
+        artifact_type: manifest.artifact_type().map(str::to_owned),
+        annotations,
+        subject: manifest.subject().cloned(),
+        blobs: manifest.blobs().map(|blob| blob.digest.clone()).collect(),
+        children: manifest.children().iter().map(|child| child.digest.clone()).collect(),
+        tags,
+        precondition,
+    })
+}

@@ -1,0 +1,266 @@
+//! Upload sessions: open, append, commit. Each step consumes the session, so none is taken from a state that does not allow it.
+//!
+//! A step goes on to its end when the client goes away in the middle, so that what was received is kept and the client
+//! can resume where the session says it stands.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use super::session_locks::SessionLock;
+use super::{Registry, RegistryError};
+use crate::auth::{Authorized, Continue, Push};
+use crate::domain::{Algorithm, ContentRange, Digest, Hasher, RepositoryName, UploadId};
+use crate::storage::StorageError;
+use crate::storage::blobs::{ByteStream, Staged};
+use crate::storage::metadata::{BlobRecord, UploadRecord};
+
+/// A session that this caller, and nobody else, is writing to.
+pub struct UploadSession {
+    registry: Arc<Registry>,
+    repository: RepositoryName,
+    staged: Staged,
+    /// Whether it outlives this request.
+    stored: bool,
+    _lock: SessionLock,
+}
+
+impl Registry {
+    /// Opens a session. It lives on between requests, and over restarts.
+    pub async fn begin_upload(
+        self: &Arc<Self>,
+        permit: &Authorized<Push>,
+        algorithm: Algorithm,
+    ) -> Result<UploadSession, RegistryError> {
+        let mut session = self.begin_single_upload(permit, algorithm).await?;
+        let record = UploadRecord {
+            id: session.id(),
+            repository: session.repository.clone(),
+            subject: permit.subject().to_owned(),
+            algorithm,
+            length: 0,
+            hash_state: session.staged.hasher.save(),
+            updated_at: 0,
+        };
+        self.metadata.create_upload(record).await?;
+        session.stored = true;
+        Ok(session)
+    }
+
+    /// Opens a session that ends with this request, for a blob that comes in one piece with its digest.
+    pub async fn begin_single_upload(
+        self: &Arc<Self>,
+        permit: &Authorized<Push>,
+        algorithm: Algorithm,
+    ) -> Result<UploadSession, RegistryError> {
+        let id = UploadId::generate();
+        Ok(UploadSession {
+            registry: Arc::clone(self),
+            repository: permit.repository().clone(),
+            staged: Staged::empty(id, algorithm),
+            stored: false,
+            _lock: self.sessions.acquire(id).await?,
+        })
+    }
+
+    /// Goes on with a session of the same repository and the same subject.
+    pub async fn resume_upload(
+        self: &Arc<Self>,
+        permit: &Authorized<Continue>,
+        id: UploadId,
+    ) -> Result<UploadSession, RegistryError> {
+        // Found first, so that a stranger's guess neither waits nor makes anybody wait.
+        self.find_upload(permit, id).await?;
+        let lock = self.sessions.acquire(id).await?;
+        let record = self.find_upload(permit, id).await?;
+        let hasher = Hasher::restore(record.algorithm, &record.hash_state)
+            .map_err(|error| StorageError::Damaged(format!("upload session {id}: {error}")))?;
+        Ok(UploadSession {
+            registry: Arc::clone(self),
+            repository: record.repository,
+            staged: Staged { upload: id, length: record.length, hasher },
+            stored: true,
+            _lock: lock,
+        })
+    }
+
+    /// How many bytes the session has, as last stored; does not wait for a request that is writing to it.
+    pub async fn upload_length(&self, permit: &Authorized<Continue>, id: UploadId) -> Result<u64, RegistryError> {
+        Ok(self.find_upload(permit, id).await?.length)
+    }
+
+    async fn find_upload(&self, permit: &Authorized<Continue>, id: UploadId) -> Result<UploadRecord, RegistryError> {
+        let record = self.metadata.upload(permit.repository(), permit.subject(), id).await?;
+        record.ok_or(RegistryError::UploadUnknown)
+    }
+}
+
+impl UploadSession {
+    /// The session's name.
+    pub fn id(&self) -> UploadId {
+        self.staged.upload
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.staged.length
+    }
+
+    /// Appends a chunk and stores the progress. Where a `range` is given it must begin where the session stands
+    /// ([`RegistryError::OffsetMismatch`], before a byte is written).
+    pub async fn append(self, range: Option<ContentRange>, body: ByteStream) -> Result<Self, RegistryError> {
+        to_its_end(async move {
+            let session = self.receive(range, body, true).await?;
+            Ok(session)
+        })
+        .await
+    }
+
+    /// Appends the last chunk, if there is one, and commits the content under `digest`.
+    pub async fn commit(
+        mut self,
+        range: Option<ContentRange>,
+        body: Option<ByteStream>,
+        digest: Digest,
+    ) -> Result<(), RegistryError> {
+        self.check_offset(range)?;
+        to_its_end(async move {
+            if self.staged.length == 0 {
+                // Nothing is hashed yet: the client may have opened the session without naming its algorithm.
+                self.staged = Staged::empty(self.id(), digest.algorithm());
+            }
+            let session = match body {
+                Some(body) => self.receive(range, body, false).await?,
+                None => self,
+            };
+            session.publish(digest).await
+        })
+        .await
+    }
+
+    /// Drops the session and its content.
+    pub async fn cancel(self) -> Result<(), RegistryError> {
+        to_its_end(self.discard()).await
+    }
+
+    fn check_offset(&self, range: Option<ContentRange>) -> Result<(), RegistryError> {
+        let expected = self.staged.length;
+        match range {
+            Some(range) if range.first() != expected => {
+                Err(RegistryError::OffsetMismatch { expected, offset: range.first() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes and hashes `body`. The progress is stored if `keep`, and in any case where the body breaks off.
+    async fn receive(
+        mut self,
+        range: Option<ContentRange>,
+        body: ByteStream,
+        keep: bool,
+    ) -> Result<Self, RegistryError> {
+        self.check_offset(range)?;
+        let before = self.staged.length;
+        let body = self.cut_at_limit(body);
+        let appended = self.registry.blobs.append(self.staged.clone(), body, keep && self.stored).await?;
+        let received = appended.staged.length - before;
+        if let (Some(range), None) = (range, &appended.broken)
+            && range.length() != received
+        {
+            // Not stored: the next append drops these bytes.
+            return Err(RegistryError::LengthMismatch { expected: range.length(), actual: received });
+        }
+        self.staged = appended.staged;
+        if let Some(limit) = self.registry.settings.blob_size.filter(|limit| self.staged.length > *limit) {
+            self.discard().await?;
+            return Err(RegistryError::BlobTooLarge { limit });
+        }
+        match appended.broken {
+            None if keep => self.store_progress().await.map(|()| self),
+            None => Ok(self),
+            Some(broken) => {
+                self.keep_what_came().await?;
+                Err(broken.into())
+            }
+        }
+    }
+
+    /// Lets at most one byte more through than a blob may have, which is enough to see that it has too many.
+    fn cut_at_limit(&self, body: ByteStream) -> ByteStream {
+        let Some(limit) = self.registry.settings.blob_size else { return body };
+        let left = limit.saturating_sub(self.staged.length).saturating_add(1);
+        Box::pin(body.scan(left, |left, chunk| {
+            std::future::ready(match chunk {
+                Ok(_) if *left == 0 => None,
+                Ok(mut chunk) => {
+                    chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= chunk.len() as u64;
+                    Some(Ok(chunk))
+                }
+                Err(error) => Some(Err(error)),
+            })
+        }))
+    }
+
+    /// After a body that broke off: a session that lives on stands where it came to, made durable first.
+    async fn keep_what_came(&mut self) -> Result<(), RegistryError> {
+        if !self.stored {
+            self.registry.blobs.discard(self.id()).await?;
+            return Ok(());
+        }
+        let nothing: ByteStream = Box::pin(futures_util::stream::empty());
+        self.staged = self.registry.blobs.append(self.staged.clone(), nothing, true).await?.staged;
+        self.store_progress().await
+    }
+
+    async fn store_progress(&self) -> Result<(), RegistryError> {
+        if !self.stored {
+            return Ok(());
+        }
+        let Staged { upload, length, hasher } = &self.staged;
+        let stored = self.registry.metadata.save_upload(*upload, hasher.algorithm(), *length, hasher.save()).await?;
+        if stored { Ok(()) } else { Err(RegistryError::UploadUnknown) }
+    }
+
+    /// Compares the digest, makes the content durable, and links it to the repository.
+    async fn publish(self, expected: Digest) -> Result<(), RegistryError> {
+        let actual = if expected.algorithm() == self.staged.hasher.algorithm() {
+            self.staged.hasher.clone().finish()
+        } else {
+            self.registry.blobs.rehash(&self.staged, expected.algorithm()).await?
+        };
+        if actual != expected {
+            self.discard().await?;
+            return Err(RegistryError::DigestMismatch { expected, actual });
+        }
+        let key = self.registry.blobs.publish(&self.staged, &expected).await?;
+        let blob = BlobRecord { digest: expected, size: self.staged.length, key };
+        let finished = self.stored.then_some(self.staged.upload);
+        self.registry.metadata.link_blob(&self.repository, blob, finished).await?;
+        Ok(())
+    }
+
+    async fn discard(self) -> Result<(), RegistryError> {
+        if self.stored {
+            self.registry.metadata.delete_upload(self.id()).await?;
+        }
+        self.registry.blobs.discard(self.id()).await?;
+        Ok(())
+    }
+}
+
+/// Runs `work` to its end, even where the caller is dropped because its client went away.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, RegistryError>> + Send + 'static,
+) -> Result<T, RegistryError> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StorageError::Failed {
+            context: "the task of an upload ended early".to_owned(),
+            source: Arc::new(error),
+        }
+        .into()),
+    }
+}
