@@ -1,1 +1,182 @@
 //! What the operator wrote, parsed into a configuration that is valid by construction.
+//!
+//! Four sources, the strongest first: the command line's flags ([`Overrides`]), the variables `PORTCULLIS_<SECTION>_<KEY>`
+//! ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` where it
+//! exists), the defaults. [`Config::load`] reads each key from all of them, checks it, and remembers where the value in
+//! force came from ([`Provenance`]). Errors are gathered, so that one run shows all there is to mend.
+//!
+//! A new key is one line in `sections/`, and its paragraph in `config/portcullis.toml`, which a test asks for.
+
+mod byte_size;
+mod document;
+mod duration;
+mod environment;
+mod error;
+mod host_name;
+mod nearest;
+mod overrides;
+mod provenance;
+mod reader;
+mod sections;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod unknown;
+
+use std::path::{Path, PathBuf};
+
+pub use self::{
+    byte_size::ByteSize,
+    environment::Environment,
+    error::{ConfigError, ConfigErrors},
+    host_name::HostName,
+    overrides::Overrides,
+    provenance::{Entry, Provenance, Source},
+    sections::{
+        Auth, Challenge, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls,
+    },
+};
+use self::{
+    document::Document,
+    reader::{Keys, Reader},
+};
+
+/// The sample file, every key commented out with its default: what `config default` prints.
+pub const SAMPLE: &str = include_str!("../../config/portcullis.toml");
+
+/// All settings of one Portcullis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where blobs, database and keys lie; an absolute path.
+    pub data_dir: PathBuf,
+    /// Listening and connections.
+    pub server: Server,
+    /// The certificate.
+    pub tls: Tls,
+    /// Passwords and tokens.
+    pub auth: Auth,
+    /// The disk.
+    pub storage: Storage,
+    /// Sizes and counts of what clients send.
+    pub limits: Limits,
+    /// Deleting through the API.
+    pub delete: Delete,
+    /// Logging.
+    pub log: Log,
+}
+
+/// A configuration, and what there is to tell about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Every key with its value and source.
+    pub provenance: Provenance,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// Lines for the log: variables that look like ours and set nothing.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the configuration from all its sources.
+    pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigErrors> {
+        let Some(path) = file(overrides, environment) else {
+            return assemble(overrides, environment, None, Vec::new());
+        };
+        match document::read(&path) {
+            Ok(bytes) => Self::parse(&path, &bytes, overrides, environment),
+            Err(error) => assemble(overrides, environment, None, vec![error]),
+        }
+    }
+
+    /// The same with the bytes of the file already at hand; `path` names them in messages, and its directory is where
+    /// relative paths in it start.
+    pub fn parse(
+        path: &Path,
+        bytes: &[u8],
+        overrides: &Overrides,
+        environment: &Environment,
+    ) -> Result<Loaded, ConfigErrors> {
+        match Document::parse(path, bytes) {
+            Ok(document) => {
+                let loaded = assemble(overrides, environment, Some(&document), Vec::new())?;
+                Ok(Loaded {
+                    file: Some(path.to_owned()),
+                    ..loaded
+                })
+            }
+            Err(errors) => assemble(overrides, environment, None, errors),
+        }
+    }
+}
+
+/// The file to read: `--config`, `PORTCULLIS_CONFIG`, or the system's where it exists.
+fn file(overrides: &Overrides, environment: &Environment) -> Option<PathBuf> {
+    let named = overrides.config.clone();
+    named
+        .or_else(|| environment.get(unknown::FILE_VARIABLE).map(PathBuf::from))
+        .or_else(|| environment.system_file().map(Path::to_owned))
+}
+
+/// Reads all sections and what is wrong with them; `errors` are those of the file itself.
+fn assemble(
+    overrides: &Overrides,
+    environment: &Environment,
+    document: Option<&Document<'_>>,
+    mut errors: Vec<ConfigError>,
+) -> Result<Loaded, ConfigErrors> {
+    let mut reader = Reader::new(overrides, environment, document);
+    let config = read_all(&mut reader, environment);
+    let known = reader.known();
+    let (provenance, mut found) = reader.finish();
+    errors.append(&mut found);
+    // Only a default can be empty, and only where the user has no home; a path that is set never is.
+    if config.data_dir.as_os_str().is_empty() && !errors.iter().any(about_data_dir) {
+        errors.push(ConfigError::NoDataDir);
+    }
+    errors.extend(
+        document
+            .map(|document| unknown::in_document(document, &known))
+            .unwrap_or_default(),
+    );
+    errors.extend(unknown::in_environment(environment, &known));
+    ConfigErrors::unless_empty(errors)?;
+    Ok(Loaded {
+        config,
+        provenance,
+        file: None,
+        warnings: unknown::warnings(environment, &known),
+    })
+}
+
+fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
+    Config {
+        data_dir: data_dir(&mut reader.top(), environment),
+        server: Server::read(&mut reader.section("server")),
+        tls: Tls::read(&mut reader.section("tls")),
+        auth: Auth::read(&mut reader.section("auth")),
+        storage: Storage::read(&mut reader.section("storage")),
+        limits: Limits::read(&mut reader.section("limits")),
+        delete: Delete::read(&mut reader.section("delete")),
+        log: Log::read(&mut reader.section("log")),
+    }
+}
+
+fn data_dir(keys: &mut Keys<'_, '_>, environment: &Environment) -> PathBuf {
+    keys.get(
+        "data_dir",
+        environment.default_data_dir().unwrap_or_default(),
+    )
+}
+
+fn about_data_dir(error: &ConfigError) -> bool {
+    match error {
+        ConfigError::Value { key, .. } => key == "data_dir",
+        // The key may stand in the file that could not be understood.
+        ConfigError::Unreadable { .. }
+        | ConfigError::NotText { .. }
+        | ConfigError::Syntax { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,107 @@
+//! What can be wrong with a configuration: always what, where, and what to do.
+
+use std::{error::Error, fmt, io, path::PathBuf};
+
+use super::provenance::Source;
+
+/// One thing that the operator has to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there, or was asked for by name, and cannot be read.
+    #[error("{}: cannot be read: {reason}; name another file with --config or PORTCULLIS_CONFIG", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The file is larger than any configuration, or holds no text.
+    #[error("{}: {problem}: this is not a Portcullis configuration", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// The file is not TOML.
+    #[error("{at}: {problem}")]
+    Syntax {
+        /// File and line.
+        at: Source,
+        /// What the parser expected.
+        problem: String,
+    },
+    /// A key or section that does not exist.
+    #[error("{at}: unknown key {key}; the nearest known one is {nearest}")]
+    UnknownKey {
+        /// File and line.
+        at: Source,
+        /// The key with its section.
+        key: String,
+        /// The known key or section that is written most alike.
+        nearest: String,
+    },
+    /// A variable that starts like a section's and belongs to no key.
+    #[error("unknown environment variable {variable}; the nearest known one is {nearest}")]
+    UnknownVariable {
+        /// The variable's name.
+        variable: String,
+        /// The known variable that is written most alike.
+        nearest: String,
+    },
+    /// A value of the wrong type, out of its bounds, or at odds with another.
+    #[error("{at}: {key}: {problem}")]
+    Value {
+        /// File and line, variable, or flag.
+        at: Source,
+        /// The key with its section.
+        key: String,
+        /// What is wrong and what is expected.
+        problem: String,
+    },
+    /// Nothing says where the data lie.
+    #[error(
+        "no data directory: HOME is not set; name one with --data, PORTCULLIS_DATA or data_dir"
+    )]
+    NoDataDir,
+}
+
+/// All that is wrong, in the order in which it was found; never empty.
+#[derive(Debug)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// `Err` with the errors, where there are any.
+    pub(super) fn unless_empty(errors: Vec<ConfigError>) -> Result<(), Self> {
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(errors))
+        }
+    }
+
+    /// The single errors.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.0.iter()
+    }
+
+    /// The errors as JSON: a list of their texts, for `config check --json`.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// One line each.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ConfigErrors {}

@@ -1,0 +1,138 @@
+//! A name under which clients reach this registry: what ends up in its certificate.
+
+use std::{fmt, net::IpAddr};
+
+use super::setting::{Complaint, Setting, quoted};
+
+/// Longest DNS name and longest label (RFC 1035, section 2.3.4).
+const LONGEST_NAME: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
+/// A DNS name in lower case, or an IP address; never a port, a scheme or a wildcard.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostName {
+    /// A DNS name, lower case, without a trailing dot.
+    Dns(String),
+    /// An address of either family, written without brackets.
+    Address(IpAddr),
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => f.write_str(name),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Setting for HostName {
+    const EXPECTED: &'static str =
+        r#"a host name or an address such as "registry.example.com" or "192.168.1.20""#;
+
+    fn parse(text: &str) -> Result<Self, Complaint> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse() {
+            return Ok(Self::Address(address));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text);
+        let hint = if text.contains("://") {
+            "leave out the scheme"
+        } else if text.contains(':') {
+            "leave out the port"
+        } else if text.contains('*') {
+            "name each host; wildcards are not supported"
+        } else if is_dns_name(name) {
+            return Ok(Self::Dns(name.to_ascii_lowercase()));
+        } else {
+            return Err(Complaint::new(format!(
+                "{} is not {}",
+                quoted(text),
+                Self::EXPECTED
+            )));
+        };
+        Err(Complaint::new(format!(
+            "{} is not {}: {hint}",
+            quoted(text),
+            Self::EXPECTED
+        )))
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        toml::Value::String(self.to_string())
+    }
+}
+
+/// Letters, digits, hyphens inside a label; the last label must not look like a number, or `1.2.3` and `300.1.1.1`
+/// would pass for names.
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=LONGEST_LABEL).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let numeric = |label: &str| label.bytes().all(|b| b.is_ascii_digit());
+    name.len() <= LONGEST_NAME
+        && name.split('.').all(label)
+        && !name.split('.').next_back().is_some_and(numeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_names_and_addresses() {
+        for (text, expected) in [
+            ("localhost", "localhost"),
+            ("Registry.Example.COM.", "registry.example.com"),
+            ("build1.lan", "build1.lan"),
+            ("192.168.1.20", "192.168.1.20"),
+            ("[::1]", "::1"),
+            ("::1", "::1"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(HostName::parse(text).unwrap().to_string(), expected);
+        }
+        assert!(matches!(
+            HostName::parse("10.0.0.1"),
+            Ok(HostName::Address(_))
+        ));
+    }
+
+    #[test]
+    fn says_what_does_not_belong_to_a_name() {
+        for (text, hint) in [
+            ("https://registry.test", "scheme"),
+            ("registry.test:5000", "port"),
+            ("*.test", "wildcards"),
+            ("", "is not a host name"),
+            ("a..b", "is not a host name"),
+            ("-a.test", "is not a host name"),
+            ("bücher.test", "is not a host name"),
+            ("300.1.1.1", "is not a host name"),
+            ("a b", "is not a host name"),
+        ] {
+            let complaint = HostName::parse(text).unwrap_err().text;
+            assert!(complaint.contains(hint), "{text}: {complaint}");
+        }
+        assert!(HostName::parse(&"a".repeat(64)).is_err());
+        assert!(HostName::parse(&["a"; 130].join(".")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_reads_back(text in "[a-zA-Z0-9.:\\[\\]-]{0,20}") {
+            if let Ok(host) = HostName::parse(&text) {
+                prop_assert_eq!(HostName::parse(&host.to_string()).unwrap(), host);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Which known key was meant by one that is not known.
+
+/// Letters of a key that are compared; no real key is longer, and a made-up one may be.
+const COMPARED: usize = 64;
+
+/// The candidate most like `given`. Names with a section (`server.listen`) are alike when their last part is, so that
+/// a key in the wrong section finds its home; the same section wins a tie.
+pub(super) fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c str>) -> &'c str {
+    let (given_section, given_name) = split(given);
+    let distance = |candidate: &str| {
+        let (section, name) = split(candidate);
+        let cut: String = given_name.chars().take(COMPARED).collect();
+        2 * strsim::damerau_levenshtein(&cut, name) + usize::from(section != given_section)
+    };
+    candidates
+        .into_iter()
+        .min_by_key(|candidate| distance(candidate))
+        .unwrap_or_default()
+}
+
+fn split(key: &str) -> (&str, &str) {
+    key.rsplit_once('.').unwrap_or(("", key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_finds_its_key() {
+        let known = [
+            "data_dir",
+            "server",
+            "server.listen",
+            "server.hosts",
+            "auth",
+            "auth.challenge",
+            "log.level",
+        ];
+        for (given, expected) in [
+            ("server.lisen", "server.listen"),
+            ("server.host", "server.hosts"),
+            ("sever", "server"),
+            ("datadir", "data_dir"),
+            ("challenge", "auth.challenge"),
+            ("server.challenge", "auth.challenge"),
+            ("hosts", "server.hosts"),
+        ] {
+            assert_eq!(nearest(given, known), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn nothing_panics() {
+        assert_eq!(nearest("", ["a"]), "a");
+        assert_eq!(nearest("a", []), "");
+        assert_eq!(nearest(&".".repeat(100_000), ["a"]), "a");
+    }
+}

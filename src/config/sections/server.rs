@@ -1,0 +1,64 @@
+//! `[server]`: where Portcullis listens, and how long and how often a client may keep it busy.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use crate::config::{
+    HostName,
+    duration::{hours, minutes, seconds},
+    reader::Keys,
+};
+
+/// The section `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address and port for HTTPS; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    /// Names and addresses that clients use, for the certificate; empty: the machine's own.
+    pub hosts: Vec<HostName>,
+    /// Open connections in all, at least 1.
+    pub max_connections: u32,
+    /// Open connections of one address (of one /64 in IPv6), at least 1.
+    pub max_connections_per_address: u32,
+    /// HTTP/2 streams of one connection, at least 1.
+    pub max_streams_per_connection: u32,
+    /// From the first byte of a connection to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request to the end of its header.
+    pub header_timeout: Duration,
+    /// How long a transfer may stand still, and a connection wait for its next request.
+    pub idle_timeout: Duration,
+    /// How long transfers may go on after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Server {
+    pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
+        Self {
+            listen: keys.get("listen", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5000))),
+            hosts: keys.get("hosts", Vec::new()),
+            max_connections: keys.within("max_connections", 8192, 1..=1_000_000),
+            max_connections_per_address: keys.within(
+                "max_connections_per_address",
+                2048,
+                1..=1_000_000,
+            ),
+            max_streams_per_connection: keys.within("max_streams_per_connection", 128, 1..=10_000),
+            handshake_timeout: keys.within(
+                "handshake_timeout",
+                seconds(8),
+                seconds(1)..=minutes(5),
+            ),
+            header_timeout: keys.within("header_timeout", seconds(8), seconds(1)..=minutes(5)),
+            idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
+            drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
+            trusted_proxies: keys.get("trusted_proxies", Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Finds what was written and nobody reads: a slip of the pen must not quietly leave a default in force.
+
+use toml::de::DeValue;
+
+use super::{
+    document::Document,
+    environment::{Environment, PREFIX},
+    error::ConfigError,
+    nearest::nearest,
+    provenance::Source,
+    reader::{ALIASES, variable},
+    sections::SECTIONS,
+};
+
+/// The variable that names the configuration file; it is no key.
+pub(super) const FILE_VARIABLE: &str = "PORTCULLIS_CONFIG";
+
+/// Unknown keys of one file that are worth reading.
+const REPORTED: usize = 20;
+
+/// The keys and sections of a file that do not exist.
+pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for (name, at, value) in document.top() {
+        match value {
+            DeValue::Table(table) if SECTIONS.contains(&name) => {
+                let keys = document
+                    .items(table)
+                    .map(|(key, at, _)| (format!("{name}.{key}"), at));
+                let unknown = keys.filter(|(key, _)| !known.contains(key)).take(REPORTED);
+                errors.extend(unknown.map(|(key, at)| unknown_key(key, at, known)));
+            }
+            _ if SECTIONS.contains(&name) => errors.push(ConfigError::Value {
+                at,
+                key: name.to_owned(),
+                problem: format!(
+                    "this is a section: write [{name}] on a line of its own, its keys below"
+                ),
+            }),
+            _ if known.iter().any(|key| key == name) => {}
+            _ => errors.push(unknown_key(name.to_owned(), at, known)),
+        }
+        if errors.len() >= REPORTED {
+            break;
+        }
+    }
+    errors
+}
+
+fn unknown_key(key: String, at: Source, known: &[String]) -> ConfigError {
+    let candidates = known.iter().map(String::as_str).chain(SECTIONS);
+    let nearest = nearest(&key, candidates).to_owned();
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let key = if key.chars().all(bare) {
+        key
+    } else {
+        super::setting::quoted(&key)
+    };
+    ConfigError::UnknownKey { at, key, nearest }
+}
+
+/// The variables that start like a section's and set no key, and those that are not UTF-8.
+pub(super) fn in_environment(environment: &Environment, known: &[String]) -> Vec<ConfigError> {
+    let known = variables(known);
+    let unknown = environment
+        .names()
+        .filter(|name| !known.iter().any(|known| known == name));
+    let errors =
+        unknown
+            .filter(|name| of_a_section(name))
+            .map(|name| ConfigError::UnknownVariable {
+                variable: name.to_owned(),
+                nearest: nearest(name, known.iter().map(String::as_str)).to_owned(),
+            });
+    let garbled = environment.garbled().map(|name| ConfigError::Value {
+        at: Source::Environment {
+            name: name.to_owned(),
+        },
+        key: name.to_owned(),
+        problem: "the value is not UTF-8".to_owned(),
+    });
+    errors.chain(garbled).collect()
+}
+
+/// Variables of ours that set nothing and may well belong to somebody else: worth a line, no reason to stop.
+pub(super) fn warnings(environment: &Environment, known: &[String]) -> Vec<String> {
+    let known = variables(known);
+    let unknown = environment
+        .names()
+        .filter(|name| !known.iter().any(|known| known == name));
+    let ours = unknown.filter(|name| !of_a_section(name) && !is_service_link(name));
+    ours.map(|name| {
+        let nearest = nearest(name, known.iter().map(String::as_str));
+        format!("environment variable {name} sets nothing; the nearest known one is {nearest}")
+    })
+    .collect()
+}
+
+fn variables(known: &[String]) -> Vec<String> {
+    let short = ALIASES.iter().map(|(short, _)| (*short).to_owned());
+    known
+        .iter()
+        .map(|key| variable(key))
+        .chain(short)
+        .chain([FILE_VARIABLE.to_owned()])
+        .collect()
+}
+
+fn of_a_section(name: &str) -> bool {
+    SECTIONS.iter().any(|section| {
+        let rest = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.strip_prefix(&section.to_ascii_uppercase()));
+        rest.is_some_and(|rest| rest.starts_with('_'))
+    })
+}
+
+/// Kubernetes gives every container variables of the services around it; one of a service called `portcullis` looks
+/// like ours.
+fn is_service_link(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+    rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+}
