@@ -1,1 +1,169 @@
 //! The accept loop: TLS, limits, and a graceful end.
+//!
+//! One [`Server`] owns one listening socket. Each connection passes three gates: [`admission`] (how many there may be), the
+//! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
+//! `axum::Router` answers. Nothing here knows what the router does.
+
+mod admission;
+mod connection;
+mod file_limit;
+mod options;
+mod plain_http;
+mod signals;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use admission::Admission;
+use connection::Connections;
+
+pub use options::ServerOptions;
+pub use signals::{Caught, Signals};
+
+/// Waiting connections that the kernel keeps for us.
+const BACKLOG: u32 = 4096;
+/// How long the accept loop rests when the system is out of file descriptors or memory.
+const REST: Duration = Duration::from_millis(100);
+
+/// A listening address could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}{}", hint(source))]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    /// Why not.
+    pub source: io::Error,
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with --listen ADDR:PORT",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with --listen ADDR:PORT",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: give one of its own, or 0.0.0.0",
+        _ => "",
+    }
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still busy at the end of the time to drain, and were cut.
+    pub cut: usize,
+}
+
+/// A bound socket, ready to serve.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    options: ServerOptions,
+}
+
+impl Server {
+    /// Binds the address (port 0 chooses a free one) and raises the process's limit on open files as far as it may.
+    pub fn bind(options: ServerOptions) -> Result<Self, BindError> {
+        file_limit::raise();
+        let refuse = |source| BindError { address: options.listen, source };
+        let listener = listen(options.listen).map_err(refuse)?;
+        let address = listener.local_addr().map_err(refuse)?;
+        Ok(Self { listener, address, options })
+    }
+
+    /// The address in use, with the port that was chosen.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then drains: the socket closes, idle connections end, requests under way finish within
+    /// [`ServerOptions::drain_timeout`], and what is left is cut.
+    pub async fn serve(self, router: Router, tls: Arc<ServerConfig>, shutdown: CancellationToken) -> Drained {
+        let tracker = TaskTracker::new();
+        // Not a child of the caller's token: it ends connections only after the time to drain.
+        let cut = CancellationToken::new();
+        let connections = Arc::new(Connections::new(&self.options, router, tls, shutdown.clone(), cut.clone()));
+        let admission = Arc::new(Admission::new(&self.options));
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = accept_all(&self.listener, &admission, &connections, &tracker) => {}
+        }
+        drop(self.listener);
+        drain(&tracker, &cut, self.options.drain_timeout).await
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts for ever; errors never end it.
+async fn accept_all(listener: &TcpListener, admission: &Arc<Admission>, connections: &Arc<Connections>, tracker: &TaskTracker) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                recover(&error, admission).await;
+                continue;
+            }
+        };
+        let Some(admitted) = admission.admit(peer).await else {
+            tracing::debug!(%peer, "connection refused: its address has too many");
+            continue;
+        };
+        prepare(&stream);
+        let connections = Arc::clone(connections);
+        tracker.spawn(async move { connections.run(stream, peer, admitted).await });
+    }
+}
+
+/// A peer that left before we came is no problem; a system without descriptors is, and passes as connections end.
+async fn recover(error: &io::Error, admission: &Admission) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::error!(%error, "cannot accept a connection; trying again");
+    admission.evict_oldest_pending();
+    tokio::time::sleep(REST).await;
+}
+
+/// Small answers go out at once, and a peer that vanished is noticed within a few minutes.
+fn prepare(stream: &TcpStream) {
+    use rustix::net::sockopt;
+    let outcome = stream.set_nodelay(true).and_then(|()| {
+        sockopt::set_socket_keepalive(stream, true)?;
+        sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "socket options refused");
+    }
+}
+
+async fn drain(tracker: &TaskTracker, cut: &CancellationToken, limit: Duration) -> Drained {
+    tracker.close();
+    if !tracker.is_empty() {
+        tracing::info!(connections = tracker.len(), limit_seconds = limit.as_secs(), "finishing what is under way");
+    }
+    if tokio::time::timeout(limit, tracker.wait()).await.is_ok() {
+        return Drained { cut: 0 };
+    }
+    let left = tracker.len();
+    tracing::warn!(connections = left, "time to drain is over; cutting what is left");
+    cut.cancel();
+    tracker.wait().await;
+    Drained { cut: left }
+}

@@ -1,1 +1,42 @@
 //! Keys, certificates and the TLS configuration.
+//!
+//! A registry that is only reachable over TLS has to bring its own certificates: [`Authority`] makes a private root whose
+//! name constraints bind it to this registry's names, [`ensure_leaf`] keeps a 90-day certificate under it, [`Identity`] loads
+//! and checks what is served (ours or the operator's), and [`ServingIdentity`] swaps it without dropping a connection.
+//! This module knows nothing of HTTP or the registry.
+
+mod authority;
+mod certificate;
+mod chain;
+mod constraints;
+mod error;
+mod fingerprint;
+mod freshness;
+mod identity;
+mod import;
+mod leaf;
+mod lifetime;
+mod paths;
+mod private_file;
+mod serving;
+mod server_config;
+mod source;
+mod subject_name;
+#[cfg(test)]
+mod tests;
+
+pub use authority::{Authority, IssuedLeaf};
+pub use certificate::CertificateSummary;
+pub use constraints::{Constraints, PermittedNames};
+pub use error::TlsError;
+pub use fingerprint::Fingerprint;
+pub use freshness::{Cadence, keep_fresh};
+pub use identity::{Identity, Origin};
+pub use import::{import, remove_import};
+pub use leaf::{LeafOutcome, ensure_leaf, renew_leaf};
+pub use lifetime::{EXPIRY_WARNING, renewal_due};
+pub use paths::TlsPaths;
+pub use server_config::server_config;
+pub use serving::ServingIdentity;
+pub use source::IdentitySource;
+pub use subject_name::SubjectName;

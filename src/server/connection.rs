@@ -1,0 +1,195 @@
+//! One connection from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls::{AlertDescription, ServerConfig};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::admission::Admitted;
+use super::options::ServerOptions;
+use super::plain_http;
+use crate::domain::peer_address::PeerAddress;
+
+/// The first byte of a TLS record that carries a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// HTTP/1 read buffer, and so the largest header.
+const HTTP1_BUFFER: usize = 256 * 1024;
+/// HTTP/2 flow control: the usual 64 KiB throttle uploads over any distance.
+const STREAM_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 32 << 20;
+const MAX_STREAMS: u32 = 250;
+const MAX_HEADER_LIST: u32 = 64 * 1024;
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// What all connections of a server share.
+pub(super) struct Connections {
+    router: Router,
+    acceptor: TlsAcceptor,
+    http: Builder<TokioExecutor>,
+    handshake_timeout: Duration,
+    header_timeout: Duration,
+    shutdown: CancellationToken,
+    cut: CancellationToken,
+}
+
+/// What the first byte says.
+enum Greeting {
+    Tls,
+    Other,
+    Closed,
+}
+
+impl Connections {
+    pub(super) fn new(
+        options: &ServerOptions,
+        router: Router,
+        tls: Arc<ServerConfig>,
+        shutdown: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        Self {
+            router,
+            acceptor: TlsAcceptor::from(tls),
+            http: http_settings(options.header_timeout),
+            handshake_timeout: options.handshake_timeout,
+            header_timeout: options.header_timeout,
+            shutdown,
+            cut,
+        }
+    }
+
+    /// Serves one connection to its end. Until its first request it gives way to shutdown, to the timeouts, and to others.
+    pub(super) async fn run(&self, stream: TcpStream, peer: SocketAddr, admitted: Admitted) {
+        let peer = PeerAddress::new(peer);
+        let handshake = tokio::time::timeout(self.handshake_timeout, self.greet(stream, peer));
+        let secured = tokio::select! {
+            () = self.shutdown.cancelled() => return,
+            () = admitted.evicted() => return,
+            secured = handshake => secured,
+        };
+        match secured {
+            Ok(Some(stream)) => self.serve(stream, peer, Arc::new(admitted)).await,
+            Ok(None) => {}
+            Err(_) => tracing::debug!(%peer, "closed: no TLS handshake in time"),
+        }
+    }
+
+    /// Does the handshake; a client that speaks plain HTTP is answered here and gets no further.
+    async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<TlsStream<TcpStream>> {
+        match greeting(&stream).await {
+            Greeting::Tls => match self.acceptor.accept(stream).await {
+                Ok(stream) => Some(stream),
+                Err(error) => {
+                    log_failed_handshake(peer, &error);
+                    None
+                }
+            },
+            Greeting::Other => {
+                plain_http::answer(stream, peer, self.header_timeout).await;
+                None
+            }
+            Greeting::Closed => None,
+        }
+    }
+
+    async fn serve(&self, stream: TlsStream<TcpStream>, peer: PeerAddress, admitted: Arc<Admitted>) {
+        let begun = Arc::new(AtomicBool::new(false));
+        let service = service_fn({
+            let (router, begun, admitted) = (self.router.clone(), Arc::clone(&begun), Arc::clone(&admitted));
+            move |request| {
+                if !begun.swap(true, Ordering::Relaxed) {
+                    admitted.establish();
+                }
+                answer(router.clone(), peer, request)
+            }
+        });
+        let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let first_request_by = tokio::time::sleep_until(Instant::now() + self.header_timeout);
+        let mut first_request_by = std::pin::pin!(first_request_by);
+        let (mut draining, mut waiting) = (false, true);
+        loop {
+            tokio::select! {
+                outcome = connection.as_mut() => {
+                    if let Err(error) = outcome {
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                    return;
+                }
+                () = self.cut.cancelled() => return,
+                () = self.shutdown.cancelled(), if !draining => {
+                    if !begun.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    connection.as_mut().graceful_shutdown();
+                    draining = true;
+                }
+                () = admitted.evicted() => return,
+                () = first_request_by.as_mut(), if waiting => {
+                    if !begun.load(Ordering::Relaxed) {
+                        tracing::debug!(%peer, "closed: no request in time");
+                        return;
+                    }
+                    waiting = false;
+                }
+            }
+        }
+    }
+}
+
+async fn answer(router: Router, peer: PeerAddress, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
+    router.oneshot(request).await
+}
+
+/// Looks at the first byte and leaves it in place.
+async fn greeting(stream: &TcpStream) -> Greeting {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1..) if first[0] == TLS_HANDSHAKE => Greeting::Tls,
+        Ok(1..) => Greeting::Other,
+        Ok(0) | Err(_) => Greeting::Closed,
+    }
+}
+
+fn http_settings(header_timeout: Duration) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HTTP1_BUFFER);
+    http.http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    http
+}
+
+/// A client that does not trust the authority says so in its alert: worth telling the operator, who can mend it.
+fn log_failed_handshake(peer: PeerAddress, error: &std::io::Error) {
+    use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA};
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::AlertReceived(BadCertificate | CertificateUnknown | UnknownCA)) = cause {
+        tracing::info!(%peer, "the client does not trust the certificate; run there what `portcullis ca trust-command` prints");
+    } else {
+        tracing::debug!(%peer, %error, "TLS handshake failed");
+    }
+}

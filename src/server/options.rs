@@ -1,0 +1,40 @@
+//! The limits of a server, with defaults that suit a machine of two cores.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Where to listen and what to bear.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Address and port; port 0 chooses a free one.
+    pub listen: SocketAddr,
+    /// Open connections altogether.
+    pub max_connections: usize,
+    /// Open connections of one address (IPv6: one /64 network).
+    pub max_connections_per_address: usize,
+    /// Connections that have not sent a first request yet. Beyond it the oldest of them is closed, so that half-open
+    /// connections never keep out one that goes on.
+    pub max_pending_connections: usize,
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// For the header of a request, and for the first request of a connection to arrive at all. An idle HTTP/1
+    /// connection is closed after it.
+    pub header_timeout: Duration,
+    /// For requests under way to end once shutdown has begun.
+    pub drain_timeout: Duration,
+}
+
+impl ServerOptions {
+    /// The defaults: 4096 connections, 1024 per address and 1024 pending, 10 s for handshakes and headers, 30 s to drain.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            max_connections: 4096,
+            max_connections_per_address: 1024,
+            max_pending_connections: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}

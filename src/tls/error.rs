@@ -1,0 +1,187 @@
+//! What can go wrong with keys and certificates, in words that tell the operator where and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+/// An error of the TLS layer. Every text names the file and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file could not be read, written or made.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A private key that others than its owner may read or write.
+    #[error(
+        "the private key {} has mode {mode:04o}: others than its owner may read or write it; run: chmod 600 {}",
+        path.display(), path.display()
+    )]
+    KeyExposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file that is too large to be a key or a chain.
+    #[error("{} is larger than {limit} bytes, which no certificate chain or key is; give the PEM file", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A text that is no host name and no address.
+    #[error("`{name}` is no host name and no IP address: {reason}")]
+    BadName {
+        /// What was written.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A certificate was asked for without a name.
+    #[error("a certificate needs at least one name; give --host NAME")]
+    NoNames,
+    /// The directory has an authority already.
+    #[error("{} exists already, nothing changed; `portcullis ca rotate` makes a new authority", path.display())]
+    AuthorityExists {
+        /// The directory of the authority.
+        path: PathBuf,
+    },
+    /// The name lies outside what the root certificate permits.
+    #[error(
+        "the certificate authority may not sign for `{name}` (only for {permitted} and names below them); \
+         remove that name, or make a new authority with `portcullis ca rotate --host {name}`"
+    )]
+    NotPermitted {
+        /// The refused name.
+        name: String,
+        /// What the root permits.
+        permitted: String,
+    },
+    /// The issuing authority cannot go on and the root key is not here.
+    #[error("the issuing certificate {} {problem} and the root key {} is not here to make a new one; bring it back", issuing.display(), root_key.display())]
+    RootKeyMissing {
+        /// The issuing certificate.
+        issuing: PathBuf,
+        /// Where the root key belongs.
+        root_key: PathBuf,
+        /// What is wrong with the issuing certificate.
+        problem: String,
+    },
+    /// A file holds no usable PEM.
+    #[error("{} holds no usable {what}: {reason}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The key is protected by a passphrase.
+    #[error(
+        "the private key {} is encrypted; decrypt it first: openssl pkey -in {} -out plain.key (and chmod 600 plain.key)",
+        path.display(), path.display()
+    )]
+    KeyEncrypted {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The key does not belong to the first certificate.
+    #[error(
+        "the key {} does not belong to the first certificate in {}; give the key that the certificate was made for, \
+         and put the server's certificate first",
+        key.display(), certificate.display()
+    )]
+    KeyMismatch {
+        /// The chain file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// A certificate of the chain is not signed by the one after it.
+    #[error(
+        "certificate {position} in {} ({subject}) is not signed by certificate {} ({next}); \
+         put the server's certificate first, then each issuer in order",
+        path.display(), position + 1
+    )]
+    ChainBroken {
+        /// The chain file.
+        path: PathBuf,
+        /// Counted from 1.
+        position: usize,
+        /// Its subject.
+        subject: String,
+        /// The subject of the one after it.
+        next: String,
+    },
+    /// A certificate is past its end.
+    #[error("the certificate {subject} in {} expired on {not_after}; give a current one, or run `portcullis cert renew`", path.display())]
+    Expired {
+        /// The chain file.
+        path: PathBuf,
+        /// The certificate's subject.
+        subject: String,
+        /// Its end.
+        not_after: Timestamp,
+    },
+    /// A certificate is not valid yet.
+    #[error("the certificate {subject} in {} is valid only from {not_before}; check this machine's clock", path.display())]
+    NotYetValid {
+        /// The chain file.
+        path: PathBuf,
+        /// The certificate's subject.
+        subject: String,
+        /// Its beginning.
+        not_before: Timestamp,
+    },
+    /// No client would accept the certificate.
+    #[error("no client will accept the certificate in {}: {reason}", path.display())]
+    Unusable {
+        /// The chain file.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Generate(#[from] rcgen::Error),
+    /// The TLS library refused the configuration.
+    #[error("the TLS library refuses the configuration: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+impl TlsError {
+    /// Wraps an I/O error with what was tried and where.
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// Whether the file is simply not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether the pair itself is at fault, so that issuing anew mends it; exposed keys and failing disks are not mended so.
+    pub(super) fn is_mended_by_reissue(&self) -> bool {
+        self.is_missing()
+            || matches!(
+                self,
+                Self::Pem { .. }
+                    | Self::KeyMismatch { .. }
+                    | Self::ChainBroken { .. }
+                    | Self::Expired { .. }
+                    | Self::NotYetValid { .. }
+                    | Self::Unusable { .. }
+                    | Self::TooLarge { .. }
+            )
+    }
+}

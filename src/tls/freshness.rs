@@ -1,0 +1,170 @@
+//! Keeps the served certificate fresh while the server runs: sees changed files, renews our own in time, and warns before the end.
+//!
+//! Whatever fails here, the certificate at hand goes on being served.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::identity::{Identity, Origin};
+use super::lifetime::{EXPIRY_WARNING, renewal_due};
+use super::serving::ServingIdentity;
+use super::source::{IdentitySource, Signature};
+
+/// How often things are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Cadence {
+    /// Between two looks at the files. A change is served after two looks, so that a pair is not read half-replaced.
+    pub poll: Duration,
+    /// After a first failed renewal; doubles with each further one.
+    pub retry: Duration,
+    /// The longest wait between two attempts to renew.
+    pub retry_cap: Duration,
+    /// Between two warnings that the end is near.
+    pub warn: Duration,
+}
+
+impl Default for Cadence {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(400),
+            retry: Duration::from_secs(60),
+            retry_cap: Duration::from_secs(6 * 60 * 60),
+            warn: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// Runs until `shutdown`. `reload` asks for a look at the files at once, changed or not (SIGHUP).
+pub async fn keep_fresh(
+    serving: Arc<ServingIdentity>,
+    source: IdentitySource,
+    cadence: Cadence,
+    reload: Arc<Notify>,
+    shutdown: CancellationToken,
+) {
+    let mut keeper = Keeper::new(serving, source, cadence);
+    let mut ticks = tokio::time::interval(cadence.poll.max(Duration::from_millis(10)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let asked = tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = reload.notified() => true,
+            _ = ticks.tick() => false,
+        };
+        // Files and signatures block; the runtime's own threads must not.
+        let turn = tokio::task::spawn_blocking(move || {
+            keeper.turn(asked);
+            keeper
+        });
+        match turn.await {
+            Ok(back) => keeper = back,
+            Err(error) => {
+                tracing::error!(%error, "the certificate is no longer watched; restart the server to renew it");
+                return;
+            }
+        }
+    }
+}
+
+struct Keeper {
+    serving: Arc<ServingIdentity>,
+    source: IdentitySource,
+    cadence: Cadence,
+    /// The state of the files that was acted on last.
+    handled: Signature,
+    /// A state that differs and waits for being seen twice.
+    changing: Option<Signature>,
+    failures: u32,
+    next_renewal: Instant,
+    next_warning: Instant,
+}
+
+impl Keeper {
+    fn new(serving: Arc<ServingIdentity>, source: IdentitySource, cadence: Cadence) -> Self {
+        let handled = source.signature();
+        let now = Instant::now();
+        Self { serving, source, cadence, handled, changing: None, failures: 0, next_renewal: now, next_warning: now }
+    }
+
+    fn turn(&mut self, asked: bool) {
+        self.follow_files(asked);
+        self.renew_when_due();
+        self.warn_when_near();
+    }
+
+    fn follow_files(&mut self, asked: bool) {
+        let signature = self.source.signature();
+        if signature == self.handled && !asked {
+            self.changing = None;
+            return;
+        }
+        if !asked && self.changing.as_ref() != Some(&signature) {
+            self.changing = Some(signature);
+            return;
+        }
+        self.changing = None;
+        self.handled = signature;
+        match self.source.load() {
+            Ok(identity) => self.serve(identity),
+            Err(error) => {
+                tracing::error!(%error, "the new certificate is refused; the old one stays in use");
+            }
+        }
+    }
+
+    fn renew_when_due(&mut self) {
+        let current = self.serving.current();
+        let summary = current.summary();
+        if current.origin() != Origin::Own
+            || !renewal_due(summary.not_before, summary.not_after, Timestamp::now())
+            || Instant::now() < self.next_renewal
+        {
+            return;
+        }
+        match self.source.renew() {
+            Ok(identity) => {
+                self.failures = 0;
+                self.handled = self.source.signature();
+                self.serve(identity);
+            }
+            Err(error) => {
+                let wait = self.cadence.retry.saturating_mul(1 << self.failures.min(16)).min(self.cadence.retry_cap);
+                self.failures = self.failures.saturating_add(1);
+                self.next_renewal = Instant::now() + wait;
+                tracing::warn!(%error, until = %summary.not_after, retry_seconds = wait.as_secs(),
+                    "the certificate could not be renewed; the old one stays in use");
+            }
+        }
+    }
+
+    fn warn_when_near(&mut self) {
+        let current = self.serving.current();
+        let until = current.summary().not_after;
+        let left = until.as_second().saturating_sub(Timestamp::now().as_second());
+        if left > EXPIRY_WARNING.as_secs().cast_signed() || Instant::now() < self.next_warning {
+            return;
+        }
+        self.next_warning = Instant::now() + self.cadence.warn;
+        let command = match current.origin() {
+            Origin::Own => "portcullis cert renew",
+            Origin::Imported => "portcullis cert import --cert FILE --key FILE",
+            Origin::Given => "replace the configured files",
+        };
+        tracing::warn!(%until, days_left = left / 86_400, mend = command, "the certificate nears its end");
+    }
+
+    fn serve(&self, identity: Identity) {
+        let same = self.serving.current().summary().fingerprint == identity.summary().fingerprint;
+        if !same {
+            let summary = identity.summary();
+            tracing::info!(names = ?summary.names, until = %summary.not_after, sha256 = %summary.fingerprint,
+                origin = %identity.origin(), "serving a new certificate");
+        }
+        self.serving.swap(identity);
+    }
+}

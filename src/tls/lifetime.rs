@@ -1,0 +1,61 @@
+//! How long certificates live and when they are made anew.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use time::OffsetDateTime;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Life of the root certificate: 10 years.
+pub(super) const ROOT_LIFE: Duration = DAY.saturating_mul(3652);
+/// Life of the issuing certificate: 1 year.
+pub(super) const ISSUING_LIFE: Duration = DAY.saturating_mul(365);
+/// Life of a server certificate: 90 days.
+pub(super) const LEAF_LIFE: Duration = DAY.saturating_mul(90);
+/// Certificates begin this long ago, so that a client whose clock is behind accepts a new one.
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+
+/// From here to the end of a certificate the server warns.
+pub const EXPIRY_WARNING: Duration = DAY.saturating_mul(14);
+
+/// Whether two thirds of the life have passed.
+pub fn renewal_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {
+    let life = not_after.as_second().saturating_sub(not_before.as_second());
+    now.as_second().saturating_sub(not_before.as_second()) >= life / 3 * 2
+}
+
+/// The validity of a certificate made `now`, never beyond the end of its issuer.
+pub(super) fn validity(now: Timestamp, life: Duration, issuer_ends: Option<Timestamp>) -> (OffsetDateTime, OffsetDateTime) {
+    let begin = now.as_second().saturating_sub_unsigned(CLOCK_SKEW.as_secs());
+    let end = now.as_second().saturating_add_unsigned(life.as_secs());
+    let end = issuer_ends.map_or(end, |limit| end.min(limit.as_second()));
+    (to_offset(begin), to_offset(end))
+}
+
+fn to_offset(seconds: i64) -> OffsetDateTime {
+    // A clock outside of the years -9999..9999 makes a certificate that is refused as expired, not a panic.
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renews_at_two_thirds() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert!(!renewal_due(at(0), at(90), at(59)));
+        assert!(renewal_due(at(0), at(90), at(60)));
+        assert!(renewal_due(at(0), at(90), at(1000)));
+        assert!(renewal_due(at(10), at(10), at(10)));
+    }
+
+    #[test]
+    fn never_outlives_its_issuer() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let limit = Timestamp::from_second(1_800_000_500).unwrap();
+        let (_, end) = validity(now, LEAF_LIFE, Some(limit));
+        assert_eq!(end.unix_timestamp(), 1_800_000_500);
+    }
+}

@@ -1,0 +1,134 @@
+//! Files that must never be half-written, and keys that nobody else may read.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::error::TlsError;
+
+/// No chain or key comes near this; a wrong path may lead to something endless.
+const LIMIT: u64 = 256 * 1024;
+/// Read or write by group or others.
+const EXPOSED: u32 = 0o066;
+
+/// Makes a directory, and those above it, for its owner alone. One that exists is left as it is.
+pub(super) fn make_directory(path: &Path) -> Result<(), TlsError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(TlsError::io("make the directory", path))
+}
+
+/// Holds the directory against other processes that write keys, until the result is dropped.
+pub(super) fn lock_directory(path: &Path) -> Result<File, TlsError> {
+    let directory = File::open(path).map_err(TlsError::io("open", path))?;
+    directory.lock().map_err(TlsError::io("lock", path))?;
+    Ok(directory)
+}
+
+/// Writes a private key: readable by its owner alone from its first byte on, whole or not at all.
+pub(super) fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
+    write_atomically(path, pem, 0o600)
+}
+
+/// Writes a public file, whole or not at all.
+pub(super) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
+    write_atomically(path, bytes, 0o644)
+}
+
+/// Reads a certificate file.
+pub(super) fn read_public(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let file = File::open(path).map_err(TlsError::io("read", path))?;
+    Ok(std::mem::take(&mut *read_limited(&file, path)?))
+}
+
+/// Reads a private key. The mode that counts is the open file's, so a symbolic link hides nothing and cannot be swapped.
+pub(super) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let file = File::open(path).map_err(TlsError::io("read", path))?;
+    let mode = file.metadata().map_err(TlsError::io("examine", path))?.mode() & 0o7777;
+    if mode & EXPOSED != 0 {
+        return Err(TlsError::KeyExposed { path: path.to_owned(), mode });
+    }
+    read_limited(&file, path)
+}
+
+/// Makes a rename or a new file in the directory durable.
+pub(super) fn sync_directory(path: &Path) -> Result<(), TlsError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(TlsError::io("sync", path))
+}
+
+fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(TlsError::io("read", path))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(TlsError::TooLarge { path: path.to_owned(), limit: LIMIT });
+    }
+    Ok(bytes)
+}
+
+fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), TlsError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let temporary = temporary_beside(path);
+    let written = write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path));
+    if let Err(source) = written {
+        // The error above is the one to report; a leftover is harmless and private.
+        let _ = std::fs::remove_file(&temporary);
+        return Err(TlsError::Io { action: "write", path: path.to_owned(), source });
+    }
+    sync_directory(directory)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A hidden name in the same directory that no other writer uses.
+pub(super) fn temporary_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
+    path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_private_and_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.key");
+        write_key(&path, b"one").unwrap();
+        write_key(&path, b"two").unwrap();
+        assert_eq!(read_key(&path).unwrap().as_slice(), b"two");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn exposed_keys_are_refused_even_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("a.key"), dir.path().join("link.key"));
+        write_key(&path, b"secret").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read_key(&link).is_ok());
+        for mode in [0o640, 0o604, 0o660, 0o602] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let text = read_key(&link).unwrap_err().to_string();
+            assert!(text.contains("link.key") && text.contains(&format!("{mode:04o}")), "{text}");
+            assert!(text.contains("chmod 600"), "{text}");
+        }
+    }
+
+    #[test]
+    fn directories_are_private_and_endless_files_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        make_directory(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert!(matches!(read_public(Path::new("/dev/zero")), Err(TlsError::TooLarge { .. })));
+    }
+}

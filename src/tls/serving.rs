@@ -1,0 +1,40 @@
+//! The certificate in use, replaced in one step while connections stay open.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::identity::Identity;
+
+/// What new handshakes are answered with. Connections that are open keep what they began with.
+#[derive(Debug)]
+pub struct ServingIdentity {
+    current: ArcSwap<Identity>,
+}
+
+impl ServingIdentity {
+    /// Serves `identity` until it is swapped.
+    pub fn new(identity: Identity) -> Arc<Self> {
+        Arc::new(Self { current: ArcSwap::from_pointee(identity) })
+    }
+
+    /// From the next handshake on, serves `identity`.
+    pub fn swap(&self, identity: Identity) {
+        self.current.store(Arc::new(identity));
+    }
+
+    /// What is served now.
+    pub fn current(&self) -> Arc<Identity> {
+        self.current.load_full()
+    }
+}
+
+impl ResolvesServerCert for ServingIdentity {
+    /// One certificate for every name: clients that reach us by another name see a clear name error instead of a broken
+    /// handshake.
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load().certified().clone())
+    }
+}
