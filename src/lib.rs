@@ -1,6 +1,7 @@
 //! Portcullis, a registry for container images.
 
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;

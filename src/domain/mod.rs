@@ -10,6 +10,7 @@ pub mod digest;
 pub mod glob;
 pub mod grantee;
 pub mod hasher;
+pub mod host_port;
 pub mod manifest;
 pub mod media_type;
 pub mod peer_address;

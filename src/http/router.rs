@@ -89,7 +89,7 @@ async fn answer(table: Arc<[Row]>, mut request: Request) -> Response {
     request.extensions_mut().insert(id);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
+    let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.socket());
     let response = AssertUnwindSafe(dispatch(&table, request)).catch_unwind().await;
     let mut response = response.unwrap_or_else(|_| {
         tracing::error!(request = %id.0, %method, path, "a request handler panicked; this is a bug, please report it");

@@ -72,6 +72,13 @@ impl ManifestCache {
         self.slot(repository).fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Drops everything.
+    pub(super) fn clear(&self) {
+        for slot in &self.generations {
+            slot.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     fn slot(&self, repository: &RepositoryName) -> &AtomicU64 {
         let hash = self.hash.hash_one(repository);
         // SLOTS is a power of two well below 2^32, so the cast keeps what the mask keeps.

@@ -69,6 +69,11 @@ impl Registry {
         self.metadata.ping().await
     }
 
+    /// To be called when another process changed the database: nothing that was read before is served again.
+    pub fn forget_cached(&self) {
+        self.manifests.clear();
+    }
+
     /// The limits in force.
     pub fn settings(&self) -> &RegistrySettings {
         &self.settings

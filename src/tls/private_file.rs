@@ -27,7 +27,7 @@ pub(super) fn lock_directory(path: &Path) -> Result<File, TlsError> {
 }
 
 /// Writes a private key: readable by its owner alone from its first byte on, whole or not at all.
-pub(super) fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
+pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, pem, 0o600)
 }
 
@@ -43,7 +43,7 @@ pub(super) fn read_public(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 /// Reads a private key. The mode that counts is the open file's, so a symbolic link hides nothing and cannot be swapped.
-pub(super) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+pub fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let file = File::open(path).map_err(TlsError::io("read", path))?;
     let mode = file.metadata().map_err(TlsError::io("examine", path))?.mode() & 0o7777;
     if mode & EXPOSED != 0 {

@@ -1,0 +1,72 @@
+//! What a person sees first: where the registry is, who the administrator is, what to type next.
+
+use std::fmt::Write;
+
+use super::data_directory::DataDirectory;
+use super::host_names::{best_for_others, names_to_serve, with_port};
+use super::init::Administrator;
+use super::trust_command::shell_line;
+use crate::auth::Secret;
+use crate::config::Config;
+use crate::tls::{Authority, CertificateSummary};
+
+/// After `init`.
+pub(super) fn initialised(
+    data: &DataDirectory,
+    config: &Config,
+    authority: &Authority,
+    administrator: &Administrator,
+) -> String {
+    let names = names_to_serve(&config.server.hosts, Some(authority));
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut text = format!("Portcullis {} initialised {}\n", env!("CARGO_PKG_VERSION"), data.path().display());
+    let fingerprint = authority.fingerprint();
+    line(&mut text, "certificate", &format!("{}; CA SHA-256 {fingerprint}", names.join(", ")));
+    line(&mut text, "administrator", &administrator_line(administrator));
+    line(&mut text, "next", &format!("portcullis serve --data {}", data.path().display()));
+    others(&mut text, &names, config.server.listen.port(), &fingerprint.to_string());
+    text
+}
+
+/// When `serve` is ready.
+pub(super) fn serving(
+    address: std::net::SocketAddr,
+    data: &DataDirectory,
+    certificate: &CertificateSummary,
+    authority: Option<&Authority>,
+    administrator: Option<&Administrator>,
+) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("Portcullis {version} serves https://{address} from {}\n", data.path().display());
+    let until = certificate.not_after.strftime("%Y-%m-%d");
+    let names = certificate.names.join(", ");
+    let ca = authority.map(|authority| format!("; CA SHA-256 {}", authority.fingerprint())).unwrap_or_default();
+    line(&mut text, "certificate", &format!("{names}; until {until}{ca}"));
+    if let Some(administrator) = administrator {
+        line(&mut text, "administrator", &administrator_line(administrator));
+    }
+    line(&mut text, "this machine", &format!("docker login {}", with_port("localhost", address.port())));
+    if let Some(authority) = authority {
+        others(&mut text, &certificate.names, address.port(), &authority.fingerprint().to_string());
+    }
+    text
+}
+
+fn administrator_line(administrator: &Administrator) -> String {
+    let name = &administrator.name;
+    match administrator.password.as_ref().map(Secret::expose) {
+        Some(password) => {
+            format!("{name}, password  {password}   (shown once; change it: portcullis user passwd {name})")
+        }
+        None => name.to_string(),
+    }
+}
+
+fn others(text: &mut String, names: &[String], port: u16, pin: &str) {
+    line(text, "other hosts", &shell_line(&with_port(best_for_others(names), port), pin));
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  {label:13} {value}");
+}

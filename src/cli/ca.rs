@@ -1,0 +1,87 @@
+//! `portcullis ca`: the authority that clients trust.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::context::Context;
+use super::host_names::{best_for_others, names_to_serve, with_port};
+use super::output::Output;
+use super::trust_command::shell_line;
+use crate::domain::host_port::HostPort;
+use crate::tls::{Authority, PermittedNames};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// What the CA is, what it may sign for, and until when
+    Show,
+    /// Print the CA's certificate
+    Export {
+        /// As DER instead of PEM
+        #[arg(long)]
+        der: bool,
+    },
+    /// Print the line that makes another host trust this registry
+    TrustCommand {
+        /// How images name the registry there, NAME[:PORT]
+        #[arg(value_name = "HOST[:PORT]")]
+        host: Option<HostPort>,
+    },
+}
+
+pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
+    let data = context.data_directory()?;
+    let authority = Authority::load(data.path())?;
+    match verb {
+        Verb::Show => show(&authority, output),
+        Verb::Export { der: true } => output.raw(authority.root_der()),
+        Verb::Export { der: false } => output.raw(authority.root_pem().as_bytes()),
+        Verb::TrustCommand { host } => trust_command(context, &authority, host, output),
+    }
+}
+
+fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
+    let signs_for = match authority.permitted() {
+        PermittedNames::All => "any name (unconstrained)".to_owned(),
+        PermittedNames::Only(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let root_key = if authority.has_root_key() { "in the data directory" } else { "not here" };
+    output.record(
+        &[
+            ("SHA-256", authority.fingerprint().to_string()),
+            ("signs for", signs_for.clone()),
+            ("root until", authority.root_not_after().to_string()),
+            ("issuing until", authority.issuing_not_after().to_string()),
+            ("root key", root_key.to_owned()),
+        ],
+        &json!({
+            "sha256": authority.fingerprint().to_string(),
+            "permitted": match authority.permitted() {
+                PermittedNames::All => json!(null),
+                PermittedNames::Only(names) => json!(names.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            },
+            "root_not_after": authority.root_not_after().to_string(),
+            "issuing_not_after": authority.issuing_not_after().to_string(),
+            "root_key_present": authority.has_root_key(),
+        }),
+    )
+}
+
+fn trust_command(
+    context: &Context,
+    authority: &Authority,
+    host: Option<HostPort>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let config = context.config()?;
+    let port = config.server.listen.port();
+    let host = match host {
+        Some(host) => host.with_default_port(port),
+        None => {
+            let names = names_to_serve(&config.server.hosts, Some(authority));
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            with_port(best_for_others(&names), port)
+        }
+    };
+    let line = shell_line(&host, &authority.fingerprint().to_string());
+    output.done(&line, &json!({ "host": host, "sha256": authority.fingerprint().to_string(), "shell": line }))
+}

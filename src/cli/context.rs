@@ -1,0 +1,80 @@
+//! What every command has: the configuration in force, the data directory, a runtime to wait on.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::data_directory::DataDirectory;
+use crate::config::{Config, Environment, Loaded, Overrides};
+use crate::storage::metadata::sqlite::SqliteMetadata;
+
+/// The flags of every command. Their environment variables are read by the configuration, which tells flag and variable apart.
+#[derive(Debug, clap::Args)]
+pub(super) struct Global {
+    /// The data directory [environment: `PORTCULLIS_DATA`]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration file [environment: `PORTCULLIS_CONFIG`]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// Where a command runs.
+pub(super) struct Context {
+    overrides: Overrides,
+    environment: Environment,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> Self {
+        let overrides = Overrides { config: global.config, data: global.data, ..Overrides::default() };
+        Self { overrides, environment: Environment::of_process() }
+    }
+
+    /// The configuration, with the flags of the command on top.
+    pub(super) fn load_with(&self, adjust: impl FnOnce(&mut Overrides)) -> anyhow::Result<Loaded> {
+        let mut overrides = self.overrides.clone();
+        adjust(&mut overrides);
+        Ok(Config::load(&overrides, &self.environment)?)
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        Ok(self.load_with(|_| ())?.config)
+    }
+
+    /// The data directory, which must have been initialised.
+    pub(super) fn data_directory(&self) -> anyhow::Result<DataDirectory> {
+        let data = DataDirectory::at(&self.config()?.data_dir);
+        data.require_initialised()?;
+        Ok(data)
+    }
+
+    /// Runs `work` with the data directory's database.
+    pub(super) fn with_metadata<T, F: Future<Output = anyhow::Result<T>>>(
+        &self,
+        work: impl FnOnce(Arc<SqliteMetadata>) -> F,
+    ) -> anyhow::Result<T> {
+        let path = self.data_directory()?.database();
+        block_on(async {
+            let metadata = SqliteMetadata::open(&path).await?;
+            let metadata = Arc::new(metadata);
+            let result = work(Arc::clone(&metadata)).await;
+            let closed = metadata.close().await;
+            let value = result?;
+            closed?;
+            Ok(value)
+        })
+    }
+}
+
+/// Waits for `work` on a runtime of its own.
+pub(super) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the asynchronous runtime")?.block_on(work)
+}

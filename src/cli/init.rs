@@ -1,0 +1,129 @@
+//! `portcullis init`: the CA, the certificate, the keys and the administrator, without serving. `serve` does the same on an empty
+//! data directory.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use serde_json::json;
+
+use super::banner;
+use super::context::{Context, block_on};
+use super::data_directory::DataDirectory;
+use super::host_names::{names_to_serve, with_port};
+use super::output::Output;
+use super::password;
+use crate::auth::{AuthSettings, Authenticator, Secret, hash_password};
+use crate::config::Config;
+use crate::domain::AccountName;
+use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::{NewUser, Users};
+use crate::tls::{Authority, Constraints, ensure_leaf};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A name or address of the registry, for its certificate; repeat it for more [environment: `PORTCULLIS_HOSTS`]
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// The administrator's name
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    admin: AccountName,
+    /// Read the administrator's password from stdin
+    #[arg(long)]
+    admin_password_stdin: bool,
+    /// Let the CA sign for any name: whoever trusts it then trusts it for the whole internet
+    #[arg(long)]
+    unconstrained: bool,
+}
+
+/// The administrator of a new registry.
+pub(super) struct Administrator {
+    pub(super) name: AccountName,
+    /// The password that was generated.
+    pub(super) password: Option<Secret>,
+}
+
+pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
+    let config = context.load_with(|overrides| overrides.hosts = args.hosts)?.config;
+    let data = DataDirectory::at(&config.data_dir);
+    if let Some(date) = data.initialised_on()? {
+        bail!("{} was already initialised on {date}, nothing changed", data.path().display());
+    }
+    data.create()?;
+    let _lock = data.lock()?;
+    let secret = if args.admin_password_stdin { Some(password::choose(true)?.secret) } else { None };
+    let constraints = constraints(&config, args.unconstrained);
+    let administrator = block_on(initialise(&data, &config, constraints, args.admin, secret))?;
+    let authority = Authority::load(data.path())?;
+    let port = config.server.listen.port();
+    let sha256 = authority.fingerprint().to_string();
+    let text = banner::initialised(&data, &config, &authority, &administrator);
+    let password = administrator.password.as_ref().map(Secret::expose);
+    output.done(
+        text.trim_end(),
+        &json!({
+            "data": data.path().display().to_string(),
+            "ca_sha256": sha256,
+            "administrator": administrator.name.as_str(),
+            "password": password,
+            "login": with_port("localhost", port),
+        }),
+    )
+}
+
+/// What the CA may sign for.
+pub(super) fn constraints(config: &Config, unconstrained: bool) -> Constraints {
+    if unconstrained || !config.tls.constrained { Constraints::Unconstrained } else { Constraints::ToNames }
+}
+
+/// Makes what is missing of a data directory. Interrupted, it goes on where it was when it is run again.
+pub(super) async fn initialise(
+    data: &DataDirectory,
+    config: &Config,
+    constraints: Constraints,
+    admin: AccountName,
+    password: Option<Secret>,
+) -> anyhow::Result<Administrator> {
+    let mut authority = if Authority::exists(data.path()) {
+        Authority::load(data.path())?
+    } else {
+        let names = names_to_serve(&config.server.hosts, None);
+        Authority::create(data.path(), &names, constraints)?
+    };
+    ensure_leaf(data.path(), &mut authority, &names_to_serve(&config.server.hosts, Some(&authority)))?;
+    let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
+    Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
+    let administrator = add_administrator(&metadata, admin, password).await?;
+    metadata.close().await?;
+    data.mark_initialised()?;
+    Ok(administrator)
+}
+
+async fn add_administrator(
+    metadata: &SqliteMetadata,
+    name: AccountName,
+    password: Option<Secret>,
+) -> anyhow::Result<Administrator> {
+    let generated = password.is_none();
+    let secret = password.unwrap_or_else(Secret::generate);
+    let password_hash = hash_password(&secret);
+    if !metadata.add_user(NewUser { name: name.clone(), password_hash: password_hash.clone(), admin: true }).await? {
+        // A run that was interrupted after this point showed no password yet.
+        metadata.set_password(&name, password_hash).await?;
+    }
+    Ok(Administrator { name, password: generated.then_some(secret) })
+}
+
+/// The part of the configuration that authentication reads.
+pub(super) fn auth_settings(config: &Config) -> AuthSettings {
+    let auth = &config.auth;
+    AuthSettings {
+        issuer: auth.issuer.clone(),
+        service: auth.service.clone(),
+        token_lifetime: auth.token_lifetime,
+        personal_namespaces: auth.personal_namespaces,
+        password_concurrency: auth.password_concurrency as usize,
+        password_queue: auth.password_queue as usize,
+        password_memory: auth.password_memory,
+        key_rotation: auth.key_rotation,
+    }
+}

@@ -1,0 +1,115 @@
+//! The command line: nouns first, then verbs; one file per noun.
+//!
+//! A command prints what was asked for on stdout. What failed is one line on stderr: what, where, what to do.
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+
+mod banner;
+mod ca;
+mod cert;
+mod config;
+mod context;
+mod data_directory;
+mod grant;
+mod health;
+mod host_names;
+mod init;
+mod logging;
+mod man;
+mod output;
+mod password;
+mod repo;
+mod serve;
+mod trust_command;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use context::{Context, Global};
+use output::Output;
+
+/// A self-hosted registry for container images.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, disable_help_subcommand = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the registry until SIGTERM or SIGINT, then drain
+    Serve(serve::Args),
+    /// Make the CA, the certificate, the keys and the administrator, without serving
+    Init(init::Args),
+    /// The configuration: check it, show it, print the sample
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// The certificate authority that clients trust
+    #[command(subcommand)]
+    Ca(ca::Verb),
+    /// The certificate that is served
+    #[command(subcommand)]
+    Cert(cert::Verb),
+    /// The people who log in
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Who may do what where
+    #[command(subcommand)]
+    Grant(grant::Verb),
+    /// The repositories
+    #[command(subcommand)]
+    Repo(repo::Verb),
+    /// Ask the server of this data directory whether it is ready; for supervisors and containers
+    Health(health::Args),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one page per command into a directory
+    Man {
+        /// Where to write the pages
+        dir: Option<std::path::PathBuf>,
+    },
+    /// Print the version
+    Version,
+}
+
+/// Runs the program with the process's own arguments.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.json);
+    match dispatch(cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
+    let context = Context::new(cli.global);
+    match cli.command {
+        Command::Serve(args) => serve::run(&context, args),
+        Command::Init(args) => init::run(&context, args, output),
+        Command::Config(verb) => config::run(&context, verb, output),
+        Command::Ca(verb) => ca::run(&context, verb, output),
+        Command::Cert(verb) => cert::run(&context, verb, output),
+        Command::User(verb) => user::run(&context, verb, output),
+        Command::Grant(verb) => grant::run(&context, verb, output),
+        Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Health(args) => health::run(&context, &args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+            output.raw(&script)
+        }
+        Command::Man { dir } => man::run(&Cli::command(), dir.as_deref(), output),
+        Command::Version => output.raw(format!("portcullis {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
+    }
+}

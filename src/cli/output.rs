@@ -1,0 +1,85 @@
+//! What commands print: tables for people, JSON for programs, and nothing but the answer on stdout.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+/// How a command answers.
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Rows under headings; as JSON a list of objects (`json`).
+    pub(super) fn table(&self, headings: &[&str], rows: &[Vec<String>], json: &Value) -> anyhow::Result<()> {
+        if self.json { self.json(json) } else { self.raw(aligned(headings, rows).as_bytes()) }
+    }
+
+    /// Lines of `label  value`; as JSON one object.
+    pub(super) fn record(&self, lines: &[(&str, String)], json: &Value) -> anyhow::Result<()> {
+        if self.json {
+            return self.json(json);
+        }
+        let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+        let text: String = lines.iter().map(|(label, value)| format!("{label:width$}  {value}\n")).collect();
+        self.raw(text.as_bytes())
+    }
+
+    /// One sentence that says what was done; as JSON one object.
+    pub(super) fn done(&self, sentence: &str, json: &Value) -> anyhow::Result<()> {
+        if self.json { self.json(json) } else { self.raw(format!("{sentence}\n").as_bytes()) }
+    }
+
+    /// Bytes as they are. A reader that has seen enough (`| head`) is no failure.
+    // A method beside the others, so that all that is printed goes through this type.
+    #[allow(clippy::unused_self)]
+    pub(super) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.context("cannot write to stdout"),
+        }
+    }
+
+    fn json(&self, json: &Value) -> anyhow::Result<()> {
+        self.raw(format!("{json:#}\n").as_bytes())
+    }
+}
+
+/// One line on stderr about what failed, with its causes.
+pub(super) fn complain(error: &anyhow::Error) {
+    // There is nobody left to tell where stderr is gone.
+    let _ = writeln!(io::stderr(), "portcullis: {error:#}");
+}
+
+/// Whether a person reads stdout.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Seconds since the Unix epoch as a date in UTC.
+pub(super) fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
+}
+
+fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(headings.get(column).map(|heading| heading.len())).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let mut text = line(&mut headings.iter().copied());
+    for row in rows {
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    text
+}

@@ -1,0 +1,231 @@
+//! `portcullis serve`: puts the parts together, serves until a signal, drains.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::banner;
+use super::context::Context;
+use super::data_directory::DataDirectory;
+use super::host_names::names_to_serve;
+use super::init::{Administrator, auth_settings, constraints, initialise};
+use super::logging;
+use super::output::{self, Output};
+use crate::auth::{Authenticator, Secret};
+use crate::config::{Challenge, Config};
+use crate::domain::AccountName;
+use crate::http::{App, ChallengeKind, HttpSettings};
+use crate::registry::{Registry, RegistrySettings};
+use crate::server::{Caught, Server, ServerOptions, Signals};
+use crate::storage::blobs::disk::DiskBlobStore;
+use crate::storage::metadata::Metadata;
+use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::tls::{self, Authority, Cadence, IdentitySource, Origin, ServingIdentity, keep_fresh, write_key};
+
+/// The administrator that a first start makes.
+const FIRST_ADMINISTRATOR: &str = "admin";
+/// Between two looks at what other processes changed in the database; "within a second" is promised.
+const POLL: Duration = Duration::from_millis(250);
+/// Between two looks for upload sessions that stand still.
+const EXPIRY_INTERVAL: Duration = Duration::from_mins(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address and port to serve HTTPS on [environment: `PORTCULLIS_SERVER_LISTEN`]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// A name or address of the registry, for its certificate; repeat it for more [environment: `PORTCULLIS_HOSTS`]
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+}
+
+pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
+    let loaded = context.load_with(|overrides| {
+        overrides.listen = args.listen;
+        overrides.hosts = args.hosts;
+    })?;
+    let _log = logging::start(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the asynchronous runtime")?.block_on(serve(loaded.config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let data = DataDirectory::at(&config.data_dir);
+    data.create()?;
+    let _lock = data.lock()?;
+    // Bound before anything is made, so that a port in use leaves no half-made registry behind.
+    let server = Server::bind(server_options(&config))?;
+    let administrator = first_start(&data, &config).await?;
+    let source = identity_source(&config, &data)?;
+    let identity = source.prepare()?;
+    let authority = if identity.origin() == Origin::Own { Some(Authority::load(data.path())?) } else { None };
+    let serving = ServingIdentity::new(identity);
+
+    let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
+    let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?).await?;
+    let auth = Arc::new(auth);
+    let blobs = DiskBlobStore::open(data.path(), config.storage.min_free_space.bytes())?;
+    let registry = Arc::new(Registry::new(metadata.clone(), Arc::new(blobs), registry_settings(&config)));
+    let ca = authority.as_ref().map(Authority::root_pem);
+    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), ca);
+
+    announce(&server, &data, &serving, authority.as_ref(), administrator.as_ref())?;
+    let stop = CancellationToken::new();
+    let reload = Arc::new(Notify::new());
+    tokio::spawn(Arc::clone(&auth).keep_current(stop.clone()));
+    tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
+    tokio::spawn(expire_uploads(registry, stop.clone()));
+    tokio::spawn(keep_fresh(Arc::clone(&serving), source, Cadence::default(), Arc::clone(&reload), stop.clone()));
+    tokio::spawn(obey_signals(Signals::catch().context("cannot listen to signals")?, app.clone(), reload, stop.clone()));
+    let drained = server.serve(crate::http::service(&app), tls::server_config(serving)?, stop).await;
+    if drained.cut > 0 {
+        tracing::warn!(connections = drained.cut, "cut connections that were still busy at the end of the time to drain");
+    }
+    metadata.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// On an empty data directory: CA, certificate, keys and administrator.
+async fn first_start(data: &DataDirectory, config: &Config) -> anyhow::Result<Option<Administrator>> {
+    if data.initialised_on()?.is_some() {
+        return Ok(None);
+    }
+    let name: AccountName = FIRST_ADMINISTRATOR.parse().context("the first administrator's name")?;
+    let administrator = initialise(data, config, constraints(config, false), name, None).await?;
+    if !output::is_terminal()
+        && let Some(password) = administrator.password.as_ref().map(Secret::expose)
+    {
+        write_key(&data.first_password(), format!("{} {password}\n", administrator.name).as_bytes())?;
+    }
+    Ok(Some(administrator))
+}
+
+/// The banner on a terminal, a log line elsewhere; the one-time password is never logged.
+fn announce(
+    server: &Server,
+    data: &DataDirectory,
+    serving: &ServingIdentity,
+    authority: Option<&Authority>,
+    administrator: Option<&Administrator>,
+) -> anyhow::Result<()> {
+    let identity = serving.current();
+    let certificate = identity.summary();
+    if output::is_terminal() {
+        let text = banner::serving(server.local_addr(), data, certificate, authority, administrator);
+        return Output::new(false).raw(text.as_bytes());
+    }
+    if let Some(administrator) = administrator {
+        tracing::info!(
+            administrator = %administrator.name,
+            password_file = %data.first_password().display(),
+            "made an administrator; read the one-time password from the file, then change it: portcullis user passwd {}",
+            administrator.name
+        );
+    }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        address = %server.local_addr(),
+        data = %data.path().display(),
+        names = certificate.names.join(", "),
+        certificate_until = %certificate.not_after,
+        ca_sha256 = authority.map(|authority| authority.fingerprint().to_string()),
+        "serving https; other hosts trust it by the line that `portcullis ca trust-command` prints"
+    );
+    Ok(())
+}
+
+/// Which certificate is served, by the configuration and the data directory.
+pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::Result<IdentitySource> {
+    if let Some(pair) = &config.tls.pair {
+        return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
+    }
+    let authority = Authority::load(data.path())?;
+    let names = names_to_serve(&config.server.hosts, Some(&authority));
+    Ok(IdentitySource::data_directory(data.path(), names))
+}
+
+/// What was changed by other processes takes effect: cached manifests of a repository that `repo remove` removed.
+async fn follow_changes(registry: Arc<Registry>, metadata: Arc<SqliteMetadata>, stop: CancellationToken) {
+    let mut seen = None;
+    while stop.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
+        match metadata.policy_version().await {
+            Ok(version) if seen != Some(version) => {
+                registry.forget_cached();
+                seen = Some(version);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "cannot see whether the database was changed"),
+        }
+    }
+}
+
+async fn expire_uploads(registry: Arc<Registry>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(EXPIRY_INTERVAL)).await.is_some() {
+        match registry.drop_stale_uploads().await {
+            Ok(0) => {}
+            Ok(dropped) => tracing::info!(dropped, "dropped upload sessions that stood still for too long"),
+            Err(error) => tracing::warn!(%error, "cannot drop upload sessions that stand still"),
+        }
+    }
+}
+
+/// SIGHUP reads the certificate again; the first SIGTERM or SIGINT drains, the second ends at once.
+async fn obey_signals(mut signals: Signals, app: App, reload: Arc<Notify>, stop: CancellationToken) {
+    loop {
+        match signals.next().await {
+            Caught::Reload => reload.notify_one(),
+            Caught::End if stop.is_cancelled() => {
+                tracing::warn!("asked to stop for the second time: stopping without draining");
+                std::process::exit(1);
+            }
+            Caught::End => {
+                tracing::info!("stopping: transfers under way may end, new ones are refused");
+                app.start_draining();
+                stop.cancel();
+            }
+        }
+    }
+}
+
+fn server_options(config: &Config) -> ServerOptions {
+    let server = &config.server;
+    ServerOptions {
+        max_connections: server.max_connections as usize,
+        max_connections_per_address: server.max_connections_per_address as usize,
+        handshake_timeout: server.handshake_timeout,
+        header_timeout: server.header_timeout,
+        drain_timeout: server.drain_timeout,
+        ..ServerOptions::new(server.listen)
+    }
+}
+
+fn registry_settings(config: &Config) -> RegistrySettings {
+    RegistrySettings {
+        manifest_size: config.limits.manifest_size.bytes(),
+        blob_size: config.limits.blob_size.map(crate::config::ByteSize::bytes),
+        page_size: config.limits.page_size,
+        delete_enabled: config.delete.enabled,
+        upload_expiry: config.storage.upload_expiry,
+    }
+}
+
+fn http_settings(config: &Config) -> HttpSettings {
+    HttpSettings {
+        challenge: match config.auth.challenge {
+            Challenge::Bearer => ChallengeKind::Bearer,
+            Challenge::Basic => ChallengeKind::Basic,
+        },
+        service: config.auth.service.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        tags_per_push: config.limits.tags_per_push as usize,
+        idle_timeout: config.server.idle_timeout,
+    }
+}

@@ -1,0 +1,162 @@
+//! `portcullis user`: the people who log in.
+
+use std::fs;
+
+use anyhow::bail;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::output::{Output, date};
+use super::password::{self, Chosen};
+use crate::auth::hash_password;
+use crate::domain::AccountName;
+use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::{NewUser, UserRecord, Users};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Add a user; without --password-stdin the password is asked for on a terminal, else generated and printed once
+    Add {
+        /// The name to log in with; the user owns the repositories NAME/**
+        name: AccountName,
+        /// Allow everything
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from stdin
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// All users
+    List,
+    /// One user
+    Show {
+        /// The name
+        name: AccountName,
+    },
+    /// Set a new password; outstanding tokens end
+    Passwd {
+        /// The name
+        name: AccountName,
+        /// Read the password from stdin
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Refuse a user from now on; outstanding tokens end
+    Disable {
+        /// The name
+        name: AccountName,
+    },
+    /// Let a disabled user in again
+    Enable {
+        /// The name
+        name: AccountName,
+    },
+    /// Remove a user and the grants given to it; repositories stay
+    Remove {
+        /// The name
+        name: AccountName,
+    },
+}
+
+pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
+    match verb {
+        Verb::Add { name, admin, password_stdin } => add(context, name, admin, password_stdin, output),
+        Verb::Passwd { name, password_stdin } => passwd(context, &name, password_stdin, output),
+        Verb::List => context.with_metadata(async |store| list(&store.users().await?, output)),
+        Verb::Show { name } => context.with_metadata(async |store| show(&*store, &name, output).await),
+        Verb::Disable { name } => switch(context, &name, true, output),
+        Verb::Enable { name } => switch(context, &name, false, output),
+        Verb::Remove { name } => context.with_metadata(async |store| {
+            found(store.remove_user(&name).await?, &name)?;
+            output.done(&format!("removed user {name}"), &json!({ "removed": name.as_str() }))
+        }),
+    }
+}
+
+fn add(context: &Context, name: AccountName, admin: bool, from_stdin: bool, output: &Output) -> anyhow::Result<()> {
+    context.data_directory()?;
+    let chosen = password::choose(from_stdin)?;
+    let password_hash = hash_password(&chosen.secret);
+    context.with_metadata(async |store| {
+        if !store.add_user(NewUser { name: name.clone(), password_hash, admin }).await? {
+            bail!("the name {name} is taken: see `portcullis user list`; nothing was changed");
+        }
+        let role = if admin { "administrator" } else { "user" };
+        done(output, &format!("added {role} {name}"), &name, &chosen)
+    })
+}
+
+fn passwd(context: &Context, name: &AccountName, from_stdin: bool, output: &Output) -> anyhow::Result<()> {
+    let data = context.data_directory()?;
+    let chosen = password::choose(from_stdin)?;
+    let password_hash = hash_password(&chosen.secret);
+    context.with_metadata(async |store| {
+        found(store.set_password(name, password_hash).await?, name)?;
+        // The file with the first password is of no use any more once its owner has chosen another.
+        let first = data.first_password();
+        let is_first = fs::read_to_string(&first).is_ok_and(|text| text.starts_with(&format!("{name} ")));
+        if is_first && let Err(error) = fs::remove_file(&first) {
+            bail!("the password was changed, but {} could not be removed: {error}", first.display());
+        }
+        done(output, &format!("changed the password of {name}"), name, &chosen)
+    })
+}
+
+/// What was done; a generated password is shown this once.
+fn done(output: &Output, sentence: &str, name: &AccountName, chosen: &Chosen) -> anyhow::Result<()> {
+    if chosen.generated {
+        let password = chosen.secret.expose();
+        let sentence = format!("{sentence}, password  {password}  (shown once)");
+        return output.done(&sentence, &json!({ "name": name.as_str(), "password": password }));
+    }
+    output.done(sentence, &json!({ "name": name.as_str() }))
+}
+
+fn list(users: &[UserRecord], output: &Output) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = users
+        .iter()
+        .map(|user| vec![user.name.to_string(), role(user).to_owned(), state(user).to_owned(), date(user.created_at)])
+        .collect();
+    output.table(&["NAME", "ROLE", "STATE", "ADDED"], &rows, &users.iter().map(to_json).collect())
+}
+
+async fn show(store: &SqliteMetadata, name: &AccountName, output: &Output) -> anyhow::Result<()> {
+    let Some(user) = store.user(name).await? else {
+        return found(false, name);
+    };
+    output.record(
+        &[
+            ("name", user.name.to_string()),
+            ("role", role(&user).to_owned()),
+            ("state", state(&user).to_owned()),
+            ("added", date(user.created_at)),
+        ],
+        &to_json(&user),
+    )
+}
+
+fn switch(context: &Context, name: &AccountName, disabled: bool, output: &Output) -> anyhow::Result<()> {
+    context.with_metadata(async |store| {
+        found(store.set_disabled(name, disabled).await?, name)?;
+        let word = if disabled { "disabled" } else { "enabled" };
+        output.done(&format!("{word} user {name}"), &json!({ "name": name.as_str(), "state": word }))
+    })
+}
+
+/// Fails with what to do where there is no such user.
+pub(super) fn found(found: bool, name: &AccountName) -> anyhow::Result<()> {
+    if found { Ok(()) } else { bail!("there is no user {name}: see `portcullis user list`; nothing was changed") }
+}
+
+fn role(user: &UserRecord) -> &'static str {
+    if user.admin { "administrator" } else { "user" }
+}
+
+fn state(user: &UserRecord) -> &'static str {
+    if user.disabled { "disabled" } else { "enabled" }
+}
+
+fn to_json(user: &UserRecord) -> Value {
+    json!({ "name": user.name.as_str(), "admin": user.admin, "disabled": user.disabled, "created_at": date(user.created_at) })
+}
