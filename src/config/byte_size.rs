@@ -59,8 +59,7 @@ impl ByteSize {
 /// With the largest unit that leaves a whole number, so that nothing is rounded.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole =
-            |(_, length): &&(&str, u64)| self.0 >= *length && self.0.is_multiple_of(*length);
+        let whole = |(_, length): &&(&str, u64)| self.0 >= *length && self.0.is_multiple_of(*length);
         match UNITS.iter().find(whole) {
             Some((unit, length)) => write!(f, "{}{unit}", self.0 / length),
             None => f.write_str("0B"),
@@ -72,9 +71,7 @@ impl Setting for ByteSize {
     const EXPECTED: &'static str = r#"a size such as "512KiB", "4MiB" or "10GB""#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        parse_bytes(text)
-            .map(Self)
-            .ok_or_else(|| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+        parse_bytes(text).map(Self).ok_or_else(|| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -113,19 +110,7 @@ mod tests {
 
     #[test]
     fn refuses_what_could_be_misread() {
-        for text in [
-            "",
-            "4",
-            "MiB",
-            "4M",
-            "4mib",
-            "4 MiB",
-            "-4MiB",
-            "1.5GiB",
-            "4MiB4",
-            "99999999TiB",
-            "4KB",
-        ] {
+        for text in ["", "4", "MiB", "4M", "4mib", "4 MiB", "-4MiB", "1.5GiB", "4MiB4", "99999999TiB", "4KB"] {
             let complaint = ByteSize::parse(text).unwrap_err().text;
             assert!(complaint.contains("size"), "{text}: {complaint}");
         }

@@ -21,15 +21,10 @@ const SYNTAX_ERRORS: usize = 5;
 
 /// Reads the bytes of a file of reasonable size.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let unreadable = |reason: io::Error| ConfigError::Unreadable {
-        path: path.to_owned(),
-        reason,
-    };
+    let unreadable = |reason: io::Error| ConfigError::Unreadable { path: path.to_owned(), reason };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
@@ -44,15 +39,13 @@ impl<'t> Document<'t> {
     /// Parses the bytes of the file at `path`, or says every line that is not TOML.
     pub(super) fn parse(path: &Path, bytes: &'t [u8]) -> Result<Self, Vec<ConfigError>> {
         let text = text(path, bytes).map_err(|error| vec![error])?;
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let document = Self {
-            path: path.to_owned(),
-            text,
-            table: table.into_inner(),
-        };
+        let (table, mut errors) = DeTable::parse_recoverable(text);
+        let document = Self { path: path.to_owned(), text, table: table.into_inner() };
         if errors.is_empty() {
             return Ok(document);
         }
+        // The parser finds slips of the grammar first and wrong values later.
+        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
         let syntax = |error: &toml::de::Error| ConfigError::Syntax {
             at: document.at(error.span().map_or(0, |span| span.start)),
             problem: format!("not TOML: {}", error.message()),
@@ -68,18 +61,11 @@ impl<'t> Document<'t> {
     /// The place of a byte of the text.
     pub(super) fn at(&self, offset: usize) -> Source {
         let before = self.text.as_bytes().iter().take(offset);
-        Source::File {
-            path: self.path.clone(),
-            line: 1 + before.filter(|byte| **byte == b'\n').count(),
-        }
+        Source::File { path: self.path.clone(), line: 1 + before.filter(|byte| **byte == b'\n').count() }
     }
 
     /// A key's place and value; `section` is `None` for the keys above the first section.
-    pub(super) fn find(
-        &self,
-        section: Option<&str>,
-        name: &str,
-    ) -> Option<(Source, &Spanned<DeValue<'t>>)> {
+    pub(super) fn find(&self, section: Option<&str>, name: &str) -> Option<(Source, &Spanned<DeValue<'t>>)> {
         let table = match section {
             None => &self.table,
             Some(section) => match lookup(&self.table, section)?.1.get_ref() {
@@ -115,19 +101,13 @@ fn lookup<'d, 't>(table: &'d DeTable<'t>, name: &str) -> Option<(usize, &'d Span
 }
 
 fn text<'t>(path: &Path, bytes: &'t [u8]) -> Result<&'t str, ConfigError> {
-    let not_text = |problem: String| ConfigError::NotText {
-        path: path.to_owned(),
-        problem,
-    };
+    let not_text = |problem: String| ConfigError::NotText { path: path.to_owned(), problem };
     if bytes.len() as u64 > LARGEST {
         return Err(not_text("larger than 1 MiB".to_owned()));
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.iter().take(error.valid_up_to());
-        not_text(format!(
-            "line {} is not UTF-8",
-            1 + before.filter(|byte| **byte == b'\n').count()
-        ))
+        not_text(format!("line {} is not UTF-8", 1 + before.filter(|byte| **byte == b'\n').count()))
     })
 }
 
@@ -136,18 +116,14 @@ mod tests {
     use super::*;
 
     fn errors(bytes: &[u8]) -> Vec<String> {
-        let errors = Document::parse(Path::new("/c.toml"), bytes)
-            .err()
-            .unwrap_or_default();
+        let errors = Document::parse(Path::new("/c.toml"), bytes).err().unwrap_or_default();
         errors.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn keys_have_lines() {
         let text = "data_dir = 'x'\r\n\n[server]\n# é\nlisten = 'y'\n";
-        let document = Document::parse(Path::new("/c.toml"), text.as_bytes())
-            .ok()
-            .unwrap();
+        let document = Document::parse(Path::new("/c.toml"), text.as_bytes()).ok().unwrap();
         let line = |section, name| document.find(section, name).unwrap().0.to_string();
         assert_eq!(line(None, "data_dir"), "/c.toml:1");
         assert_eq!(line(Some("server"), "listen"), "/c.toml:5");
@@ -160,23 +136,14 @@ mod tests {
         assert!(errors(b"a = 1\nb = \n")[0].starts_with("/c.toml:2: not TOML"));
         assert!(errors(b"a = 1\na = 2\n")[0].starts_with("/c.toml:2: not TOML"));
         let several = errors(b"a = \nb = 1\nc = ]\n");
-        assert!(
-            several.len() > 1 && several[1].starts_with("/c.toml:3"),
-            "{several:?}"
-        );
+        assert!(several.len() > 1 && several[1].starts_with("/c.toml:3"), "{several:?}");
     }
 
     #[test]
     fn what_is_not_text_is_refused() {
         assert!(errors(b"a = 1\nb = '\xff'\n")[0].contains("line 2 is not UTF-8"));
         assert!(errors(&vec![b'\n'; (1 << 20) + 1])[0].contains("larger than 1 MiB"));
-        assert!(matches!(
-            read(Path::new("/nonexistent/c.toml")),
-            Err(ConfigError::Unreadable { .. })
-        ));
-        assert_eq!(
-            read(Path::new("/dev/zero")).unwrap().len() as u64,
-            LARGEST + 1
-        );
+        assert!(matches!(read(Path::new("/nonexistent/c.toml")), Err(ConfigError::Unreadable { .. })));
+        assert_eq!(read(Path::new("/dev/zero")).unwrap().len() as u64, LARGEST + 1);
     }
 }

@@ -54,13 +54,8 @@ impl Environment {
         N: Into<String>,
         V: Into<String>,
     {
-        let variables = variables
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        Self {
-            variables: variables.collect(),
-            ..Self::default()
-        }
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self { variables: variables.collect(), ..Self::default() }
     }
 
     /// The same for root.
@@ -72,41 +67,29 @@ impl Environment {
     /// The same with this file in the place of `/etc/portcullis/portcullis.toml`.
     #[must_use]
     pub fn with_system_file(self, path: impl Into<PathBuf>) -> Self {
-        Self {
-            system_file: Some(path.into()),
-            ..self
-        }
+        Self { system_file: Some(path.into()), ..self }
     }
 
     /// The value of a variable. One that is set to nothing counts as not set: that is what `NAME=${OTHER}` in a
     /// compose file leaves behind.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The names of our variables that have a value.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let set = self.variables.iter().filter(|(_, value)| !value.is_empty());
-        set.map(|(name, _)| name.as_str())
-            .filter(|name| name.starts_with(PREFIX))
+        set.map(|(name, _)| name.as_str()).filter(|name| name.starts_with(PREFIX))
     }
 
     /// The names of our variables whose values are not UTF-8.
     pub(super) fn garbled(&self) -> impl Iterator<Item = &str> {
-        self.garbled
-            .iter()
-            .map(String::as_str)
-            .filter(|name| name.starts_with(PREFIX))
+        self.garbled.iter().map(String::as_str).filter(|name| name.starts_with(PREFIX))
     }
 
     /// The system's file, where it exists (or cannot be looked at, which reading it will then say).
     pub(super) fn system_file(&self) -> Option<&Path> {
-        self.system_file
-            .as_deref()
-            .filter(|path| path.try_exists().unwrap_or(true))
+        self.system_file.as_deref().filter(|path| path.try_exists().unwrap_or(true))
     }
 
     /// Where the data lie by default: `/var/lib/portcullis` for root, else in the user's data directory.
@@ -115,14 +98,8 @@ impl Environment {
         if self.root {
             return Some(PathBuf::from(SYSTEM_DATA));
         }
-        let xdg = self
-            .get("XDG_DATA_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
-        let home = || {
-            self.get("HOME")
-                .map(|home| Path::new(home).join(".local/share"))
-        };
+        let xdg = self.get("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || self.get("HOME").map(|home| Path::new(home).join(".local/share"));
         xdg.or_else(home).map(|data| data.join("portcullis"))
     }
 }
@@ -138,14 +115,8 @@ mod tests {
     #[test]
     fn the_data_directory_follows_the_user() {
         assert_eq!(data_dir(&[]), None);
-        assert_eq!(
-            data_dir(&[("HOME", "/home/a")]),
-            Some("/home/a/.local/share/portcullis".into())
-        );
-        assert_eq!(
-            data_dir(&[("HOME", "/home/a"), ("XDG_DATA_HOME", "/d")]),
-            Some("/d/portcullis".into())
-        );
+        assert_eq!(data_dir(&[("HOME", "/home/a")]), Some("/home/a/.local/share/portcullis".into()));
+        assert_eq!(data_dir(&[("HOME", "/home/a"), ("XDG_DATA_HOME", "/d")]), Some("/d/portcullis".into()));
         assert_eq!(
             data_dir(&[("HOME", "/home/a"), ("XDG_DATA_HOME", "relative")]),
             Some("/home/a/.local/share/portcullis".into())

@@ -60,24 +60,33 @@ pub enum ConfigError {
         problem: String,
     },
     /// Nothing says where the data lie.
-    #[error(
-        "no data directory: HOME is not set; name one with --data, PORTCULLIS_DATA or data_dir"
-    )]
+    #[error("no data directory: HOME is not set; name one with --data, PORTCULLIS_DATA or data_dir")]
     NoDataDir,
 }
 
-/// All that is wrong, in the order in which it was found; never empty.
+impl ConfigError {
+    /// The line of the file that is meant; errors without one sort behind all lines.
+    fn line(&self) -> usize {
+        match self {
+            Self::Unreadable { .. } | Self::NotText { .. } => 0,
+            Self::Syntax { at, .. } | Self::UnknownKey { at, .. } | Self::Value { at, .. } => match at {
+                Source::File { line, .. } => *line,
+                _ => usize::MAX,
+            },
+            Self::UnknownVariable { .. } | Self::NoDataDir => usize::MAX,
+        }
+    }
+}
+
+/// All that is wrong: first the file from top to bottom, then what has no line; never empty.
 #[derive(Debug)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
     /// `Err` with the errors, where there are any.
-    pub(super) fn unless_empty(errors: Vec<ConfigError>) -> Result<(), Self> {
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Self(errors))
-        }
+    pub(super) fn unless_empty(mut errors: Vec<ConfigError>) -> Result<(), Self> {
+        errors.sort_by_key(ConfigError::line);
+        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
     }
 
     /// The single errors.

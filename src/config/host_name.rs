@@ -27,13 +27,10 @@ impl fmt::Display for HostName {
 }
 
 impl Setting for HostName {
-    const EXPECTED: &'static str =
-        r#"a host name or an address such as "registry.example.com" or "192.168.1.20""#;
+    const EXPECTED: &'static str = r#"a host name or an address such as "registry.example.com" or "192.168.1.20""#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         if let Ok(address) = bare.unwrap_or(text).parse() {
             return Ok(Self::Address(address));
         }
@@ -47,17 +44,9 @@ impl Setting for HostName {
         } else if is_dns_name(name) {
             return Ok(Self::Dns(name.to_ascii_lowercase()));
         } else {
-            return Err(Complaint::new(format!(
-                "{} is not {}",
-                quoted(text),
-                Self::EXPECTED
-            )));
+            return Err(Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)));
         };
-        Err(Complaint::new(format!(
-            "{} is not {}: {hint}",
-            quoted(text),
-            Self::EXPECTED
-        )))
+        Err(Complaint::new(format!("{} is not {}: {hint}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -70,16 +59,12 @@ impl Setting for HostName {
 fn is_dns_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=LONGEST_LABEL).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     let numeric = |label: &str| label.bytes().all(|b| b.is_ascii_digit());
-    name.len() <= LONGEST_NAME
-        && name.split('.').all(label)
-        && !name.split('.').next_back().is_some_and(numeric)
+    name.len() <= LONGEST_NAME && name.split('.').all(label) && !name.split('.').next_back().is_some_and(numeric)
 }
 
 #[cfg(test)]
@@ -101,10 +86,7 @@ mod tests {
         ] {
             assert_eq!(HostName::parse(text).unwrap().to_string(), expected);
         }
-        assert!(matches!(
-            HostName::parse("10.0.0.1"),
-            Ok(HostName::Address(_))
-        ));
+        assert!(matches!(HostName::parse("10.0.0.1"), Ok(HostName::Address(_))));
     }
 
     #[test]

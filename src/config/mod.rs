@@ -1,7 +1,7 @@
 //! What the operator wrote, parsed into a configuration that is valid by construction.
 //!
-//! Four sources, the strongest first: the command line's flags ([`Overrides`]), the variables `PORTCULLIS_<SECTION>_<KEY>`
-//! ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` where it
+//! Four sources, the strongest first: the command line's flags ([`Overrides`]), the variables
+//! `PORTCULLIS_<SECTION>_<KEY>` ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` where it
 //! exists), the defaults. [`Config::load`] reads each key from all of them, checks it, and remembers where the value in
 //! force came from ([`Provenance`]). Errors are gathered, so that one run shows all there is to mend.
 //!
@@ -32,9 +32,7 @@ pub use self::{
     host_name::HostName,
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
-    sections::{
-        Auth, Challenge, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls,
-    },
+    sections::{Auth, Challenge, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls},
 };
 use self::{
     document::Document,
@@ -101,10 +99,7 @@ impl Config {
         match Document::parse(path, bytes) {
             Ok(document) => {
                 let loaded = assemble(overrides, environment, Some(&document), Vec::new())?;
-                Ok(Loaded {
-                    file: Some(path.to_owned()),
-                    ..loaded
-                })
+                Ok(Loaded { file: Some(path.to_owned()), ..loaded })
             }
             Err(errors) => assemble(overrides, environment, None, errors),
         }
@@ -135,19 +130,10 @@ fn assemble(
     if config.data_dir.as_os_str().is_empty() && !errors.iter().any(about_data_dir) {
         errors.push(ConfigError::NoDataDir);
     }
-    errors.extend(
-        document
-            .map(|document| unknown::in_document(document, &known))
-            .unwrap_or_default(),
-    );
+    errors.extend(document.map(|document| unknown::in_document(document, &known)).unwrap_or_default());
     errors.extend(unknown::in_environment(environment, &known));
     ConfigErrors::unless_empty(errors)?;
-    Ok(Loaded {
-        config,
-        provenance,
-        file: None,
-        warnings: unknown::warnings(environment, &known),
-    })
+    Ok(Loaded { config, provenance, file: None, warnings: unknown::warnings(environment, &known) })
 }
 
 fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
@@ -164,19 +150,14 @@ fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
 }
 
 fn data_dir(keys: &mut Keys<'_, '_>, environment: &Environment) -> PathBuf {
-    keys.get(
-        "data_dir",
-        environment.default_data_dir().unwrap_or_default(),
-    )
+    keys.get("data_dir", environment.default_data_dir().unwrap_or_default())
 }
 
 fn about_data_dir(error: &ConfigError) -> bool {
     match error {
         ConfigError::Value { key, .. } => key == "data_dir",
         // The key may stand in the file that could not be understood.
-        ConfigError::Unreadable { .. }
-        | ConfigError::NotText { .. }
-        | ConfigError::Syntax { .. } => true,
+        ConfigError::Unreadable { .. } | ConfigError::NotText { .. } | ConfigError::Syntax { .. } => true,
         _ => false,
     }
 }

@@ -3,6 +3,9 @@
 /// Letters of a key that are compared; no real key is longer, and a made-up one may be.
 const COMPARED: usize = 64;
 
+/// The fewest letters that count as the start of a name.
+const SHORTEST_START: usize = 4;
+
 /// The candidate most like `given`. Names with a section (`server.listen`) are alike when their last part is, so that
 /// a key in the wrong section finds its home; the same section wins a tie.
 pub(super) fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c str>) -> &'c str {
@@ -10,12 +13,12 @@ pub(super) fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c 
     let distance = |candidate: &str| {
         let (section, name) = split(candidate);
         let cut: String = given_name.chars().take(COMPARED).collect();
-        2 * strsim::damerau_levenshtein(&cut, name) + usize::from(section != given_section)
+        let letters = strsim::damerau_levenshtein(&cut, name);
+        // `data` is short for `data_dir`, however many letters are missing.
+        let short = cut.len() >= SHORTEST_START && name.starts_with(&cut);
+        2 * if short { letters.min(1) } else { letters } + usize::from(section != given_section)
     };
-    candidates
-        .into_iter()
-        .min_by_key(|candidate| distance(candidate))
-        .unwrap_or_default()
+    candidates.into_iter().min_by_key(|candidate| distance(candidate)).unwrap_or_default()
 }
 
 fn split(key: &str) -> (&str, &str) {
@@ -28,20 +31,13 @@ mod tests {
 
     #[test]
     fn a_slip_finds_its_key() {
-        let known = [
-            "data_dir",
-            "server",
-            "server.listen",
-            "server.hosts",
-            "auth",
-            "auth.challenge",
-            "log.level",
-        ];
+        let known = ["data_dir", "server", "server.listen", "server.hosts", "auth", "auth.challenge", "log.level"];
         for (given, expected) in [
             ("server.lisen", "server.listen"),
             ("server.host", "server.hosts"),
             ("sever", "server"),
             ("datadir", "data_dir"),
+            ("data", "data_dir"),
             ("challenge", "auth.challenge"),
             ("server.challenge", "auth.challenge"),
             ("hosts", "server.hosts"),

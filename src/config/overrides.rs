@@ -26,38 +26,26 @@ pub(super) struct Flag {
 }
 
 impl Overrides {
-    /// The flags that were given; a path that is not UTF-8 is an error, since no file could name it either.
+    /// The flags that were given. A path that is not UTF-8 is an error, since no file could name it either.
     pub(super) fn flags(&self, errors: &mut Vec<ConfigError>) -> Vec<Flag> {
         let mut flags = Vec::new();
-        if let Some(data) = &self.data {
-            let (key, name) = ("data_dir", "--data");
-            match data.to_str() {
-                Some(text) => flags.push(Flag {
-                    key,
-                    name,
-                    text: text.to_owned(),
-                }),
-                None => errors.push(ConfigError::Value {
-                    at: Source::Flag { name },
-                    key: key.to_owned(),
-                    problem: "the path is not UTF-8: choose another".to_owned(),
-                }),
-            }
+        match self.data.as_ref().map(|data| data.to_str()) {
+            Some(Some(text)) => flags.push(Flag { key: "data_dir", name: "--data", text: text.to_owned() }),
+            Some(None) => errors.push(refused("--data", "data_dir", "the path is not UTF-8: choose another")),
+            None => {}
         }
         if let Some(listen) = self.listen {
-            flags.push(Flag {
-                key: "server.listen",
-                name: "--listen",
-                text: listen.to_string(),
-            });
+            flags.push(Flag { key: "server.listen", name: "--listen", text: listen.to_string() });
         }
-        if !self.hosts.is_empty() {
-            flags.push(Flag {
-                key: "server.hosts",
-                name: "--host",
-                text: self.hosts.join(","),
-            });
+        if self.hosts.iter().any(|host| host.trim().is_empty()) {
+            errors.push(refused("--host", "server.hosts", "the name is empty: write --host NAME"));
+        } else if !self.hosts.is_empty() {
+            flags.push(Flag { key: "server.hosts", name: "--host", text: self.hosts.join(",") });
         }
         flags
     }
+}
+
+fn refused(name: &'static str, key: &str, problem: &str) -> ConfigError {
+    ConfigError::Value { at: Source::Flag { name }, key: key.to_owned(), problem: problem.to_owned() }
 }

@@ -18,10 +18,8 @@ use super::{
 };
 
 /// Short names of variables that are typed often, each with the one that it stands for.
-pub(super) const ALIASES: [(&str, &str); 2] = [
-    ("PORTCULLIS_DATA", "PORTCULLIS_DATA_DIR"),
-    ("PORTCULLIS_HOSTS", "PORTCULLIS_SERVER_HOSTS"),
-];
+pub(super) const ALIASES: [(&str, &str); 2] =
+    [("PORTCULLIS_DATA", "PORTCULLIS_DATA_DIR"), ("PORTCULLIS_HOSTS", "PORTCULLIS_SERVER_HOSTS")];
 
 /// Reads keys, highest source first: flag, variable, file, default.
 pub(super) struct Reader<'s> {
@@ -33,36 +31,20 @@ pub(super) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    pub(super) fn new(
-        overrides: &Overrides,
-        environment: &'s Environment,
-        document: Option<&'s Document<'s>>,
-    ) -> Self {
+    pub(super) fn new(overrides: &Overrides, environment: &'s Environment, document: Option<&'s Document<'s>>) -> Self {
         let mut errors = Vec::new();
         let flags = overrides.flags(&mut errors);
-        Self {
-            flags,
-            environment,
-            document,
-            entries: Vec::new(),
-            errors,
-        }
+        Self { flags, environment, document, entries: Vec::new(), errors }
     }
 
     /// The keys above the first section.
     pub(super) fn top(&mut self) -> Keys<'_, 's> {
-        Keys {
-            reader: self,
-            section: None,
-        }
+        Keys { reader: self, section: None }
     }
 
     /// The keys of one section.
     pub(super) fn section(&mut self, name: &'static str) -> Keys<'_, 's> {
-        Keys {
-            reader: self,
-            section: Some(name),
-        }
+        Keys { reader: self, section: Some(name) }
     }
 
     /// Every key that was asked for.
@@ -100,20 +82,13 @@ impl Keys<'_, '_> {
     }
 
     /// A value between two bounds, both allowed.
-    pub(super) fn within<S: Setting + PartialOrd>(
-        &mut self,
-        name: &str,
-        default: S,
-        bounds: RangeInclusive<S>,
-    ) -> S {
+    pub(super) fn within<S: Setting + PartialOrd>(&mut self, name: &str, default: S, bounds: RangeInclusive<S>) -> S {
         self.checked(name, default, |value| {
             if bounds.contains(value) {
                 return Ok(());
             }
             let [value, least, most] = [value, bounds.start(), bounds.end()].map(Setting::to_toml);
-            Err(format!(
-                "{value} is out of bounds: choose between {least} and {most}"
-            ))
+            Err(format!("{value} is out of bounds: choose between {least} and {most}"))
         })
     }
 
@@ -136,11 +111,7 @@ impl Keys<'_, '_> {
         }
         let (value, source) = best.unwrap_or((default, Source::Default));
         self.reader.errors.append(&mut errors);
-        self.reader.entries.push(Entry {
-            key,
-            value: value.to_toml(),
-            source,
-        });
+        self.reader.entries.push(Entry { key, value: value.to_toml(), source });
         value
     }
 
@@ -149,16 +120,11 @@ impl Keys<'_, '_> {
         let key = self.key(name);
         let entry = self.reader.entries.iter().find(|entry| entry.key == key);
         let at = entry.map_or(Source::Default, |entry| entry.source.clone());
-        self.reader.errors.push(ConfigError::Value {
-            at,
-            key,
-            problem: problem.to_string(),
-        });
+        self.reader.errors.push(ConfigError::Value { at, key, problem: problem.to_string() });
     }
 
     fn key(&self, name: &str) -> String {
-        self.section
-            .map_or_else(|| name.to_owned(), |section| format!("{section}.{name}"))
+        self.section.map_or_else(|| name.to_owned(), |section| format!("{section}.{name}"))
     }
 
     /// All that is said about a key, the strongest first.
@@ -172,19 +138,12 @@ impl Keys<'_, '_> {
                 given.push((Source::Environment { name }, Given::Text(text)));
             }
         }
-        let in_file = self
-            .reader
-            .document
-            .and_then(|document| document.find(self.section, name));
+        let in_file = self.reader.document.and_then(|document| document.find(self.section, name));
         given.extend(in_file.map(|(source, value)| (source, Given::Toml(value))));
         given
     }
 
-    fn read<S: Setting>(
-        &self,
-        given: &Given<'_>,
-        check: impl Fn(&S) -> Result<(), String>,
-    ) -> Result<S, Complaint> {
+    fn read<S: Setting>(&self, given: &Given<'_>, check: impl Fn(&S) -> Result<(), String>) -> Result<S, Complaint> {
         let value = match given {
             Given::Text(text) => S::parse(text)?.anchored(Path::new("")),
             Given::Toml(value) => {
@@ -201,25 +160,17 @@ impl Keys<'_, '_> {
             (Source::File { .. }, Some(span), Some(document)) => document.at(span.start),
             _ => source,
         };
-        ConfigError::Value {
-            at,
-            key: key.to_owned(),
-            problem: complaint.text,
-        }
+        ConfigError::Value { at, key: key.to_owned(), problem: complaint.text }
     }
 
     /// The error of a key that is set by its long and by its short variable.
     fn twice(&self, key: &str) -> Vec<ConfigError> {
-        let set: Vec<_> = names(key)
-            .filter(|name| self.reader.environment.get(name).is_some())
-            .collect();
+        let set: Vec<_> = names(key).filter(|name| self.reader.environment.get(name).is_some()).collect();
         let [first, second] = set.as_slice() else {
             return Vec::new();
         };
         vec![ConfigError::Value {
-            at: Source::Environment {
-                name: first.clone(),
-            },
+            at: Source::Environment { name: first.clone() },
             key: key.to_owned(),
             problem: format!("{second} is set as well: keep one of them"),
         }]
@@ -229,9 +180,6 @@ impl Keys<'_, '_> {
 /// The variables that set a key: its short name, where it has one, and its long one.
 fn names(key: &str) -> impl Iterator<Item = String> {
     let long = variable(key);
-    let short = ALIASES
-        .iter()
-        .find(|(_, stands_for)| *stands_for == long)
-        .map(|(short, _)| (*short).to_owned());
+    let short = ALIASES.iter().find(|(_, stands_for)| *stands_for == long).map(|(short, _)| (*short).to_owned());
     short.into_iter().chain([long])
 }

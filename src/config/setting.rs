@@ -79,29 +79,19 @@ pub(super) fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Co
     if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }
-    let words: Vec<_> = choices
-        .iter()
-        .map(|(word, _)| format!("{word:?}"))
-        .collect();
-    Err(Complaint::new(format!(
-        "{} is not one of {}",
-        quoted(text),
-        words.join(", ")
-    )))
+    let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+    Err(Complaint::new(format!("{} is not one of {}", quoted(text), words.join(", "))))
 }
 
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false, without quotes,";
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        text.parse()
-            .map_err(|_| Complaint::new(format!("{} is neither true nor false", quoted(text))))
+        text.parse().map_err(|_| Complaint::new(format!("{} is neither true nor false", quoted(text))))
     }
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
-        value
-            .as_bool()
-            .ok_or_else(|| unexpected(value, Self::EXPECTED))
+        value.as_bool().ok_or_else(|| unexpected(value, Self::EXPECTED))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -116,25 +106,13 @@ impl Setting for u32 {
         // `str::parse` would take "+5".
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
-        number.ok_or_else(|| {
-            Complaint::new(format!(
-                "{} is not a whole number up to {}",
-                quoted(text),
-                Self::MAX
-            ))
-        })
+        number.ok_or_else(|| Complaint::new(format!("{} is not a whole number up to {}", quoted(text), Self::MAX)))
     }
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
-        let integer = value
-            .as_integer()
-            .ok_or_else(|| unexpected(value, Self::EXPECTED))?;
-        Self::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| {
-            Complaint::new(format!(
-                "{integer} is not a whole number from 0 to {}",
-                Self::MAX
-            ))
-        })
+        let integer = value.as_integer().ok_or_else(|| unexpected(value, Self::EXPECTED))?;
+        Self::from_str_radix(integer.as_str(), integer.radix())
+            .map_err(|_| Complaint::new(format!("{integer} is not a whole number from 0 to {}", Self::MAX)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -162,10 +140,7 @@ impl Setting for PathBuf {
             return Err(Complaint::new(format!("{} is not a path", quoted(text))));
         }
         if text.starts_with('~') {
-            let complaint = format!(
-                "{} starts with ~, which is not expanded here: write the whole path",
-                quoted(text)
-            );
+            let complaint = format!("{} starts with ~, which is not expanded here: write the whole path", quoted(text));
             return Err(Complaint::new(complaint));
         }
         Ok(Self::from(text))
@@ -184,12 +159,10 @@ impl Setting for PathBuf {
 }
 
 impl Setting for SocketAddr {
-    const EXPECTED: &'static str =
-        r#"an address with a port such as "0.0.0.0:5000" or "[::]:5000""#;
+    const EXPECTED: &'static str = r#"an address with a port such as "0.0.0.0:5000" or "[::]:5000""#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        text.parse()
-            .map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+        text.parse().map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -206,17 +179,13 @@ impl Setting for IpNet {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::from(address));
         }
-        let network: Self = text
-            .parse()
-            .map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))?;
+        let network: Self =
+            text.parse().map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))?;
         if network.trunc() == network {
             return Ok(network);
         }
-        let complaint = format!(
-            "{} has bits behind its prefix: write {} or a longer prefix",
-            quoted(text),
-            network.trunc()
-        );
+        let complaint =
+            format!("{} has bits behind its prefix: write {} or a longer prefix", quoted(text), network.trunc());
         Err(Complaint::new(complaint))
     }
 
@@ -232,24 +201,15 @@ impl<T: Setting> Setting for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        if text == NONE {
-            Ok(None)
-        } else {
-            T::parse(text).map(Some)
-        }
+        if text == NONE { Ok(None) } else { T::parse(text).map(Some) }
     }
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
-        if value.as_str() == Some(NONE) {
-            Ok(None)
-        } else {
-            T::from_toml(value).map(Some)
-        }
+        if value.as_str() == Some(NONE) { Ok(None) } else { T::from_toml(value).map(Some) }
     }
 
     fn to_toml(&self) -> toml::Value {
-        self.as_ref()
-            .map_or_else(|| toml::Value::String(NONE.to_owned()), T::to_toml)
+        self.as_ref().map_or_else(|| toml::Value::String(NONE.to_owned()), T::to_toml)
     }
 
     fn anchored(self, base: &Path) -> Self {
@@ -262,22 +222,13 @@ impl<T: Setting> Setting for Vec<T> {
     const EXPECTED: &'static str = r#"a list such as ["...", "..."]"#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(T::parse)
-            .collect()
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(T::parse).collect()
     }
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
-        let items = value
-            .as_array()
-            .ok_or_else(|| unexpected(value, Self::EXPECTED))?;
+        let items = value.as_array().ok_or_else(|| unexpected(value, Self::EXPECTED))?;
         let item = |item: &Spanned<DeValue<'_>>| {
-            T::from_toml(item.get_ref()).map_err(|complaint| Complaint {
-                span: Some(item.span()),
-                ..complaint
-            })
+            T::from_toml(item.get_ref()).map_err(|complaint| Complaint { span: Some(item.span()), ..complaint })
         };
         items.iter().map(item).collect()
     }
@@ -303,48 +254,17 @@ mod tests {
     #[test]
     fn a_type_error_says_what_stands_there_and_what_should() {
         for (complaint, found, expected) in [
-            (
-                from_toml::<bool>("\"true\"").unwrap_err(),
-                "a string",
-                "true or false",
-            ),
-            (
-                from_toml::<u32>("\"5\"").unwrap_err(),
-                "a string",
-                "whole number",
-            ),
-            (
-                from_toml::<u32>("5.0").unwrap_err(),
-                "fraction",
-                "whole number",
-            ),
+            (from_toml::<bool>("\"true\"").unwrap_err(), "a string", "true or false"),
+            (from_toml::<u32>("\"5\"").unwrap_err(), "a string", "whole number"),
+            (from_toml::<u32>("5.0").unwrap_err(), "fraction", "whole number"),
             (from_toml::<String>("5").unwrap_err(), "bare number", "text"),
-            (
-                from_toml::<SocketAddr>("5000").unwrap_err(),
-                "bare number",
-                "0.0.0.0:5000",
-            ),
-            (
-                from_toml::<Vec<String>>("\"a\"").unwrap_err(),
-                "a string",
-                "a list",
-            ),
-            (
-                from_toml::<Vec<String>>("[1]").unwrap_err(),
-                "bare number",
-                "text",
-            ),
+            (from_toml::<SocketAddr>("5000").unwrap_err(), "bare number", "0.0.0.0:5000"),
+            (from_toml::<Vec<String>>("\"a\"").unwrap_err(), "a string", "a list"),
+            (from_toml::<Vec<String>>("[1]").unwrap_err(), "bare number", "text"),
             (from_toml::<PathBuf>("[]").unwrap_err(), "a list", "path"),
-            (
-                from_toml::<bool>("{}").unwrap_err(),
-                "a section",
-                "true or false",
-            ),
+            (from_toml::<bool>("{}").unwrap_err(), "a section", "true or false"),
         ] {
-            assert!(
-                complaint.contains(found) && complaint.contains(expected),
-                "{complaint}"
-            );
+            assert!(complaint.contains(found) && complaint.contains(expected), "{complaint}");
         }
     }
 
@@ -353,10 +273,7 @@ mod tests {
         assert_eq!(u32::parse("17").unwrap(), 17);
         assert_eq!(from_toml::<u32>("0x10"), Ok(16));
         for text in ["-1", "4294967296", "99999999999999999999"] {
-            assert!(
-                u32::parse(text).is_err() && from_toml::<u32>(text).is_err(),
-                "{text}"
-            );
+            assert!(u32::parse(text).is_err() && from_toml::<u32>(text).is_err(), "{text}");
         }
         assert!(u32::parse("+1").is_err() && u32::parse("").is_err() && u32::parse(" 1").is_err());
     }
@@ -374,33 +291,17 @@ mod tests {
     fn a_network_is_whole_or_one_address() {
         assert_eq!(IpNet::parse("10.0.0.7").unwrap().to_string(), "10.0.0.7/32");
         assert_eq!(IpNet::parse("fd00::/8").unwrap().to_string(), "fd00::/8");
-        assert!(
-            IpNet::parse("10.0.0.1/8")
-                .unwrap_err()
-                .text
-                .contains("10.0.0.0/8")
-        );
+        assert!(IpNet::parse("10.0.0.1/8").unwrap_err().text.contains("10.0.0.0/8"));
         assert!(IpNet::parse("10.0.0.0/33").is_err());
     }
 
     #[test]
     fn paths_are_anchored_and_never_expanded() {
         let path = PathBuf::parse("keys/tls.pem").unwrap();
-        assert_eq!(
-            path.anchored(Path::new("/etc/portcullis")),
-            Path::new("/etc/portcullis/keys/tls.pem")
-        );
+        assert_eq!(path.anchored(Path::new("/etc/portcullis")), Path::new("/etc/portcullis/keys/tls.pem"));
         let path = PathBuf::parse("/srv/tls.pem").unwrap();
-        assert_eq!(
-            path.anchored(Path::new("/etc/portcullis")),
-            Path::new("/srv/tls.pem")
-        );
-        assert!(
-            PathBuf::parse("~/tls.pem")
-                .unwrap_err()
-                .text
-                .contains("not expanded")
-        );
+        assert_eq!(path.anchored(Path::new("/etc/portcullis")), Path::new("/srv/tls.pem"));
+        assert!(PathBuf::parse("~/tls.pem").unwrap_err().text.contains("not expanded"));
         assert!(PathBuf::parse("").is_err() && PathBuf::parse("a\0b").is_err());
     }
 

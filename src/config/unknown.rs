@@ -24,18 +24,14 @@ pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<Conf
     for (name, at, value) in document.top() {
         match value {
             DeValue::Table(table) if SECTIONS.contains(&name) => {
-                let keys = document
-                    .items(table)
-                    .map(|(key, at, _)| (format!("{name}.{key}"), at));
+                let keys = document.items(table).map(|(key, at, _)| (format!("{name}.{key}"), at));
                 let unknown = keys.filter(|(key, _)| !known.contains(key)).take(REPORTED);
                 errors.extend(unknown.map(|(key, at)| unknown_key(key, at, known)));
             }
             _ if SECTIONS.contains(&name) => errors.push(ConfigError::Value {
                 at,
                 key: name.to_owned(),
-                problem: format!(
-                    "this is a section: write [{name}] on a line of its own, its keys below"
-                ),
+                problem: format!("this is a section: write [{name}] on a line of its own, its keys below"),
             }),
             _ if known.iter().any(|key| key == name) => {}
             _ => errors.push(unknown_key(name.to_owned(), at, known)),
@@ -51,31 +47,20 @@ fn unknown_key(key: String, at: Source, known: &[String]) -> ConfigError {
     let candidates = known.iter().map(String::as_str).chain(SECTIONS);
     let nearest = nearest(&key, candidates).to_owned();
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let key = if key.chars().all(bare) {
-        key
-    } else {
-        super::setting::quoted(&key)
-    };
+    let key = if key.chars().all(bare) { key } else { super::setting::quoted(&key) };
     ConfigError::UnknownKey { at, key, nearest }
 }
 
 /// The variables that start like a section's and set no key, and those that are not UTF-8.
 pub(super) fn in_environment(environment: &Environment, known: &[String]) -> Vec<ConfigError> {
     let known = variables(known);
-    let unknown = environment
-        .names()
-        .filter(|name| !known.iter().any(|known| known == name));
-    let errors =
-        unknown
-            .filter(|name| of_a_section(name))
-            .map(|name| ConfigError::UnknownVariable {
-                variable: name.to_owned(),
-                nearest: nearest(name, known.iter().map(String::as_str)).to_owned(),
-            });
+    let unknown = environment.names().filter(|name| !known.iter().any(|known| known == name));
+    let errors = unknown.filter(|name| of_a_section(name)).map(|name| ConfigError::UnknownVariable {
+        variable: name.to_owned(),
+        nearest: nearest(name, known.iter().map(String::as_str)).to_owned(),
+    });
     let garbled = environment.garbled().map(|name| ConfigError::Value {
-        at: Source::Environment {
-            name: name.to_owned(),
-        },
+        at: Source::Environment { name: name.to_owned() },
         key: name.to_owned(),
         problem: "the value is not UTF-8".to_owned(),
     });
@@ -85,9 +70,7 @@ pub(super) fn in_environment(environment: &Environment, known: &[String]) -> Vec
 /// Variables of ours that set nothing and may well belong to somebody else: worth a line, no reason to stop.
 pub(super) fn warnings(environment: &Environment, known: &[String]) -> Vec<String> {
     let known = variables(known);
-    let unknown = environment
-        .names()
-        .filter(|name| !known.iter().any(|known| known == name));
+    let unknown = environment.names().filter(|name| !known.iter().any(|known| known == name));
     let ours = unknown.filter(|name| !of_a_section(name) && !is_service_link(name));
     ours.map(|name| {
         let nearest = nearest(name, known.iter().map(String::as_str));
@@ -98,19 +81,12 @@ pub(super) fn warnings(environment: &Environment, known: &[String]) -> Vec<Strin
 
 fn variables(known: &[String]) -> Vec<String> {
     let short = ALIASES.iter().map(|(short, _)| (*short).to_owned());
-    known
-        .iter()
-        .map(|key| variable(key))
-        .chain(short)
-        .chain([FILE_VARIABLE.to_owned()])
-        .collect()
+    known.iter().map(|key| variable(key)).chain(short).chain([FILE_VARIABLE.to_owned()]).collect()
 }
 
 fn of_a_section(name: &str) -> bool {
     SECTIONS.iter().any(|section| {
-        let rest = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.strip_prefix(&section.to_ascii_uppercase()));
+        let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(&section.to_ascii_uppercase()));
         rest.is_some_and(|rest| rest.starts_with('_'))
     })
 }

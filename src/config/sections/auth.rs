@@ -58,10 +58,7 @@ impl Auth {
 
 /// Both names stand in the quoted strings of a header (RFC 9110, section 5.6.4); quotes and backslashes would need
 /// escapes that clients are known to get wrong.
-#[expect(
-    clippy::ptr_arg,
-    reason = "it checks a value of the key's type, and that is String"
-)]
+#[expect(clippy::ptr_arg, reason = "it checks a value of the key's type, and that is String")]
 fn printable(text: &String) -> Result<(), String> {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     if (1..=255).contains(&text.len()) && text.bytes().all(plain) {

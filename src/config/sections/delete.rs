@@ -11,8 +11,6 @@ pub struct Delete {
 
 impl Delete {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        Self {
-            enabled: keys.get("enabled", true),
-        }
+        Self { enabled: keys.get("enabled", true) }
     }
 }

@@ -21,21 +21,13 @@ impl Limits {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let (least, most) = (Some(ByteSize::mib(1)), Some(ByteSize::tib(1024)));
         Self {
-            manifest_size: keys.within(
-                "manifest_size",
-                ByteSize::mib(4),
-                ByteSize::kib(64)..=ByteSize::mib(64),
-            ),
+            manifest_size: keys.within("manifest_size", ByteSize::mib(4), ByteSize::kib(64)..=ByteSize::mib(64)),
             blob_size: keys.checked("blob_size", None, |size| {
                 // `None` would be below any bound.
                 if size.is_none() || (least..=most).contains(size) {
                     return Ok(());
                 }
-                Err(format!(
-                    "choose between {} and {}, or \"none\"",
-                    ByteSize::mib(1),
-                    ByteSize::tib(1024)
-                ))
+                Err(format!("choose between {} and {}, or \"none\"", ByteSize::mib(1), ByteSize::tib(1024)))
             }),
             tags_per_push: keys.within("tags_per_push", 32, 10..=1000),
             page_size: keys.within("page_size", 1000, 1..=1000),

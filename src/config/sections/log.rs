@@ -24,7 +24,7 @@ pub enum LogFormat {
 /// The section `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A level, or directives of `tracing_subscriber::EnvFilter`, which accepts this text.
+    /// A level, or several with the modules they are for; `tracing_subscriber::EnvFilter` accepts this text.
     pub level: String,
     /// The shape of a line.
     pub format: LogFormat,
@@ -32,27 +32,16 @@ pub struct Log {
 
 impl Log {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        Self {
-            level: keys.checked("level", "info".to_owned(), filter),
-            format: keys.get("format", LogFormat::Auto),
-        }
+        Self { level: keys.checked("level", "info".to_owned(), filter), format: keys.get("format", LogFormat::Auto) }
     }
 }
 
-/// A filter that parses, and has no bare word that is no level: `inof` would mean "all of the module `inof`", and
-/// nothing else would ever be logged.
-#[expect(
-    clippy::ptr_arg,
-    reason = "it checks a value of the key's type, and that is String"
-)]
+/// Levels, and `module=level`: what `EnvFilter` knows beyond that (spans, fields) serves developers, and its parser
+/// panics on some texts with these. A bare word that is no level is refused, because `inof` would mean "all of the
+/// module `inof`", and nothing else would ever be logged.
 fn filter(text: &String) -> Result<(), String> {
-    let expected = r#"choose off, error, warn, info, debug or trace, or directives such as "info,portcullis=debug""#;
-    let bare = |word: &&str| !word.contains(['=', '[']);
-    let mut words = text.split(',').map(str::trim);
-    let level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-    if !text.contains('[')
-        && let Some(word) = words.by_ref().filter(bare).find(|word| !level(word))
-    {
+    let expected = r#"choose off, error, warn, info, debug or trace, or a list such as "info,portcullis=debug""#;
+    if let Some(word) = text.split(',').find(|word| !is_directive(word)) {
         return Err(format!("{} is not a level: {expected}", quoted(word)));
     }
     EnvFilter::try_new(text)
@@ -60,18 +49,17 @@ fn filter(text: &String) -> Result<(), String> {
         .map_err(|error| format!("{} is not a filter ({error}): {expected}", quoted(text)))
 }
 
+fn is_directive(word: &str) -> bool {
+    let (module, level) = word.split_once('=').unwrap_or(("all", word));
+    let path = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'-');
+    !module.is_empty() && module.bytes().all(path) && LEVELS.contains(&level)
+}
+
 impl Setting for LogFormat {
     const EXPECTED: &'static str = r#""auto", "text" or "json""#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        choose(
-            text,
-            &[
-                ("auto", Self::Auto),
-                ("text", Self::Text),
-                ("json", Self::Json),
-            ],
-        )
+        choose(text, &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)])
     }
 
     fn to_toml(&self) -> toml::Value {

@@ -17,6 +17,4 @@ pub use storage::Storage;
 pub use tls::{OperatorPair, Tls};
 
 /// All sections, in the order of the sample.
-pub(super) const SECTIONS: [&str; 7] = [
-    "server", "tls", "auth", "storage", "limits", "delete", "log",
-];
+pub(super) const SECTIONS: [&str; 7] = ["server", "tls", "auth", "storage", "limits", "delete", "log"];

@@ -26,34 +26,18 @@ impl Tls {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let certificate = keys.get("certificate", None);
         let private_key = keys.get("private_key", None);
-        Self {
-            pair: pair(keys, certificate, private_key),
-            constrained: keys.get("constrained", true),
-        }
+        Self { pair: pair(keys, certificate, private_key), constrained: keys.get("constrained", true) }
     }
 }
 
-fn pair(
-    keys: &mut Keys<'_, '_>,
-    certificate: Option<PathBuf>,
-    private_key: Option<PathBuf>,
-) -> Option<OperatorPair> {
+fn pair(keys: &mut Keys<'_, '_>, certificate: Option<PathBuf>, private_key: Option<PathBuf>) -> Option<OperatorPair> {
     match (certificate, private_key) {
         (Some(certificate), Some(private_key)) => {
-            return Some(OperatorPair {
-                certificate,
-                private_key,
-            });
+            return Some(OperatorPair { certificate, private_key });
         }
         (None, None) => {}
-        (Some(_), None) => keys.refuse(
-            "certificate",
-            "tls.private_key is missing: set both or none",
-        ),
-        (None, Some(_)) => keys.refuse(
-            "private_key",
-            "tls.certificate is missing: set both or none",
-        ),
+        (Some(_), None) => keys.refuse("certificate", "tls.private_key is missing: set both or none"),
+        (None, Some(_)) => keys.refuse("private_key", "tls.certificate is missing: set both or none"),
     }
     None
 }

@@ -14,12 +14,7 @@ const HOME: (&str, &str) = ("HOME", "/home/op");
 /// Loads `text` as `/etc/c.toml` with these variables and no flags.
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigErrors> {
     let environment = Environment::of_variables([HOME].iter().chain(variables).copied());
-    Config::parse(
-        Path::new("/etc/c.toml"),
-        text.as_bytes(),
-        &Overrides::default(),
-        &environment,
-    )
+    Config::parse(Path::new("/etc/c.toml"), text.as_bytes(), &Overrides::default(), &environment)
 }
 
 /// The lines of the errors that `text` and the variables lead to.

@@ -15,44 +15,23 @@ fn uncommented() -> String {
 
 fn load(text: &str) -> Loaded {
     let root = Environment::default().as_root();
-    Config::parse(
-        Path::new("/s.toml"),
-        text.as_bytes(),
-        &Overrides::default(),
-        &root,
-    )
-    .unwrap()
+    Config::parse(Path::new("/s.toml"), text.as_bytes(), &Overrides::default(), &root).unwrap()
 }
 
 #[test]
 fn as_it_is_it_changes_nothing() {
     let loaded = load(SAMPLE);
     assert_eq!(loaded.config, load("").config);
-    assert!(
-        loaded
-            .provenance
-            .entries()
-            .iter()
-            .all(|entry| entry.source == Source::Default)
-    );
+    assert!(loaded.provenance.entries().iter().all(|entry| entry.source == Source::Default));
 }
 
 #[test]
 fn every_key_is_in_it_with_its_default() {
     let (sample, defaults) = (load(&uncommented()), load(""));
     assert_eq!(sample.config, defaults.config);
-    for (sample, default) in sample
-        .provenance
-        .entries()
-        .iter()
-        .zip(defaults.provenance.entries())
-    {
+    for (sample, default) in sample.provenance.entries().iter().zip(defaults.provenance.entries()) {
         assert_eq!(sample.value, default.value, "{}", sample.key);
-        assert!(
-            matches!(sample.source, Source::File { .. }),
-            "{} is missing in the sample",
-            sample.key
-        );
+        assert!(matches!(sample.source, Source::File { .. }), "{} is missing in the sample", sample.key);
     }
 }
 
@@ -63,22 +42,14 @@ fn its_keys_stand_in_the_order_in_which_they_are_shown() {
         Source::File { line, .. } => *line,
         _ => 0,
     };
-    let lines: Vec<_> = loaded
-        .provenance
-        .entries()
-        .iter()
-        .map(|entry| line(&entry.source))
-        .collect();
+    let lines: Vec<_> = loaded.provenance.entries().iter().map(|entry| line(&entry.source)).collect();
     assert!(lines.is_sorted(), "{lines:?}");
 }
 
 #[test]
 fn every_key_is_explained_and_every_section_is_there() {
     for section in SECTIONS {
-        assert!(
-            SAMPLE.lines().any(|line| line == format!("[{section}]")),
-            "{section}"
-        );
+        assert!(SAMPLE.lines().any(|line| line == format!("[{section}]")), "{section}");
     }
     let mut explained = false;
     for line in SAMPLE.lines() {

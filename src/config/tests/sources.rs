@@ -3,72 +3,41 @@
 use std::path::Path;
 
 use super::{HOME, load};
-use crate::config::{
-    Challenge, Config, Environment, LogFormat, Overrides, Source, reader::variable,
-};
+use crate::config::{Challenge, Config, Environment, LogFormat, Overrides, Source, reader::variable};
 
 #[test]
 fn without_anything_the_defaults_are_in_force() {
     let loaded = Config::load(&Overrides::default(), &Environment::of_variables([HOME])).unwrap();
     let config = loaded.config;
-    assert_eq!(
-        config.data_dir,
-        Path::new("/home/op/.local/share/portcullis")
-    );
+    assert_eq!(config.data_dir, Path::new("/home/op/.local/share/portcullis"));
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:5000");
     assert!(config.server.hosts.is_empty() && config.server.trusted_proxies.is_empty());
     assert!(config.tls.pair.is_none() && config.tls.constrained);
     assert_eq!(config.auth.challenge, Challenge::Bearer);
     assert_eq!(config.auth.token_lifetime.as_secs(), 300);
-    assert_eq!(
-        (config.auth.password_concurrency, config.auth.password_queue),
-        (2, 64)
-    );
+    assert_eq!((config.auth.password_concurrency, config.auth.password_queue), (2, 64));
     assert_eq!(config.limits.manifest_size.bytes(), 4 << 20);
-    assert_eq!(
-        (config.limits.page_size, config.limits.blob_size),
-        (1000, None)
-    );
+    assert_eq!((config.limits.page_size, config.limits.blob_size), (1000, None));
     assert_eq!(config.storage.blob_lease.as_secs(), 86_400);
     assert!(config.delete.enabled && config.auth.personal_namespaces);
-    assert_eq!(
-        (config.log.level.as_str(), config.log.format),
-        ("info", LogFormat::Auto)
-    );
+    assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Auto));
     assert_eq!(loaded.file, None);
-    assert!(
-        loaded
-            .provenance
-            .entries()
-            .iter()
-            .all(|entry| entry.source == Source::Default)
-    );
+    assert!(loaded.provenance.entries().iter().all(|entry| entry.source == Source::Default));
 }
 
 #[test]
 fn flag_beats_variable_beats_file_beats_default() {
-    let file =
-        b"\n[server]\nlisten = \"127.0.0.1:1\"\nhosts = [\"file.test\"]\nmax_connections = 7\n";
+    let file = b"\n[server]\nlisten = \"127.0.0.1:1\"\nhosts = [\"file.test\"]\nmax_connections = 7\n";
     let environment = Environment::of_variables([
         HOME,
         ("PORTCULLIS_SERVER_LISTEN", "127.0.0.1:2"),
         ("PORTCULLIS_HOSTS", "One.test, 10.0.0.1"),
     ]);
-    let flags = Overrides {
-        listen: Some("127.0.0.1:3".parse().unwrap()),
-        ..Overrides::default()
-    };
+    let flags = Overrides { listen: Some("127.0.0.1:3".parse().unwrap()), ..Overrides::default() };
     let loaded = Config::parse(Path::new("/c.toml"), file, &flags, &environment).unwrap();
     let server = &loaded.config.server;
     assert_eq!(server.listen.port(), 3);
-    assert_eq!(
-        server
-            .hosts
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>(),
-        ["one.test", "10.0.0.1"]
-    );
+    assert_eq!(server.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["one.test", "10.0.0.1"]);
     assert_eq!(server.max_connections, 7);
     let source = |key: &str| loaded.provenance.entry(key).unwrap().source.to_string();
     assert_eq!(source("server.listen"), "flag --listen");
@@ -86,19 +55,9 @@ fn every_flag_is_heard() {
         ..Overrides::default()
     };
     let loaded = Config::load(&flags, &Environment::default()).unwrap();
-    let of_flags = loaded
-        .provenance
-        .entries()
-        .iter()
-        .filter(|entry| matches!(entry.source, Source::Flag { .. }));
-    let lines: Vec<_> = of_flags
-        .map(|entry| format!("{} = {}", entry.key, entry.value))
-        .collect();
-    let expected = [
-        r#"data_dir = "/d""#,
-        r#"server.listen = "[::]:443""#,
-        r#"server.hosts = ["a.test", "b.test"]"#,
-    ];
+    let of_flags = loaded.provenance.entries().iter().filter(|entry| matches!(entry.source, Source::Flag { .. }));
+    let lines: Vec<_> = of_flags.map(|entry| format!("{} = {}", entry.key, entry.value)).collect();
+    let expected = [r#"data_dir = "/d""#, r#"server.listen = "[::]:443""#, r#"server.hosts = ["a.test", "b.test"]"#];
     assert_eq!(lines, expected);
 }
 
@@ -122,11 +81,7 @@ fn every_key_has_a_variable() {
 
 #[test]
 fn the_short_variables_work() {
-    let loaded = load(
-        "data_dir = \"/file\"",
-        &[("PORTCULLIS_DATA", "/variable"), ("PORTCULLIS_HOSTS", "")],
-    )
-    .unwrap();
+    let loaded = load("data_dir = \"/file\"", &[("PORTCULLIS_DATA", "/variable"), ("PORTCULLIS_HOSTS", "")]).unwrap();
     assert_eq!(loaded.config.data_dir, Path::new("/variable"));
     assert!(loaded.config.server.hosts.is_empty());
 }
@@ -152,26 +107,15 @@ fn the_file_is_found_by_flag_by_variable_and_in_its_place() {
     let named = [HOME, ("PORTCULLIS_CONFIG", variable.to_str().unwrap())];
     let named = Environment::of_variables(named).with_system_file(&system);
     assert_eq!(port(&none, &named), (2, Some(variable)));
-    let flags = Overrides {
-        config: Some(flag.clone()),
-        ..none
-    };
+    let flags = Overrides { config: Some(flag.clone()), ..none };
     assert_eq!(port(&flags, &named), (3, Some(flag)));
 }
 
 #[test]
 fn a_file_that_was_named_must_be_there() {
-    let flags = Overrides {
-        config: Some("/nonexistent/c.toml".into()),
-        ..Overrides::default()
-    };
-    let errors = Config::load(&flags, &Environment::of_variables([HOME]))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        errors.starts_with("/nonexistent/c.toml: cannot be read") && errors.contains("--config"),
-        "{errors}"
-    );
+    let flags = Overrides { config: Some("/nonexistent/c.toml".into()), ..Overrides::default() };
+    let errors = Config::load(&flags, &Environment::of_variables([HOME])).unwrap_err().to_string();
+    assert!(errors.starts_with("/nonexistent/c.toml: cannot be read") && errors.contains("--config"), "{errors}");
 }
 
 #[test]
@@ -182,30 +126,14 @@ fn paths_in_a_file_start_from_its_directory() {
 
 #[test]
 fn provenance_is_json_too() {
-    let loaded = load(
-        "[limits]\npage_size = 5\n",
-        &[("PORTCULLIS_LOG_FORMAT", "json")],
-    )
-    .unwrap();
+    let loaded = load("[limits]\npage_size = 5\n", &[("PORTCULLIS_LOG_FORMAT", "json")]).unwrap();
     let json = loaded.provenance.to_json();
-    let find = |key: &str| {
-        json.as_array()
-            .unwrap()
-            .iter()
-            .find(|entry| entry["key"] == key)
-            .unwrap()
-    };
+    let find = |key: &str| json.as_array().unwrap().iter().find(|entry| entry["key"] == key).unwrap();
     let page_size = find("limits.page_size");
     assert_eq!(page_size["value"], 5);
-    assert_eq!(
-        page_size["source"],
-        serde_json::json!({"kind": "file", "path": "/etc/c.toml", "line": 2})
-    );
+    assert_eq!(page_size["source"], serde_json::json!({"kind": "file", "path": "/etc/c.toml", "line": 2}));
     let expected = serde_json::json!({"kind": "environment", "name": "PORTCULLIS_LOG_FORMAT"});
     assert_eq!(find("log.format")["source"], expected);
     assert_eq!(find("server.hosts")["value"], serde_json::json!([]));
-    assert_eq!(
-        find("server.hosts")["source"],
-        serde_json::json!({"kind": "default"})
-    );
+    assert_eq!(find("server.hosts")["source"], serde_json::json!({"kind": "default"}));
 }
