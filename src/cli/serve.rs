@@ -103,7 +103,8 @@ async fn first_start(data: &DataDirectory, config: &Config) -> anyhow::Result<Op
     if !output::is_terminal()
         && let Some(password) = administrator.password.as_ref().map(Secret::expose)
     {
-        write_key(&data.first_password(), format!("{} {password}\n", administrator.name).as_bytes())?;
+        let text = format!("{password}\none-time password of {}; `portcullis user passwd` ends it\n", administrator.name);
+        write_key(&data.first_password(), text.as_bytes())?;
     }
     Ok(Some(administrator))
 }
@@ -227,5 +228,6 @@ fn http_settings(config: &Config) -> HttpSettings {
         trusted_proxies: config.server.trusted_proxies.clone(),
         tags_per_push: config.limits.tags_per_push as usize,
         idle_timeout: config.server.idle_timeout,
+        concurrent_uploads: config.limits.concurrent_uploads as usize,
     }
 }

@@ -23,7 +23,9 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use bytes::Bytes;
 use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::error::OciError;
 use crate::auth::Authenticator;
 use crate::registry::Registry;
 
@@ -40,6 +42,8 @@ pub struct HttpSettings {
     pub tags_per_push: usize,
     /// How long an upload may stand without a byte.
     pub idle_timeout: Duration,
+    /// How many uploads may write at the same time.
+    pub concurrent_uploads: usize,
 }
 
 /// Everything that handlers work with.
@@ -50,6 +54,7 @@ pub struct App {
     settings: Arc<HttpSettings>,
     ca: Option<Bytes>,
     draining: Arc<AtomicBool>,
+    uploads: Arc<Semaphore>,
 }
 
 impl App {
@@ -58,6 +63,7 @@ impl App {
         Self {
             registry,
             auth,
+            uploads: Arc::new(Semaphore::new(settings.concurrent_uploads.min(Semaphore::MAX_PERMITS))),
             settings: Arc::new(settings),
             ca: ca.map(Bytes::from),
             draining: Arc::new(AtomicBool::new(false)),
@@ -67,6 +73,13 @@ impl App {
     /// From now on, readiness is denied: the server is about to stop.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// A place among the uploads that write at the same time, for as long as the answer lives.
+    fn begin_writing(&self) -> Result<OwnedSemaphorePermit, OciError> {
+        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
+            OciError::too_many(Duration::from_secs(1), "too many uploads are being written at once: try again")
+        })
     }
 
     fn is_draining(&self) -> bool {

@@ -23,39 +23,39 @@ use super::route::{Endpoint, NoRoute, Route};
 use crate::domain::peer_address::PeerAddress;
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
-fn table(app: &App) -> Vec<Row> {
+fn table() -> Vec<Row> {
     let row = |method, endpoint, answer| Row { method, endpoint, answer };
     use Endpoint::{
         Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Search, Tags, Token, Upload, Uploads,
     };
     vec![
-        row(Method::GET, Ping, on(app, ping::get)),
-        row(Method::GET, Manifest, on(app, manifests::get)),
-        row(Method::PUT, Manifest, on(app, manifests::put)),
-        row(Method::DELETE, Manifest, on(app, manifests::delete)),
-        row(Method::GET, Blob, on(app, blobs::get)),
-        row(Method::HEAD, Blob, on(app, blobs::head)),
-        row(Method::DELETE, Blob, on(app, blobs::delete)),
-        row(Method::POST, Uploads, on(app, uploads::post)),
-        row(Method::GET, Upload, on(app, uploads::get)),
-        row(Method::PATCH, Upload, on(app, uploads::patch)),
-        row(Method::PUT, Upload, on(app, uploads::put)),
-        row(Method::DELETE, Upload, on(app, uploads::delete)),
-        row(Method::GET, Tags, on(app, tags::get)),
-        row(Method::GET, Catalog, on(app, catalog::get)),
-        row(Method::GET, Referrers, on(app, referrers::get)),
-        row(Method::GET, Search, on(app, search::get)),
-        row(Method::GET, Token, on(app, token::get)),
-        row(Method::POST, Token, on(app, token::post)),
-        row(Method::GET, Jwks, on(app, well_known::jwks)),
-        row(Method::GET, Ca, on(app, well_known::ca)),
-        row(Method::GET, Live, on(app, health::live)),
-        row(Method::GET, Ready, on(app, health::ready)),
-        row(Method::GET, Index, on(app, index::get)),
+        row(Method::GET, Ping, on(ping::get)),
+        row(Method::GET, Manifest, on(manifests::get)),
+        row(Method::PUT, Manifest, on(manifests::put)),
+        row(Method::DELETE, Manifest, on(manifests::delete)),
+        row(Method::GET, Blob, on(blobs::get)),
+        row(Method::HEAD, Blob, on(blobs::head)),
+        row(Method::DELETE, Blob, on(blobs::delete)),
+        row(Method::POST, Uploads, on(uploads::post)),
+        row(Method::GET, Upload, on(uploads::get)),
+        row(Method::PATCH, Upload, on(uploads::patch)),
+        row(Method::PUT, Upload, on(uploads::put)),
+        row(Method::DELETE, Upload, on(uploads::delete)),
+        row(Method::GET, Tags, on(tags::get)),
+        row(Method::GET, Catalog, on(catalog::get)),
+        row(Method::GET, Referrers, on(referrers::get)),
+        row(Method::GET, Search, on(search::get)),
+        row(Method::GET, Token, on(token::get)),
+        row(Method::POST, Token, on(token::post)),
+        row(Method::GET, Jwks, on(well_known::jwks)),
+        row(Method::GET, Ca, on(well_known::ca)),
+        row(Method::GET, Live, on(health::live)),
+        row(Method::GET, Ready, on(health::ready)),
+        row(Method::GET, Index, on(index::get)),
     ]
 }
 
-type Answer = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+type Answer = Box<dyn Fn(Request, App) -> BoxFuture<'static, Response> + Send + Sync>;
 
 struct Row {
     method: Method,
@@ -63,34 +63,33 @@ struct Row {
     answer: Answer,
 }
 
-fn on<H, T>(app: &App, handler: H) -> Answer
+fn on<H, T>(handler: H) -> Answer
 where
     H: Handler<T, App> + Sync,
     T: 'static,
 {
-    let app = app.clone();
-    Arc::new(move |request| Box::pin(handler.clone().call(request, app.clone())))
+    Box::new(move |request, app| Box::pin(handler.clone().call(request, app)))
 }
 
 /// Method and path pattern of every route, for the tests that cover them all. (HEAD goes wherever GET does.)
-pub fn routes(app: &App) -> Vec<(Method, &'static str)> {
-    table(app).into_iter().map(|row| (row.method, row.endpoint.pattern())).collect()
+pub fn routes() -> Vec<(Method, &'static str)> {
+    table().into_iter().map(|row| (row.method, row.endpoint.pattern())).collect()
 }
 
 /// The service that answers every request.
 pub fn service(app: &App) -> Router {
-    let table: Arc<[Row]> = table(app).into();
-    Router::new().fallback(move |request: Request| answer(Arc::clone(&table), request))
+    let (table, app) = (Arc::<[Row]>::from(table()), app.clone());
+    Router::new().fallback(move |request: Request| answer(Arc::clone(&table), app.clone(), request))
 }
 
-async fn answer(table: Arc<[Row]>, mut request: Request) -> Response {
+async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     let started = Instant::now();
     let id = RequestId(Uuid::now_v7());
     request.extensions_mut().insert(id);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.socket());
-    let response = AssertUnwindSafe(dispatch(&table, request)).catch_unwind().await;
+    let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
     let mut response = response.unwrap_or_else(|_| {
         tracing::error!(request = %id.0, %method, path, "a request handler panicked; this is a bug, please report it");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -110,7 +109,7 @@ async fn answer(table: Arc<[Row]>, mut request: Request) -> Response {
 #[derive(Clone, Copy, Debug)]
 struct RequestId(Uuid);
 
-async fn dispatch(table: &[Row], mut request: Request) -> Response {
+async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
@@ -130,7 +129,7 @@ async fn dispatch(table: &[Row], mut request: Request) -> Response {
         return OciError::method_not_allowed(&allowed.join(", ")).into_response();
     };
     request.extensions_mut().insert(route);
-    (row.answer)(request).await
+    (row.answer)(request, app).await
 }
 
 /// What every answer carries. An answer of 5xx names the request, so that it can be found in the log.

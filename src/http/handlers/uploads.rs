@@ -52,6 +52,7 @@ async fn upload_at_once(
     digest: Digest,
 ) -> Result<Response, OciError> {
     check_announced_length(app, headers, None)?;
+    let _turn = app.begin_writing()?;
     let session = app.registry.begin_single_upload(permit, digest.algorithm()).await?;
     session.commit(None, content(app, body), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
@@ -110,6 +111,7 @@ pub(in crate::http) async fn patch(
     let (parts, body) = request.into_parts();
     let range = content_range(&parts.headers)?;
     check_announced_length(&app, &parts.headers, range)?;
+    let _turn = app.begin_writing()?;
     let session = app.registry.resume_upload(&permit, id).await?;
     let session = session.append(range, body::stream(body, app.settings.idle_timeout)).await?;
     Ok(accepted(permit.repository(), id, session.length(), StatusCode::ACCEPTED))
@@ -130,6 +132,7 @@ pub(in crate::http) async fn put(
     };
     let range = content_range(&parts.headers)?;
     check_announced_length(&app, &parts.headers, range)?;
+    let _turn = app.begin_writing()?;
     let session = app.registry.resume_upload(&permit, id).await?;
     session.commit(range, content(&app, body), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))

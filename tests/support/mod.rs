@@ -1,0 +1,16 @@
+//! A real server over real TLS, and people who talk to it.
+//!
+//! ```ignore
+//! let (server, admin, alice, anonymous) = Server::start_with_people().await;
+//! ```
+
+// Every test crate uses its own part of this.
+#![allow(dead_code)]
+
+pub mod actor;
+pub mod image;
+pub mod server;
+
+pub use actor::Actor;
+pub use image::Image;
+pub use server::Server;

@@ -1,0 +1,210 @@
+//! The program itself, started on a free port with a data directory of its own, and stopped when the test ends.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::Actor;
+
+pub const ADMIN_PASSWORD: &str = "the administrator's password";
+pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
+
+/// A running server.
+pub struct Server {
+    data: TempDir,
+    config: String,
+    process: Option<Process>,
+    ca: String,
+}
+
+struct Process {
+    child: Child,
+    port: u16,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// A fresh registry with the administrator `admin`.
+    pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same with a configuration file of this text.
+    pub async fn start_with(config: &str) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let config = config.to_owned();
+        let mut server = Self { data, config, process: None, ca: String::new() };
+        server.run_with_input(&["init", "--host", "localhost", "--admin-password-stdin"], ADMIN_PASSWORD);
+        server.ca = String::from_utf8(server.run(&["ca", "export"]).stdout).expect("PEM is text");
+        server.spawn().await;
+        server
+    }
+
+    /// A fresh registry, its administrator, the user alice, and somebody who has not logged in.
+    pub async fn start_with_people() -> (Self, Actor, Actor, Actor) {
+        let server = Self::start().await;
+        server.add_user("alice", ALICE_PASSWORD);
+        let (admin, alice, anonymous) =
+            (server.actor("admin", ADMIN_PASSWORD), server.actor("alice", ALICE_PASSWORD), server.anonymous());
+        (server, admin, alice, anonymous)
+    }
+
+    /// Starts the process; returns when it serves.
+    pub async fn spawn(&mut self) {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the program starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let stdout = BufReader::new(child.stdout.take().expect("stdout was piped"));
+        let (ready, port) = tokio::sync::oneshot::channel();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || follow(stdout, &kept, ready));
+        let port = tokio::time::timeout(Duration::from_secs(30), port).await.expect("serves within 30 s");
+        let port = port.unwrap_or_else(|_| panic!("the server ended early:\n{}", log.lock().expect("not poisoned")));
+        self.process = Some(Process { child, port, log });
+    }
+
+    /// A user with this password, added by the command line.
+    pub fn add_user(&self, name: &str, password: &str) {
+        self.run_with_input(&["user", "add", name, "--password-stdin"], password);
+    }
+
+    /// Somebody with credentials.
+    pub fn actor(&self, name: &str, password: &str) -> Actor {
+        Actor::new(self.port(), &self.ca, Some((name, password)))
+    }
+
+    /// Somebody without.
+    pub fn anonymous(&self) -> Actor {
+        Actor::new(self.port(), &self.ca, None)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.process.as_ref().expect("running").port
+    }
+
+    /// `localhost:PORT`.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.port())
+    }
+
+    /// The CA as PEM.
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("running").child.id()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        self.process.as_ref().expect("running").log.lock().expect("not poisoned").clone()
+    }
+
+    /// Runs a command on the server's data directory; it must succeed.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_input(arguments, "")
+    }
+
+    /// The same with something on stdin.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let output = self.try_run(arguments, input);
+        assert!(
+            output.status.success(),
+            "portcullis {arguments:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output
+    }
+
+    /// Runs a command, whatever comes of it.
+    pub fn try_run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        // A command that reads no stdin may be gone before we write.
+        let _ = child.stdin.take().expect("stdin was piped").write_all(input.as_bytes());
+        child.wait_with_output().expect("the program ends")
+    }
+
+    /// The program with this server's data directory and configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let config = self.data.path().join("test.toml");
+        std::fs::write(&config, &self.config).expect("the data directory is writable");
+        let mut command = Command::new(binary());
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.arg("--data").arg(self.data.path()).arg("--config").arg(config).args(arguments);
+        command
+    }
+
+    /// Ends the process as `docker stop` does; returns when it is gone.
+    pub async fn stop(&mut self) {
+        self.signal("TERM");
+        self.wait().await;
+    }
+
+    /// Ends the process as a power cut of the process does.
+    pub async fn kill(&mut self) {
+        self.signal("KILL");
+        self.wait().await;
+    }
+
+    /// Sends a signal, by the process's number.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(status.expect("kill is there").success());
+    }
+
+    /// Waits until the process is gone.
+    pub async fn wait(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let until = Instant::now() + Duration::from_secs(60);
+        while process.child.try_wait().expect("a child of ours").is_none() {
+            assert!(Instant::now() < until, "the server does not stop");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+}
+
+/// Keeps the log, and tells the port when it is named.
+fn follow(stdout: impl BufRead, log: &Mutex<String>, ready: tokio::sync::oneshot::Sender<u16>) {
+    let mut ready = Some(ready);
+    for line in stdout.lines().map_while(Result::ok) {
+        if let Some(port) = served_port(&line)
+            && let Some(ready) = ready.take()
+        {
+            let _ = ready.send(port);
+        }
+        let mut log = log.lock().expect("not poisoned");
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
+
+fn served_port(line: &str) -> Option<u16> {
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    event.get("message")?.as_str()?.starts_with("serving https").then_some(())?;
+    event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
+}
+
+fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
+}
