@@ -1,8 +1,48 @@
 //! Who someone is, and what they may do. Access is denied unless a grant allows it.
 //!
-//! [`permit::Authorized`] is the proof that policy allowed an action on a repository; only [`policy`] makes one, and use cases
-//! take it as an argument, so an unauthorised path does not compile.
+//! [`Authenticator`] turns what a request presents (a password, a token, nothing) into a [`Credential`]; [`Policy`] turns a
+//! credential into a permit, [`Authorized`] or [`CatalogPermit`]. Only policy makes permits, and use cases take them as
+//! arguments, so an unauthorised path does not compile. Rights are looked up anew at every use, in a snapshot without locks:
+//! a token only ever narrows them.
 
+mod access;
+mod authenticator;
+mod catalog;
+mod credential;
+mod denial;
+mod error;
+mod explanation;
+mod key_ring;
+mod login;
+mod password;
 pub mod permit;
+mod policy;
+mod principal;
+mod rotation;
+mod rules;
+mod scope;
+mod seal;
+mod secret;
+mod settings;
+mod token;
+mod token_key;
 
-pub use permit::{Authorized, Catalog, Continue, Delete, Permission, Pull, Push};
+#[cfg(test)]
+mod memory_store;
+
+pub use access::Access;
+pub use authenticator::Authenticator;
+pub use catalog::CatalogPermit;
+pub use credential::{Credential, CredentialError};
+pub use denial::{Denial, Refusal};
+pub use error::AuthError;
+pub use explanation::{Explanation, Obstacle, Reason};
+pub use password::hash_password;
+pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
+pub use policy::Policy;
+pub use principal::Principal;
+pub use scope::Scope;
+pub use seal::SealKey;
+pub use secret::{MAX_PASSWORD_LENGTH, PasswordTooLong, Secret};
+pub use settings::AuthSettings;
+pub use token::IssuedToken;

@@ -16,9 +16,6 @@ pub enum Continue {}
 /// Deleting from a repository.
 #[derive(Debug)]
 pub enum Delete {}
-/// Listing repositories; each caller sees what it may pull.
-#[derive(Debug)]
-pub enum Catalog {}
 
 /// A kind of permit for one repository.
 pub trait Permission: Send + Sync + 'static {
@@ -45,7 +42,7 @@ impl Permission for Delete {
     const ACTION: Action = Action::Delete;
 }
 
-/// The proof that `subject` may do `P` to `repository`. There is no way to make one but to ask [`super::policy`].
+/// The proof that `subject` may do `P` to `repository`. There is no way to make one but to ask [`super::Policy`].
 #[derive(Debug)]
 pub struct Authorized<P> {
     repository: RepositoryName,

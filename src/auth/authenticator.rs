@@ -1,0 +1,207 @@
+//! The front door: passwords and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::key_ring::KeyRing;
+use super::login::{Attempt, Busy, Gate};
+use super::password::{NOBODYS_HASH, Verdict};
+use super::rotation::{Rotation, Step};
+use super::settings::now;
+use super::token::{InvalidToken, Tokens};
+use super::token_key::TokenKey;
+use super::{
+    AuthError, AuthSettings, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret,
+};
+use crate::domain::AccountName;
+use crate::storage::StorageError;
+use crate::storage::metadata::{Metadata, UserRecord};
+
+/// How often changes by other processes are looked for.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
+/// How often it is looked whether keys must rotate.
+const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the policy is read anew when it changes while being read.
+const CONSISTENT_READS: usize = 5;
+
+/// Verifies credentials and issues tokens.
+pub struct Authenticator {
+    store: Arc<dyn Metadata>,
+    personal_namespaces: bool,
+    seal: SealKey,
+    rotation: Rotation,
+    policy: ArcSwap<Policy>,
+    ring: ArcSwap<KeyRing>,
+    tokens: Tokens,
+    gate: Gate,
+    /// The policy version in force; locked while a new one is read, so that no older one overwrites it.
+    version: Mutex<Option<i64>>,
+}
+
+impl Authenticator {
+    /// Reads users, grants and keys, and makes the first key where there is none. `seal` comes from a file outside the database.
+    pub async fn open(store: Arc<dyn Metadata>, settings: AuthSettings, seal: SealKey) -> Result<Self, AuthError> {
+        for record in store.token_keys().await? {
+            TokenKey::open(&record, &seal)?;
+        }
+        let authenticator = Self {
+            personal_namespaces: settings.personal_namespaces,
+            rotation: Rotation::new(&settings),
+            policy: ArcSwap::from_pointee(Policy::new(Vec::new(), Vec::new(), false)),
+            ring: ArcSwap::default(),
+            tokens: Tokens::new(&settings),
+            gate: Gate::new(&settings),
+            version: Mutex::new(None),
+            store,
+            seal,
+        };
+        authenticator.refresh().await?;
+        authenticator.rotate(now()).await?;
+        Ok(authenticator)
+    }
+
+    /// Verifies a password. `name` is as typed. Unknown users, disabled users and wrong passwords take the same time and give the same
+    /// answer. The user's row is read every time, so a changed password counts at once.
+    pub async fn password(&self, name: &str, password: &Secret) -> Result<Credential, CredentialError> {
+        let user = match name.parse::<AccountName>() {
+            Ok(account) => self.store.user(&account).await?,
+            Err(_) => None,
+        };
+        let (epoch, hash) = user.as_ref().map_or((0, NOBODYS_HASH), |user| (user.epoch, &user.password_hash));
+        let enabled = user.as_ref().filter(|user| !user.disabled);
+        let attempt = Attempt { name, epoch, hash, password, remember: enabled.is_some() };
+        let verdict =
+            self.gate.check(attempt).await.map_err(|Busy { retry_after }| CredentialError::Busy { retry_after });
+        match (verdict?, enabled) {
+            (Verdict::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
+            _ => Err(CredentialError::Wrong),
+        }
+    }
+
+    /// The credential of a user who gave the right password.
+    async fn admit(&self, user: &UserRecord, rehashed: Option<String>) -> Result<Credential, CredentialError> {
+        if let Some(new) = rehashed
+            && let Err(error) = self.store.rehash_password(&user.name, &user.password_hash, new).await
+        {
+            tracing::warn!(user = %user.name, %error, "the password's hash could not be renewed; it stays as it is");
+        }
+        if !self.policy.load().agrees_with(user) {
+            // Added or changed a moment ago: the token that is asked for next must not be cut by what was true before.
+            self.reload().await?;
+        }
+        let principal = self.policy.load().principal(&user.name, user.epoch);
+        principal.map(Credential::password).ok_or(CredentialError::Wrong)
+    }
+
+    /// Verifies a token: without waiting, and from memory where it was seen before. One that expired less than a day ago gives a
+    /// credential that says so; it only serves to go on with an upload.
+    pub fn bearer(&self, token: &str) -> Result<Credential, CredentialError> {
+        let now = now();
+        let verified =
+            self.tokens.verify(&self.ring.load(), token, now).map_err(|InvalidToken| CredentialError::Expired)?;
+        let principal = match &verified.user {
+            None => Principal::Anonymous,
+            Some((name, epoch)) => self.policy.load().principal(name, *epoch).ok_or(CredentialError::Expired)?,
+        };
+        Ok(Credential::token(principal, Arc::clone(&verified.scope), verified.is_expired(now)))
+    }
+
+    /// Issues a token for what was asked, cut to what is allowed now; that may be nothing.
+    pub fn issue(&self, principal: &Principal, scopes: &[Scope]) -> Result<IssuedToken, AuthError> {
+        let granted = self.policy.load().cut(principal, scopes);
+        self.tokens.issue(&self.ring.load(), principal, &granted, now())
+    }
+
+    /// The public keys, as a JWK set (RFC 7517, section 5).
+    #[expect(clippy::missing_panics_doc, reason = "a key set always turns into JSON")]
+    pub fn jwks(&self) -> serde_json::Value {
+        serde_json::to_value(self.ring.load().published())
+            .expect("a key set consists of texts, and its maps have texts for keys")
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Reads users, grants and keys again, if they have changed.
+    pub async fn refresh(&self) -> Result<(), AuthError> {
+        Ok(self.reload().await?)
+    }
+
+    async fn reload(&self) -> Result<(), StorageError> {
+        let mut loaded = self.version.lock().await;
+        let mut version = self.store.policy_version().await?;
+        for attempt in 1..=CONSISTENT_READS {
+            if *loaded == Some(version) {
+                return Ok(());
+            }
+            let policy = Policy::load(&*self.store, self.personal_namespaces).await?;
+            let keys = self.store.token_keys().await?;
+            let after = self.store.policy_version().await?;
+            // Where it changes faster than it can be read, something newer than before is better than nothing, until the next time.
+            if after == version || attempt == CONSISTENT_READS {
+                self.policy.store(Arc::new(policy));
+                if self.ring.load().records() != keys {
+                    self.ring.store(Arc::new(KeyRing::open(keys, &self.seal)));
+                }
+                *loaded = (after == version).then_some(version);
+                return Ok(());
+            }
+            version = after;
+        }
+        Ok(())
+    }
+
+    /// Makes and removes the keys for which it is time.
+    async fn rotate(&self, now: i64) -> Result<(), AuthError> {
+        let ring = self.ring.load_full();
+        let steps = self.rotation.due(ring.records(), now);
+        if steps.is_empty() {
+            return Ok(());
+        }
+        for step in steps {
+            match step {
+                Step::Add { successor_of, signs_from } => {
+                    let key = TokenKey::generate(&self.seal, now, signs_from)?;
+                    let kid = key.kid.clone();
+                    if self.store.add_token_key(key, successor_of).await? {
+                        tracing::info!(kid, signs_from, "a new token key is published");
+                    }
+                }
+                Step::Remove(kid) => {
+                    self.store.remove_token_key(kid).await?;
+                    tracing::info!(kid, "an old token key is removed");
+                }
+            }
+        }
+        self.refresh().await
+    }
+
+    /// Follows changes by other processes, four times a second, and rotates keys, until `stop`. Where the database fails, what was read
+    /// last stays in force; the log says so once.
+    pub async fn keep_current(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(REFRESH_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_rotation = Instant::now();
+        let mut failing = false;
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let mut outcome = self.refresh().await;
+            if outcome.is_ok() && Instant::now() >= next_rotation {
+                next_rotation = Instant::now() + ROTATION_INTERVAL;
+                outcome = self.rotate(now()).await;
+            }
+            match &outcome {
+                Err(error) if !failing => tracing::error!(%error, "policy or token keys cannot be brought up to date"),
+                Ok(()) if failing => tracing::info!("policy and token keys are up to date again"),
+                _ => {}
+            }
+            failing = outcome.is_err();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The permit to list repositories: it shows each caller what that caller may pull.
+
+use std::sync::Arc;
+
+use super::{Policy, Principal};
+use crate::domain::{Action, RepositoryName};
+
+/// The proof that somebody may list repositories. Only [`Policy::authorize_catalog`] makes one.
+#[derive(Debug)]
+pub struct CatalogPermit {
+    policy: Arc<Policy>,
+    principal: Principal,
+}
+
+impl CatalogPermit {
+    /// For policy alone.
+    pub(super) fn new(policy: Arc<Policy>, principal: Principal) -> Self {
+        Self { policy, principal }
+    }
+
+    /// Whether `repository` belongs into the answer.
+    pub fn may_see(&self, repository: &RepositoryName) -> bool {
+        self.policy.allowed(&self.principal, repository).contains(Action::Pull)
+    }
+
+    /// Who lists: `user:alice`, or `anonymous`.
+    pub fn subject(&self) -> String {
+        self.principal.subject()
+    }
+}

@@ -1,0 +1,78 @@
+//! What a request presented, once verified.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Principal;
+use super::access::TokenScope;
+use crate::domain::{Action, RepositoryName};
+use crate::storage::StorageError;
+
+/// A verified credential: who, within which scope. Rights come from [`super::Policy`] alone.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    principal: Principal,
+    /// `None`: everything that the principal may, because a password, or nothing at all, was presented.
+    token: Option<Arc<TokenScope>>,
+    expired: bool,
+}
+
+/// Why a credential is worth nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CredentialError {
+    /// Unknown user, disabled user, or wrong password: which of them is not told.
+    #[error("wrong user name or password")]
+    Wrong,
+    /// A token that is not ours, expired too long ago, or of a user who has changed since.
+    #[error("the token is invalid or has expired")]
+    Expired,
+    /// Too many passwords wait to be verified.
+    #[error("too many logins at once; try again in {} s", retry_after.as_secs())]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Credential {
+    /// That of a request without a credential.
+    pub fn anonymous() -> Self {
+        Self { principal: Principal::Anonymous, token: None, expired: false }
+    }
+
+    /// That of a verified password.
+    pub(super) fn password(principal: Principal) -> Self {
+        Self { principal, token: None, expired: false }
+    }
+
+    /// That of a verified token.
+    pub(super) fn token(principal: Principal, scope: Arc<TokenScope>, expired: bool) -> Self {
+        Self { principal, token: Some(scope), expired }
+    }
+
+    /// Whom it belongs to.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Whether it is a token that expired less than a day ago: good for going on with an upload, for nothing else.
+    pub fn is_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// Whether a token was presented.
+    pub fn is_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    pub(super) fn covers(&self, repository: &RepositoryName, action: Action) -> bool {
+        self.token.as_ref().is_none_or(|scope| scope.covers(repository, action))
+    }
+
+    pub(super) fn covers_catalog(&self) -> bool {
+        self.token.as_ref().is_none_or(|scope| scope.covers_catalog())
+    }
+}

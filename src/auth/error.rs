@@ -1,0 +1,26 @@
+//! What can go wrong beneath authentication.
+
+use crate::storage::StorageError;
+
+/// Why authentication cannot work.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AuthError {
+    /// Users, grants or keys could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A token key was sealed with another key than the one at hand.
+    #[error(
+        "the token key {kid} in the database cannot be opened: it was sealed with another key than the one in the seal key \
+         file. Restore the file that belongs to this database; without it, remove the rows of the token keys, and new ones are made"
+    )]
+    Sealed {
+        /// The name of the token key.
+        kid: String,
+    },
+    /// No key may sign now.
+    #[error("no token key may sign at this time: check the clock of this host against the times of the token keys")]
+    NoSigningKey,
+    /// The cryptographic library refused, which it never does with intact keys and a working source of randomness.
+    #[error("cryptography failed: {0}")]
+    Cryptography(&'static str),
+}

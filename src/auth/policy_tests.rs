@@ -1,0 +1,228 @@
+//! What policy allows: examples, and agreement with the same question asked the slow way.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::auth::{Access, Continue, Delete, Pull, Push};
+
+fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {
+    let name = name.parse().expect("a name");
+    UserRecord { name, password_hash: String::new(), admin, disabled, epoch: 1, created_at: 0 }
+}
+
+fn grant(to: &str, on: &str, allow: &str) -> GrantRecord {
+    GrantRecord {
+        to: to.parse().expect("a grantee"),
+        on: on.parse().expect("a pattern"),
+        allow: allow.parse().expect("actions"),
+    }
+}
+
+fn policy() -> Arc<Policy> {
+    let users = vec![user("alice", false, false), user("root", true, false), user("mallory", true, true)];
+    let grants = vec![
+        grant("user:alice", "team/**", "pull,push"),
+        grant("user:alice", "single", "delete"),
+        grant("authenticated", "shared/*", "pull"),
+        grant("anonymous", "public/**", "pull"),
+        grant("group:ops", "**", "pull,push,delete"),
+        grant("user:nobody", "**", "pull,push,delete"),
+    ];
+    Arc::new(Policy::new(users, grants, true))
+}
+
+fn principal(name: &str) -> Principal {
+    Principal::User { name: name.parse().expect("a name"), admin: true, epoch: 1 }
+}
+
+fn repository(name: &str) -> RepositoryName {
+    name.parse().expect("a repository's name")
+}
+
+fn password(name: &str) -> Credential {
+    Credential::password(principal(name))
+}
+
+fn token(who: Principal, scope: &str, expired: bool) -> Credential {
+    let scopes = Scope::parse_all(std::iter::once(scope));
+    Credential::token(who, Arc::new(scopes.iter().map(Access::from).collect()), expired)
+}
+
+fn allowed(who: &Principal, name: &str) -> String {
+    policy().allowed(who, &repository(name)).to_string()
+}
+
+#[test]
+fn rights_come_from_grants_ownership_and_administration() {
+    let alice = principal("alice");
+    assert_eq!(allowed(&alice, "alice/app"), "pull,push,delete");
+    assert_eq!(allowed(&alice, "alice"), "", "the name itself is no namespace");
+    assert_eq!(allowed(&alice, "alice2/app"), "");
+    assert_eq!(allowed(&alice, "bob/app"), "");
+    assert_eq!(allowed(&alice, "team/x/y"), "pull,push");
+    assert_eq!(allowed(&alice, "single"), "delete");
+    assert_eq!(allowed(&alice, "shared/x"), "pull");
+    assert_eq!(allowed(&alice, "public/x"), "pull");
+    assert_eq!(allowed(&principal("root"), "anything/at/all"), "pull,push,delete");
+    assert_eq!(allowed(&Principal::Anonymous, "public/x"), "pull");
+    assert_eq!(allowed(&Principal::Anonymous, "shared/x"), "");
+}
+
+#[test]
+fn who_is_disabled_unknown_or_of_another_time_may_nothing() {
+    for name in ["mallory", "nobody"] {
+        assert_eq!(allowed(&principal(name), "public/x"), "");
+        assert_eq!(allowed(&principal(name), &format!("{name}/x")), "");
+    }
+    let former = Principal::User { name: "root".parse().expect("a name"), admin: true, epoch: 0 };
+    assert_eq!(allowed(&former, "public/x"), "");
+    assert!(policy().principal(&"root".parse().expect("a name"), 0).is_none());
+}
+
+#[test]
+fn namespaces_can_be_switched_off() {
+    let policy = Policy::new(vec![user("alice", false, false)], Vec::new(), false);
+    assert!(policy.allowed(&principal("alice"), &repository("alice/app")).is_empty());
+}
+
+#[test]
+fn a_token_only_narrows() {
+    let policy = policy();
+    let narrow = token(principal("alice"), "repository:alice/app:pull repository:bob/app:push", false);
+    assert!(policy.authorize::<Pull>(&narrow, &repository("alice/app")).is_ok());
+    let denial = policy.authorize::<Push>(&narrow, &repository("alice/app")).expect_err("too narrow");
+    assert!(matches!(denial, Denial::InsufficientScope(_)));
+    assert_eq!(denial.scope().to_string(), "repository:alice/app:pull,push");
+    let denial = policy.authorize::<Push>(&narrow, &repository("bob/app")).expect_err("not hers");
+    assert!(matches!(denial, Denial::Forbidden(_)));
+    assert_eq!(denial.to_string(), "alice may not push to bob/app: ask an administrator for a grant");
+    let permit = policy.authorize::<Delete>(&password("alice"), &repository("alice/app")).expect("hers");
+    assert_eq!((permit.subject(), permit.repository().as_str()), ("user:alice", "alice/app"));
+}
+
+#[test]
+fn who_is_anonymous_is_asked_to_log_in() {
+    let policy = policy();
+    assert!(policy.authorize::<Pull>(&Credential::anonymous(), &repository("public/x")).is_ok());
+    let denial = policy.authorize::<Push>(&Credential::anonymous(), &repository("public/x")).expect_err("denied");
+    assert!(matches!(denial, Denial::Unauthenticated(_)));
+    assert_eq!(denial.scope().to_string(), "repository:public/x:pull,push");
+    let empty = token(Principal::Anonymous, "", false);
+    let denial = policy.authorize::<Pull>(&empty, &repository("public/x")).expect_err("too narrow");
+    assert!(matches!(denial, Denial::InsufficientScope(_)));
+}
+
+#[test]
+fn an_expired_token_goes_on_with_uploads_and_no_more() {
+    let policy = policy();
+    let expired = token(principal("alice"), "repository:alice/app:pull,push repository:public/x:pull", true);
+    assert!(policy.authorize::<Continue>(&expired, &repository("alice/app")).is_ok());
+    assert!(policy.authorize::<Continue>(&expired, &repository("team/x")).is_err());
+    let denial = policy.authorize::<Push>(&expired, &repository("alice/app")).expect_err("expired");
+    assert!(matches!(denial, Denial::Unauthenticated(_)));
+    let permit = policy.authorize::<Pull>(&expired, &repository("public/x")).expect("everybody may");
+    assert_eq!(permit.subject(), "anonymous");
+    let disabled = token(principal("mallory"), "repository:mallory/x:push", true);
+    assert!(policy.authorize::<Continue>(&disabled, &repository("mallory/x")).is_err());
+}
+
+#[test]
+fn the_catalog_shows_what_may_be_pulled() {
+    let policy = policy();
+    let catalog = policy.authorize_catalog(&password("alice")).expect("logged in");
+    assert!(catalog.may_see(&repository("team/x")) && !catalog.may_see(&repository("single")));
+    let everybody = token(Principal::Anonymous, "registry:catalog:*", false);
+    let catalog = policy.authorize_catalog(&everybody).expect("a token for it");
+    assert!(catalog.may_see(&repository("public/x")) && !catalog.may_see(&repository("team/x")));
+    let denied = |credential: &Credential| policy.authorize_catalog(credential).expect_err("denied");
+    assert!(matches!(denied(&Credential::anonymous()), Denial::Unauthenticated(_)));
+    assert!(matches!(denied(&token(principal("alice"), "registry:catalog:*", true)), Denial::Unauthenticated(_)));
+    let denial = denied(&token(principal("alice"), "repository:a:pull", false));
+    assert!(matches!(denial, Denial::InsufficientScope(_)));
+    assert_eq!(denial.scope().to_string(), "registry:catalog:*");
+}
+
+#[test]
+fn scopes_are_cut_to_what_is_allowed() {
+    let asked = Scope::parse_all(["repository:team/x:* repository:bob/app:pull registry:catalog:*"].into_iter());
+    let cut: Vec<String> = policy().cut(&principal("alice"), &asked).iter().map(Scope::to_string).collect();
+    assert_eq!(cut, ["registry:catalog:*", "repository:team/x:pull,push"]);
+}
+
+/// The same question asked grant by grant.
+fn reference(users: &[UserRecord], grants: &[GrantRecord], who: &Principal, repository: &RepositoryName) -> Actions {
+    let record = match who {
+        Principal::Anonymous => None,
+        Principal::User { name, epoch, .. } => {
+            match users.iter().find(|user| user.name == *name && user.epoch == *epoch && !user.disabled) {
+                None => return Actions::NONE,
+                found => found,
+            }
+        }
+    };
+    let mut actions = Actions::NONE;
+    if let Some(user) = record
+        && (user.admin || repository.as_str().starts_with(&format!("{}/", user.name)))
+    {
+        actions = Actions::ALL;
+    }
+    for grant in grants {
+        let reaches = match &grant.to {
+            Grantee::Anonymous => true,
+            Grantee::Authenticated => record.is_some(),
+            Grantee::User(name) => record.is_some_and(|user| user.name == *name),
+            Grantee::Group(_) | Grantee::Robot(_) => false,
+        };
+        if reaches && grant.on.matches(repository) {
+            actions = actions.union(grant.allow);
+        }
+    }
+    actions
+}
+
+fn any_grant() -> impl Strategy<Value = GrantRecord> {
+    let grantee = "(user:[abc]|group:a|robot:a|authenticated|anonymous)";
+    (grantee, "(\\*\\*|\\*|[abc]\\*?)(/(\\*\\*|\\*|[abc])){0,2}", "(pull|push|delete)(,(pull|push))?")
+        .prop_map(|(to, on, allow)| grant(&to, &on, &allow))
+}
+
+fn any_users() -> impl Strategy<Value = Vec<UserRecord>> {
+    let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.3), 1..3_i64);
+    prop::collection::vec(flags, 3).prop_map(|flags| {
+        let with_name = ["a", "b", "c"].into_iter().zip(flags);
+        with_name
+            .filter(|(_, (exists, ..))| *exists)
+            .map(|(name, (_, admin, disabled, epoch))| UserRecord { epoch, ..user(name, admin, disabled) })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #[test]
+    fn agrees_with_the_reference(
+        users in any_users(),
+        grants in prop::collection::vec(any_grant(), 0..6),
+        who in prop_oneof![Just(None), ("[abc]", 1..3_i64).prop_map(Some)],
+        name in "[abc]{1,2}(/[abc]){0,2}",
+    ) {
+        let who = who.map_or(Principal::Anonymous, |(name, epoch)| Principal::User {
+            name: name.parse().expect("a name"),
+            admin: true,
+            epoch,
+        });
+        let name = repository(&name);
+        let expected = reference(&users, &grants, &who, &name);
+        let policy = Policy::new(users.clone(), grants, true);
+        prop_assert_eq!(policy.allowed(&who, &name), expected);
+        // The explanation agrees too.
+        if let Some(account) = who.account().filter(|account| policy.principal(account, 1) == Some(Principal::User {
+            name: (*account).clone(), admin: users.iter().any(|user| user.name == **account && user.admin), epoch: 1,
+        })) {
+            let explained = policy.explain(&Grantee::User(account.clone()), crate::domain::Action::Push, &name);
+            let now = Principal::User { name: account.clone(), admin: false, epoch: 1 };
+            let may = policy.allowed(&now, &name).contains(crate::domain::Action::Push);
+            prop_assert_eq!(explained.is_allowed(), may);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the operator decides about authentication.
+
+use std::time::Duration;
+
+/// The settings of [`super::Authenticator`].
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    /// `iss` of every token: who signs.
+    pub issuer: String,
+    /// `aud` of every token, and `service` of the challenge: who the token is for.
+    pub service: String,
+    /// How long a token serves; less than a minute counts as a minute, because clients take that for granted.
+    pub token_lifetime: Duration,
+    /// Whether a user owns `NAME/**`.
+    pub personal_namespaces: bool,
+    /// How many passwords are verified at once; each costs 19 MiB and a core for about 30 ms.
+    pub password_concurrency: usize,
+    /// How many more wait for their turn before [`super::CredentialError::Busy`].
+    pub password_queue: usize,
+    /// How long a verified password is remembered; zero switches that off.
+    pub password_memory: Duration,
+    /// How long a key signs before its successor takes over.
+    pub key_rotation: Duration,
+}
+
+impl AuthSettings {
+    /// The lifetime of a token in whole seconds, at least 60.
+    pub(super) fn token_seconds(&self) -> i64 {
+        seconds(self.token_lifetime).max(60)
+    }
+}
+
+/// Whole seconds, as far as they fit.
+pub(super) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}
+
+/// The present, in whole seconds since the Unix epoch.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
