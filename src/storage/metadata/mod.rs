@@ -9,6 +9,7 @@ mod key;
 mod link;
 mod manifest;
 mod repository;
+pub mod sqlite;
 mod tag;
 mod upload;
 

@@ -1,0 +1,39 @@
+//! What goes wrong in the database, in the words of storage.
+
+use std::sync::Arc;
+
+use crate::storage::StorageError;
+
+/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>) that mean something of their own here.
+mod code {
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const NOT_A_DATABASE: i32 = 26;
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        match primary_code(&error) {
+            Some(code::FULL) => Self::Full("the disk of the metadata database".to_owned()),
+            Some(code::CORRUPT | code::NOT_A_DATABASE) => Self::Damaged(format!("the metadata database: {error}")),
+            _ if is_about_content(&error) => Self::Damaged(format!("a row of the metadata database: {error}")),
+            _ => Self::Failed { context: "the metadata database".to_owned(), source: Arc::new(error) },
+        }
+    }
+}
+
+/// Whether another connection held a lock for longer than this one waits.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(code::BUSY)
+}
+
+fn is_about_content(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound)
+}
+
+/// The low byte of an extended code is the primary one.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}

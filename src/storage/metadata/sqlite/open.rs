@@ -1,0 +1,103 @@
+//! Opening the database: created with the right permissions, brought to this version's schema, refused where it is newer.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use uuid::Uuid;
+
+use super::error::is_busy;
+use super::writer::Writer;
+use super::{SqliteMetadata, policy};
+use crate::storage::StorageError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/metadata/sqlite/migrations");
+
+/// How many reads run at the same time.
+const READERS: u32 = 4;
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The write-ahead log is cut back to this many bytes when it has been moved into the database.
+const LOG_LIMIT: &str = "67108864";
+/// More statements than there are, so that each is parsed once per connection.
+const STATEMENT_CACHE: usize = 200;
+
+impl SqliteMetadata {
+    /// Opens the database at `path`, creates it (mode 0600) where it is missing, and brings its schema up to date. Several
+    /// processes may have it open at the same time.
+    ///
+    /// Errors: [`StorageError::Damaged`] where the file is no database, [`StorageError::Failed`] where it was written by a newer
+    /// version of this program.
+    pub async fn open(path: &Path) -> Result<Self, StorageError> {
+        create_private(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .pragma("journal_size_limit", LOG_LIMIT)
+            .statement_cache_capacity(STATEMENT_CACHE);
+        let mut connection = connect(&options).await?;
+        migrate(path, &mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self { readers, writer: Writer::start(connection) })
+    }
+}
+
+/// SQLite would create the file with the umask's permissions; its log files take after it.
+fn create_private(path: &Path) -> Result<(), StorageError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StorageError::io(format!("creating the metadata database {}", path.display()), error))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Two processes that create the database at once are in each other's way in a manner that SQLite does not wait for.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StorageError> {
+    let mut attempts = 0;
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && attempts < 100 => {
+                attempts += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// In one transaction that excludes other processes: the schema is there as a whole or not at all.
+async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| migration_error(path, error))?;
+    sqlx::query(policy::BEGIN).bind(Uuid::new_v4().to_string()).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn migration_error(path: &Path, error: MigrateError) -> StorageError {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let path = path.display();
+    let context = match &error {
+        MigrateError::VersionMissing(found) => format!(
+            "opening the metadata database {path}: a newer version of this program wrote it (schema {found}, this one knows up \
+             to {known}); start that version, or restore a backup made before the upgrade"
+        ),
+        _ => format!("bringing the metadata database {path} up to schema {known}"),
+    };
+    StorageError::Failed { context, source: Arc::new(error) }
+}

@@ -1,0 +1,130 @@
+//! The one task that writes. Operations queue up while a commit is on its way to the disk; the next commit takes them all, so
+//! that the cost of a sync is shared. Each runs in a savepoint: its own failure undoes nothing of the others.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::operation::{Answer, Operation, Queued, Ran};
+use crate::storage::StorageError;
+
+/// How many operations wait at most; whoever comes then waits to be queued.
+const QUEUE: usize = 1024;
+/// How many operations share a commit at most.
+const GROUP: usize = 256;
+
+/// The handle of the writing task, which ends when this is dropped.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+enum Job {
+    Write(Box<dyn Operation>),
+    Close(oneshot::Sender<Result<(), StorageError>>),
+}
+
+impl Writer {
+    /// Starts the task on `connection`.
+    pub(super) fn start(connection: SqliteConnection) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(write_all(connection, queue));
+        Self { jobs }
+    }
+
+    /// Runs one operation; returns when it is committed or has failed.
+    pub(super) async fn run<T, F>(&self, operation: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Send + 'static,
+    {
+        let (queued, outcome) = Queued::new(operation);
+        self.jobs.send(Job::Write(Box::new(queued))).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    /// Ends what is queued and closes the connection.
+    pub(super) async fn close(&self) -> Result<(), StorageError> {
+        let (sender, outcome) = oneshot::channel();
+        if self.jobs.send(Job::Close(sender)).await.is_err() {
+            return Ok(());
+        }
+        outcome.await.unwrap_or(Ok(()))
+    }
+}
+
+fn closed() -> StorageError {
+    let error = io::Error::other("it is closed, or its writer has stopped: restart the server");
+    StorageError::Failed { context: "the metadata database".to_owned(), source: Arc::new(error) }
+}
+
+async fn write_all(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(GROUP);
+    let mut closing = Vec::new();
+    while queue.recv_many(&mut jobs, GROUP).await > 0 {
+        let mut group = VecDeque::with_capacity(jobs.len());
+        for job in jobs.drain(..) {
+            match job {
+                Job::Write(operation) => group.push_back(operation),
+                Job::Close(sender) => {
+                    // What is queued already is still received; then the loop ends.
+                    queue.close();
+                    closing.push(sender);
+                }
+            }
+        }
+        write_group(&mut connection, group).await;
+    }
+    let closed = close(connection).await;
+    for sender in closing {
+        let _ = sender.send(closed.clone());
+    }
+}
+
+/// Runs operations in one transaction and answers each once it is committed.
+async fn write_group(connection: &mut SqliteConnection, mut group: VecDeque<Box<dyn Operation>>) {
+    if group.is_empty() {
+        return;
+    }
+    let mut answers = Vec::with_capacity(group.len());
+    let committed = commit_group(connection, &mut group, &mut answers).await;
+    if let Err(error) = &committed {
+        tracing::error!(%error, operations = answers.len() + group.len(), "writes to the metadata database failed");
+        // SQLite may have rolled back by itself (disk full, input/output error): then there is nothing left to roll back.
+        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        group.into_iter().for_each(|operation| operation.refuse(error.clone()));
+    }
+    answers.into_iter().for_each(|answer| answer(committed.clone()));
+}
+
+/// Plain statements and not sqlx's `Transaction`, whose count of depth goes wrong where SQLite rolls back by itself.
+async fn commit_group(
+    connection: &mut SqliteConnection,
+    group: &mut VecDeque<Box<dyn Operation>>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StorageError> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    while !group.is_empty() {
+        sqlx::query("SAVEPOINT operation").execute(&mut *connection).await?;
+        let Some(operation) = group.pop_front() else { break };
+        let Ran { error, answer } = operation.run(connection).await;
+        answers.push(answer);
+        if let Some(error) = error {
+            // Where this fails, SQLite has rolled back everything because of this very error.
+            sqlx::query("ROLLBACK TO operation").execute(&mut *connection).await.map_err(|_| error)?;
+        }
+        sqlx::query("RELEASE operation").execute(&mut *connection).await?;
+    }
+    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    Ok(())
+}
+
+async fn close(mut connection: SqliteConnection) -> Result<(), StorageError> {
+    // Another process that reads at this moment makes this a partial one; the next opening goes on from there.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
