@@ -117,7 +117,11 @@ fn every_file_says_why_it_exists() {
 fn no_module_is_a_drawer() {
     for (path, _) in sources() {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        assert!(!["utils", "util", "types", "common", "manager", "helpers", "misc"].contains(&name.as_str()), "{}", path.display());
+        assert!(
+            !["utils", "util", "types", "common", "manager", "helpers", "misc"].contains(&name.as_str()),
+            "{}",
+            path.display()
+        );
     }
 }
 

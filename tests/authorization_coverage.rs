@@ -123,7 +123,10 @@ async fn nobody_without_a_right_gets_past_any_route() {
                     assert!(refused, "{who} {method} {pattern}: {status} {body}");
                     let (there_not, other) = try_route(stranger, method, &absent.fill(pattern)).await;
                     let same = body.replace("alice/app", "X") == other.replace("alice/absent", "X");
-                    assert!(there_not == status && same, "{who} {method} {pattern} tells whether it exists: {body} {other}");
+                    assert!(
+                        there_not == status && same,
+                        "{who} {method} {pattern} tells whether it exists: {body} {other}"
+                    );
                 }
                 Login => assert_eq!(refused, who == "anonymous", "{who} {method} {pattern}: {status} {body}"),
                 LoginAndFilters if who == "mallory" => {

@@ -52,7 +52,9 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         }
         Verb::Import { cert, key } => {
             if config.tls.pair.is_some() {
-                bail!("the configuration names a certificate already (tls.certificate): change the files there, or remove the keys");
+                bail!(
+                    "the configuration names a certificate already (tls.certificate): change the files there, or remove the keys"
+                );
             }
             let summary = tls::import(data.path(), &cert, &key)?;
             show(&summary, Origin::Imported, output)

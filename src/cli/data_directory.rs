@@ -119,7 +119,10 @@ impl DataDirectory {
         let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
         match bytes {
             Some(bytes) => Ok(SealKey::new(bytes)),
-            None => bail!("{} is damaged: restore it from a backup, or remove it and the rows of token_keys", path.display()),
+            None => bail!(
+                "{} is damaged: restore it from a backup, or remove it and the rows of token_keys",
+                path.display()
+            ),
         }
     }
 }

@@ -65,11 +65,16 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             if !store.remove_grant(&to, &on).await? {
                 bail!("{to} has no grant on {on}: see `portcullis grant list --to {to}`; nothing was changed");
             }
-            output.done(&format!("removed the grant to {to} on {on}"), &json!({ "to": to.to_string(), "on": on.as_str() }))
+            output.done(
+                &format!("removed the grant to {to} on {on}"),
+                &json!({ "to": to.to_string(), "on": on.as_str() }),
+            )
         }),
         Verb::List { to, on } => context.with_metadata(async |store| {
             let mut grants = store.grants().await?;
-            grants.retain(|grant| to.as_ref().is_none_or(|to| grant.to == *to) && on.as_ref().is_none_or(|on| grant.on == *on));
+            grants.retain(|grant| {
+                to.as_ref().is_none_or(|to| grant.to == *to) && on.as_ref().is_none_or(|on| grant.on == *on)
+            });
             list(&grants, output)
         }),
         Verb::Explain { who, action, repository } => {
@@ -87,7 +92,9 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
 async fn add(store: &SqliteMetadata, grant: GrantRecord, output: &Output) -> anyhow::Result<()> {
     match &grant.to {
         Grantee::User(name) => found(store.user(name).await?.is_some(), name)?,
-        Grantee::Group(_) | Grantee::Robot(_) => bail!("there are no groups and robots yet: grant to user:NAME; nothing was changed"),
+        Grantee::Group(_) | Grantee::Robot(_) => {
+            bail!("there are no groups and robots yet: grant to user:NAME; nothing was changed")
+        }
         Grantee::Authenticated | Grantee::Anonymous => {}
     }
     if grant.to == Grantee::Anonymous && grant.allow != Actions::from(Action::Pull) {
@@ -95,7 +102,10 @@ async fn add(store: &SqliteMetadata, grant: GrantRecord, output: &Output) -> any
     }
     store.add_grant(grant.clone()).await?;
     let GrantRecord { to, on, allow } = grant;
-    output.done(&format!("{to} may {allow} on {on}"), &json!({ "to": to.to_string(), "on": on.as_str(), "allow": allow.to_string() }))
+    output.done(
+        &format!("{to} may {allow} on {on}"),
+        &json!({ "to": to.to_string(), "on": on.as_str(), "allow": allow.to_string() }),
+    )
 }
 
 fn list(grants: &[GrantRecord], output: &Output) -> anyhow::Result<()> {

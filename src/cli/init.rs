@@ -89,7 +89,8 @@ pub(super) async fn initialise(
         let names = names_to_serve(&config.server.hosts, None);
         Authority::create(data.path(), &names, constraints)?
     };
-    ensure_leaf(data.path(), &mut authority, &names_to_serve(&config.server.hosts, Some(&authority)))?;
+    let names = names_to_serve(&config.server.hosts, Some(&authority));
+    ensure_leaf(data.path(), &mut authority, &names)?;
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
     Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
     let administrator = add_administrator(&metadata, admin, password).await?;

@@ -83,10 +83,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
     tokio::spawn(keep_fresh(Arc::clone(&serving), source, Cadence::default(), Arc::clone(&reload), stop.clone()));
-    tokio::spawn(obey_signals(Signals::catch().context("cannot listen to signals")?, app.clone(), reload, stop.clone()));
+    tokio::spawn(obey_signals(
+        Signals::catch().context("cannot listen to signals")?,
+        app.clone(),
+        reload,
+        stop.clone(),
+    ));
     let drained = server.serve(crate::http::service(&app), tls::server_config(serving)?, stop).await;
     if drained.cut > 0 {
-        tracing::warn!(connections = drained.cut, "cut connections that were still busy at the end of the time to drain");
+        tracing::warn!(
+            connections = drained.cut,
+            "cut connections that were still busy at the end of the time to drain"
+        );
     }
     metadata.close().await?;
     tracing::info!("stopped");
@@ -103,7 +111,8 @@ async fn first_start(data: &DataDirectory, config: &Config) -> anyhow::Result<Op
     if !output::is_terminal()
         && let Some(password) = administrator.password.as_ref().map(Secret::expose)
     {
-        let text = format!("{password}\none-time password of {}; `portcullis user passwd` ends it\n", administrator.name);
+        let text =
+            format!("{password}\none-time password of {}; `portcullis user passwd` ends it\n", administrator.name);
         write_key(&data.first_password(), text.as_bytes())?;
     }
     Ok(Some(administrator))

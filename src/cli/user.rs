@@ -95,7 +95,8 @@ fn passwd(context: &Context, name: &AccountName, from_stdin: bool, output: &Outp
         found(store.set_password(name, password_hash).await?, name)?;
         // The file with the first password is of no use any more once its owner has chosen another.
         let first = data.first_password();
-        let is_first = fs::read_to_string(&first).is_ok_and(|text| text.contains(&format!("one-time password of {name};")));
+        let is_first =
+            fs::read_to_string(&first).is_ok_and(|text| text.contains(&format!("one-time password of {name};")));
         if is_first && let Err(error) = fs::remove_file(&first) {
             bail!("the password was changed, but {} could not be removed: {error}", first.display());
         }

@@ -26,7 +26,11 @@ pub fn renewal_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) 
 }
 
 /// The validity of a certificate made `now`, never beyond the end of its issuer.
-pub(super) fn validity(now: Timestamp, life: Duration, issuer_ends: Option<Timestamp>) -> (OffsetDateTime, OffsetDateTime) {
+pub(super) fn validity(
+    now: Timestamp,
+    life: Duration,
+    issuer_ends: Option<Timestamp>,
+) -> (OffsetDateTime, OffsetDateTime) {
     let begin = now.as_second().saturating_sub_unsigned(CLOCK_SKEW.as_secs());
     let end = now.as_second().saturating_add_unsigned(life.as_secs());
     let end = issuer_ends.map_or(end, |limit| end.min(limit.as_second()));

@@ -19,8 +19,8 @@ mod lifetime;
 mod paths;
 mod pinned_client;
 mod private_file;
-mod serving;
 mod server_config;
+mod serving;
 mod source;
 mod subject_name;
 #[cfg(test)]
