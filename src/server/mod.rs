@@ -47,8 +47,12 @@ pub struct BindError {
 
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with --listen ADDR:PORT",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with --listen ADDR:PORT",
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it, or choose another port with --listen ADDR:PORT"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with --listen ADDR:PORT"
+        }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address: give one of its own, or 0.0.0.0",
         _ => "",
     }
@@ -109,7 +113,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts for ever; errors never end it.
-async fn accept_all(listener: &TcpListener, admission: &Arc<Admission>, connections: &Arc<Connections>, tracker: &TaskTracker) {
+async fn accept_all(
+    listener: &TcpListener,
+    admission: &Arc<Admission>,
+    connections: &Arc<Connections>,
+    tracker: &TaskTracker,
+) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -144,7 +153,7 @@ fn prepare(stream: &TcpStream) {
     use rustix::net::sockopt;
     let outcome = stream.set_nodelay(true).and_then(|()| {
         sockopt::set_socket_keepalive(stream, true)?;
-        sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepidle(stream, Duration::from_mins(1))?;
         sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
         Ok(())
     });

@@ -50,7 +50,9 @@ fn respond<B>(request: &Request<B>) -> Response<Full<Bytes>> {
         return text(StatusCode::BAD_REQUEST, credentials_exposed(target.as_deref()));
     }
     match target {
-        None => text(StatusCode::BAD_REQUEST, "This port speaks HTTPS, and the request has no valid Host.\n".to_owned()),
+        None => {
+            text(StatusCode::BAD_REQUEST, "This port speaks HTTPS, and the request has no valid Host.\n".to_owned())
+        }
         Some(target) if matches!(*request.method(), Method::GET | Method::HEAD) => redirect(&target),
         Some(target) => text(StatusCode::BAD_REQUEST, format!("This port speaks HTTPS: use {target}\n")),
     }

@@ -17,7 +17,9 @@ use super::error::TlsError;
 use super::fingerprint::Fingerprint;
 use super::lifetime::{ISSUING_LIFE, LEAF_LIFE, ROOT_LIFE, renewal_due, validity};
 use super::paths::TlsPaths;
-use super::private_file::{lock_directory, make_directory, read_key, read_public, sync_directory, temporary_beside, write_key, write_public};
+use super::private_file::{
+    lock_directory, make_directory, read_key, read_public, sync_directory, temporary_beside, write_key, write_public,
+};
 use super::subject_name::SubjectName;
 
 /// The authority of one data directory, with the keys that are there.
@@ -62,9 +64,8 @@ impl Authority {
         make_directory(data_dir)?;
         let staging = temporary_beside(&directory);
         make_directory(&staging)?;
-        let published = write_new_authority(&staging, names, constraints).and_then(|()| {
-            std::fs::rename(&staging, &directory).map_err(TlsError::io("make", &directory))
-        });
+        let published = write_new_authority(&staging, names, constraints)
+            .and_then(|()| std::fs::rename(&staging, &directory).map_err(TlsError::io("make", &directory)));
         if let Err(error) = published {
             // The error above is the one to report; nothing refers to the staging directory.
             let _ = std::fs::remove_dir_all(&staging);
@@ -175,9 +176,7 @@ impl Authority {
         }
         match names.iter().find(|name| !self.permits(name)) {
             None => Ok(()),
-            Some(name) => {
-                Err(TlsError::NotPermitted { name: name.to_string(), permitted: self.permitted.to_string() })
-            }
+            Some(name) => Err(TlsError::NotPermitted { name: name.to_string(), permitted: self.permitted.to_string() }),
         }
     }
 
@@ -256,12 +255,12 @@ fn new_issuing(
     let _lock = lock_directory(&paths.authority_dir())?;
     let key = KeyPair::generate()?;
     let issuer = Issuer::from_ca_cert_der(root, root_key)?;
-    let issued = issuing_params(root_summary.not_after, permitted).signed_by(&key, &issuer)?;
+    let certificate = issuing_params(root_summary.not_after, permitted).signed_by(&key, &issuer)?;
     write_key(&paths.issuing_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
     let path = paths.issuing_certificate();
-    write_public(&path, issued.pem().as_bytes())?;
-    let summary = CertificateSummary::read(&path, issued.der())?;
-    Ok(Signer { der: issued.der().clone(), summary, key })
+    write_public(&path, certificate.pem().as_bytes())?;
+    let summary = CertificateSummary::read(&path, certificate.der())?;
+    Ok(Signer { der: certificate.der().clone(), summary, key })
 }
 
 fn issuing_params(root_ends: Timestamp, permitted: &PermittedNames) -> CertificateParams {

@@ -58,7 +58,9 @@ pub(super) fn from_pem(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'st
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| refuse(error.to_string()))?;
     if chain.is_empty() {
-        return Err(refuse("no BEGIN CERTIFICATE line (a DER file is turned into PEM by: openssl x509 -inform der)".to_owned()));
+        return Err(refuse(
+            "no BEGIN CERTIFICATE line (a DER file is turned into PEM by: openssl x509 -inform der)".to_owned(),
+        ));
     }
     Ok(chain)
 }

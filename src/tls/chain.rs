@@ -37,7 +37,12 @@ pub(super) fn is_signed_by(certificate: &X509Certificate<'_>, issuer: &X509Certi
         )
 }
 
-fn check_signed(path: &Path, index: usize, this: &X509Certificate<'_>, next: &X509Certificate<'_>) -> Result<(), TlsError> {
+fn check_signed(
+    path: &Path,
+    index: usize,
+    this: &X509Certificate<'_>,
+    next: &X509Certificate<'_>,
+) -> Result<(), TlsError> {
     if is_signed_by(this, next) {
         return Ok(());
     }
@@ -63,7 +68,9 @@ fn check_time(path: &Path, summary: &CertificateSummary, now: Timestamp) -> Resu
 fn check_for_servers(path: &Path, leaf: &X509Certificate<'_>, summary: &CertificateSummary) -> Result<(), TlsError> {
     let refuse = |reason| TlsError::Unusable { path: path.to_owned(), reason };
     if summary.names.is_empty() {
-        return Err(refuse("it names no host (subjectAltName has no DNS name and no address; the common name no longer counts)"));
+        return Err(refuse(
+            "it names no host (subjectAltName has no DNS name and no address; the common name no longer counts)",
+        ));
     }
     match leaf.extended_key_usage() {
         Ok(Some(usage)) if !usage.value.server_auth && !usage.value.any => {

@@ -64,7 +64,8 @@ mod tests {
         let print = Fingerprint::of_der(b"");
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(print.to_string(), text);
-        let pairs: Vec<_> = text.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
+        let pairs: Vec<_> =
+            text.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
         assert_eq!(pairs.join(":").parse(), Ok(print));
         for bad in ["", "e3", "zz", &text[1..], "é3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85"] {
             assert_eq!(bad.parse::<Fingerprint>(), Err(FingerprintError), "{bad}");

@@ -9,7 +9,9 @@ use super::certificate::CertificateSummary;
 use super::error::TlsError;
 use super::identity::{Identity, Origin};
 use super::paths::TlsPaths;
-use super::private_file::{lock_directory, make_directory, read_key, read_public, sync_directory, write_key, write_public};
+use super::private_file::{
+    lock_directory, make_directory, read_key, read_public, sync_directory, write_key, write_public,
+};
 
 /// Copies a chain and its key into the data directory after the checks of [`Identity::load`]. A running server serves it
 /// within a second. The key goes first: the chain's presence is what makes the pair count.
@@ -33,7 +35,9 @@ pub fn remove_import(data_dir: &Path) -> Result<bool, TlsError> {
     let _lock = lock_directory(&paths.serving_dir())?;
     for path in [paths.imported_chain(), paths.imported_key()] {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(TlsError::io("remove", path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TlsError::io("remove", path)(error));
+            }
             _ => {}
         }
     }

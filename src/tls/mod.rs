@@ -18,8 +18,8 @@ mod leaf;
 mod lifetime;
 mod paths;
 mod private_file;
-mod serving;
 mod server_config;
+mod serving;
 mod source;
 mod subject_name;
 #[cfg(test)]

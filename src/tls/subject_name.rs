@@ -51,7 +51,9 @@ impl FromStr for SubjectName {
                     Err(_) => Err(refuse("brackets hold an IPv6 address")),
                 };
             }
-            Some(Err(_)) => return Err(refuse("the closing bracket is missing or a port follows; give the address alone")),
+            Some(Err(_)) => {
+                return Err(refuse("the closing bracket is missing or a port follows; give the address alone"));
+            }
             None => {}
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
@@ -118,7 +120,22 @@ mod tests {
     #[test]
     fn refuses_what_is_no_name() {
         let long = "a.".repeat(127) + "aa";
-        let bad = ["", ".", "a..b", "-a", "a-", "*.lan", "host:5000", "[::1]:5000", "[::1", "[host]", "1.2.3", "bücher", "a b", &long];
+        let bad = [
+            "",
+            ".",
+            "a..b",
+            "-a",
+            "a-",
+            "*.lan",
+            "host:5000",
+            "[::1]:5000",
+            "[::1",
+            "[host]",
+            "1.2.3",
+            "bücher",
+            "a b",
+            &long,
+        ];
         for text in bad {
             assert!(text.parse::<SubjectName>().is_err(), "{text}");
         }
