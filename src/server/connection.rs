@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use super::admission::Admitted;
 use super::options::ServerOptions;
 use super::plain_http;
+use super::stall::StallGuard;
 use crate::domain::peer_address::PeerAddress;
 
 /// The first byte of a TLS record that carries a handshake.
@@ -45,9 +46,12 @@ pub(super) struct Connections {
     http: Builder<TokioExecutor>,
     handshake_timeout: Duration,
     header_timeout: Duration,
+    write_stall_timeout: Duration,
     shutdown: CancellationToken,
     cut: CancellationToken,
 }
+
+type Secured = TlsStream<StallGuard<TcpStream>>;
 
 /// What the first byte says.
 enum Greeting {
@@ -70,6 +74,7 @@ impl Connections {
             http: http_settings(options.header_timeout),
             handshake_timeout: options.handshake_timeout,
             header_timeout: options.header_timeout,
+            write_stall_timeout: options.write_stall_timeout,
             shutdown,
             cut,
         }
@@ -92,9 +97,9 @@ impl Connections {
     }
 
     /// Does the handshake; a client that speaks plain HTTP is answered here and gets no further.
-    async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<TlsStream<TcpStream>> {
+    async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<Secured> {
         match greeting(&stream).await {
-            Greeting::Tls => match self.acceptor.accept(stream).await {
+            Greeting::Tls => match self.acceptor.accept(StallGuard::new(stream, self.write_stall_timeout)).await {
                 Ok(stream) => Some(stream),
                 Err(error) => {
                     log_failed_handshake(peer, &error);
@@ -109,7 +114,7 @@ impl Connections {
         }
     }
 
-    async fn serve(&self, stream: TlsStream<TcpStream>, peer: PeerAddress, admitted: Arc<Admitted>) {
+    async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: Arc<Admitted>) {
         let begun = Arc::new(AtomicBool::new(false));
         let service = service_fn({
             let (router, begun, admitted) = (self.router.clone(), Arc::clone(&begun), Arc::clone(&admitted));

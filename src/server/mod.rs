@@ -10,6 +10,7 @@ mod file_limit;
 mod options;
 mod plain_http;
 mod signals;
+mod stall;
 #[cfg(test)]
 mod tests;
 

@@ -69,3 +69,11 @@ async fn one_address_has_its_share() {
     assert!(is_closed(&mut third, SOON).await);
     exchange(&mut first, WHO, "127.0.0.1").await;
 }
+
+#[tokio::test]
+async fn a_response_that_nobody_takes_ends() {
+    let running = start(|options| options.write_stall_timeout = SOON);
+    let mut deaf = running.tls().await;
+    deaf.write_all(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    tokio::time::timeout(SOON * 10, ENDLESS_ENDED.notified()).await.expect("the body is dropped");
+}

@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -38,6 +39,24 @@ async fn slowly() -> &'static str {
     "done"
 }
 
+/// Told when a body of [`endless`] is dropped.
+static ENDLESS_ENDED: Notify = Notify::const_new();
+
+struct Ended;
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        ENDLESS_ENDED.notify_one();
+    }
+}
+
+async fn endless() -> axum::body::Body {
+    let chunks = futures_util::stream::unfold(Ended, |ended| async {
+        Some((Ok::<_, std::io::Error>(vec![0_u8; 1 << 16]), ended))
+    });
+    axum::body::Body::from_stream(chunks)
+}
+
 async fn who(Extension(peer): Extension<PeerAddress>) -> String {
     peer.to_string()
 }
@@ -52,7 +71,7 @@ fn start(adjust: impl FnOnce(&mut ServerOptions)) -> Running {
     adjust(&mut options);
     let server = Server::bind(options).unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
-    let router = Router::new().route("/who", get(who)).route("/slow", get(slowly));
+    let router = Router::new().route("/who", get(who)).route("/slow", get(slowly)).route("/endless", get(endless));
     let tls = server_config(Arc::clone(&serving)).unwrap();
     let ended = tokio::spawn(server.serve(router, tls, shutdown.clone()));
     Running { address, serving, authority, data, shutdown, ended }

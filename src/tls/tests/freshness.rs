@@ -33,12 +33,12 @@ impl Running {
     }
 
     async fn becomes(&self, wanted: impl Fn(&Identity) -> bool) {
-        let waited = tokio::time::timeout(Duration::from_secs(3), async {
+        let watch = tokio::time::timeout(Duration::from_secs(3), async {
             while !wanted(&self.serving.current()) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
-        waited.await.expect("the certificate is swapped within its time");
+        watch.await.expect("the certificate is swapped within its time");
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    CertificateParams, CertifiedKey, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    CertificateParams, CertifiedKey, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
@@ -65,6 +65,8 @@ fn in_time() -> CertificateParams {
     (params.not_before, params.not_after) = (now - time::Duration::days(1), now + time::Duration::days(30));
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
+    // An issuer with the name of its subject would count as its own issuer.
+    params.distinguished_name.push(DnType::CommonName, format!("test {:08x}", rand::random::<u32>()));
     params
 }
 
