@@ -16,7 +16,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::{AlertDescription, ServerConfig};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -126,8 +125,7 @@ impl Connections {
             }
         });
         let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(stream), service));
-        let first_request_by = tokio::time::sleep_until(Instant::now() + self.header_timeout);
-        let mut first_request_by = std::pin::pin!(first_request_by);
+        let mut first_request_by = std::pin::pin!(tokio::time::sleep(self.header_timeout));
         let (mut draining, mut waiting) = (false, true);
         loop {
             tokio::select! {

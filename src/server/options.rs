@@ -10,7 +10,7 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// Open connections altogether.
     pub max_connections: usize,
-    /// Open connections of one address (IPv6: one /64 network).
+    /// Open connections of one address (IPv6: one /64 network); beyond it, those without a request make room first.
     pub max_connections_per_address: usize,
     /// Connections that have not sent a first request yet. Beyond it the oldest of them is closed, so that half-open
     /// connections never keep out one that goes on.

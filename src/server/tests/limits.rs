@@ -47,6 +47,7 @@ async fn requests_longer_than_the_timeouts_go_on() {
 async fn half_open_connections_keep_nobody_out() {
     let running = start(|options| {
         options.max_connections = 20;
+        options.max_connections_per_address = 15;
         options.max_pending_connections = 10;
     });
     let mut kept = running.tls().await;
@@ -64,7 +65,9 @@ async fn half_open_connections_keep_nobody_out() {
 #[tokio::test]
 async fn one_address_has_its_share() {
     let running = start(|options| options.max_connections_per_address = 2);
-    let (mut first, _second) = (running.tls().await, running.tls().await);
+    let (mut first, mut second) = (running.tls().await, running.tls().await);
+    exchange(&mut first, WHO, "127.0.0.1").await;
+    exchange(&mut second, WHO, "127.0.0.1").await;
     let mut third = TcpStream::connect(running.address).await.unwrap();
     assert!(is_closed(&mut third, SOON).await);
     exchange(&mut first, WHO, "127.0.0.1").await;
