@@ -1,6 +1,6 @@
 //! The accept loop: TLS, limits, and a graceful end.
 //!
-//! One [`Server`] owns one listening socket. Each connection passes three gates: [`admission`] (how many there may be), the
+//! One [`Server`] owns one listening socket. Each connection passes three gates: admission (how many there may be), the
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
 //! `axum::Router` answers. Nothing here knows what the router does.
 
