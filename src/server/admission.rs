@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,8 +23,14 @@ pub(super) struct Admission {
 struct Ledger {
     by_address: HashMap<IpAddr, usize>,
     /// Oldest first.
-    pending: BTreeMap<u64, CancellationToken>,
+    pending: BTreeMap<u64, Pending>,
     next: u64,
+}
+
+#[derive(Debug)]
+struct Pending {
+    address: IpAddr,
+    connection: CancellationToken,
 }
 
 /// The right of one connection to exist; gives its place back when dropped.
@@ -33,6 +40,7 @@ pub(super) struct Admitted {
     address: IpAddr,
     number: u64,
     evicted: CancellationToken,
+    established: AtomicBool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -47,11 +55,12 @@ impl Admission {
         }
     }
 
-    /// A place for a connection from `peer`; `None` where its address has too many. With all places taken, the oldest pending
-    /// connection makes room; with none pending this waits, and the kernel's backlog with it.
+    /// A place for a connection from `peer`. Where its address has its share, the address's oldest pending connection makes
+    /// room; `None` where all of them are at work. With all places taken, the oldest pending connection of anyone makes room;
+    /// with none pending this waits, and the kernel's backlog with it.
     pub(super) async fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Admitted> {
         let address = counted_as(peer.ip());
-        if self.ledger().by_address.get(&address).is_some_and(|count| *count >= self.per_address) {
+        if !self.ledger().has_room_for(address, self.per_address) {
             return None;
         }
         if self.total.available_permits() == 0 {
@@ -66,9 +75,16 @@ impl Admission {
         }
         let (number, evicted) = (ledger.next, CancellationToken::new());
         ledger.next += 1;
-        ledger.pending.insert(number, evicted.clone());
+        ledger.pending.insert(number, Pending { address, connection: evicted.clone() });
         drop(ledger);
-        Some(Admitted { admission: Arc::clone(self), address, number, evicted, _permit: permit })
+        Some(Admitted {
+            admission: Arc::clone(self),
+            address,
+            number,
+            evicted,
+            established: AtomicBool::new(false),
+            _permit: permit,
+        })
     }
 
     pub(super) fn evict_oldest_pending(&self) {
@@ -83,8 +99,33 @@ impl Admission {
 
 impl Ledger {
     fn evict_oldest(&mut self) {
-        if let Some((_, connection)) = self.pending.pop_first() {
-            connection.cancel();
+        if let Some(number) = self.pending.keys().next().copied() {
+            self.evict(number);
+        }
+    }
+
+    fn has_room_for(&mut self, address: IpAddr, share: usize) -> bool {
+        if self.by_address.get(&address).is_none_or(|count| *count < share) {
+            return true;
+        }
+        let oldest = self.pending.iter().find(|(_, pending)| pending.address == address).map(|(number, _)| *number);
+        oldest.is_some_and(|number| self.evict(number))
+    }
+
+    /// Tells the connection to end; from now on it does not count for its address.
+    fn evict(&mut self, number: u64) -> bool {
+        let Some(pending) = self.pending.remove(&number) else { return false };
+        pending.connection.cancel();
+        self.forget(pending.address);
+        true
+    }
+
+    fn forget(&mut self, address: IpAddr) {
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
         }
     }
 }
@@ -92,7 +133,10 @@ impl Ledger {
 impl Admitted {
     /// The connection has sent a request: it is no longer closed to make room.
     pub(super) fn establish(&self) {
-        self.admission.ledger().pending.remove(&self.number);
+        // One that has just been evicted ends all the same.
+        if self.admission.ledger().pending.remove(&self.number).is_some() {
+            self.established.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Waits until this connection has to make room for others.
@@ -104,12 +148,9 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut ledger = self.admission.ledger();
-        ledger.pending.remove(&self.number);
-        if let Some(count) = ledger.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                ledger.by_address.remove(&self.address);
-            }
+        // An evicted one is neither, and was forgotten when it was evicted.
+        if ledger.pending.remove(&self.number).is_some() || self.established.load(Ordering::Relaxed) {
+            ledger.forget(self.address);
         }
     }
 }
@@ -141,11 +182,27 @@ mod tests {
     #[tokio::test]
     async fn an_address_has_its_share_and_gets_it_back() {
         let admission = admission(10, 2, 10);
-        let (first, _second) = (admission.admit(peer(1)).await.unwrap(), admission.admit(peer(1)).await.unwrap());
+        let (first, second) = (admission.admit(peer(1)).await.unwrap(), admission.admit(peer(1)).await.unwrap());
+        first.establish();
+        second.establish();
         assert!(admission.admit(peer(1)).await.is_none());
         assert!(admission.admit(peer(2)).await.is_some());
         drop(first);
         assert!(admission.admit(peer(1)).await.is_some());
+        drop(second);
+        assert!(admission.ledger().by_address.is_empty() && admission.ledger().pending.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_pending_of_an_address_make_room_for_it() {
+        let admission = admission(10, 2, 10);
+        let other = admission.admit(peer(2)).await.unwrap();
+        let (oldest, newer) = (admission.admit(peer(1)).await.unwrap(), admission.admit(peer(1)).await.unwrap());
+        let newest = admission.admit(peer(1)).await.unwrap();
+        assert!(oldest.evicted.is_cancelled());
+        assert!(!newer.evicted.is_cancelled() && !other.evicted.is_cancelled());
+        drop((oldest, newer, newest, other));
+        assert!(admission.ledger().by_address.is_empty() && admission.ledger().pending.is_empty());
     }
 
     #[tokio::test]

@@ -16,7 +16,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::{AlertDescription, ServerConfig};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,7 @@ use tower::ServiceExt;
 use super::admission::Admitted;
 use super::options::ServerOptions;
 use super::plain_http;
+use super::stall::StallGuard;
 use crate::domain::peer_address::PeerAddress;
 
 /// The first byte of a TLS record that carries a handshake.
@@ -45,9 +45,12 @@ pub(super) struct Connections {
     http: Builder<TokioExecutor>,
     handshake_timeout: Duration,
     header_timeout: Duration,
+    write_stall_timeout: Duration,
     shutdown: CancellationToken,
     cut: CancellationToken,
 }
+
+type Secured = TlsStream<StallGuard<TcpStream>>;
 
 /// What the first byte says.
 enum Greeting {
@@ -70,6 +73,7 @@ impl Connections {
             http: http_settings(options.header_timeout),
             handshake_timeout: options.handshake_timeout,
             header_timeout: options.header_timeout,
+            write_stall_timeout: options.write_stall_timeout,
             shutdown,
             cut,
         }
@@ -92,9 +96,9 @@ impl Connections {
     }
 
     /// Does the handshake; a client that speaks plain HTTP is answered here and gets no further.
-    async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<TlsStream<TcpStream>> {
+    async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<Secured> {
         match greeting(&stream).await {
-            Greeting::Tls => match self.acceptor.accept(stream).await {
+            Greeting::Tls => match self.acceptor.accept(StallGuard::new(stream, self.write_stall_timeout)).await {
                 Ok(stream) => Some(stream),
                 Err(error) => {
                     log_failed_handshake(peer, &error);
@@ -109,7 +113,7 @@ impl Connections {
         }
     }
 
-    async fn serve(&self, stream: TlsStream<TcpStream>, peer: PeerAddress, admitted: Arc<Admitted>) {
+    async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: Arc<Admitted>) {
         let begun = Arc::new(AtomicBool::new(false));
         let service = service_fn({
             let (router, begun, admitted) = (self.router.clone(), Arc::clone(&begun), Arc::clone(&admitted));
@@ -121,8 +125,7 @@ impl Connections {
             }
         });
         let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(stream), service));
-        let first_request_by = tokio::time::sleep_until(Instant::now() + self.header_timeout);
-        let mut first_request_by = std::pin::pin!(first_request_by);
+        let mut first_request_by = std::pin::pin!(tokio::time::sleep(self.header_timeout));
         let (mut draining, mut waiting) = (false, true);
         loop {
             tokio::select! {

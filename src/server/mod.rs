@@ -1,6 +1,6 @@
 //! The accept loop: TLS, limits, and a graceful end.
 //!
-//! One [`Server`] owns one listening socket. Each connection passes three gates: [`admission`] (how many there may be), the
+//! One [`Server`] owns one listening socket. Each connection passes three gates: admission (how many there may be), the
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
 //! `axum::Router` answers. Nothing here knows what the router does.
 
@@ -10,6 +10,7 @@ mod file_limit;
 mod options;
 mod plain_http;
 mod signals;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -153,7 +154,7 @@ fn prepare(stream: &TcpStream) {
     use rustix::net::sockopt;
     let outcome = stream.set_nodelay(true).and_then(|()| {
         sockopt::set_socket_keepalive(stream, true)?;
-        sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepidle(stream, Duration::from_mins(1))?;
         sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
         Ok(())
     });

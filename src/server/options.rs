@@ -10,7 +10,7 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// Open connections altogether.
     pub max_connections: usize,
-    /// Open connections of one address (IPv6: one /64 network).
+    /// Open connections of one address (IPv6: one /64 network); beyond it, those without a request make room first.
     pub max_connections_per_address: usize,
     /// Connections that have not sent a first request yet. Beyond it the oldest of them is closed, so that half-open
     /// connections never keep out one that goes on.
@@ -20,12 +20,15 @@ pub struct ServerOptions {
     /// For the header of a request, and for the first request of a connection to arrive at all. An idle HTTP/1
     /// connection is closed after it.
     pub header_timeout: Duration,
+    /// For a peer to take at least one byte of a response that waits to be sent.
+    pub write_stall_timeout: Duration,
     /// For requests under way to end once shutdown has begun.
     pub drain_timeout: Duration,
 }
 
 impl ServerOptions {
-    /// The defaults: 4096 connections, 1024 per address and 1024 pending, 10 s for handshakes and headers, 30 s to drain.
+    /// The defaults: 4096 connections, 1024 per address and 1024 pending, 10 s for handshakes and headers, 60 s for stalled
+    /// responses, 30 s to drain.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -34,6 +37,7 @@ impl ServerOptions {
             max_pending_connections: 1024,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
+            write_stall_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(30),
         }
     }

@@ -40,3 +40,19 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_signal_is_caught_and_told_apart() {
+        let mut signals = Signals::catch().unwrap();
+        for (sent, caught) in [(Signal::HUP, Caught::Reload), (Signal::TERM, Caught::End), (Signal::INT, Caught::End)] {
+            kill_process(getpid(), sent).unwrap();
+            assert_eq!(signals.next().await, caught);
+        }
+    }
+}

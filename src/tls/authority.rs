@@ -255,12 +255,12 @@ fn new_issuing(
     let _lock = lock_directory(&paths.authority_dir())?;
     let key = KeyPair::generate()?;
     let issuer = Issuer::from_ca_cert_der(root, root_key)?;
-    let issued = issuing_params(root_summary.not_after, permitted).signed_by(&key, &issuer)?;
+    let certificate = issuing_params(root_summary.not_after, permitted).signed_by(&key, &issuer)?;
     write_key(&paths.issuing_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
     let path = paths.issuing_certificate();
-    write_public(&path, issued.pem().as_bytes())?;
-    let summary = CertificateSummary::read(&path, issued.der())?;
-    Ok(Signer { der: issued.der().clone(), summary, key })
+    write_public(&path, certificate.pem().as_bytes())?;
+    let summary = CertificateSummary::read(&path, certificate.der())?;
+    Ok(Signer { der: certificate.der().clone(), summary, key })
 }
 
 fn issuing_params(root_ends: Timestamp, permitted: &PermittedNames) -> CertificateParams {

@@ -32,9 +32,9 @@ impl Default for Cadence {
     fn default() -> Self {
         Self {
             poll: Duration::from_millis(400),
-            retry: Duration::from_secs(60),
-            retry_cap: Duration::from_secs(6 * 60 * 60),
-            warn: Duration::from_secs(24 * 60 * 60),
+            retry: Duration::from_mins(1),
+            retry_cap: Duration::from_hours(6),
+            warn: Duration::from_hours(24),
         }
     }
 }
@@ -75,8 +75,8 @@ struct Keeper {
     serving: Arc<ServingIdentity>,
     source: IdentitySource,
     cadence: Cadence,
-    /// The state of the files that was acted on last.
-    handled: Signature,
+    /// The state of the files that was acted on last; at first none, for they may have changed since the server read them.
+    handled: Option<Signature>,
     /// A state that differs and waits for being seen twice.
     changing: Option<Signature>,
     failures: u32,
@@ -86,9 +86,17 @@ struct Keeper {
 
 impl Keeper {
     fn new(serving: Arc<ServingIdentity>, source: IdentitySource, cadence: Cadence) -> Self {
-        let handled = source.signature();
         let now = Instant::now();
-        Self { serving, source, cadence, handled, changing: None, failures: 0, next_renewal: now, next_warning: now }
+        Self {
+            serving,
+            source,
+            cadence,
+            handled: None,
+            changing: None,
+            failures: 0,
+            next_renewal: now,
+            next_warning: now,
+        }
     }
 
     fn turn(&mut self, asked: bool) {
@@ -99,7 +107,7 @@ impl Keeper {
 
     fn follow_files(&mut self, asked: bool) {
         let signature = self.source.signature();
-        if signature == self.handled && !asked {
+        if self.handled.as_ref() == Some(&signature) && !asked {
             self.changing = None;
             return;
         }
@@ -108,7 +116,7 @@ impl Keeper {
             return;
         }
         self.changing = None;
-        self.handled = signature;
+        self.handled = Some(signature);
         match self.source.load() {
             Ok(identity) => self.serve(identity),
             Err(error) => {
@@ -129,7 +137,7 @@ impl Keeper {
         match self.source.renew() {
             Ok(identity) => {
                 self.failures = 0;
-                self.handled = self.source.signature();
+                self.handled = Some(self.source.signature());
                 self.serve(identity);
             }
             Err(error) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use time::OffsetDateTime;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Life of the root certificate: 10 years.
 pub(super) const ROOT_LIFE: Duration = DAY.saturating_mul(3652);
@@ -14,7 +14,7 @@ pub(super) const ISSUING_LIFE: Duration = DAY.saturating_mul(365);
 /// Life of a server certificate: 90 days.
 pub(super) const LEAF_LIFE: Duration = DAY.saturating_mul(90);
 /// Certificates begin this long ago, so that a client whose clock is behind accepts a new one.
-pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+pub(super) const CLOCK_SKEW: Duration = Duration::from_hours(1);
 
 /// From here to the end of a certificate the server warns.
 pub const EXPIRY_WARNING: Duration = DAY.saturating_mul(14);
