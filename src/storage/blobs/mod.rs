@@ -1,6 +1,8 @@
 //! Where blob contents lie. A content is received into a staging area of its upload session, hashed while it is written, and
 //! published under a key when its digest is known to be right.
 
+pub mod disk;
+
 use std::ops::Range;
 use std::pin::Pin;
 

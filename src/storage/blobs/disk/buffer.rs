@@ -1,0 +1,124 @@
+//! Recycled buffers. Only so many large ones exist at a time, so that memory stays bounded however many transfers run: beyond
+//! them, transfers go on with small ones.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many large buffers stay allocated while nobody uses them.
+const IDLE: usize = 4;
+
+/// Lends buffers.
+#[derive(Clone)]
+pub(super) struct BufferPool(Arc<Pool>);
+
+struct Pool {
+    large: usize,
+    small: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    idle: Vec<Box<[u8]>>,
+    /// How many large buffers may still be lent.
+    left: usize,
+}
+
+/// A buffer, given back when it is dropped. Its first `filled` bytes are its content.
+pub(super) struct Buffer {
+    bytes: Box<[u8]>,
+    filled: usize,
+    home: Option<Arc<Pool>>,
+}
+
+impl BufferPool {
+    /// Lends at most `count` buffers of `large` bytes at a time, and any number of `small` bytes.
+    pub(super) fn new(large: usize, small: usize, count: usize) -> Self {
+        Self(Arc::new(Pool { large, small, state: Mutex::new(State { idle: Vec::new(), left: count }) }))
+    }
+
+    /// A large buffer, or a small one where all large ones are lent.
+    pub(super) fn take(&self) -> Buffer {
+        let pool = &self.0;
+        let mut state = pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.left == 0 {
+            drop(state);
+            return self.take_small();
+        }
+        state.left -= 1;
+        let bytes = state.idle.pop();
+        drop(state);
+        let bytes = bytes.unwrap_or_else(|| vec![0; pool.large].into_boxed_slice());
+        Buffer { bytes, filled: 0, home: Some(Arc::clone(pool)) }
+    }
+
+    /// A small buffer.
+    pub(super) fn take_small(&self) -> Buffer {
+        Buffer { bytes: vec![0; self.0.small].into_boxed_slice(), filled: 0, home: None }
+    }
+}
+
+impl Buffer {
+    /// Copies as much of `bytes` as there is room for; returns how much that was.
+    pub(super) fn fill(&mut self, bytes: &[u8]) -> usize {
+        let room = &mut self.bytes[self.filled..];
+        let count = room.len().min(bytes.len());
+        room[..count].copy_from_slice(&bytes[..count]);
+        self.filled += count;
+        count
+    }
+
+    /// The room for up to `length` bytes from the start; [`Buffer::set_filled`] says how much of it counts.
+    pub(super) fn room(&mut self, length: u64) -> &mut [u8] {
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.bytes.len());
+        &mut self.bytes[..length]
+    }
+
+    pub(super) fn set_filled(&mut self, filled: usize) {
+        self.filled = filled.min(self.bytes.len());
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.filled == self.bytes.len()
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(pool) = self.home.take() {
+            let mut state = pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.left += 1;
+            if state.idle.len() < IDLE {
+                state.idle.push(std::mem::take(&mut self.bytes));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_buffers_are_few_and_come_back() {
+        let pool = BufferPool::new(100, 10, 2);
+        let (first, second, third) = (pool.take(), pool.take(), pool.take());
+        assert_eq!((first.bytes.len(), second.bytes.len(), third.bytes.len()), (100, 100, 10));
+        drop(first);
+        assert_eq!(pool.take().bytes.len(), 100);
+    }
+
+    #[test]
+    fn a_recycled_buffer_starts_empty() {
+        let pool = BufferPool::new(4, 2, 1);
+        let mut buffer = pool.take();
+        assert_eq!(buffer.fill(b"abcdef"), 4);
+        assert!(buffer.is_full() && buffer.as_ref() == b"abcd");
+        drop(buffer);
+        assert_eq!(pool.take().as_ref(), b"");
+    }
+}

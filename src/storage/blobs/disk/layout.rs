@@ -1,0 +1,114 @@
+//! Where files lie, and that their names survive power loss.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Algorithm, Digest, UploadId};
+use crate::storage::StorageError;
+use crate::storage::blobs::BlobKey;
+
+/// The directories of a store.
+pub(super) struct Layout {
+    blobs: PathBuf,
+    uploads: PathBuf,
+}
+
+impl Layout {
+    /// Creates every directory (mode 0700) that is missing; all are durable when this returns, so that publishing need not care.
+    pub(super) fn create(root: &Path) -> Result<Self, StorageError> {
+        let layout = Self { blobs: root.join("blobs"), uploads: root.join("uploads") };
+        create_directories(root)?;
+        create_directories(&layout.uploads)?;
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let parent = layout.blobs.join(algorithm.as_str());
+            create_directories(&parent)?;
+            for shard in 0..=u8::MAX {
+                create_directory(&parent.join(format!("{shard:02x}")))?;
+            }
+            sync_directory(&parent)?;
+        }
+        sync_directory(&layout.blobs)?;
+        sync_directory(root)?;
+        Ok(layout)
+    }
+
+    /// The staging area of a session.
+    pub(super) fn upload(&self, upload: UploadId) -> PathBuf {
+        self.uploads.join(upload.to_string())
+    }
+
+    /// The directory of all staging areas.
+    pub(super) fn uploads(&self) -> &Path {
+        &self.uploads
+    }
+
+    /// Where the content of `digest` is published, and under which key.
+    pub(super) fn published(&self, digest: &Digest) -> (BlobKey, PathBuf) {
+        (BlobKey(digest.to_string()), self.path(digest))
+    }
+
+    /// The file of a key from the database.
+    pub(super) fn blob(&self, key: &BlobKey) -> Result<PathBuf, StorageError> {
+        let digest: Digest = key.0.parse().map_err(|error| {
+            StorageError::Damaged(format!("'{}' is no key of a blob on disk ({error})", key.0.escape_debug()))
+        })?;
+        Ok(self.path(&digest))
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let shard = digest.hex().get(..2).unwrap_or_default();
+        self.blobs.join(digest.algorithm().as_str()).join(shard).join(digest.hex())
+    }
+}
+
+/// Creates the directory `path` lies in anew, should somebody have removed it.
+pub(super) fn restore_parent(path: &Path) -> Result<(), StorageError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    create_directories(parent)?;
+    parent.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(path: &Path) -> Result<(), StorageError> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| failed("syncing the directory", path, error))
+}
+
+/// Removes a file; that it is not there is no error.
+pub(super) fn remove(path: &Path) -> Result<(), StorageError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The length of a file in bytes, where it exists.
+pub(super) fn length(path: &Path) -> Result<Option<u64>, StorageError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("looking at", path, error)),
+    }
+}
+
+/// What failed, with which file.
+pub(super) fn failed(doing: &str, path: &Path, error: io::Error) -> StorageError {
+    StorageError::io(format!("{doing} {}", path.display()), error)
+}
+
+fn create_directory(path: &Path) -> Result<(), StorageError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(failed("creating the directory", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn create_directories(path: &Path) -> Result<(), StorageError> {
+    let created = DirBuilder::new().mode(0o700).recursive(true).create(path);
+    created.map_err(|error| failed("creating the directory", path, error))
+}

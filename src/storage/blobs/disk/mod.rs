@@ -1,0 +1,103 @@
+//! The blob store on a local disk: one file per content, written once and never changed.
+//!
+//! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published. Nothing
+//! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID.
+
+mod append;
+mod buffer;
+mod layout;
+mod publish;
+mod read;
+mod space;
+mod staging;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::buffer::BufferPool;
+use self::layout::Layout;
+use self::space::FreeSpace;
+use super::{Appended, BlobKey, BlobStore, ByteStream, Staged};
+use crate::domain::{Algorithm, Digest, UploadId};
+use crate::storage::StorageError;
+
+/// A blob store in a directory.
+#[derive(Clone)]
+pub struct DiskBlobStore(Arc<Parts>);
+
+struct Parts {
+    layout: Layout,
+    space: FreeSpace,
+    received: BufferPool,
+    read: BufferPool,
+}
+
+impl DiskBlobStore {
+    /// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
+    /// has less than `min_free_space` bytes free.
+    pub fn open(root: &Path, min_free_space: u64) -> Result<Self, StorageError> {
+        Ok(Self(Arc::new(Parts {
+            layout: Layout::create(root)?,
+            space: FreeSpace::new(root, min_free_space),
+            received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
+            read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
+        })))
+    }
+}
+
+#[async_trait]
+impl BlobStore for DiskBlobStore {
+    async fn append(&self, staged: Staged, body: ByteStream, durable: bool) -> Result<Appended, StorageError> {
+        append::append(&self.0, staged, body, durable).await
+    }
+
+    async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError> {
+        let (parts, upload, length) = (Arc::clone(&self.0), staged.upload, staged.length);
+        blocking(move || staging::rehash(&parts.layout.upload(upload), length, algorithm)).await
+    }
+
+    async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError> {
+        let (parts, upload, length, digest) = (Arc::clone(&self.0), staged.upload, staged.length, digest.clone());
+        blocking(move || publish::publish(&parts.layout, upload, length, &digest)).await
+    }
+
+    async fn discard(&self, upload: UploadId) -> Result<(), StorageError> {
+        let path = self.0.layout.upload(upload);
+        blocking(move || layout::remove(&path)).await
+    }
+
+    async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
+        read::read(&self.0, self.0.layout.blob(key)?, range).await
+    }
+
+    async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError> {
+        let path = self.0.layout.blob(key)?;
+        blocking(move || layout::length(&path)).await
+    }
+
+    async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
+        let path = self.0.layout.blob(key)?;
+        blocking(move || layout::remove(&path)).await
+    }
+
+    async fn free_space(&self) -> Result<Option<u64>, StorageError> {
+        self.0.space.left().map(Some)
+    }
+}
+
+/// Runs `work` off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// The result of a task that panics only through a defect, and is cancelled only when the program ends.
+fn joined<T>(outcome: Result<Result<T, StorageError>, tokio::task::JoinError>) -> Result<T, StorageError> {
+    outcome.unwrap_or_else(|error| {
+        Err(StorageError::Failed { context: "a task of the blob store".to_owned(), source: Arc::new(error) })
+    })
+}

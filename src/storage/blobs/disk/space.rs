@@ -1,0 +1,88 @@
+//! The free-space floor: uploads end before the disk is full, so that the database can still be written.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::layout::failed;
+use crate::storage::StorageError;
+
+/// How long a look at the file system serves.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The space left on the file system of a directory, above a floor.
+pub(super) struct FreeSpace {
+    directory: PathBuf,
+    floor: u64,
+    seen: Mutex<Option<Seen>>,
+}
+
+/// The bytes free at a time, less what was written since.
+struct Seen {
+    free: u64,
+    at: Instant,
+}
+
+impl FreeSpace {
+    pub(super) fn new(directory: &Path, floor: u64) -> Self {
+        Self { directory: directory.to_owned(), floor, seen: Mutex::new(None) }
+    }
+
+    /// Sets `bytes` aside to be written, if the floor allows.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), StorageError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = match seen.take() {
+            Some(seen) if seen.at.elapsed() < FRESH => seen,
+            _ => Seen { free: self.free()?, at: Instant::now() },
+        };
+        let enough = now.free >= self.floor.saturating_add(bytes);
+        if enough {
+            now.free -= bytes;
+        }
+        let free = now.free;
+        *seen = Some(now);
+        if enough { Ok(()) } else { Err(self.full(free)) }
+    }
+
+    /// The bytes that may still be written, looked up now.
+    pub(super) fn left(&self) -> Result<u64, StorageError> {
+        Ok(self.free()?.saturating_sub(self.floor))
+    }
+
+    fn free(&self) -> Result<u64, StorageError> {
+        let status = rustix::fs::statvfs(&self.directory)
+            .map_err(|error| failed("asking for the free space of", &self.directory, error.into()))?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+
+    fn full(&self, free: u64) -> StorageError {
+        StorageError::Full(format!(
+            "{} has {free} bytes free, and {} are kept free; make room, or lower the floor",
+            self.directory.display(),
+            self.floor
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_counts_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let free = FreeSpace::new(folder.path(), 0).free().expect("known");
+        let space = FreeSpace::new(folder.path(), free / 2);
+        assert!(space.take(free / 4).is_ok());
+        assert!(matches!(space.take(free / 3), Err(StorageError::Full(_))));
+        assert!(space.take(0).is_ok());
+    }
+
+    #[test]
+    fn below_the_floor_nothing_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let space = FreeSpace::new(folder.path(), u64::MAX);
+        assert!(matches!(space.take(0), Err(StorageError::Full(_))));
+        assert_eq!(space.left().expect("known"), 0);
+    }
+}

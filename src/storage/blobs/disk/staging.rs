@@ -1,0 +1,152 @@
+//! The file of an upload session, on the blocking side: locked, cut to the length that counts, written and hashed in one pass.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Parts;
+use super::layout::{failed, sync_directory};
+use crate::domain::{Algorithm, Digest, Hasher};
+use crate::storage::StorageError;
+use crate::storage::blobs::Staged;
+
+/// How long to wait for what a dropped append still writes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The content of a session while bytes are appended.
+pub(super) struct StagedFile {
+    parts: Arc<Parts>,
+    path: PathBuf,
+    /// The length before this append: what a failed one leaves behind.
+    start: u64,
+    staged: Staged,
+    file: Option<Arc<File>>,
+}
+
+impl StagedFile {
+    /// Touches no file yet.
+    pub(super) fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
+        let path = parts.layout.upload(staged.upload);
+        Self { parts: Arc::clone(parts), path, start: staged.length, staged, file: None }
+    }
+
+    /// Writes and hashes. After an error the file has its former length again.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let file = self.file()?;
+        let written = self.parts.space.take(bytes.len() as u64).and_then(|()| {
+            let written = file.write_all_at(bytes, self.staged.length);
+            written.map_err(|error| failed("writing", &self.path, error))
+        });
+        if let Err(error) = written {
+            self.undo(&file);
+            return Err(error);
+        }
+        self.staged.hasher.update(bytes);
+        self.staged.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Ends the append. With `durable`, content, length and name survive power loss.
+    pub(super) fn finish(mut self, durable: bool) -> Result<Staged, StorageError> {
+        if self.file.is_none() && self.staged.length == 0 {
+            // An empty content needs no file, but must not keep what an interrupted append left.
+            return match fs::metadata(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.staged),
+                _ => self.file().map(|_| self.staged),
+            };
+        }
+        let file = self.file()?;
+        if durable {
+            file.sync_data().map_err(|error| self.spoil(error))?;
+            sync_directory(self.parts.layout.uploads())?;
+        }
+        Ok(self.staged)
+    }
+
+    /// The open file, for a sync beside the writing.
+    pub(super) fn handle(&self) -> Option<Arc<File>> {
+        self.file.clone()
+    }
+
+    /// A failed sync may have dropped what it failed to write: the content is given up, so that no later sync, which would
+    /// succeed, makes it look whole.
+    pub(super) fn spoil(&self, error: io::Error) -> StorageError {
+        let _ = fs::remove_file(&self.path);
+        failed("syncing", &self.path, error)
+    }
+
+    fn file(&mut self) -> Result<Arc<File>, StorageError> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let file = open(&self.path, self.start)?;
+        Ok(Arc::clone(self.file.insert(Arc::new(file))))
+    }
+
+    fn undo(&self, file: &File) {
+        if let Err(error) = file.set_len(self.start) {
+            tracing::warn!(path = %self.path.display(), %error, "an upload could not be cut back to its former length");
+        }
+    }
+}
+
+/// The file with exactly its first `length` bytes, created where these are none. Nobody else writes to it: a write of an
+/// append that was dropped holds the lock until it is done.
+pub(super) fn open(path: &Path, length: u64) -> Result<File, StorageError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(length == 0).mode(0o600);
+    let file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(short(path, 0, length)),
+        opened => opened.map_err(|error| failed("opening", path, error))?,
+    };
+    lock(&file, path)?;
+    let present = file.metadata().map_err(|error| failed("looking at", path, error))?.len();
+    if present < length {
+        return Err(short(path, present, length));
+    }
+    if present > length {
+        file.set_len(length).map_err(|error| failed("truncating", path, error))?;
+    }
+    Ok(file)
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), StorageError> {
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
+            Err(error) => return Err(failed("locking", path, error.into())),
+        }
+    }
+}
+
+fn short(path: &Path, present: u64, length: u64) -> StorageError {
+    StorageError::Damaged(format!(
+        "{} has {present} bytes instead of {length}: cancel the upload and start it again",
+        path.display()
+    ))
+}
+
+/// The digest of the first `length` bytes, read back.
+pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm) -> Result<Digest, StorageError> {
+    let mut hasher = Hasher::new(algorithm);
+    if length > 0 {
+        let file = open(path, length)?;
+        let mut buffer = vec![0; 256 * 1024];
+        let mut offset = 0;
+        while offset < length {
+            let rest = usize::try_from(length - offset).unwrap_or(usize::MAX).min(buffer.len());
+            file.read_exact_at(&mut buffer[..rest], offset).map_err(|error| failed("reading", path, error))?;
+            hasher.update(&buffer[..rest]);
+            offset += rest as u64;
+        }
+    }
+    Ok(hasher.finish())
+}
