@@ -1,6 +1,6 @@
 //! Publishing: the content is synced, gets its name without ever replacing a good content, and the name is synced.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -35,7 +35,9 @@ pub(super) fn publish(
         let _ = fs::remove_file(&staged);
         return Err(failed("syncing", &staged, error));
     }
-    name(&staged, &file, &published, length)?;
+    name(&staged, &published, length)?;
+    // Open, and so locked, until here: nothing else wrote to it since it was synced.
+    drop(file);
     // Also where the content was there already: whoever published it may not have come to this point yet.
     sync_parent(&published)?;
     Ok(key)
@@ -45,8 +47,8 @@ fn already_moved(staged: &Path, published: &Path, length: u64) -> Result<bool, S
     Ok(layout::length(staged)?.is_none() && layout::length(published)? == Some(length))
 }
 
-/// Moves the staged file to its published name. `file` is the staged one, open, so that nothing else writes to it meanwhile.
-fn name(staged: &Path, _file: &File, published: &Path, length: u64) -> Result<(), StorageError> {
+/// Moves the staged file to its published name, where there is no content of this length yet.
+fn name(staged: &Path, published: &Path, length: u64) -> Result<(), StorageError> {
     match move_to_new(staged, published) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             layout::restore_parent(published)?;

@@ -1,0 +1,11 @@
+//! What every storage backend must do, sentence by sentence of the contracts in `portcullis::storage`; beside it what is
+//! particular to the disk and to SQLite, and that nothing acknowledged is lost to kill -9.
+
+mod blobs;
+mod crash;
+mod disk;
+mod figures;
+mod metadata;
+mod policy;
+mod sqlite;
+mod support;

@@ -1,0 +1,159 @@
+//! The contract of `Metadata`: users, grants, keys, and the version that grows with each of them.
+
+use portcullis::domain::{AccountName, Glob, Grantee};
+use portcullis::storage::metadata::{GrantRecord, Metadata, NewUser, TokenKeyRecord};
+
+use crate::support::sqlite;
+
+async fn contract(store: &dyn Metadata) {
+    users_are_added_and_changed(store).await;
+    an_epoch_never_comes_back(store).await;
+    grants_add_up(store).await;
+    a_removed_user_loses_its_grants(store).await;
+    of_two_that_rotate_one_does(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_keeps_the_contract() {
+    let folder = tempfile::tempdir().expect("a folder");
+    contract(&sqlite(folder.path()).await).await;
+}
+
+fn account(text: &str) -> AccountName {
+    text.parse().expect("an account name")
+}
+
+async fn add(store: &dyn Metadata, name: &str) -> bool {
+    let user = NewUser { name: account(name), password_hash: "$argon2id$1".to_owned(), admin: name == "root" };
+    store.add_user(user).await.expect("added")
+}
+
+async fn epoch(store: &dyn Metadata, name: &str) -> i64 {
+    store.user(&account(name)).await.expect("read").expect("there").epoch
+}
+
+/// Whether the policy version grew since `before`, which is set to what it is now.
+async fn grew(store: &dyn Metadata, before: &mut i64) -> bool {
+    let now = store.policy_version().await.expect("read");
+    std::mem::replace(before, now) < now
+}
+
+async fn users_are_added_and_changed(store: &dyn Metadata) {
+    let mut version = store.policy_version().await.expect("read");
+    assert!(add(store, "root").await && grew(store, &mut version).await);
+    assert!(add(store, "alice").await && grew(store, &mut version).await);
+    assert!(!add(store, "alice").await && !grew(store, &mut version).await);
+    let users = store.users().await.expect("read");
+    assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["alice", "root"]);
+    let alice = store.user(&account("alice")).await.expect("read").expect("there");
+    assert!(!alice.admin && !alice.disabled && users[1].admin && alice.created_at > 1_700_000_000);
+    assert_eq!(alice.password_hash, "$argon2id$1");
+    assert_eq!(store.user(&account("bob")).await.expect("read"), None);
+
+    let name = account("alice");
+    assert!(!store.rehash_password(&name, "another", "$argon2id$2".to_owned()).await.expect("answered"));
+    assert!(store.rehash_password(&name, "$argon2id$1", "$argon2id$2".to_owned()).await.expect("rehashed"));
+    assert!(!grew(store, &mut version).await);
+    let rehashed = store.user(&name).await.expect("read").expect("there");
+    assert_eq!((rehashed.password_hash.as_str(), rehashed.epoch), ("$argon2id$2", alice.epoch));
+
+    for absent in [
+        store.set_password(&account("bob"), String::new()).await,
+        store.set_disabled(&account("bob"), true).await,
+        store.remove_user(&account("bob")).await,
+    ] {
+        assert!(!absent.expect("answered") && !grew(store, &mut version).await);
+    }
+    assert!(store.set_disabled(&name, true).await.expect("set") && grew(store, &mut version).await);
+    assert!(store.user(&name).await.expect("read").expect("there").disabled);
+    assert!(store.set_disabled(&name, false).await.expect("set") && grew(store, &mut version).await);
+    assert!(!store.user(&name).await.expect("read").expect("there").disabled);
+}
+
+async fn an_epoch_never_comes_back(store: &dyn Metadata) {
+    let name = account("carol");
+    let mut epochs = vec![epoch(store, "alice").await, epoch(store, "root").await];
+    for _ in 0..2 {
+        assert!(add(store, "carol").await);
+        epochs.push(epoch(store, "carol").await);
+        assert!(store.set_password(&name, "new".to_owned()).await.expect("set"));
+        epochs.push(epoch(store, "carol").await);
+        assert!(store.set_disabled(&name, true).await.expect("set"));
+        epochs.push(epoch(store, "carol").await);
+        assert!(store.set_disabled(&name, false).await.expect("set"));
+        assert_eq!(epochs.last(), Some(&epoch(store, "carol").await), "enabling ends nothing");
+        assert!(store.remove_user(&name).await.expect("removed"));
+    }
+    let count = epochs.len();
+    epochs.sort_unstable();
+    epochs.dedup();
+    assert_eq!(epochs.len(), count);
+}
+
+fn grant(to: &str, on: &str, allow: &str) -> GrantRecord {
+    GrantRecord {
+        to: to.parse().expect("a grantee"),
+        on: on.parse().expect("a pattern"),
+        allow: allow.parse().expect("actions"),
+    }
+}
+
+async fn grants_add_up(store: &dyn Metadata) {
+    let mut version = store.policy_version().await.expect("read");
+    for (to, on, allow) in [
+        ("user:alice", "team/**", "pull"),
+        ("user:alice", "team/**", "push"),
+        ("user:alice", "other", "delete"),
+        ("anonymous", "public/**", "pull"),
+        ("authenticated", "**", "pull"),
+    ] {
+        store.add_grant(grant(to, on, allow)).await.expect("added");
+        assert!(grew(store, &mut version).await);
+    }
+    let expected = [
+        grant("anonymous", "public/**", "pull"),
+        grant("authenticated", "**", "pull"),
+        grant("user:alice", "other", "delete"),
+        grant("user:alice", "team/**", "pull,push"),
+    ];
+    assert_eq!(store.grants().await.expect("read"), expected);
+    let (to, on): (Grantee, Glob) = ("user:alice".parse().expect("valid"), "team/**".parse().expect("valid"));
+    assert!(store.remove_grant(&to, &on).await.expect("removed") && grew(store, &mut version).await);
+    assert!(!store.remove_grant(&to, &on).await.expect("gone") && !grew(store, &mut version).await);
+    assert_eq!(store.grants().await.expect("read"), expected[..3]);
+}
+
+async fn a_removed_user_loses_its_grants(store: &dyn Metadata) {
+    let mut version = store.policy_version().await.expect("read");
+    store.add_grant(grant("group:alice", "team/**", "pull")).await.expect("added");
+    assert!(store.remove_user(&account("alice")).await.expect("removed") && grew(store, &mut version).await);
+    let left = store.grants().await.expect("read");
+    assert!(left.iter().all(|grant| grant.to.to_string() != "user:alice"));
+    assert!(left.iter().any(|grant| grant.to.to_string() == "group:alice"));
+}
+
+fn key(kid: &str, created_at: i64, signs_from: i64) -> TokenKeyRecord {
+    TokenKeyRecord { kid: kid.to_owned(), sealed: vec![7; 40], created_at, signs_from, signs_until: i64::MAX }
+}
+
+async fn of_two_that_rotate_one_does(store: &dyn Metadata) {
+    let mut version = store.policy_version().await.expect("read");
+    assert!(!store.add_token_key(key("a", 100, 100), Some("none")).await.expect("answered"));
+    assert!(store.add_token_key(key("a", 100, 100), None).await.expect("added") && grew(store, &mut version).await);
+    assert!(!store.add_token_key(key("b", 100, 100), None).await.expect("answered"));
+    assert!(!grew(store, &mut version).await);
+    assert!(store.add_token_key(key("b", 200, 300), Some("a")).await.expect("added"));
+    assert!(!store.add_token_key(key("c", 201, 300), Some("a")).await.expect("answered"));
+    let keys = store.token_keys().await.expect("read");
+    assert_eq!(keys, [TokenKeyRecord { signs_until: 300, ..key("a", 100, 100) }, key("b", 200, 300)]);
+
+    let (one, two) = tokio::join!(
+        store.add_token_key(key("d", 400, 400), Some("b")),
+        store.add_token_key(key("e", 400, 400), Some("b"))
+    );
+    assert!(one.expect("answered") != two.expect("answered"));
+    version = store.policy_version().await.expect("read");
+    assert!(store.remove_token_key("a").await.expect("removed") && grew(store, &mut version).await);
+    assert!(!store.remove_token_key("a").await.expect("gone") && !grew(store, &mut version).await);
+    assert_eq!(store.token_keys().await.expect("read").len(), 2);
+}

@@ -1,0 +1,187 @@
+//! What is particular to SQLite: the file, other processes, groups of writes, damage.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use portcullis::storage::StorageError;
+use portcullis::storage::metadata::sqlite::SqliteMetadata;
+use portcullis::storage::metadata::{BlobLinks, Manifests, Metadata, PutOutcome, Repositories, Tags, Uploads};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use crate::metadata::{blob, manifest};
+use crate::support::{name, sha256, sqlite};
+
+/// A second connection, as another process would have.
+async fn raw(folder: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(folder.join("metadata.db")).connect().await.expect("connected")
+}
+
+async fn execute(folder: &Path, sql: &'static str) {
+    sqlx::query(sql).execute(&mut raw(folder).await).await.expect("executed");
+}
+
+#[tokio::test]
+async fn the_files_are_private_and_closing_leaves_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = sqlite(folder.path()).await;
+    store.link_blob(&name("a"), blob(1, 1), None).await.expect("linked");
+    for file in ["metadata.db", "metadata.db-wal", "metadata.db-shm"] {
+        let mode = fs::metadata(folder.path().join(file)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    store.close().await.expect("closed");
+    store.close().await.expect("closed again");
+    assert!(store.ping().await.is_err() && store.policy_version().await.is_err());
+    assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    assert!(sqlite(folder.path()).await.repository_exists(&name("a")).await.expect("read"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_may_open_it_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = join_all((0..6).map(|_| sqlite(folder.path()))).await;
+    let written = join_all(opened.iter().enumerate().map(|(number, store)| async move {
+        for seed in 0..20 {
+            store.link_blob(&name(&format!("from/{number}")), blob(seed, 10), None).await.expect("linked");
+        }
+    }));
+    written.await;
+    assert_eq!(opened[0].repositories(None, 100).await.expect("read").len(), 6);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    sqlite(folder.path()).await.close().await.expect("closed");
+    execute(
+        folder.path(),
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)",
+    )
+    .await;
+    let error = SqliteMetadata::open(&folder.path().join("metadata.db")).await.err().expect("refused").to_string();
+    assert!(error.contains("metadata.db: a newer version") && error.contains("9999"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("metadata.db");
+    fs::write(&path, vec![b'x'; 8192]).expect("written");
+    assert!(matches!(SqliteMetadata::open(&path).await.err(), Some(StorageError::Damaged(_))));
+    assert!(SqliteMetadata::open(Path::new("/nowhere/metadata.db")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_an_error_and_not_a_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = sqlite(folder.path()).await;
+    let repository = name("damaged");
+    store.put_manifest(&repository, manifest("whole", &["v1"])).await.expect("put");
+    store.link_blob(&repository, blob(1, 1), None).await.expect("linked");
+    execute(folder.path(), "UPDATE manifests SET content = x'00'").await;
+    let damaged = store.manifest(&repository, &sha256(b"whole")).await;
+    assert!(matches!(damaged, Err(StorageError::Damaged(_))), "{damaged:?}");
+    execute(folder.path(), "UPDATE manifests SET digest = 'no digest'").await;
+    assert!(matches!(store.tags(&repository, None, 9).await, Err(StorageError::Damaged(_))));
+    execute(folder.path(), "UPDATE repositories SET name = 'No Name'").await;
+    assert!(matches!(store.repositories(None, 9).await, Err(StorageError::Damaged(_))));
+    execute(folder.path(), "DELETE FROM meta").await;
+    assert!(matches!(store.policy_version().await, Err(StorageError::Damaged(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_writes_at_once_and_one_that_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(sqlite(folder.path()).await);
+    let session = portcullis::storage::metadata::UploadRecord {
+        id: portcullis::domain::UploadId::generate(),
+        repository: name("a"),
+        subject: "user:a".to_owned(),
+        algorithm: portcullis::domain::Algorithm::Sha256,
+        length: 0,
+        hash_state: Vec::new(),
+        updated_at: 0,
+    };
+    store.create_upload(session.clone()).await.expect("stored");
+    let writes = (0..1000_u64).map(|number| {
+        let (store, session) = (Arc::clone(&store), session.clone());
+        tokio::spawn(async move {
+            // Every tenth one is refused by the database: there is a session of this name.
+            if number % 10 == 0 {
+                assert!(store.create_upload(session).await.is_err());
+            } else {
+                let new = manifest(&format!("manifest {number}"), &[&format!("t{number}")]);
+                let outcome = store.put_manifest(&name(&format!("r{}", number % 5)), new).await.expect("put");
+                assert_eq!(outcome, PutOutcome::Stored);
+            }
+        })
+    });
+    for write in join_all(writes).await {
+        write.expect("no panic");
+    }
+    let mut tags = 0;
+    for repository in store.repositories(None, 100).await.expect("read") {
+        tags += store.tags(&repository, None, 1000).await.expect("read").expect("exists").len();
+    }
+    assert_eq!(tags, 900);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn puts_and_deletes_at_once_leave_no_half() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(sqlite(folder.path()).await);
+    let workers = (0..8_u64).map(|worker| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for round in 0..50_u64 {
+                let text = format!("manifest {}", (worker + round) % 3);
+                if (worker + round) % 2 == 0 {
+                    store.put_manifest(&name("shared"), manifest(&text, &["latest"])).await.expect("put");
+                } else {
+                    store.delete_manifest(&name("shared"), &sha256(text.as_bytes())).await.expect("deleted");
+                }
+                // A tag that is there points to a manifest that is there.
+                for found in store.tags(&name("shared"), None, 10).await.expect("read").unwrap_or_default() {
+                    assert_eq!(found.tag.as_str(), "latest");
+                }
+            }
+        })
+    });
+    for worker in join_all(workers).await {
+        worker.expect("no panic");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_queued_is_done_though_the_caller_has_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = sqlite(folder.path()).await;
+    for number in 0..50 {
+        let repository = name(&format!("left/{number}"));
+        let write = store.link_blob(&repository, blob(number, 1), None);
+        // Polled once, which queues it, and dropped.
+        tokio::select! { biased; _ = write => {}, () = std::future::ready(()) => {} }
+    }
+    store.ping().await.expect("after all of them");
+    assert_eq!(store.repositories(Some("left"), 100).await.expect("read").len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_that_writes_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = sqlite(folder.path()).await;
+    let mut other = raw(folder.path()).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("begun");
+    sqlx::query("UPDATE meta SET policy_version = policy_version + 1").execute(&mut other).await.expect("updated");
+    let before = store.policy_version().await.expect("reads do not wait");
+    let mut write = Box::pin(store.link_blob(&name("a"), blob(1, 1), None));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut write).await.is_err(), "it waits");
+    sqlx::query("COMMIT").execute(&mut other).await.expect("committed");
+    write.await.expect("linked");
+    assert_eq!(store.policy_version().await.expect("read"), before + 1, "and sees what the other one did");
+}

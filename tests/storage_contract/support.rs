@@ -1,0 +1,84 @@
+//! Contents, bodies and names to test with.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use portcullis::domain::{Algorithm, Digest, Hasher, RepositoryName, UploadId};
+use portcullis::storage::StorageError;
+use portcullis::storage::blobs::disk::DiskBlobStore;
+use portcullis::storage::blobs::{BlobKey, BlobStore, ByteStream, Staged};
+use portcullis::storage::metadata::sqlite::SqliteMetadata;
+
+/// `length` bytes that look random and are the same every time.
+pub(crate) fn content(length: usize, seed: u64) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes.into()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+    Hasher::digest(Algorithm::Sha256, bytes)
+}
+
+pub(crate) fn name(text: &str) -> RepositoryName {
+    text.parse().expect("a repository name")
+}
+
+/// A body of chunks of `size` bytes.
+pub(crate) fn body(content: &Bytes, size: usize) -> ByteStream {
+    let content = content.clone();
+    let starts = (0..content.len()).step_by(size.max(1));
+    Box::pin(stream::iter(starts).map(move |start| Ok(content.slice(start..content.len().min(start + size)))))
+}
+
+pub(crate) fn empty() -> ByteStream {
+    Box::pin(stream::empty())
+}
+
+/// `content`, and then an error.
+pub(crate) fn broken(content: &Bytes, size: usize) -> ByteStream {
+    let error = || Err(StorageError::BrokenBody("the client went away".to_owned()));
+    Box::pin(body(content, size).chain(stream::once(async move { error() })))
+}
+
+/// `content`, and then nothing, for ever.
+pub(crate) fn stalled(content: &Bytes, size: usize) -> ByteStream {
+    Box::pin(body(content, size).chain(stream::pending()))
+}
+
+pub(crate) fn fresh() -> Staged {
+    Staged::empty(UploadId::generate(), Algorithm::Sha256)
+}
+
+/// Uploads and publishes.
+pub(crate) async fn push(store: &dyn BlobStore, content: &Bytes) -> Result<(Digest, BlobKey), StorageError> {
+    let appended = store.append(fresh(), body(content, 16 * 1024), false).await?;
+    let digest = appended.staged.hasher.clone().finish();
+    let key = store.publish(&appended.staged, &digest).await?;
+    Ok((digest, key))
+}
+
+pub(crate) async fn drain(stream: ByteStream) -> Result<Vec<u8>, StorageError> {
+    stream
+        .try_fold(Vec::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        })
+        .await
+}
+
+pub(crate) fn disk(root: &Path) -> DiskBlobStore {
+    DiskBlobStore::open(root, 0).expect("the store opens")
+}
+
+pub(crate) async fn sqlite(root: &Path) -> SqliteMetadata {
+    SqliteMetadata::open(&root.join("metadata.db")).await.expect("the database opens")
+}
