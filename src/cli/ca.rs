@@ -74,13 +74,12 @@ fn trust_command(
 ) -> anyhow::Result<()> {
     let config = context.config()?;
     let port = config.server.listen.port();
-    let host = match host {
-        Some(host) => host.with_default_port(port),
-        None => {
-            let names = names_to_serve(&config.server.hosts, Some(authority));
-            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            with_port(best_for_others(&names), port)
-        }
+    let host = if let Some(host) = host {
+        host.with_default_port(port)
+    } else {
+        let names = names_to_serve(&config.server.hosts, Some(authority));
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        with_port(best_for_others(&names), port)
     };
     let line = shell_line(&host, &authority.fingerprint().to_string());
     output.done(&line, &json!({ "host": host, "sha256": authority.fingerprint().to_string(), "shell": line }))

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::output::Output;
 use crate::config;
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 pub(super) enum Verb {
     /// Check the configuration; every error with its line and key
     Check,

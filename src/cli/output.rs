@@ -26,8 +26,8 @@ impl Output {
             return self.json(json);
         }
         let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
-        let text: String = lines.iter().map(|(label, value)| format!("{label:width$}  {value}\n")).collect();
-        self.raw(text.as_bytes())
+        let lines: Vec<String> = lines.iter().map(|(label, value)| format!("{label:width$}  {value}\n")).collect();
+        self.raw(lines.concat().as_bytes())
     }
 
     /// One sentence that says what was done; as JSON one object.

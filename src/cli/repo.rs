@@ -36,9 +36,9 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::List => context.with_metadata(async |store| list(&*store, output).await),
-        Verb::Show { name } => context.with_metadata(async |store| show(&*store, &name, output).await),
-        Verb::Tags { name } => context.with_metadata(async |store| tags(&*store, &name, output).await),
+        Verb::List => context.with_metadata(async |store| list(&store, output).await),
+        Verb::Show { name } => context.with_metadata(async |store| show(&store, &name, output).await),
+        Verb::Tags { name } => context.with_metadata(async |store| tags(&store, &name, output).await),
         Verb::Remove { name } => context.with_metadata(async |store| {
             if !store.remove_repository(&name).await? {
                 return unknown(&name);

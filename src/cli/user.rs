@@ -61,10 +61,10 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::Add { name, admin, password_stdin } => add(context, name, admin, password_stdin, output),
+        Verb::Add { name, admin, password_stdin } => add(context, &name, admin, password_stdin, output),
         Verb::Passwd { name, password_stdin } => passwd(context, &name, password_stdin, output),
         Verb::List => context.with_metadata(async |store| list(&store.users().await?, output)),
-        Verb::Show { name } => context.with_metadata(async |store| show(&*store, &name, output).await),
+        Verb::Show { name } => context.with_metadata(async |store| show(&store, &name, output).await),
         Verb::Disable { name } => switch(context, &name, true, output),
         Verb::Enable { name } => switch(context, &name, false, output),
         Verb::Remove { name } => context.with_metadata(async |store| {
@@ -74,7 +74,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-fn add(context: &Context, name: AccountName, admin: bool, from_stdin: bool, output: &Output) -> anyhow::Result<()> {
+fn add(context: &Context, name: &AccountName, admin: bool, from_stdin: bool, output: &Output) -> anyhow::Result<()> {
     context.data_directory()?;
     let chosen = password::choose(from_stdin)?;
     let password_hash = hash_password(&chosen.secret);
@@ -83,7 +83,7 @@ fn add(context: &Context, name: AccountName, admin: bool, from_stdin: bool, outp
             bail!("the name {name} is taken: see `portcullis user list`; nothing was changed");
         }
         let role = if admin { "administrator" } else { "user" };
-        done(output, &format!("added {role} {name}"), &name, &chosen)
+        done(output, &format!("added {role} {name}"), name, &chosen)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Failures as the protocol tells them: the one place that maps them to statuses and codes
 //! (OCI distribution specification, "Error Codes").
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -90,8 +90,8 @@ impl Code {
 pub struct OciError {
     status: StatusCode,
     entries: Vec<Entry>,
-    headers: HeaderMap,
-    internal: Option<Internal>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    internal: Option<Box<Internal>>,
 }
 
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl OciError {
     /// One entry, with the code's own status.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let entry = Entry { code, message: message.into(), detail: Value::Null };
-        Self { status: code.status(), entries: vec![entry], headers: HeaderMap::new(), internal: None }
+        Self { status: code.status(), entries: vec![entry], headers: Vec::new(), internal: None }
     }
 
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
@@ -124,8 +124,8 @@ impl OciError {
         self
     }
 
-    pub(super) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -170,12 +170,12 @@ impl OciError {
     }
 
     /// 5xx: the log gets `what`, the client `told` and the request's id, no code.
-    pub(super) fn internal(status: StatusCode, what: impl ToString, told: &'static str) -> Self {
+    pub(super) fn internal(status: StatusCode, what: &impl ToString, told: &'static str) -> Self {
         Self {
             status,
             entries: Vec::new(),
-            headers: HeaderMap::new(),
-            internal: Some(Internal(what.to_string(), told)),
+            headers: Vec::new(),
+            internal: Some(Box::new(Internal(what.to_string(), told))),
         }
     }
 }
@@ -230,12 +230,12 @@ impl From<StorageError> for OciError {
         match error {
             StorageError::Full(_) => Self::internal(
                 StatusCode::INSUFFICIENT_STORAGE,
-                error,
+                &error,
                 "the registry's disk is full; nothing was stored",
             ),
             StorageError::BrokenBody(_) => Self::new(Code::BlobUploadInvalid, error.to_string()),
             StorageError::Damaged(_) | StorageError::Failed { .. } => {
-                Self::internal(StatusCode::INTERNAL_SERVER_ERROR, error, "the registry failed to do this")
+                Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "the registry failed to do this")
             }
         }
     }
@@ -250,9 +250,11 @@ impl IntoResponse for OciError {
             .collect();
         let body = json!({ "errors": entries }).to_string();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        response.headers_mut().extend(self.headers);
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
         if let Some(internal) = self.internal {
-            response.extensions_mut().insert(internal);
+            response.extensions_mut().insert(*internal);
         }
         response
     }

@@ -13,7 +13,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The host, with its port where the client named one. A proxy's word counts only where the operator trusts the proxy.
 pub(super) fn origin(parts: &Parts, trusted_proxies: &[IpNet]) -> Result<String, OciError> {
-    let peer = parts.extensions.get::<PeerAddress>().map(|peer| peer.ip());
+    let peer = parts.extensions.get::<PeerAddress>().map(PeerAddress::ip);
     let trusted = peer.is_some_and(|peer| trusted_proxies.iter().any(|net| net.contains(&peer)));
     let forwarded = text(&parts.headers, FORWARDED_HOST).filter(|_| trusted);
     let named = forwarded

@@ -24,10 +24,10 @@ use crate::domain::peer_address::PeerAddress;
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
 fn table() -> Vec<Row> {
-    let row = |method, endpoint, answer| Row { method, endpoint, answer };
     use Endpoint::{
         Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Search, Tags, Token, Upload, Uploads,
     };
+    let row = |method, endpoint, answer| Row { method, endpoint, answer };
     vec![
         row(Method::GET, Ping, on(ping::get)),
         row(Method::GET, Manifest, on(manifests::get)),
@@ -88,7 +88,7 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     request.extensions_mut().insert(id);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.socket());
+    let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
     let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
     let mut response = response.unwrap_or_else(|_| {
         tracing::error!(request = %id.0, %method, path, "a request handler panicked; this is a bug, please report it");

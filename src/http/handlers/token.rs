@@ -69,7 +69,7 @@ fn respond(app: &App, principal: &Principal, scopes: &[Scope]) -> Result<Respons
     let issued = app
         .auth
         .issue(principal, scopes)
-        .map_err(|error| OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, error, "no token could be signed"))?;
+        .map_err(|error| OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "no token could be signed"))?;
     let granted: Vec<String> = issued.access.iter().map(ToString::to_string).collect();
     let body = json!({
         "token": issued.token,
