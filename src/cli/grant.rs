@@ -80,7 +80,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Explain { who, action, repository } => {
             let personal = context.config()?.auth.personal_namespaces;
             context.with_metadata(async |store| {
-                let policy = Policy::load(&store, personal).await?;
+                let policy = Policy::load(&*store, personal).await?;
                 let explanation = policy.explain(&who, action, &repository);
                 let text = explanation.to_string();
                 output.done(&text, &json!({ "allowed": explanation.is_allowed(), "explanation": text }))
