@@ -179,7 +179,8 @@ async fn another_process_that_writes_is_waited_for() {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("begun");
     sqlx::query("UPDATE meta SET policy_version = policy_version + 1").execute(&mut other).await.expect("updated");
     let before = store.policy_version().await.expect("reads do not wait");
-    let mut write = Box::pin(store.link_blob(&name("a"), blob(1, 1), None));
+    let repository = name("a");
+    let mut write = Box::pin(store.link_blob(&repository, blob(1, 1), None));
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut write).await.is_err(), "it waits");
     sqlx::query("COMMIT").execute(&mut other).await.expect("committed");
     write.await.expect("linked");
