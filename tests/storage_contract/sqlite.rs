@@ -1,4 +1,4 @@
-//! What is particular to SQLite: the file, other processes, groups of writes, damage.
+//! What is particular to `SQLite`: the file, other processes, groups of writes, damage.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

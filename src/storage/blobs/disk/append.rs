@@ -55,15 +55,15 @@ struct Receiver {
 
 /// Where the file is.
 enum Writing {
-    Idle(StagedFile),
-    Busy(JoinHandle<Result<StagedFile, StorageError>>),
+    Idle(Box<StagedFile>),
+    Busy(JoinHandle<Result<Box<StagedFile>, StorageError>>),
     /// After an error.
     Failed,
 }
 
 impl Receiver {
     fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
-        let writing = Writing::Idle(StagedFile::new(parts, staged));
+        let writing = Writing::Idle(Box::new(StagedFile::new(parts, staged)));
         Self { pool: parts.received.clone(), buffer: None, writing, unsynced: 0, sync: None }
     }
 
@@ -109,7 +109,7 @@ impl Receiver {
     }
 
     /// The file, once what is being written to it is written.
-    async fn file(&mut self) -> Result<StagedFile, StorageError> {
+    async fn file(&mut self) -> Result<Box<StagedFile>, StorageError> {
         match std::mem::replace(&mut self.writing, Writing::Failed) {
             Writing::Idle(file) => Ok(file),
             Writing::Busy(task) => joined(task.await),

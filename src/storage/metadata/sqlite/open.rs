@@ -56,7 +56,7 @@ impl SqliteMetadata {
     }
 }
 
-/// SQLite would create the file with the umask's permissions; its log files take after it.
+/// `SQLite` would create the file with the umask's permissions; its log files take after it.
 fn create_private(path: &Path) -> Result<(), StorageError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -66,7 +66,7 @@ fn create_private(path: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// Two processes that create the database at once are in each other's way in a manner that SQLite does not wait for.
+/// Two processes that create the database at once are in each other's way in a manner that `SQLite` does not wait for.
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StorageError> {
     let mut attempts = 0;
     loop {
