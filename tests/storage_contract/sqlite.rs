@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::metadata::{blob, manifest};
-use crate::support::{name, sha256, sqlite};
+use crate::support::{SmallDisk, name, sha256, sqlite};
 
 /// A second connection, as another process would have.
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -185,4 +185,30 @@ async fn another_process_that_writes_is_waited_for() {
     sqlx::query("COMMIT").execute(&mut other).await.expect("committed");
     write.await.expect("linked");
     assert_eq!(store.policy_version().await.expect("read"), before + 1, "and sees what the other one did");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_got_over() {
+    let Some(small) = SmallDisk::mount("4m") else { return };
+    let store = sqlite(small.path()).await;
+    let repository = name("full");
+    store.put_manifest(&repository, manifest("first", &["first"])).await.expect("put");
+    let filler = small.path().join("filler");
+    let _ = fs::write(&filler, vec![1; 8 << 20]);
+    let mut acknowledged = Vec::new();
+    let full = loop {
+        let text = format!("{:60000}", acknowledged.len());
+        match store.put_manifest(&repository, manifest(&text, &[])).await {
+            Ok(_) => acknowledged.push(text),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, StorageError::Full(_)), "{full:?}");
+    assert!(store.manifest(&repository, &sha256(b"first")).await.expect("reads go on").is_some());
+    fs::remove_file(&filler).expect("removed");
+    store.put_manifest(&repository, manifest("last", &["last"])).await.expect("there is room again");
+    for text in acknowledged {
+        assert!(store.manifest(&repository, &sha256(text.as_bytes())).await.expect("read").is_some());
+    }
+    store.close().await.expect("closed");
 }

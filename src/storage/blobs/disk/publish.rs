@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::caller::Caller;
 use super::layout::{self, Layout, failed, sync_directory};
 use super::staging;
 use crate::domain::{Digest, UploadId};
@@ -19,10 +20,11 @@ pub(super) fn publish(
     upload: UploadId,
     length: u64,
     digest: &Digest,
+    caller: &Caller,
 ) -> Result<BlobKey, StorageError> {
     let (key, published) = layout.published(digest);
     let staged = layout.upload(upload);
-    let file = match staging::open(&staged, length) {
+    let file = match staging::open(&staged, length, caller) {
         // An earlier try got this far before its row was stored.
         Err(StorageError::Damaged(_)) if already_moved(&staged, &published, length)? => {
             sync_parent(&published)?;
