@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use portcullis::domain::Digest;
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::BlobStore;
 use portcullis::storage::blobs::disk::DiskBlobStore;
 
-use crate::support::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256};
+use crate::support::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
 
 fn published(root: &Path, digest: &Digest) -> PathBuf {
     root.join("blobs").join(digest.algorithm().as_str()).join(&digest.hex()[..2]).join(digest.hex())
@@ -122,4 +123,28 @@ async fn a_full_disk_fails_one_upload_in_the_middle_of_another() {
     let (pushed, full) = tokio::join!(push(&store, &one), store.append(fresh(), body(&other, 50_000), true));
     assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
     assert!(pushed.is_ok() || matches!(pushed, Err(StorageError::Full(_))), "{pushed:?}");
+}
+
+/// A dropped request's write may still wait for a thread or a lock when the next request begins, and even when it has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_comes_late_touches_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let (first, lost, second) = (content(1_000, 12), content(70_000, 13), content(150_000, 14));
+    for round in 0..20_u64 {
+        let kept = store.append(fresh(), body(&first, 100), false).await.expect("appended").staged;
+        let held = fs::File::open(folder.path().join("uploads").join(kept.upload.to_string())).expect("there");
+        held.lock().expect("locked");
+        let append = store.append(kept.clone(), stalled(&lost, 70_000), false);
+        assert!(tokio::time::timeout(Duration::from_millis(3 + round % 5), append).await.is_err());
+        drop(held);
+        let staged = store.append(kept, body(&second, 150_000), false).await.expect("appended").staged;
+        let digest = sha256(&[first.clone(), second.clone()].concat());
+        assert_eq!(staged.hasher.clone().finish(), digest);
+        let key = store.publish(&staged, &digest).await.expect("published");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let read = drain(store.read(&key, 0..151_000).await.expect("opened")).await.expect("read");
+        assert_eq!(sha256(&read), digest);
+        store.remove(&key).await.expect("removed");
+    }
 }
