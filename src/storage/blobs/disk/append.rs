@@ -69,8 +69,16 @@ enum Writing {
 impl Receiver {
     fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
         let waiting = Waiting::new();
-        let writing = Writing::Idle(Box::new(StagedFile::new(parts, staged, waiting.caller())));
-        Self { pool: parts.received.clone(), buffer: None, started: false, writing, unsynced: 0, sync: None, waiting }
+        let file = Box::new(StagedFile::new(parts, staged, waiting.caller()));
+        Self {
+            pool: parts.received.clone(),
+            buffer: None,
+            started: false,
+            writing: Writing::Idle(file),
+            unsynced: 0,
+            sync: None,
+            waiting,
+        }
     }
 
     async fn receive(&mut self, bytes: Bytes) -> Result<(), StorageError> {
