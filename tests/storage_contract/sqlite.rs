@@ -64,7 +64,12 @@ async fn a_newer_database_is_refused() {
     )
     .await;
     let error = SqliteMetadata::open(&folder.path().join("metadata.db")).await.err().expect("refused").to_string();
-    assert!(error.contains("metadata.db: a newer version") && error.contains("9999"), "{error}");
+    assert!(
+        error.contains("metadata.db: a newer version")
+            && error.contains("start that version")
+            && error.contains("9999"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
