@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Algorithm, Digest, UploadId};
@@ -42,6 +42,23 @@ impl Layout {
     /// The directory of all staging areas.
     pub(super) fn uploads(&self) -> &Path {
         &self.uploads
+    }
+
+    /// The sessions whose staging area was last written to before `before`, in seconds since the Unix epoch.
+    pub(super) fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError> {
+        let failed = |error| StorageError::io(format!("reading {}", self.uploads.display()), error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.uploads).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(upload) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            match entry.metadata() {
+                Ok(metadata) if metadata.mtime() < before => found.push(upload),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(found)
     }
 
     /// Where the content of `digest` is published, and under which key.

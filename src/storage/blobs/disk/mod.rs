@@ -79,6 +79,11 @@ impl BlobStore for DiskBlobStore {
         blocking(move || layout::remove(&path)).await
     }
 
+    async fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError> {
+        let parts = Arc::clone(&self.0);
+        blocking(move || parts.layout.staged_before(before)).await
+    }
+
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
         read::read(&self.0, self.0.layout.blob(key)?, range).await
     }
