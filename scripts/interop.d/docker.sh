@@ -57,7 +57,7 @@ docker_pull_same() {
 # the_docker_walk HOST REGISTRY USER PASSWORD - login, tag, push, rmi, pull; what every docker user types.
 the_docker_walk() {
   local name=$1 registry=$2
-  docker_image "$name" nginx >/dev/null
+  check "an image to push" docker_image "$name" nginx
   check "docker login $registry" docker_login "$name" operator "$registry" "$3" "$4"
   check "docker image tag nginx $registry/nginx:v1" on "$name" docker image tag nginx "$registry/nginx:v1"
   check "docker push $registry/nginx:v1" docker_push "$name" operator "$registry/nginx:v1"

@@ -16,6 +16,7 @@ host_start() {
   unshare --net --mount --pid --fork --kill-child --mount-proc \
     bash "$here/init.sh" "$dir" >"$dir/log/init" 2>&1 &
   unshare_pid=$!
+  disown
   echo "$unshare_pid" >"$dir/unshare.pid"
   hosts+=("$name")
   within 10 test -e "$dir/ready" || {
@@ -67,13 +68,15 @@ hosts_stop() {
   local name pid_file
   for name in "${hosts[@]}"; do
     for pid_file in "$work/$name"/*.daemon; do
-      [[ ! -e $pid_file ]] || daemon_stop "$name" "$(basename "$pid_file" .daemon)" || true
+      [[ ! -e $pid_file ]] || daemon_stop "$name" "$(basename "$pid_file" .daemon)" >/dev/null || true
     done
     kill -KILL "$(<"$work/$name/unshare.pid")" 2>/dev/null || true
-    wait "$(<"$work/$name/unshare.pid")" 2>/dev/null || true
+    within 5 host_is_gone "$name" || true
   done
   hosts=()
 }
+
+host_is_gone() { ! kill -0 "$(<"$work/$1/unshare.pid")" 2>/dev/null; }
 
 # daemon_start NAME DAEMON COMMAND... - runs a daemon on the host; its output goes to the host's log/DAEMON.
 daemon_start() {

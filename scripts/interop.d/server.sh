@@ -17,7 +17,9 @@ server_start() {
   }
 }
 
-server_ready() { on "$1" curl --silent --insecure --fail --output /dev/null https://localhost:5000/health/ready; }
+server_ready() {
+  [[ $(on "$1" curl --silent --insecure --output /dev/null --write-out '%{http_code}' https://localhost:5000/v2/) == 401 ]]
+}
 
 # first_password_file HOST - the file of the one-time password: its path is in the log, its content is not.
 first_password_file() {

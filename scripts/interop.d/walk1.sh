@@ -6,6 +6,7 @@ walk1() {
   walk="walk 1"
   host_start first
   check "serve on an empty data directory answers over HTTPS" server_start first
+  check "liveness and readiness" healthy first
   check "the one-time password lies in a 0600 file, its path in the log" password_file_is_private first
   check "the password itself is not in the log" password_is_not_logged first
   check "no key or database is readable by others" nothing_is_readable_by_others first
@@ -22,6 +23,11 @@ walk1() {
   server_install banner
   check "the banner on a terminal: certificate, administrator, lines to type next" banner_on_a_terminal banner
   hosts_stop
+}
+
+healthy() {
+  same "$(status_of "$1" https://localhost:5000/health/live)" 200
+  same "$(status_of "$1" https://localhost:5000/health/ready)" 200
 }
 
 password_file_is_private() {

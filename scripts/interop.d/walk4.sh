@@ -42,7 +42,7 @@ run_container() {
 container_is_not_root() {
   local pid
   pid=$(on container docker inspect --format '{{.State.Pid}}' registry)
-  same "$(on container awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" 65532
+  on container grep '^Uid:' "/proc/$pid/status" | tee /dev/stderr | grep -Eq '^Uid:\s+65532\s'
 }
 
 container_is_healthy() {

@@ -8,7 +8,7 @@ walk5() {
   host_start people
   check "serve" server_start people
   check "dockerd starts" docker_start people --bridge=none --iptables=false
-  docker_image people nginx >/dev/null
+  check "an image to push" docker_image people nginx
   alice_before_a_grant
   alice_with_a_grant
   anonymous_pull
