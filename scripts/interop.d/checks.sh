@@ -51,7 +51,17 @@ report() {
     failed=$((failed + 1))
     printf 'FAIL %s: %s\n' "$walk" "$name"
     tail -n 15 "$work/output" | sed 's/^/       | /'
+    server_said
   fi
+}
+
+# The last lines of every server that runs, without which a failure in CI is a riddle.
+server_said() {
+  local name log
+  for name in "${hosts[@]}"; do
+    log=$work/$name/log/portcullis
+    [[ ! -s $log ]] || tail -n 3 "$log" | sed "s/^/       | $name portcullis: /"
+  done
 }
 
 # skip NAME REASON - a check that cannot run here. In CI that is a failure.

@@ -13,7 +13,8 @@ host_start() {
   mkdir -p "$dir/etc/docker"
   printf '127.0.0.1 localhost %s\n::1 localhost\n' "$name" | install -m 644 /dev/stdin "$dir/etc/hosts"
   storage_conf "$dir" >"$dir/etc/containers/storage.conf"
-  unshare --net --mount --pid --fork --kill-child --mount-proc \
+  # Whatever ends this script, also SIGKILL, ends the namespaces with it.
+  setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc \
     bash "$here/init.sh" "$dir" >"$dir/log/init" 2>&1 &
   unshare_pid=$!
   disown
@@ -36,8 +37,15 @@ storage_conf() {
   printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/containers"\nrunroot = "/run/containers"\n' "$1"
 }
 
-# on NAME COMMAND... - runs a command on the host, with a clean environment.
+# on NAME COMMAND... - runs a command on the host, for three minutes at most.
 on() {
+  local name=$1
+  shift
+  enter "$name" timeout 180 "$@"
+}
+
+# enter NAME COMMAND... - runs a command in the host's namespaces, with a clean environment.
+enter() {
   local name=$1 dir=$work/$1
   shift
   nsenter --target "$(init_pid "$name")" --net --mount --pid -- env -i \
@@ -85,7 +93,7 @@ daemon_start() {
   rm -f "$dir/$daemon.exit"
   {
     # shellcheck disable=SC2016 # the inner shell expands
-    on "$name" sh -c 'echo $$ >"$0"; exec "$@"' "$dir/$daemon.daemon" "$@" && status=0 || status=$?
+    enter "$name" sh -c 'echo $$ >"$0"; exec "$@"' "$dir/$daemon.daemon" "$@" && status=0 || status=$?
     echo "$status" >"$dir/$daemon.exit"
   } >"$dir/log/$daemon" 2>&1 </dev/null &
   within 5 test -s "$dir/$daemon.daemon"

@@ -25,14 +25,16 @@ walk4() {
   check "docker pull brings the same digest" docker_pull_same container operator localhost:5000/nginx:v1
   the_catalog_walk container admin "$password"
   check "carol is still there" fetch container carol:carols-own-password /v2/
-  on container docker rm --force --volumes registry >/dev/null
+  check "docker rm registry" on container docker rm --force --volumes registry
+  check "with a named volume: removed and run again, it is the same registry" container_is_replaceable
   hosts_stop
 }
 
 build_image() { DOCKER_HOST=unix://$work/container/docker.sock "$root/scripts/image" portcullis; }
 
+# run_container [OPTION...]
 run_container() {
-  on container docker run -d -p 5000:5000 --name registry portcullis
+  on container docker run -d -p 5000:5000 --name registry "$@" portcullis
   within 15 server_ready container || {
     on container docker logs registry
     return 1
@@ -67,6 +69,16 @@ container_stop() {
 container_start() {
   on container docker start registry
   within 15 server_ready container
+}
+
+container_is_replaceable() {
+  local before
+  run_container --volume registry:/var/lib/portcullis --env PORTCULLIS_HOSTS=registry.test
+  before=$(on container docker exec registry portcullis ca export)
+  on container docker rm --force registry
+  run_container --volume registry:/var/lib/portcullis --env PORTCULLIS_HOSTS=registry.test
+  same "$(on container docker exec registry portcullis ca export)" "$before"
+  on container docker rm --force registry
 }
 
 container_ca_is_the_same() {

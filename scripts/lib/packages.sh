@@ -4,7 +4,7 @@
 # The programs that are still missing after `want`, one a line as "program (package)".
 missing=()
 
-# want PROGRAM:PACKAGE... - installs the packages of the programs that are not there (root and apt-get only).
+# want PROGRAM:PACKAGE[|PACKAGE]... - installs the packages of the programs that are not there (root and apt-get only).
 want() {
   local pair packages=()
   for pair in "$@"; do
@@ -23,12 +23,26 @@ install_packages() {
   local log
   log=$(mktemp)
   printf 'installing %s\n' "$*" >&2
-  if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
+  if ! { apt-get update -qq && install_first_of "$@"; } >"$log" 2>&1; then
     tail -n 3 "$log" >&2
     rm -f "$log"
     return 1
   fi
   rm -f "$log"
+}
+
+# Of "a|b" the first that this release of Debian has.
+install_first_of() {
+  local alternatives package chosen=()
+  for alternatives in "$@"; do
+    for package in ${alternatives//|/ }; do
+      if apt-cache show "$package" >/dev/null 2>&1; then
+        chosen+=("$package")
+        break
+      fi
+    done
+  done
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${chosen[@]}"
 }
 
 # need PROGRAM:PACKAGE... - as `want`, but ends the script, in one line, when something is missing.
