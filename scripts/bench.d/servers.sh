@@ -121,7 +121,7 @@ our_token() {
 }
 
 our_service() {
-  curl --silent --insecure --head "$(url ours)/v2/" | sed -n 's/.*service="\([^"]*\)".*/\1/p'
+  curl --silent --insecure --output /dev/null --dump-header - "$(url ours)/v2/" | sed -n 's/.*service="\([^"]*\)".*/\1/p'
 }
 
 # docker-registry 2.8 names keys by libtrust's fingerprint. RS256 is cheaper to verify than our ES256: a generous choice.
