@@ -55,12 +55,12 @@ report() {
   fi
 }
 
-# The last lines of every server that runs, without which a failure in CI is a riddle.
+# The last warnings of every server that runs, without which a failure in CI may be a riddle.
 server_said() {
   local name log
   for name in "${hosts[@]}"; do
     log=$work/$name/log/portcullis
-    [[ ! -s $log ]] || tail -n 3 "$log" | sed "s/^/       | $name portcullis: /"
+    [[ ! -s $log ]] || grep -E 'WARN|ERROR|panicked' "$log" | tail -n 3 | sed "s/^/       | $name portcullis: /" || true
   done
 }
 

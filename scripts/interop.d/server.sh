@@ -26,8 +26,8 @@ first_password_file() {
   grep -Eo "$work/$1/data/[A-Za-z0-9._/-]*password[A-Za-z0-9._-]*" "$work/$1/log/portcullis" | head -n 1
 }
 
-# first_password HOST - the administrator's one-time password; the file says "admin PASSWORD".
-first_password() { awk '{ print $NF }' "$(first_password_file "$1")"; }
+# first_password HOST - the administrator's one-time password, the last word of the file's first line.
+first_password() { awk 'NR == 1 { print $NF }' "$(first_password_file "$1")"; }
 
 # ca_file HOST - the CA, as `portcullis ca export` prints it, in a file.
 ca_file() {

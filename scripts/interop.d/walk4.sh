@@ -54,7 +54,7 @@ container_is_healthy() {
 container_password() {
   local path
   path=$(on container docker logs registry 2>&1 | grep -Eo '/var/lib/portcullis/[A-Za-z0-9._/-]*password[A-Za-z0-9._-]*' | head -n 1)
-  on container docker cp "registry:$path" - | tar -xO | awk '{ print $NF }'
+  on container docker cp "registry:$path" - | tar -xO | awk 'NR == 1 { print $NF }'
 }
 
 container_user_add() {
