@@ -16,6 +16,7 @@ growth() {
   for size in small large; do
     kill "${pid[$size]}"
     wait "${pid[$size]}" || true
+    unset "pid[$size]"
   done
 }
 
