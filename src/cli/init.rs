@@ -6,17 +6,17 @@ use std::sync::Arc;
 use anyhow::bail;
 use serde_json::json;
 
+use super::administrator::Administrator;
 use super::banner;
 use super::context::{Context, block_on};
 use super::data_directory::DataDirectory;
 use super::host_names::{names_to_serve, with_port};
 use super::output::Output;
 use super::password;
-use crate::auth::{AuthSettings, Authenticator, Secret, hash_password};
+use crate::auth::{AuthSettings, Authenticator, Secret};
 use crate::config::Config;
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{NewUser, Users};
 use crate::tls::{Authority, Constraints, ensure_leaf};
 
 #[derive(Debug, clap::Args)]
@@ -33,13 +33,6 @@ pub(super) struct Args {
     /// Let the CA sign for any name: whoever trusts it then trusts it for the whole internet
     #[arg(long)]
     unconstrained: bool,
-}
-
-/// The administrator of a new registry.
-pub(super) struct Administrator {
-    pub(super) name: AccountName,
-    /// The password that was generated.
-    pub(super) password: Option<Secret>,
 }
 
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
@@ -93,25 +86,10 @@ pub(super) async fn initialise(
     ensure_leaf(data.path(), &mut authority, &names)?;
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
     Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
-    let administrator = add_administrator(&metadata, admin, password).await?;
+    let administrator = Administrator::add(&metadata, admin, password).await?;
     metadata.close().await?;
     data.mark_initialised()?;
     Ok(administrator)
-}
-
-async fn add_administrator(
-    metadata: &SqliteMetadata,
-    name: AccountName,
-    password: Option<Secret>,
-) -> anyhow::Result<Administrator> {
-    let generated = password.is_none();
-    let secret = password.unwrap_or_else(Secret::generate);
-    let password_hash = hash_password(&secret);
-    if !metadata.add_user(NewUser { name: name.clone(), password_hash: password_hash.clone(), admin: true }).await? {
-        // A run that was interrupted after this point showed no password yet.
-        metadata.set_password(&name, password_hash).await?;
-    }
-    Ok(Administrator { name, password: generated.then_some(secret) })
 }
 
 /// The part of the configuration that authentication reads.

@@ -3,6 +3,7 @@
 //! A command prints what was asked for on stdout. What failed is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod administrator;
 mod banner;
 mod ca;
 mod cert;

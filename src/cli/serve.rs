@@ -8,11 +8,12 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::administrator::Administrator;
 use super::banner;
 use super::context::Context;
 use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
-use super::init::{Administrator, auth_settings, constraints, initialise};
+use super::init::{auth_settings, constraints, initialise};
 use super::logging;
 use super::output::{self, Output};
 use crate::auth::{Authenticator, Secret};

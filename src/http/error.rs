@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::challenge::Challenge;
-use super::headers::value;
+use super::headers::{uploaded_range, value};
 use crate::registry::{RegistryError, StorageError};
 
 /// The codes of the specification, and the few of Docker's that clients know.
@@ -196,7 +196,7 @@ impl From<RegistryError> for OciError {
             RegistryError::UploadUnknown => Self::new(Code::BlobUploadUnknown, message),
             RegistryError::UploadBusy => Self::too_many(std::time::Duration::from_secs(1), message),
             RegistryError::OffsetMismatch { expected, .. } => Self::bad_range(Code::BlobUploadInvalid, message)
-                .with_header(header::RANGE, value(super::handlers::uploads::range(expected))),
+                .with_header(header::RANGE, value(uploaded_range(expected))),
             RegistryError::LengthMismatch { .. } => Self::new(Code::SizeInvalid, message),
             RegistryError::DigestMismatch { .. } | RegistryError::DigestInvalid(_) => {
                 Self::new(Code::DigestInvalid, message)

@@ -29,6 +29,11 @@ pub(super) fn etag(digest: &Digest) -> HeaderValue {
     value(format!("\"{digest}\""))
 }
 
+/// How far an upload came: `0-<last byte>`; `0-0` where it has none, because clients choke on `0--1`.
+pub(super) fn uploaded_range(length: u64) -> String {
+    format!("0-{}", length.saturating_sub(1))
+}
+
 /// The header's value where it is text and stands there once.
 pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()

@@ -14,7 +14,7 @@ use crate::http::App;
 use crate::http::body;
 use crate::http::error::{Code, OciError};
 use crate::http::extractors::{At, Presented, denied};
-use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, value};
+use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, uploaded_range, value};
 use crate::http::query::Query;
 use crate::registry::{ByteStream, Registry, RegistryError};
 
@@ -176,16 +176,11 @@ fn check_announced_length(app: &App, headers: &HeaderMap, range: Option<ContentR
     }
 }
 
-/// `0-<last byte>`; `0-0` where there is none, because clients choke on `0--1`.
-pub(in crate::http) fn range(length: u64) -> String {
-    format!("0-{}", length.saturating_sub(1))
-}
-
 fn accepted(repository: &RepositoryName, id: UploadId, length: u64, status: StatusCode) -> Response {
     let mut response = status.into_response();
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, value(format!("/v2/{repository}/blobs/uploads/{id}")));
-    headers.insert(header::RANGE, value(range(length)));
+    headers.insert(header::RANGE, value(uploaded_range(length)));
     headers.insert(UPLOAD_UUID, value(id.to_string()));
     response
 }
