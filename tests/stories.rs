@@ -1,0 +1,7 @@
+//! Stories: what people do with the registry, told against the real program over real TLS.
+
+mod support;
+
+mod stories {
+    mod first_start;
+}
