@@ -205,3 +205,7 @@ impl Authenticator {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "authenticator_tests.rs"]
+mod tests;

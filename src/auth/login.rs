@@ -144,16 +144,7 @@ mod tests {
     use super::*;
 
     fn settings() -> AuthSettings {
-        AuthSettings {
-            issuer: "portcullis".to_owned(),
-            service: "portcullis".to_owned(),
-            token_lifetime: Duration::from_mins(5),
-            personal_namespaces: true,
-            password_concurrency: 1,
-            password_queue: 2,
-            password_memory: Duration::from_mins(1),
-            key_rotation: Duration::from_hours(720),
-        }
+        AuthSettings { password_concurrency: 1, password_queue: 2, ..AuthSettings::for_tests() }
     }
 
     fn secret(text: &str) -> Secret {

@@ -238,6 +238,9 @@ impl Uploads for MemoryStore {
     async fn delete_upload(&self, _: UploadId) -> Answer<bool> {
         unreachable!("auth asks for no uploads")
     }
+    async fn upload_exists(&self, _: UploadId) -> Answer<bool> {
+        unreachable!("auth asks for no uploads")
+    }
     async fn stale_uploads(&self, _: i64, _: u32) -> Answer<Vec<UploadId>> {
         unreachable!("auth asks for no uploads")
     }

@@ -49,7 +49,8 @@ pub(super) fn check(password: &Secret, stored: &str) -> Result<Verdict, Unusable
     let params = Params::try_from(&hash).map_err(|_| Unusable)?;
     let is_current_kind = hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
     let affordable = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES && params.p_cost() <= MAX_LANES;
-    if !is_current_kind || !affordable {
+    let is_complete = hash.salt.is_some() && hash.hash.is_some();
+    if !is_current_kind || !affordable || !is_complete {
         return Err(Unusable);
     }
     if hasher().verify_password(password.expose().as_bytes(), &hash).is_err() {

@@ -198,7 +198,7 @@ fn any_users() -> impl Strategy<Value = Vec<UserRecord>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
     #[test]
     fn agrees_with_the_reference(
         users in any_users(),

@@ -30,6 +30,22 @@ impl AuthSettings {
     }
 }
 
+#[cfg(test)]
+impl AuthSettings {
+    pub(super) fn for_tests() -> Self {
+        Self {
+            issuer: "portcullis.test".to_owned(),
+            service: "registry.test:5000".to_owned(),
+            token_lifetime: Duration::from_mins(5),
+            personal_namespaces: true,
+            password_concurrency: 2,
+            password_queue: 64,
+            password_memory: Duration::from_mins(1),
+            key_rotation: Duration::from_hours(720),
+        }
+    }
+}
+
 /// Whole seconds, as far as they fit.
 pub(super) fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)

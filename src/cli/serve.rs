@@ -212,6 +212,8 @@ fn server_options(config: &Config) -> ServerOptions {
         max_connections_per_address: server.max_connections_per_address as usize,
         handshake_timeout: server.handshake_timeout,
         header_timeout: server.header_timeout,
+        max_streams_per_connection: server.max_streams_per_connection,
+        write_stall_timeout: server.idle_timeout,
         drain_timeout: server.drain_timeout,
         ..ServerOptions::new(server.listen)
     }

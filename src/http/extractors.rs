@@ -6,15 +6,14 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::App;
+use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
 use super::error::{Code, OciError};
 use super::origin::origin;
 use super::route::Route;
-use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
+use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope};
 use crate::domain::RepositoryName;
 use crate::domain::digest::InvalidDigest;
 use crate::domain::reference::InvalidReference;
@@ -96,24 +95,13 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
         return Ok(Credential::anonymous());
     };
-    let refused = || unauthorized(parts, app, Vec::new(), None, "the Authorization header is neither Basic nor Bearer");
-    let (scheme, rest) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refused)?;
-    let result = if scheme.eq_ignore_ascii_case("bearer") {
-        app.auth.bearer(rest.trim())
-    } else if scheme.eq_ignore_ascii_case("basic") {
-        let (name, password) = basic(rest.trim()).ok_or_else(refused)?;
-        app.auth.password(&name, &password).await
-    } else {
-        return Err(refused());
+    let presented = value.to_str().map_err(|_| InvalidAuthorization).and_then(Authorization::parse);
+    let result = match presented {
+        Ok(Authorization::Bearer(token)) => app.auth.bearer(token),
+        Ok(Authorization::Basic { name, password }) => app.auth.password(&name, &password).await,
+        Err(error) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
     result.map_err(|error| refuse(parts, app, error))
-}
-
-/// Name and password of Basic credentials; the password may contain colons.
-pub(super) fn basic(encoded: &str) -> Option<(String, Secret)> {
-    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (name, password) = decoded.split_once(':')?;
-    Some((name.to_owned(), Secret::new(password).ok()?))
 }
 
 /// The answer to credentials that do not hold.

@@ -2,6 +2,7 @@
 //!
 //! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
 
+pub mod authorization;
 mod body;
 mod challenge;
 pub mod error;

@@ -20,6 +20,18 @@ impl Registry {
             self.blobs.discard(id).await?;
             dropped += 1;
         }
+        self.drop_orphans(before).await?;
         Ok(dropped)
+    }
+
+    /// What a crash left of uploads that no session stands for.
+    async fn drop_orphans(&self, before: i64) -> Result<(), RegistryError> {
+        for id in self.blobs.staged_before(before).await? {
+            let Some(_lock) = self.sessions.try_acquire(id) else { continue };
+            if !self.metadata.upload_exists(id).await? {
+                self.blobs.discard(id).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -27,12 +27,15 @@ pub use crate::storage::blobs::ByteStream;
 pub use crate::storage::metadata::{Precondition, StoredManifest};
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
 use manifest_cache::ManifestCache;
 use session_locks::SessionLocks;
+
+/// How long an answer about readiness holds.
+const READINESS_AGE: Duration = Duration::from_secs(1);
 
 /// The limits that the operator set.
 #[derive(Clone, Debug)]
@@ -56,17 +59,34 @@ pub struct Registry {
     settings: RegistrySettings,
     manifests: ManifestCache,
     sessions: SessionLocks,
+    readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
 }
 
 impl Registry {
     /// A registry over these stores.
     pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn BlobStore>, settings: RegistrySettings) -> Self {
-        Self { metadata, blobs, settings, manifests: ManifestCache::new(), sessions: SessionLocks::default() }
+        Self {
+            metadata,
+            blobs,
+            settings,
+            manifests: ManifestCache::new(),
+            sessions: SessionLocks::default(),
+            readiness: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// Whether requests can be served: the database answers.
+    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anybody may
+    /// ask this.
     pub async fn ready(&self) -> Result<(), StorageError> {
-        self.metadata.ping().await
+        let mut last = self.readiness.lock().await;
+        if let Some((asked, answer)) = &*last
+            && asked.elapsed() < READINESS_AGE
+        {
+            return answer.clone();
+        }
+        let answer = self.metadata.ping().await;
+        *last = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     /// To be called when another process changed the database: nothing that was read before is served again.

@@ -34,7 +34,6 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 /// HTTP/2 flow control: the usual 64 KiB throttle uploads over any distance.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 32 << 20;
-const MAX_STREAMS: u32 = 250;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -70,7 +69,7 @@ impl Connections {
         Self {
             router,
             acceptor: TlsAcceptor::from(tls),
-            http: http_settings(options.header_timeout),
+            http: http_settings(options),
             handshake_timeout: options.handshake_timeout,
             header_timeout: options.header_timeout,
             write_stall_timeout: options.write_stall_timeout,
@@ -172,14 +171,14 @@ async fn greeting(stream: &TcpStream) -> Greeting {
     }
 }
 
-fn http_settings(header_timeout: Duration) -> Builder<TokioExecutor> {
+fn http_settings(options: &ServerOptions) -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HTTP1_BUFFER);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_buf_size(HTTP1_BUFFER);
     http.http2()
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(options.max_streams_per_connection)
         .max_header_list_size(MAX_HEADER_LIST)
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);

@@ -15,6 +15,8 @@ pub struct ServerOptions {
     /// Connections that have not sent a first request yet. Beyond it the oldest of them is closed, so that half-open
     /// connections never keep out one that goes on.
     pub max_pending_connections: usize,
+    /// Requests under way at once on one HTTP/2 connection.
+    pub max_streams_per_connection: u32,
     /// From accepting a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
     /// For the header of a request, and for the first request of a connection to arrive at all. An idle HTTP/1
@@ -35,6 +37,7 @@ impl ServerOptions {
             max_connections: 4096,
             max_connections_per_address: 1024,
             max_pending_connections: 1024,
+            max_streams_per_connection: 128,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             write_stall_timeout: Duration::from_mins(1),

@@ -194,14 +194,14 @@ async fn removing_is_idempotent(store: &dyn BlobStore) {
 }
 
 async fn sessions_do_not_meet(store: &dyn BlobStore) {
-    let pushes = (0..32_u64).map(|number| async move {
+    let sessions = (0..32_u64).map(|number| async move {
         // Half of them push the same.
         let content = content(300_000, if number % 2 == 0 { 17 } else { number + 1_000 });
         let (digest, key) = push(store, &content).await.expect("pushed");
         assert_eq!(digest, sha256(&content));
         assert!(drain(store.read(&key, 0..300_000).await.expect("opened")).await.expect("read") == content);
     });
-    join_all(pushes).await;
+    join_all(sessions).await;
     // A session whose client stalls holds up nobody.
     let stall = content(2_000_000, 18);
     let slow = (0..600).map(|_| store.append(fresh(), stalled(&stall.slice(..70_000), 50_000), false));

@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 use portcullis::domain::Digest;
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::BlobStore;
 use portcullis::storage::blobs::disk::DiskBlobStore;
 
-use crate::support::{body, content, disk, drain, empty, fresh, push, sha256};
+use crate::support::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
 
 fn published(root: &Path, digest: &Digest) -> PathBuf {
     root.join("blobs").join(digest.algorithm().as_str()).join(&digest.hex()[..2]).join(digest.hex())
@@ -93,41 +93,19 @@ async fn the_floor_refuses_before_a_byte_is_written() {
     assert_eq!(store.free_space().await.expect("known"), Some(0));
 }
 
-/// A file system of its own, in memory, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// `None` where mounting is not allowed: then there is nothing to test with.
-    fn mount(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let options = format!("size={size}");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "portcullis-test"]).arg(folder.path());
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_leaves_what_was_there_and_takes_more_when_there_is_room() {
     let Some(small) = SmallDisk::mount("8m") else { return };
-    let store = disk(small.0.path());
+    let store = disk(small.path());
     let first = content(2_000_000, 6);
     let staged = store.append(fresh(), body(&first, 50_000), true).await.expect("appended").staged;
-    let file = small.0.path().join("uploads").join(staged.upload.to_string());
-    // Past what the file system has: its own error, not the floor's, may come first.
-    let filler = small.0.path().join("filler");
+    let file = small.path().join("uploads").join(staged.upload.to_string());
+    let filler = small.path().join("filler");
     fs::write(&filler, content(4_000_000, 7)).expect("written");
     let full = store.append(staged.clone(), body(&content(20_000_000, 8), 50_000), false).await;
     assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
     assert_eq!(fs::metadata(&file).expect("there").len(), 2_000_000);
     fs::remove_file(filler).expect("removed");
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let rest = content(1_000_000, 9);
     let whole = store.append(staged, body(&rest, 50_000), false).await.expect("appended").staged;
     let digest = whole.hasher.clone().finish();
@@ -140,9 +118,33 @@ async fn a_full_disk_leaves_what_was_there_and_takes_more_when_there_is_room() {
 #[tokio::test]
 async fn a_full_disk_fails_one_upload_in_the_middle_of_another() {
     let Some(small) = SmallDisk::mount("8m") else { return };
-    let store = disk(small.0.path());
+    let store = disk(small.path());
     let (one, other) = (content(3_000_000, 10), content(20_000_000, 11));
     let (pushed, full) = tokio::join!(push(&store, &one), store.append(fresh(), body(&other, 50_000), true));
     assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
     assert!(pushed.is_ok() || matches!(pushed, Err(StorageError::Full(_))), "{pushed:?}");
+}
+
+/// A dropped request's write may still wait for a thread or a lock when the next request begins, and even when it has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_comes_late_touches_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let (first, lost, second) = (content(1_000, 12), content(70_000, 13), content(150_000, 14));
+    for round in 0..20_u64 {
+        let kept = store.append(fresh(), body(&first, 100), false).await.expect("appended").staged;
+        let held = fs::File::open(folder.path().join("uploads").join(kept.upload.to_string())).expect("there");
+        held.lock().expect("locked");
+        let append = store.append(kept.clone(), stalled(&lost, 70_000), false);
+        assert!(tokio::time::timeout(Duration::from_millis(3 + round % 5), append).await.is_err());
+        drop(held);
+        let staged = store.append(kept, body(&second, 150_000), false).await.expect("appended").staged;
+        let digest = sha256(&[first.clone(), second.clone()].concat());
+        assert_eq!(staged.hasher.clone().finish(), digest);
+        let key = store.publish(&staged, &digest).await.expect("published");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let read = drain(store.read(&key, 0..151_000).await.expect("opened")).await.expect("read");
+        assert_eq!(sha256(&read), digest);
+        store.remove(&key).await.expect("removed");
+    }
 }

@@ -1,5 +1,5 @@
 //! What every storage backend must do, sentence by sentence of the contracts in `portcullis::storage`; beside it what is
-//! particular to the disk and to SQLite, and that nothing acknowledged is lost to kill -9.
+//! particular to the disk and to `SQLite`, and that nothing acknowledged is lost to kill -9.
 
 mod blobs;
 mod crash;

@@ -1,4 +1,4 @@
-//! What is particular to SQLite: the file, other processes, groups of writes, damage.
+//! What is particular to `SQLite`: the file, other processes, groups of writes, damage.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::metadata::{blob, manifest};
-use crate::support::{name, sha256, sqlite};
+use crate::support::{SmallDisk, name, sha256, sqlite};
 
 /// A second connection, as another process would have.
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -64,7 +64,12 @@ async fn a_newer_database_is_refused() {
     )
     .await;
     let error = SqliteMetadata::open(&folder.path().join("metadata.db")).await.err().expect("refused").to_string();
-    assert!(error.contains("metadata.db: a newer version") && error.contains("9999"), "{error}");
+    assert!(
+        error.contains("metadata.db: a newer version")
+            && error.contains("start that version")
+            && error.contains("9999"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -179,9 +184,36 @@ async fn another_process_that_writes_is_waited_for() {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("begun");
     sqlx::query("UPDATE meta SET policy_version = policy_version + 1").execute(&mut other).await.expect("updated");
     let before = store.policy_version().await.expect("reads do not wait");
-    let mut write = Box::pin(store.link_blob(&name("a"), blob(1, 1), None));
+    let repository = name("a");
+    let mut write = Box::pin(store.link_blob(&repository, blob(1, 1), None));
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut write).await.is_err(), "it waits");
     sqlx::query("COMMIT").execute(&mut other).await.expect("committed");
     write.await.expect("linked");
     assert_eq!(store.policy_version().await.expect("read"), before + 1, "and sees what the other one did");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_got_over() {
+    let Some(small) = SmallDisk::mount("4m") else { return };
+    let store = sqlite(small.path()).await;
+    let repository = name("full");
+    store.put_manifest(&repository, manifest("first", &["first"])).await.expect("put");
+    let filler = small.path().join("filler");
+    let _ = fs::write(&filler, vec![1; 8 << 20]);
+    let mut acknowledged = Vec::new();
+    let full = loop {
+        let text = format!("{:60000}", acknowledged.len());
+        match store.put_manifest(&repository, manifest(&text, &[])).await {
+            Ok(_) => acknowledged.push(text),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, StorageError::Full(_)), "{full:?}");
+    assert!(store.manifest(&repository, &sha256(b"first")).await.expect("reads go on").is_some());
+    fs::remove_file(&filler).expect("removed");
+    store.put_manifest(&repository, manifest("last", &["last"])).await.expect("there is room again");
+    for text in acknowledged {
+        assert!(store.manifest(&repository, &sha256(text.as_bytes())).await.expect("read").is_some());
+    }
+    store.close().await.expect("closed");
 }

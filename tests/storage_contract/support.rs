@@ -1,6 +1,7 @@
 //! Contents, bodies and names to test with.
 
 use std::path::Path;
+use std::process::Command;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -81,4 +82,33 @@ pub(crate) fn disk(root: &Path) -> DiskBlobStore {
 
 pub(crate) async fn sqlite(root: &Path) -> SqliteMetadata {
     SqliteMetadata::open(&root.join("metadata.db")).await.expect("the database opens")
+}
+
+/// A file system of its own, in memory, unmounted when dropped.
+pub(crate) struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` where mounting is not allowed: then there is nothing to test with.
+    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+    pub(crate) fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = format!("size={size}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "portcullis-test"]).arg(folder.path());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("left out: a test with a full disk needs the right to mount one");
+        }
+        mounted.then_some(Self(folder))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
 }

@@ -30,7 +30,7 @@ pub struct Server {
     pub handshake_timeout: Duration,
     /// From the first byte of a request to the end of its header.
     pub header_timeout: Duration,
-    /// How long a transfer may stand still, and a connection wait for its next request.
+    /// How long a transfer may stand still.
     pub idle_timeout: Duration,
     /// How long transfers may go on after SIGTERM.
     pub drain_timeout: Duration,

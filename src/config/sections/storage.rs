@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{
     ByteSize,
-    duration::{days, hours, minutes},
+    duration::{days, hours},
     reader::Keys,
 };
 
@@ -15,8 +15,6 @@ pub struct Storage {
     pub min_free_space: ByteSize,
     /// How long an upload may rest before it is thrown away.
     pub upload_expiry: Duration,
-    /// How long a blob is kept that no manifest refers to.
-    pub blob_lease: Duration,
 }
 
 impl Storage {
@@ -25,7 +23,6 @@ impl Storage {
         Self {
             min_free_space: keys.within("min_free_space", ByteSize::mib(256), none..=huge),
             upload_expiry: keys.within("upload_expiry", hours(24), hours(1)..=days(30)),
-            blob_lease: keys.within("blob_lease", hours(24), minutes(10)..=days(30)),
         }
     }
 }

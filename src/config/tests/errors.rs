@@ -61,7 +61,6 @@ fn bounds_are_told() {
         ("[limits]\ntags_per_push = 9", "between 10 and 1000"),
         ("[limits]\nblob_size = \"1B\"", "\"none\""),
         ("[limits]\nmanifest_size = \"1GiB\"", "\"64MiB\""),
-        ("[storage]\nblob_lease = \"1m\"", "\"10m\""),
         ("[log]\nlevel = \"inof\"", "\"inof\" is not a level"),
         ("[log]\nlevel = \"info,portcullis=loud\"", "\"portcullis=loud\" is not a level"),
         // The filter's own parser panics on this one.

@@ -18,7 +18,6 @@ fn without_anything_the_defaults_are_in_force() {
     assert_eq!((config.auth.password_concurrency, config.auth.password_queue), (2, 64));
     assert_eq!(config.limits.manifest_size.bytes(), 4 << 20);
     assert_eq!((config.limits.page_size, config.limits.blob_size), (1000, None));
-    assert_eq!(config.storage.blob_lease.as_secs(), 86_400);
     assert!(config.delete.enabled && config.auth.personal_namespaces);
     assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Auto));
     assert_eq!(loaded.file, None);

@@ -10,9 +10,10 @@ use serde_json::json;
 
 use crate::auth::{CredentialError, Principal, Scope, Secret};
 use crate::http::App;
+use crate::http::authorization::Authorization;
 use crate::http::body;
 use crate::http::error::{Code, OciError};
-use crate::http::extractors::{basic, refuse};
+use crate::http::extractors::refuse;
 use crate::http::headers::text;
 use crate::http::query::Query;
 
@@ -23,14 +24,11 @@ const FORM_LIMIT: u64 = 64 * 1024;
 pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
     let query = Query::parse(parts.uri.query());
     let scopes = Scope::parse_all(query.all("scope"));
-    let Some(authorization) = text(&parts.headers, header::AUTHORIZATION) else {
+    if !parts.headers.contains_key(header::AUTHORIZATION) {
         return respond(&app, &Principal::Anonymous, &scopes);
-    };
-    let credentials = authorization
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .and_then(|(_, encoded)| basic(encoded.trim()));
-    let Some((name, password)) = credentials else {
+    }
+    let authorization = text(&parts.headers, header::AUTHORIZATION).unwrap_or_default();
+    let Ok(Authorization::Basic { name, password }) = Authorization::parse(authorization) else {
         return Err(OciError::new(Code::Unauthorized, "the token endpoint takes Basic credentials")
             .with_header(header::WWW_AUTHENTICATE, basic_challenge(&app)));
     };

@@ -70,6 +70,10 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Drops the session's content. Dropping what is not there is no error.
     async fn discard(&self, upload: UploadId) -> Result<(), StorageError>;
 
+    /// Sessions whose staging area was last written to before `before` (seconds since the Unix epoch): what a crash left behind is
+    /// among them. For the background, not for requests.
+    async fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError>;
+
     /// The bytes of `range` (half-open, within the blob's length). The first chunk has been read when this returns, so that a
     /// missing or short content is an error here and not in the middle of a response: [`StorageError::Damaged`].
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError>;

@@ -50,6 +50,9 @@ pub trait Uploads {
     /// Ends the session. `false` where it is gone.
     async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError>;
 
+    /// Whether there is a session of this name, whoever's it is.
+    async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError>;
+
     /// Up to `limit` sessions without progress since `before`.
     async fn stale_uploads(&self, before: i64, limit: u32) -> Result<Vec<UploadId>, StorageError>;
 }

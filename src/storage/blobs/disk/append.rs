@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::buffer::{Buffer, BufferPool};
+use super::caller::Waiting;
 use super::staging::StagedFile;
 use super::{Parts, blocking, joined};
 use crate::storage::StorageError;
@@ -47,30 +48,46 @@ pub(super) async fn append(
 struct Receiver {
     pool: BufferPool,
     buffer: Option<Buffer>,
+    /// Whether anything has been written.
+    started: bool,
     writing: Writing,
     /// The bytes written since the last sync began.
     unsynced: u64,
     sync: Option<JoinHandle<io::Result<()>>>,
+    /// Dropped with this: then no write begins any more.
+    waiting: Waiting,
 }
 
 /// Where the file is.
 enum Writing {
-    Idle(StagedFile),
-    Busy(JoinHandle<Result<StagedFile, StorageError>>),
+    Idle(Box<StagedFile>),
+    Busy(JoinHandle<Result<Box<StagedFile>, StorageError>>),
     /// After an error.
     Failed,
 }
 
 impl Receiver {
     fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
-        let writing = Writing::Idle(StagedFile::new(parts, staged));
-        Self { pool: parts.received.clone(), buffer: None, writing, unsynced: 0, sync: None }
+        let waiting = Waiting::new();
+        let file = Box::new(StagedFile::new(parts, staged, waiting.caller()));
+        Self {
+            pool: parts.received.clone(),
+            buffer: None,
+            started: false,
+            writing: Writing::Idle(file),
+            unsynced: 0,
+            sync: None,
+            waiting,
+        }
     }
 
     async fn receive(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
-            let buffer = self.buffer.get_or_insert_with(|| self.pool.take_small());
+            // Small bodies cost little memory: only what goes on after a small buffer gets a large one.
+            let started = self.started;
+            let buffer =
+                self.buffer.get_or_insert_with(|| if started { self.pool.take() } else { self.pool.take_small() });
             let taken = buffer.fill(rest);
             rest = &rest[taken..];
             if buffer.is_full() {
@@ -83,7 +100,8 @@ impl Receiver {
     /// Hands the buffer to a blocking thread and goes on with an empty one.
     async fn write(&mut self) -> Result<(), StorageError> {
         let mut file = self.file().await?;
-        let Some(buffer) = self.buffer.replace(self.pool.take()) else { return Ok(()) };
+        let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        self.started = true;
         self.unsynced += buffer.as_ref().len() as u64;
         if self.unsynced >= UNSYNCED {
             self.sync_beside(&file).await?;
@@ -99,17 +117,19 @@ impl Receiver {
         let mut file = self.file().await?;
         self.synced(&file).await?;
         let rest = self.buffer.take();
-        blocking(move || {
+        let finished = blocking(move || {
             if let Some(rest) = rest {
                 file.write(rest.as_ref())?;
             }
             file.finish(durable)
         })
-        .await
+        .await;
+        drop(self.waiting);
+        finished
     }
 
     /// The file, once what is being written to it is written.
-    async fn file(&mut self) -> Result<StagedFile, StorageError> {
+    async fn file(&mut self) -> Result<Box<StagedFile>, StorageError> {
         match std::mem::replace(&mut self.writing, Writing::Failed) {
             Writing::Idle(file) => Ok(file),
             Writing::Busy(task) => joined(task.await),

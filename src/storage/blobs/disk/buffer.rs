@@ -52,7 +52,12 @@ impl BufferPool {
 
     /// A small buffer.
     pub(super) fn take_small(&self) -> Buffer {
-        Buffer { bytes: vec![0; self.0.small].into_boxed_slice(), filled: 0, home: None }
+        self.take_exact(self.0.small)
+    }
+
+    /// A buffer of `length` bytes, at most a small one.
+    pub(super) fn take_exact(&self, length: usize) -> Buffer {
+        Buffer { bytes: vec![0; length.min(self.0.small)].into_boxed_slice(), filled: 0, home: None }
     }
 }
 

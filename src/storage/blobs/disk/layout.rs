@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Algorithm, Digest, UploadId};
@@ -21,16 +21,16 @@ impl Layout {
         let layout = Self { blobs: root.join("blobs"), uploads: root.join("uploads") };
         create_directories(root)?;
         create_directories(&layout.uploads)?;
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let parent = layout.blobs.join(algorithm.as_str());
-            create_directories(&parent)?;
-            for shard in 0..=u8::MAX {
-                create_directory(&parent.join(format!("{shard:02x}")))?;
-            }
-            sync_directory(&parent)?;
+        let common = layout.blobs.join(Algorithm::Sha256.as_str());
+        create_directories(&common)?;
+        for shard in 0..=u8::MAX {
+            create_directory(&common.join(format!("{shard:02x}")))?;
         }
-        sync_directory(&layout.blobs)?;
-        sync_directory(root)?;
+        // The shards of this one, which is rare, are made when they are needed.
+        create_directories(&layout.blobs.join(Algorithm::Sha512.as_str()))?;
+        for directory in [&common, &layout.blobs, root] {
+            sync_directory(directory)?;
+        }
         Ok(layout)
     }
 
@@ -42,6 +42,23 @@ impl Layout {
     /// The directory of all staging areas.
     pub(super) fn uploads(&self) -> &Path {
         &self.uploads
+    }
+
+    /// The sessions whose staging area was last written to before `before`, in seconds since the Unix epoch.
+    pub(super) fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError> {
+        let failed = |error| StorageError::io(format!("reading {}", self.uploads.display()), error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.uploads).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(upload) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            match entry.metadata() {
+                Ok(metadata) if metadata.mtime() < before => found.push(upload),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(found)
     }
 
     /// Where the content of `digest` is published, and under which key.
@@ -63,11 +80,21 @@ impl Layout {
     }
 }
 
-/// Creates the directory `path` lies in anew, should somebody have removed it.
-pub(super) fn restore_parent(path: &Path) -> Result<(), StorageError> {
+/// Creates the directory that `path` lies in.
+pub(super) fn create_parent(path: &Path) -> Result<(), StorageError> {
     let Some(parent) = path.parent() else { return Ok(()) };
     create_directories(parent)?;
     parent.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes the name of a published file durable, and that of its shard where it may be a new one.
+pub(super) fn sync_name(path: &Path, digest: &Digest) -> Result<(), StorageError> {
+    let Some(shard) = path.parent() else { return Ok(()) };
+    sync_directory(shard)?;
+    match shard.parent() {
+        Some(parent) if digest.algorithm() != Algorithm::Sha256 => sync_directory(parent),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the names in a directory durable.

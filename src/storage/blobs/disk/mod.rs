@@ -5,6 +5,7 @@
 
 mod append;
 mod buffer;
+mod caller;
 mod layout;
 mod publish;
 mod read;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::buffer::BufferPool;
+use self::caller::Waiting;
 use self::layout::Layout;
 use self::space::FreeSpace;
 use super::{Appended, BlobKey, BlobStore, ByteStream, Staged};
@@ -37,7 +39,7 @@ struct Parts {
 
 impl DiskBlobStore {
     /// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
-    /// has less than `min_free_space` bytes free.
+    /// has less than `min_free_space` bytes free (0: until it is full).
     pub fn open(root: &Path, min_free_space: u64) -> Result<Self, StorageError> {
         Ok(Self(Arc::new(Parts {
             layout: Layout::create(root)?,
@@ -55,18 +57,31 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError> {
-        let (parts, upload, length) = (Arc::clone(&self.0), staged.upload, staged.length);
-        blocking(move || staging::rehash(&parts.layout.upload(upload), length, algorithm)).await
+        let (path, length) = (self.0.layout.upload(staged.upload), staged.length);
+        let waiting = Waiting::new();
+        let caller = waiting.caller();
+        let digest = blocking(move || staging::rehash(&path, length, algorithm, &caller)).await;
+        drop(waiting);
+        digest
     }
 
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError> {
         let (parts, upload, length, digest) = (Arc::clone(&self.0), staged.upload, staged.length, digest.clone());
-        blocking(move || publish::publish(&parts.layout, upload, length, &digest)).await
+        let waiting = Waiting::new();
+        let caller = waiting.caller();
+        let key = blocking(move || publish::publish(&parts.layout, upload, length, &digest, &caller)).await;
+        drop(waiting);
+        key
     }
 
     async fn discard(&self, upload: UploadId) -> Result<(), StorageError> {
         let path = self.0.layout.upload(upload);
         blocking(move || layout::remove(&path)).await
+    }
+
+    async fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError> {
+        let parts = Arc::clone(&self.0);
+        blocking(move || parts.layout.staged_before(before)).await
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {

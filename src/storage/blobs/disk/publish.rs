@@ -7,7 +7,8 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::layout::{self, Layout, failed, sync_directory};
+use super::caller::Caller;
+use super::layout::{self, Layout, failed, sync_name};
 use super::staging;
 use crate::domain::{Digest, UploadId};
 use crate::storage::StorageError;
@@ -19,13 +20,14 @@ pub(super) fn publish(
     upload: UploadId,
     length: u64,
     digest: &Digest,
+    caller: &Caller,
 ) -> Result<BlobKey, StorageError> {
     let (key, published) = layout.published(digest);
     let staged = layout.upload(upload);
-    let file = match staging::open(&staged, length) {
+    let file = match staging::open(&staged, length, caller) {
         // An earlier try got this far before its row was stored.
         Err(StorageError::Damaged(_)) if already_moved(&staged, &published, length)? => {
-            sync_parent(&published)?;
+            sync_name(&published, digest)?;
             return Ok(key);
         }
         opened => opened?,
@@ -39,7 +41,7 @@ pub(super) fn publish(
     // Open, and so locked, until here: nothing else wrote to it since it was synced.
     drop(file);
     // Also where the content was there already: whoever published it may not have come to this point yet.
-    sync_parent(&published)?;
+    sync_name(&published, digest)?;
     Ok(key)
 }
 
@@ -51,7 +53,7 @@ fn already_moved(staged: &Path, published: &Path, length: u64) -> Result<bool, S
 fn name(staged: &Path, published: &Path, length: u64) -> Result<(), StorageError> {
     match move_to_new(staged, published) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            layout::restore_parent(published)?;
+            layout::create_parent(published)?;
             move_to_new(staged, published)
         }
         moved => moved,
@@ -77,8 +79,4 @@ fn move_to_new(from: &Path, to: &Path) -> io::Result<()> {
         Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
         renamed => Ok(renamed?),
     }
-}
-
-fn sync_parent(path: &Path) -> Result<(), StorageError> {
-    path.parent().map_or(Ok(()), sync_directory)
 }

@@ -115,8 +115,10 @@ impl Reader {
     }
 
     fn buffer(&self) -> Buffer {
-        let small = self.range.end - self.range.start <= SMALL_CHUNK as u64;
-        if small { self.pool.take_small() } else { self.pool.take() }
+        match usize::try_from(self.range.end - self.range.start) {
+            Ok(left) if left <= SMALL_CHUNK => self.pool.take_exact(left),
+            _ => self.pool.take(),
+        }
     }
 
     fn chunk(&mut self, mut buffer: Buffer, length: usize) -> Bytes {

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Parts;
+use super::caller::Caller;
 use super::layout::{failed, sync_directory};
 use crate::domain::{Algorithm, Digest, Hasher};
 use crate::storage::StorageError;
@@ -19,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The content of a session while bytes are appended.
 pub(super) struct StagedFile {
     parts: Arc<Parts>,
+    caller: Caller,
     path: PathBuf,
     /// The length before this append: what a failed one leaves behind.
     start: u64,
@@ -28,9 +30,9 @@ pub(super) struct StagedFile {
 
 impl StagedFile {
     /// Touches no file yet.
-    pub(super) fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
+    pub(super) fn new(parts: &Arc<Parts>, staged: Staged, caller: Caller) -> Self {
         let path = parts.layout.upload(staged.upload);
-        Self { parts: Arc::clone(parts), path, start: staged.length, staged, file: None }
+        Self { parts: Arc::clone(parts), caller, path, start: staged.length, staged, file: None }
     }
 
     /// Writes and hashes. After an error the file has its former length again.
@@ -85,7 +87,7 @@ impl StagedFile {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = open(&self.path, self.start)?;
+        let file = open(&self.path, self.start, &self.caller)?;
         Ok(Arc::clone(self.file.insert(Arc::new(file))))
     }
 
@@ -96,16 +98,13 @@ impl StagedFile {
     }
 }
 
-/// The file with exactly its first `length` bytes, created where these are none. Nobody else writes to it: a write of an
-/// append that was dropped holds the lock until it is done.
-pub(super) fn open(path: &Path, length: u64) -> Result<File, StorageError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(length == 0).mode(0o600);
-    let file = match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(short(path, 0, length)),
-        opened => opened.map_err(|error| failed("opening", path, error))?,
-    };
-    lock(&file, path)?;
+/// The file with exactly its first `length` bytes, created where these are none. Nobody else writes to it: a write that goes
+/// on though its caller is gone holds the lock until it is done, and one that has not begun by then never does.
+pub(super) fn open(path: &Path, length: u64, caller: &Caller) -> Result<File, StorageError> {
+    let file = open_locked(path, length)?;
+    if caller.is_gone() {
+        return Err(StorageError::BrokenBody("the request was dropped".to_owned()));
+    }
     let present = file.metadata().map_err(|error| failed("looking at", path, error))?.len();
     if present < length {
         return Err(short(path, present, length));
@@ -114,6 +113,24 @@ pub(super) fn open(path: &Path, length: u64) -> Result<File, StorageError> {
         file.set_len(length).map_err(|error| failed("truncating", path, error))?;
     }
     Ok(file)
+}
+
+/// The file that has the name once the lock is held: meanwhile it may have been published or dropped.
+fn open_locked(path: &Path, length: u64) -> Result<File, StorageError> {
+    loop {
+        let opened = OpenOptions::new().read(true).write(true).create(length == 0).mode(0o600).open(path);
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(short(path, 0, length)),
+            opened => opened.map_err(|error| failed("opening", path, error))?,
+        };
+        lock(&file, path)?;
+        let locked = file.metadata().map_err(|error| failed("looking at", path, error))?;
+        match fs::metadata(path) {
+            Ok(named) if (named.dev(), named.ino()) == (locked.dev(), locked.ino()) => return Ok(file),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("looking at", path, error)),
+            _ => {}
+        }
+    }
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), StorageError> {
@@ -135,10 +152,10 @@ fn short(path: &Path, present: u64, length: u64) -> StorageError {
 }
 
 /// The digest of the first `length` bytes, read back.
-pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm) -> Result<Digest, StorageError> {
+pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm, caller: &Caller) -> Result<Digest, StorageError> {
     let mut hasher = Hasher::new(algorithm);
     if length > 0 {
-        let file = open(path, length)?;
+        let file = open(path, length, caller)?;
         let mut buffer = vec![0; 256 * 1024];
         let mut offset = 0;
         while offset < length {

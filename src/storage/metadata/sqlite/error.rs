@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::storage::StorageError;
 
-/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>) that mean something of their own here.
+/// `SQLite`'s primary result codes (<https://www.sqlite.org/rescode.html>) that mean something of their own here.
 mod code {
     pub(super) const BUSY: i32 = 5;
     pub(super) const CORRUPT: i32 = 11;

@@ -1,8 +1,8 @@
-//! The metadata store in one SQLite file: for one node, without another service to run.
+//! The metadata store in one `SQLite` file: for one node, without another service to run.
 //!
 //! All writes of this process go through one task ([`writer`]) that commits them in groups; reads come from a small pool of
 //! connections beside it and never wait for a write. Another process (the command line) may write to the same file.
-//! The SQL is plain enough to serve PostgreSQL later, except for `json_each`, which carries lists.
+//! The SQL is plain enough to serve `PostgreSQL` later, except for `json_each`, which carries lists.
 
 mod error;
 mod grants;
@@ -29,7 +29,7 @@ use self::writer::Writer;
 use super::Metadata;
 use crate::storage::StorageError;
 
-/// The metadata store in a SQLite file. Made by [`SqliteMetadata::open`], ended by [`SqliteMetadata::close`].
+/// The metadata store in a `SQLite` file. Made by [`SqliteMetadata::open`], ended by [`SqliteMetadata::close`].
 pub struct SqliteMetadata {
     readers: SqlitePool,
     writer: Writer,

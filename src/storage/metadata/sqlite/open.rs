@@ -44,8 +44,8 @@ impl SqliteMetadata {
             .busy_timeout(PATIENCE)
             .pragma("journal_size_limit", LOG_LIMIT)
             .statement_cache_capacity(STATEMENT_CACHE);
-        let mut connection = connect(&options).await?;
-        migrate(path, &mut connection).await?;
+        let mut connection = connect(&options).await.map_err(|error| at(path, error))?;
+        migrate(&mut connection).await.map_err(|error| at(path, error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
@@ -56,7 +56,7 @@ impl SqliteMetadata {
     }
 }
 
-/// SQLite would create the file with the umask's permissions; its log files take after it.
+/// `SQLite` would create the file with the umask's permissions; its log files take after it.
 fn create_private(path: &Path) -> Result<(), StorageError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -66,7 +66,7 @@ fn create_private(path: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// Two processes that create the database at once are in each other's way in a manner that SQLite does not wait for.
+/// Two processes that create the database at once are in each other's way in a manner that `SQLite` does not wait for.
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StorageError> {
     let mut attempts = 0;
     loop {
@@ -81,23 +81,35 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, Sto
 }
 
 /// In one transaction that excludes other processes: the schema is there as a whole or not at all.
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StorageError> {
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| migration_error(path, error))?;
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(migration_error)?;
     sqlx::query(policy::BEGIN).bind(Uuid::new_v4().to_string()).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-fn migration_error(path: &Path, error: MigrateError) -> StorageError {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+/// Says which file it is, and what to do.
+fn at(path: &Path, error: StorageError) -> StorageError {
     let path = path.display();
+    match error {
+        StorageError::Damaged(what) => StorageError::Damaged(format!("{path}: {what}; restore it from a backup")),
+        StorageError::Full(what) => StorageError::Full(format!("{path}: {what}")),
+        StorageError::Failed { context, source } => {
+            StorageError::Failed { context: format!("opening {path}: {context}"), source }
+        }
+        StorageError::BrokenBody(_) => error,
+    }
+}
+
+fn migration_error(error: MigrateError) -> StorageError {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let context = match &error {
         MigrateError::VersionMissing(found) => format!(
-            "opening the metadata database {path}: a newer version of this program wrote it (schema {found}, this one knows up \
+            "a newer version of this program wrote it (schema {found}, this one knows up \
              to {known}); start that version, or restore a backup made before the upgrade"
         ),
-        _ => format!("bringing the metadata database {path} up to schema {known}"),
+        _ => format!("bringing the metadata database up to schema {known}"),
     };
     StorageError::Failed { context, source: Arc::new(error) }
 }

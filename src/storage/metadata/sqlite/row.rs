@@ -30,7 +30,7 @@ pub(super) fn stored(length: u64) -> Result<i64, StorageError> {
 
 /// A list for a statement's `json_each`.
 pub(super) fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
-    serde_json::Value::from_iter(values.into_iter().map(|value| value.to_string())).to_string()
+    values.into_iter().map(|value| value.to_string()).collect::<serde_json::Value>().to_string()
 }
 
 fn damaged(column: &str, error: &dyn Display) -> StorageError {

@@ -13,6 +13,7 @@ statements! {
     CREATE = "INSERT INTO uploads (id, repository, subject, algorithm, length, updated_at, hash_state)
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     FIND = "SELECT algorithm, length, hash_state, updated_at FROM uploads WHERE id = $1 AND repository = $2 AND subject = $3";
+    EXISTS = "SELECT 1 FROM uploads WHERE id = $1";
     SAVE = "UPDATE uploads SET algorithm = $2, length = $3, hash_state = $4, updated_at = $5 WHERE id = $1";
     DELETE = "DELETE FROM uploads WHERE id = $1";
     STALE = "SELECT id FROM uploads WHERE updated_at < $1 ORDER BY updated_at LIMIT $2";
@@ -88,6 +89,10 @@ impl Uploads for SqliteMetadata {
 
     async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError> {
         self.write(move |connection| Box::pin(delete(connection, id))).await
+    }
+
+    async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError> {
+        Ok(sqlx::query(EXISTS).bind(id.to_string()).fetch_optional(&self.readers).await?.is_some())
     }
 
     async fn stale_uploads(&self, before: i64, limit: u32) -> Result<Vec<UploadId>, StorageError> {

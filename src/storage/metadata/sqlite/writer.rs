@@ -95,30 +95,35 @@ async fn write_group(connection: &mut SqliteConnection, mut group: VecDeque<Box<
         tracing::error!(%error, operations = answers.len() + group.len(), "writes to the metadata database failed");
         // SQLite may have rolled back by itself (disk full, input/output error): then there is nothing left to roll back.
         let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
-        group.into_iter().for_each(|operation| operation.refuse(error.clone()));
+        for operation in group {
+            operation.refuse(error.clone());
+        }
     }
-    answers.into_iter().for_each(|answer| answer(committed.clone()));
+    for answer in answers {
+        answer(committed.clone());
+    }
 }
 
-/// Plain statements and not sqlx's `Transaction`, whose count of depth goes wrong where SQLite rolls back by itself.
+/// Plain statements and not sqlx's `Transaction`, whose count of depth goes wrong where `SQLite` rolls back by itself.
 async fn commit_group(
     connection: &mut SqliteConnection,
     group: &mut VecDeque<Box<dyn Operation>>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StorageError> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    while !group.is_empty() {
-        sqlx::query("SAVEPOINT operation").execute(&mut *connection).await?;
-        let Some(operation) = group.pop_front() else { break };
+    // Each round trip to the connection's thread costs as much as a small statement: hence several statements in one.
+    sqlx::raw_sql("BEGIN IMMEDIATE; SAVEPOINT operation").execute(&mut *connection).await?;
+    while let Some(operation) = group.pop_front() {
         let Ran { error, answer } = operation.run(connection).await;
         answers.push(answer);
         if let Some(error) = error {
             // Where this fails, SQLite has rolled back everything because of this very error.
-            sqlx::query("ROLLBACK TO operation").execute(&mut *connection).await.map_err(|_| error)?;
+            sqlx::raw_sql("ROLLBACK TO operation").execute(&mut *connection).await.map_err(|_| error)?;
         }
-        sqlx::query("RELEASE operation").execute(&mut *connection).await?;
+        if !group.is_empty() {
+            sqlx::raw_sql("RELEASE operation; SAVEPOINT operation").execute(&mut *connection).await?;
+        }
     }
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
     Ok(())
 }
 
