@@ -4,4 +4,5 @@ mod support;
 
 mod stories {
     mod first_start;
+    mod login;
 }

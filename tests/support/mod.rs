@@ -5,7 +5,7 @@
 //! ```
 
 // Every test crate uses its own part of this, and sees all of it as public.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
 pub mod actor;
 pub mod image;

@@ -51,7 +51,9 @@ impl Server {
 
     /// The same, with a data directory elsewhere.
     pub fn absent_at(data: &Path, config: &str) -> Self {
-        Self { data: data.to_owned(), ..Self::absent(config) }
+        let mut server = Self::absent(config);
+        data.clone_into(&mut server.data);
+        server
     }
 
     /// CA, certificate and the administrator `admin`.
@@ -99,6 +101,11 @@ impl Server {
     /// Somebody with credentials.
     pub fn actor(&self, name: &str, password: &str) -> Actor {
         Actor::new(self.port(), &self.ca, Some((name, password)))
+    }
+
+    /// alice, with a client that does not offer HTTP/2.
+    pub fn alice_over_http1(&self) -> Actor {
+        Actor::over_http1(self.port(), &self.ca, Some(("alice", ALICE_PASSWORD)))
     }
 
     /// Somebody without.
