@@ -5,4 +5,7 @@ mod support;
 mod stories {
     mod first_start;
     mod login;
+    mod manifests;
+    mod pulls;
+    mod uploads;
 }

@@ -190,6 +190,7 @@ async fn a_blob_is_mounted_where_it_may_be_pulled_and_else_is_absent() {
     let (server, admin, alice, _) = Server::start_with_people().await;
     let mine = push_blob(&alice, "alice/base", b"a layer of mine").await;
     let foreign = push_blob(&admin, "secret/base", b"a layer of somebody else").await;
+    open(&alice, "").await;
     let mount = async |query: String| alice.post(&format!("{UPLOADS}?{query}")).await;
     created(&mount(format!("mount={mine}&from=alice/base&origin=x")).await, &mine);
     expect_blob(&alice, &mine, b"a layer of mine").await;
