@@ -3,9 +3,11 @@
 mod support;
 
 mod stories {
+    mod durability;
     mod first_start;
     mod login;
     mod manifests;
     mod pulls;
+    mod rights;
     mod uploads;
 }
