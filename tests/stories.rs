@@ -4,6 +4,8 @@ mod support;
 
 mod stories {
     mod durability;
+    mod errors;
+    mod failures;
     mod first_start;
     mod login;
     mod manifests;

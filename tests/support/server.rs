@@ -145,6 +145,18 @@ impl Server {
         self.process.as_ref().expect("running").log.lock().expect("not poisoned").clone()
     }
 
+    /// The whole log, once the server has ended.
+    pub async fn log_at_its_end(&mut self) -> String {
+        let log = Arc::clone(&self.process.as_ref().expect("running").log);
+        self.wait().await;
+        // The threads that read it let go of the log when there is no more.
+        while Arc::strong_count(&log) > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let text = log.lock().expect("not poisoned");
+        text.clone()
+    }
+
     /// Runs a command on the server's data directory; it must succeed.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.run_with_input(arguments, "")
