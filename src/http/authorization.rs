@@ -1,12 +1,13 @@
 //! The `Authorization` header, parsed (RFC 9110, section 11.6.2).
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::auth::Secret;
 
-/// What a request presents.
-#[derive(Debug)]
+/// What a request presents. `Debug` shows neither password nor token.
 pub enum Authorization<'h> {
     /// Name and password (RFC 7617); the password may contain colons.
     Basic {
@@ -42,6 +43,15 @@ impl<'h> Authorization<'h> {
         let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
         let (name, password) = decoded.split_once(':')?;
         Some(Self::Basic { name: name.to_owned(), password: Secret::new(password).ok()? })
+    }
+}
+
+impl fmt::Debug for Authorization<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Basic { name, .. } => write!(f, "Basic({name:?}, redacted)"),
+            Self::Bearer(_) => f.write_str("Bearer(redacted)"),
+        }
     }
 }
 

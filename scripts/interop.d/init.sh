@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The first process of a host (see hosts.sh): makes its mounts, then reaps orphans until it is killed.
+set -euo pipefail
+dir=$1
+mount --bind "$dir/etc" /etc
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/lock
+ip link set lo up
+touch "$dir/ready"
+while :; do
+  sleep 3600 &
+  wait $!
+done
