@@ -7,6 +7,7 @@ mod stories {
     mod errors;
     mod failures;
     mod first_start;
+    mod interop;
     mod login;
     mod manifests;
     mod pulls;

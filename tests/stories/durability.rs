@@ -8,11 +8,14 @@ use reqwest::{Method, StatusCode};
 
 use crate::support::image::{MANIFEST_TYPE, digest};
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
-use crate::support::{Actor, Image, Raw, Server, header};
+use crate::support::{Actor, Image, Raw, Server, eventually, header};
 
 /// How often the process is killed.
 const KILLS: usize = 15;
 const WRITERS: usize = 4;
+
+/// Paths below `/v2/`, and what lies there since the answer 201.
+type Acknowledged = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 /// A request that may meet the end of the server: `None` where it did.
 async fn attempt(request: reqwest::RequestBuilder) -> Option<StatusCode> {
@@ -20,7 +23,7 @@ async fn attempt(request: reqwest::RequestBuilder) -> Option<StatusCode> {
 }
 
 /// Pushes image after image until the server is gone; notes what was acknowledged.
-async fn push_until_killed(who: Actor, writer: usize, round: usize, acknowledged: Arc<Mutex<Vec<(String, Image)>>>) {
+async fn push_until_killed(who: Actor, writer: usize, round: usize, acknowledged: Acknowledged) {
     for number in 0.. {
         let repository = format!("w{writer}");
         let tag = format!("r{round}-{number}");
@@ -33,13 +36,15 @@ async fn push_until_killed(who: Actor, writer: usize, round: usize, acknowledged
                 Some(status) => assert_eq!(status, StatusCode::CREATED),
                 None => return,
             }
+            let path = format!("{repository}/blobs/{}", digest(blob));
+            acknowledged.lock().expect("not poisoned").push((path, blob.clone()));
         }
         let put = who.basic(Method::PUT, &format!("/v2/{repository}/manifests/{tag}"));
         match attempt(put.header("content-type", MANIFEST_TYPE).body(image.manifest.clone())).await {
             Some(status) => assert_eq!(status, StatusCode::CREATED),
             None => return,
         }
-        acknowledged.lock().expect("not poisoned").push((format!("{repository}/manifests/{tag}"), image));
+        acknowledged.lock().expect("not poisoned").push((format!("{repository}/manifests/{tag}"), image.manifest));
     }
 }
 
@@ -67,7 +72,7 @@ async fn check_whole(admin: &Actor) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_by_kill_9() {
     let mut server = Server::start().await;
-    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let acknowledged = Acknowledged::default();
     for round in 0..KILLS {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
@@ -75,8 +80,15 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
                 tokio::spawn(push_until_killed(who, writer, round, Arc::clone(&acknowledged)))
             })
             .collect();
-        // Not for a condition: the moment of the kill is what varies.
-        tokio::time::sleep(Duration::from_millis(60 + 37 * (round as u64 % 8))).await;
+        let before = acknowledged.lock().expect("not poisoned").len();
+        if round % 3 != 0 {
+            eventually(Duration::from_secs(30), "a few answers", async || {
+                acknowledged.lock().expect("not poisoned").len() >= before + 4
+            })
+            .await;
+        }
+        // For no condition: the moment of the kill is what varies.
+        tokio::time::sleep(Duration::from_millis(17 * (round as u64 % 8))).await;
         server.kill().await;
         for writer in writers {
             writer.await.expect("every answer before the end is 201");
@@ -86,10 +98,10 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     let admin = server.actor("admin", ADMIN_PASSWORD);
     let acknowledged = acknowledged.lock().expect("not poisoned").split_off(0);
     assert!(acknowledged.len() >= KILLS, "the test pushed: {}", acknowledged.len());
-    for (path, image) in &acknowledged {
+    for (path, content) in &acknowledged {
         let response = admin.basic(Method::GET, &format!("/v2/{path}")).send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK, "{path} was acknowledged");
-        assert_eq!(response.bytes().await.expect("a body"), image.manifest, "{path}");
+        assert!(response.bytes().await.expect("a body") == content, "{path} is intact");
     }
     check_whole(&admin).await;
 }
@@ -115,7 +127,8 @@ async fn an_upload_goes_on_after_a_restart_from_where_the_session_stands() {
         let status = alice.get(&session).await;
         assert_eq!((status.status(), header(&status, "range")), (StatusCode::NO_CONTENT, "0-999999".to_owned()));
         let range = format!("1000000-{}", content.len() - 1);
-        let rest = alice.bare(Method::PATCH, &session).header("content-range", range).body(content[1_000_000..].to_vec());
+        let rest =
+            alice.bare(Method::PATCH, &session).header("content-range", range).body(content[1_000_000..].to_vec());
         assert_eq!(alice.send(rest).await.status(), StatusCode::ACCEPTED);
         let commit = alice.bare(Method::PUT, &session).query(&[("digest", digest(&content))]);
         assert_eq!(alice.send(commit).await.status(), StatusCode::CREATED);
@@ -152,11 +165,13 @@ async fn a_broken_upload_keeps_what_came_and_shows_nothing() {
     let mut raw = Raw::connect(&server).await;
     let head = |method: &str, path: &str| {
         let host = server.host();
-        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Length: 100\r\n\r\n")
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Length: 100\r\n\r\n"
+        )
     };
     raw.send(format!("{}{}", head("PATCH", &session), "x".repeat(40))).await;
     drop(raw);
-    crate::support::eventually(Duration::from_secs(5), "what came is kept", async || {
+    eventually(Duration::from_secs(5), "what came is kept", async || {
         header(&alice.get(&session).await, "range") == "0-39"
     })
     .await;
@@ -165,7 +180,7 @@ async fn a_broken_upload_keeps_what_came_and_shows_nothing() {
     let mut raw = Raw::connect(&server).await;
     raw.send(format!("{}{}", head("PUT", &format!("{session}?digest={whole}")), "x".repeat(60))).await;
     drop(raw);
-    crate::support::eventually(Duration::from_secs(5), "what came is kept", async || {
+    eventually(Duration::from_secs(5), "what came is kept", async || {
         header(&alice.get(&session).await, "range") == "0-99"
     })
     .await;
@@ -189,14 +204,16 @@ async fn sigterm_lets_transfers_end_and_refuses_new_connections() {
     let mut received = download.read_some(1024).await.len();
     let sent = digest(b"slowly");
     let mut upload = Raw::connect(&server).await;
-    let put = format!("PUT {session}?digest={sent} HTTP/1.1\r\n{authorization}Expect: 100-continue\r\nContent-Length: 6\r\n\r\n");
+    let put = format!(
+        "PUT {session}?digest={sent} HTTP/1.1\r\n{authorization}Expect: 100-continue\r\nContent-Length: 6\r\n\r\n"
+    );
     assert_eq!(upload.ask(&put).await.status, 100, "the upload is under way");
     upload.send("slo").await;
     drop(alice);
 
     server.signal("TERM");
     let port = server.port();
-    crate::support::eventually(Duration::from_secs(5), "new connections are refused", async || {
+    eventually(Duration::from_secs(5), "new connections are refused", async || {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err()
     })
     .await;

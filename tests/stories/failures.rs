@@ -114,10 +114,16 @@ async fn nothing_that_a_client_sends_is_answered_5xx() {
         format!("GET /v2/alice/app/blobs/x HTTP/1.1\r\n{standard}Range: bytes=\u{fc}\r\n\r\n"),
         format!("POST /v2/alice/app/blobs/uploads/?digest=%ff HTTP/1.1\r\n{standard}Content-Length: 0\r\n\r\n"),
         format!("POST /v2/alice/app/blobs/uploads/ HTTP/1.1\r\n{standard}Content-Length: -1\r\n\r\n"),
-        format!("POST /v2/alice/app/blobs/uploads/ HTTP/1.1\r\n{standard}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
+        format!(
+            "POST /v2/alice/app/blobs/uploads/ HTTP/1.1\r\n{standard}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"
+        ),
         format!("POST /v2/alice/app/blobs/uploads/ HTTP/1.1\r\n{standard}Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
-        format!("PUT /v2/alice/app/manifests/x HTTP/1.1\r\n{standard}Content-Type: \u{fc}/x\r\nContent-Length: 2\r\n\r\n{{}}"),
-        format!("PUT /v2/alice/app/manifests/x HTTP/1.1\r\n{standard}If-Match: nonsense\r\nContent-Length: 2\r\n\r\n{{}}"),
+        format!(
+            "PUT /v2/alice/app/manifests/x HTTP/1.1\r\n{standard}Content-Type: \u{fc}/x\r\nContent-Length: 2\r\n\r\n{{}}"
+        ),
+        format!(
+            "PUT /v2/alice/app/manifests/x HTTP/1.1\r\n{standard}If-Match: nonsense\r\nContent-Length: 2\r\n\r\n{{}}"
+        ),
         format!("PUT /v2/alice/app/manifests/x HTTP/1.1\r\n{standard}Content-Length: 99999999999999999999\r\n\r\n"),
         format!("POST /auth/token HTTP/1.1\r\n{standard}Content-Length: 3\r\n\r\n\u{ff}\r"),
         "nonsense\r\n\r\n".to_owned(),
@@ -167,7 +173,14 @@ async fn no_secret_is_logged_at_any_level() {
     let encoded = form_urlencoded::byte_serialize(ALICE_PASSWORD.as_bytes()).collect::<String>();
     let signature = token.rsplit('.').next().expect("a signature");
     let secrets = [
-        first.as_str(), ALICE_PASSWORD, &basic, &encoded, &token, signature, "canary-wrong-password", "canary-in-the-query",
+        first.as_str(),
+        ALICE_PASSWORD,
+        &basic,
+        &encoded,
+        &token,
+        signature,
+        "canary-wrong-password",
+        "canary-in-the-query",
         "canary-in-a-body",
     ];
     for secret in secrets {

@@ -179,10 +179,8 @@ async fn what_ends_a_person_ends_password_and_tokens_within_a_second() {
         eventually(Duration::from_secs(1), "the user counts", async || pull().await == StatusCode::OK).await;
         assert_eq!(person.basic(Method::GET, "/v2/").send().await.expect("an answer").status(), StatusCode::OK);
         server.run_with_input(ending, "the new password");
-        eventually(Duration::from_secs(1), "the token is refused", async || {
-            pull().await == StatusCode::UNAUTHORIZED
-        })
-        .await;
+        eventually(Duration::from_secs(1), "the token is refused", async || pull().await == StatusCode::UNAUTHORIZED)
+            .await;
         assert!(person.token(&[]).await.is_none(), "{name}'s password is refused");
         let basic = person.basic(Method::GET, "/v2/").send().await.expect("an answer");
         assert_eq!(basic.status(), StatusCode::UNAUTHORIZED);

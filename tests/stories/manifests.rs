@@ -37,7 +37,8 @@ async fn every_kind_of_manifest_is_kept_byte_for_byte_with_its_type() {
     for blob in [&config[..], b"layer"] {
         push_blob(&alice, "alice/app", blob).await;
     }
-    let image = json!({"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": descriptor(CONFIG, config), "layers": []});
+    let image =
+        json!({"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": descriptor(CONFIG, config), "layers": []});
     let child = digest(image.to_string().as_bytes());
     let size = image.to_string().len();
     let child_of = |kind: &str| json!({"mediaType": kind, "digest": child, "size": size});
@@ -45,14 +46,38 @@ async fn every_kind_of_manifest_is_kept_byte_for_byte_with_its_type() {
     foreign["urls"] = json!(["https://elsewhere.test/layer"]);
     let kinds = [
         ("image", MANIFEST_TYPE, image.clone()),
-        ("docker", DOCKER, json!({"schemaVersion": 2, "mediaType": DOCKER, "layers": [descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", b"layer")], "config": descriptor("application/vnd.docker.container.image.v1+json", config)})),
-        ("artifact", MANIFEST_TYPE, json!({"schemaVersion": 2, "artifactType": "application/x", "config": descriptor("application/vnd.oci.empty.v1+json", config), "layers": [descriptor("text/plain", b"layer")], "unknown": {"a": [1, 2.50]}})),
-        ("foreign", MANIFEST_TYPE, json!({"schemaVersion": 2, "config": descriptor(CONFIG, config), "layers": [foreign]})),
-        ("subject", MANIFEST_TYPE, json!({"schemaVersion": 2, "config": descriptor(CONFIG, config), "layers": [], "subject": descriptor(MANIFEST_TYPE, b"missing")})),
+        (
+            "docker",
+            DOCKER,
+            json!({"schemaVersion": 2, "mediaType": DOCKER, "layers": [descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", b"layer")], "config": descriptor("application/vnd.docker.container.image.v1+json", config)}),
+        ),
+        (
+            "artifact",
+            MANIFEST_TYPE,
+            json!({"schemaVersion": 2, "artifactType": "application/x", "config": descriptor("application/vnd.oci.empty.v1+json", config), "layers": [descriptor("text/plain", b"layer")], "unknown": {"a": [1, 2.50]}}),
+        ),
+        (
+            "foreign",
+            MANIFEST_TYPE,
+            json!({"schemaVersion": 2, "config": descriptor(CONFIG, config), "layers": [foreign]}),
+        ),
+        (
+            "subject",
+            MANIFEST_TYPE,
+            json!({"schemaVersion": 2, "config": descriptor(CONFIG, config), "layers": [], "subject": descriptor(MANIFEST_TYPE, b"missing")}),
+        ),
         ("index", INDEX, json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child_of(MANIFEST_TYPE)]})),
         ("empty", INDEX, json!({"schemaVersion": 2, "manifests": []})),
-        ("list", DOCKER_LIST, json!({"schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": [child_of(MANIFEST_TYPE)]})),
-        ("buildkit", INDEX, json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(LAYER, b"layer"), descriptor("application/vnd.buildkit.cacheconfig.v0", config)]})),
+        (
+            "list",
+            DOCKER_LIST,
+            json!({"schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": [child_of(MANIFEST_TYPE)]}),
+        ),
+        (
+            "buildkit",
+            INDEX,
+            json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(LAYER, b"layer"), descriptor("application/vnd.buildkit.cacheconfig.v0", config)]}),
+        ),
     ];
     for (tag, kind, manifest) in &kinds {
         let content = manifest.to_string();
@@ -104,7 +129,10 @@ async fn what_is_no_manifest_is_refused_with_the_reason() {
     }
     let wrong = format!("/v2/alice/app/manifests/{}", digest(b"something else"));
     let response = alice.put(&wrong, MANIFEST_TYPE, good).await;
-    assert_eq!((response.status(), codes(response).await), (StatusCode::BAD_REQUEST, vec!["DIGEST_INVALID".to_owned()]));
+    assert_eq!(
+        (response.status(), codes(response).await),
+        (StatusCode::BAD_REQUEST, vec!["DIGEST_INVALID".to_owned()])
+    );
     assert_eq!(get(&alice, "x").await.status(), StatusCode::NOT_FOUND);
 }
 
@@ -135,9 +163,7 @@ async fn a_manifest_may_have_exactly_four_mebibytes() {
     let (_server, _, alice, _) = Server::start_with_people().await;
     push_blob(&alice, "alice/app", b"{}").await;
     let of_length = |length: usize| {
-        let with = |padding: &str| {
-            json!({"schemaVersion": 2, "config": descriptor(CONFIG, b"{}"), "layers": [], "annotations": {"a": padding}})
-        };
+        let with = |padding: &str| json!({"schemaVersion": 2, "config": descriptor(CONFIG, b"{}"), "layers": [], "annotations": {"a": padding}});
         with(&"x".repeat(length - with("").to_string().len())).to_string()
     };
     let largest = of_length(LIMIT);
@@ -239,7 +265,10 @@ async fn deleting_can_be_switched_off_for_everybody() {
     let admin = server.actor("admin", crate::support::server::ADMIN_PASSWORD);
     Image::of("kept").push(&admin, "app", "v1").await;
     let refused = admin.delete("/v2/app/manifests/v1").await;
-    assert_eq!((refused.status(), codes(refused).await), (StatusCode::METHOD_NOT_ALLOWED, vec!["UNSUPPORTED".to_owned()]));
+    assert_eq!(
+        (refused.status(), codes(refused).await),
+        (StatusCode::METHOD_NOT_ALLOWED, vec!["UNSUPPORTED".to_owned()])
+    );
     assert_eq!(admin.get("/v2/app/manifests/v1").await.status(), StatusCode::OK);
     server.stop().await;
 }

@@ -36,7 +36,8 @@ async fn a_blob_is_read_in_ranges_of_every_form() {
             assert_eq!(get(range).await.status(), StatusCode::OK, "ignored: {range}");
         }
         let tag = format!("\"{}\"", digest(blob));
-        let ranged = |name: &str, value: &str| who.bare(Method::GET, &path).header("range", "bytes=0-1").header(name, value);
+        let ranged =
+            |name: &str, value: &str| who.bare(Method::GET, &path).header("range", "bytes=0-1").header(name, value);
         assert_eq!(who.send(ranged("if-range", &tag)).await.status(), StatusCode::PARTIAL_CONTENT);
         assert_eq!(who.send(ranged("if-range", "\"other\"")).await.status(), StatusCode::OK);
         assert_eq!(who.send(ranged("if-none-match", &tag)).await.status(), StatusCode::NOT_MODIFIED);
@@ -60,7 +61,9 @@ async fn head_says_as_much_as_get_on_both_versions_of_http() {
             for name in ["content-length", "content-type", "docker-content-digest", "etag", "accept-ranges"] {
                 assert_eq!(header(&head, name), header(&get, name), "{name} of {path}");
             }
-            assert!(!get.headers().contains_key("content-encoding") && !get.headers().contains_key("transfer-encoding"));
+            assert!(
+                !get.headers().contains_key("content-encoding") && !get.headers().contains_key("transfer-encoding")
+            );
             assert_eq!(head.bytes().await.expect("no body").len(), 0);
         }
     }
@@ -120,7 +123,8 @@ async fn no_page_size_does_harm() {
     Image::of("a").push(&alice, "alice/app", "v1").await;
     let subject = Image::of("a").digest();
     let before = resident_kilobytes(server.pid());
-    for path in ["/v2/alice/app/tags/list", "/v2/_catalog", "/v1/search", &format!("/v2/alice/app/referrers/{subject}")] {
+    for path in ["/v2/alice/app/tags/list", "/v2/_catalog", "/v1/search", &format!("/v2/alice/app/referrers/{subject}")]
+    {
         for (n, status) in [
             ("0", 200),
             ("1", 200),
@@ -171,7 +175,11 @@ async fn referrers_are_filtered_paged_and_include_the_fallback_tag() {
     let nothing = alice.get(&path).await;
     assert_eq!((nothing.status(), header(&nothing, "content-type")), (StatusCode::OK, INDEX.to_owned()));
     let nothing: Value = nothing.json().await.expect("JSON");
-    assert_eq!((&nothing["schemaVersion"], &nothing["manifests"]), (&json!(2), &json!([])), "for a repository never pushed to");
+    assert_eq!(
+        (&nothing["schemaVersion"], &nothing["manifests"]),
+        (&json!(2), &json!([])),
+        "for a repository never pushed to"
+    );
     assert_eq!(alice.get("/v2/alice/app/referrers/sha256:0").await.status(), StatusCode::BAD_REQUEST);
 
     // Before its subject is there.

@@ -108,7 +108,8 @@ async fn the_upload_session_of_another_is_not_there_by_any_verb() {
     let content = b"alice's upload";
     for (name, who) in [("bob", &bob), ("the administrator", &admin)] {
         for method in [Method::GET, Method::PATCH, Method::PUT, Method::DELETE] {
-            let request = who.bare(method.clone(), &session).query(&[("digest", digest(content))]).body(content.to_vec());
+            let request =
+                who.bare(method.clone(), &session).query(&[("digest", digest(content))]).body(content.to_vec());
             let response = who.send(request).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{name} {method}");
             assert!(response.text().await.expect("text").contains("BLOB_UPLOAD_UNKNOWN"), "{name} {method}");

@@ -111,6 +111,12 @@ impl Raw {
         Some(())
     }
 
+    /// All that comes until the server hangs up.
+    pub async fn read_to_end(&mut self) -> Vec<u8> {
+        while self.fill().await.is_some() {}
+        std::mem::take(&mut self.read)
+    }
+
     /// Reads at most `limit` bytes of a body that the test takes slowly.
     pub async fn read_some(&mut self, limit: usize) -> Vec<u8> {
         while self.read.is_empty() {
