@@ -1,25 +1,26 @@
-//! Logins, tokens and revocation, from end to end on a store in memory.
+//! Logins, tokens and revocation, from end to end on a real database.
 
 use std::time::Instant as StdInstant;
 
 use super::*;
-use crate::auth::memory_store::MemoryStore;
 use crate::auth::{Continue, Denial, Pull, Push, hash_password};
 use crate::domain::RepositoryName;
+use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{GrantRecord, Grants, NewUser, Users};
 
 struct Registry {
-    store: Arc<MemoryStore>,
+    _dir: tempfile::TempDir,
+    store: Arc<SqliteMetadata>,
     auth: Arc<Authenticator>,
 }
 
 impl Registry {
     /// With alice, whose password is `wonderland`.
     async fn open() -> Self {
-        let store = Arc::new(MemoryStore::default());
-        let shared: Arc<dyn Metadata> = Arc::<MemoryStore>::clone(&store);
-        let auth = Authenticator::open(shared, AuthSettings::for_tests(), SealKey::generate()).await.expect("opened");
-        let registry = Self { store, auth: Arc::new(auth) };
+        let (dir, store) = database().await;
+        let auth =
+            Authenticator::open(store.clone(), AuthSettings::for_tests(), SealKey::generate()).await.expect("opened");
+        let registry = Self { _dir: dir, store, auth: Arc::new(auth) };
         registry.add("alice", "wonderland", false).await;
         registry
     }
@@ -42,6 +43,12 @@ impl Registry {
     fn issue(&self, principal: &Principal, scope: &str) -> IssuedToken {
         self.auth.issue(principal, &Scope::parse_all(std::iter::once(scope))).expect("a token")
     }
+}
+
+async fn database() -> (tempfile::TempDir, Arc<SqliteMetadata>) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = SqliteMetadata::open(&dir.path().join("test.db")).await.expect("opened");
+    (dir, Arc::new(store))
 }
 
 fn account(name: &str) -> AccountName {
@@ -132,26 +139,25 @@ async fn disabling_and_recreating_end_tokens() {
 #[tokio::test]
 async fn rights_are_those_of_now_not_of_the_token() {
     let registry = Registry::open().await;
-    registry.add("root", "toor", true).await;
-    let root = registry.login("root", "toor").await.expect("logged in");
-    let token = registry.issue(root.principal(), "repository:bob/app:push").token;
+    let grant = GrantRecord {
+        to: "user:alice".parse().expect("a grantee"),
+        on: "bob/*".parse().expect("a pattern"),
+        allow: "push".parse().expect("actions"),
+    };
+    registry.store.add_grant(grant.clone()).await.expect("added");
+    registry.auth.refresh().await.expect("read");
+    let token = registry.token("repository:bob/app:push").await;
     let may = |token: &str| {
         let credential = registry.auth.bearer(token).expect("valid");
         registry.auth.policy().authorize::<Push>(&credential, &repository("bob/app")).is_ok()
     };
     assert!(may(&token));
-    registry.store.set_admin("root", false);
-    registry.auth.refresh().await.expect("read");
-    assert!(!may(&token));
-    let on = "bob/*".parse().expect("a pattern");
-    let to = "user:root".parse().expect("a grantee");
-    let grant = GrantRecord { to, on, allow: "push".parse().expect("actions") };
-    registry.store.add_grant(grant.clone()).await.expect("added");
-    registry.auth.refresh().await.expect("read");
-    assert!(may(&token));
     registry.store.remove_grant(&grant.to, &grant.on).await.expect("removed");
     registry.auth.refresh().await.expect("read");
     assert!(!may(&token));
+    registry.store.add_grant(grant).await.expect("added");
+    registry.auth.refresh().await.expect("read");
+    assert!(may(&token));
 }
 
 #[tokio::test]
@@ -192,7 +198,8 @@ async fn hashes_with_other_parameters_are_renewed_at_login() {
 
 #[tokio::test]
 async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
-    let store: Arc<dyn Metadata> = Arc::new(MemoryStore::default());
+    let (_dir, store) = database().await;
+    let store: Arc<dyn Metadata> = store;
     let seal = SealKey::generate();
     let open = |seal: SealKey| Authenticator::open(Arc::clone(&store), AuthSettings::for_tests(), seal);
     let first = open(seal.clone()).await.expect("opened");

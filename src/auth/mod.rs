@@ -27,9 +27,6 @@ mod settings;
 mod token;
 mod token_key;
 
-#[cfg(test)]
-mod memory_store;
-
 pub use access::Access;
 pub use authenticator::Authenticator;
 pub use catalog::CatalogPermit;

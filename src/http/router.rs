@@ -98,9 +98,9 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     let status = response.status().as_u16();
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     if matches!(method, Method::GET | Method::HEAD) && status < 400 {
-        tracing::debug!(request = %id.0, %method, path, status, duration_us, peer = ?peer, "answered");
+        tracing::debug!(request = %id.0, %method, path, status, duration_us, peer = peer.map(tracing::field::display), "answered");
     } else {
-        tracing::info!(request = %id.0, %method, path, status, duration_us, peer = ?peer, "answered");
+        tracing::info!(request = %id.0, %method, path, status, duration_us, peer = peer.map(tracing::field::display), "answered");
     }
     response
 }
