@@ -44,8 +44,8 @@ async fn an_empty_directory_becomes_a_registry_that_an_administrator_can_use() {
     assert_eq!(String::from_utf8_lossy(&server.run(&["ca", "export"]).stdout), ca, "the CA is the same");
     let admin = server.actor("admin", &password);
     assert_eq!(admin.get("/v2/nginx/manifests/v1").await.status(), StatusCode::OK);
-    let served = server.anonymous().get("/.well-known/portcullis/ca.pem").await.text().await.expect("PEM");
-    assert_eq!(served.trim(), ca.trim(), "anybody may read the CA");
+    let public = server.anonymous().get("/.well-known/portcullis/ca.pem").await.text().await.expect("PEM");
+    assert_eq!(public.trim(), ca.trim(), "anybody may read the CA");
 
     server.run_with_input(&["user", "passwd", "admin", "--password-stdin"], "another one");
     assert!(!file.exists(), "the one-time password is of no use any more");

@@ -215,7 +215,7 @@ impl Server {
     /// Waits until the process is gone.
     pub async fn wait(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("running");
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(status) = process.child.try_wait().expect("a child of ours") {
                 return status;
