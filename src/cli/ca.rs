@@ -22,7 +22,7 @@ pub(super) enum Verb {
     },
     /// Print the line that makes another host trust this registry
     TrustCommand {
-        /// How images name the registry there, NAME[:PORT]
+        /// How images name the registry there, with its port
         #[arg(value_name = "HOST[:PORT]")]
         host: Option<HostPort>,
     },

@@ -66,7 +66,7 @@ mod tests {
         let header = format!("bAsIc {}", STANDARD.encode("alice:a:b:c"));
         match Authorization::parse(&header) {
             Ok(Authorization::Basic { name, password }) => {
-                assert_eq!((name.as_str(), password.expose()), ("alice", "a:b:c"))
+                assert_eq!((name.as_str(), password.expose()), ("alice", "a:b:c"));
             }
             other => panic!("{other:?}"),
         }

@@ -136,28 +136,31 @@ mod tests {
         Some((route.endpoint, route.repository.map(|n| n.to_string()).unwrap_or_default(), route.last))
     }
 
-    fn found(endpoint: Endpoint, name: &str, last: &str) -> Option<(Endpoint, String, String)> {
-        Some((endpoint, name.to_owned(), last.to_owned()))
+    fn at(endpoint: Endpoint, name: &str, last: &str) -> (Endpoint, String, String) {
+        (endpoint, name.to_owned(), last.to_owned())
     }
 
     #[test]
     fn paths_are_read_from_their_tail() {
-        assert_eq!(parse("/v2/a/manifests/latest"), found(Endpoint::Manifest, "a", "latest"));
-        assert_eq!(parse("/v2/a/b/c/blobs/sha256:00"), found(Endpoint::Blob, "a/b/c", "sha256:00"));
-        assert_eq!(parse("/v2/a/blobs/sha256%3A00"), found(Endpoint::Blob, "a", "sha256:00"));
-        assert_eq!(parse("/v2/a/blobs/uploads/"), found(Endpoint::Uploads, "a", ""));
-        assert_eq!(parse("/v2/a/blobs/uploads"), found(Endpoint::Uploads, "a", "uploads"));
-        assert_eq!(parse("/v2/a/blobs/uploads/x"), found(Endpoint::Upload, "a", "x"));
-        assert_eq!(parse("/v2/a/tags/list"), found(Endpoint::Tags, "a", "list"));
-        assert_eq!(parse("/v2/a/referrers/x"), found(Endpoint::Referrers, "a", "x"));
-        assert_eq!(parse("/v2/"), found(Endpoint::Ping, "", ""));
+        assert_eq!(parse("/v2/a/manifests/latest"), Some(at(Endpoint::Manifest, "a", "latest")));
+        assert_eq!(parse("/v2/a/b/c/blobs/sha256:00"), Some(at(Endpoint::Blob, "a/b/c", "sha256:00")));
+        assert_eq!(parse("/v2/a/blobs/sha256%3A00"), Some(at(Endpoint::Blob, "a", "sha256:00")));
+        assert_eq!(parse("/v2/a/blobs/uploads/"), Some(at(Endpoint::Uploads, "a", "")));
+        assert_eq!(parse("/v2/a/blobs/uploads"), Some(at(Endpoint::Uploads, "a", "uploads")));
+        assert_eq!(parse("/v2/a/blobs/uploads/x"), Some(at(Endpoint::Upload, "a", "x")));
+        assert_eq!(parse("/v2/a/tags/list"), Some(at(Endpoint::Tags, "a", "list")));
+        assert_eq!(parse("/v2/a/referrers/x"), Some(at(Endpoint::Referrers, "a", "x")));
+        assert_eq!(parse("/v2/"), Some(at(Endpoint::Ping, "", "")));
     }
 
     #[test]
     fn repositories_may_be_called_like_endpoints() {
-        assert_eq!(parse("/v2/manifests/manifests/manifests/x"), found(Endpoint::Manifest, "manifests/manifests", "x"));
-        assert_eq!(parse("/v2/blobs/uploads/blobs/uploads/"), found(Endpoint::Uploads, "blobs/uploads", ""));
-        assert_eq!(parse("/v2/tags/list/tags/list"), found(Endpoint::Tags, "tags/list", "list"));
+        assert_eq!(
+            parse("/v2/manifests/manifests/manifests/x"),
+            Some(at(Endpoint::Manifest, "manifests/manifests", "x"))
+        );
+        assert_eq!(parse("/v2/blobs/uploads/blobs/uploads/"), Some(at(Endpoint::Uploads, "blobs/uploads", "")));
+        assert_eq!(parse("/v2/tags/list/tags/list"), Some(at(Endpoint::Tags, "tags/list", "list")));
     }
 
     #[test]
@@ -191,7 +194,7 @@ mod tests {
 
         #[test]
         fn a_name_comes_back_as_it_was(name in "[a-z0-9]{1,5}(/[a-z0-9]{1,5}){0,5}", last in "[a-z0-9]{1,9}") {
-            prop_assert_eq!(parse(&format!("/v2/{name}/manifests/{last}")), found(Endpoint::Manifest, &name, &last));
+            prop_assert_eq!(parse(&format!("/v2/{name}/manifests/{last}")), Some(at(Endpoint::Manifest, &name, &last)));
         }
     }
 }

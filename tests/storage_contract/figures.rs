@@ -1,5 +1,4 @@
 //! Figures, on request: `cargo test --release --test storage_contract figures -- --ignored --nocapture --test-threads 1`.
-#![expect(clippy::print_stdout, reason = "printing figures is what these are for")]
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -133,6 +133,8 @@ fn open_locked(path: &Path, length: u64) -> Result<File, StorageError> {
     }
 }
 
+/// Waits for the lock. Runs on a blocking thread, which may sleep.
+#[allow(clippy::disallowed_methods)]
 fn lock(file: &File, path: &Path) -> Result<(), StorageError> {
     let since = Instant::now();
     loop {

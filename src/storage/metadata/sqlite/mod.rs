@@ -1,6 +1,6 @@
 //! The metadata store in one `SQLite` file: for one node, without another service to run.
 //!
-//! All writes of this process go through one task ([`writer`]) that commits them in groups; reads come from a small pool of
+//! All writes of this process go through one task (`writer`) that commits them in groups; reads come from a small pool of
 //! connections beside it and never wait for a write. Another process (the command line) may write to the same file.
 //! The SQL is plain enough to serve `PostgreSQL` later, except for `json_each`, which carries lists.
 
