@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use reqwest::{Method, StatusCode};
 use support::image::push_blob;
-use support::{Actor, Image, Server};
+use support::{Actor, Image, Server, eventually};
 
 /// What a route demands of its caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,8 +167,10 @@ async fn wrong_credentials_are_refused_even_where_everybody_may_pull() {
     let (server, admin, _, anonymous) = Server::start_with_people().await;
     Image::of("public").push(&admin, "public/app", "v1").await;
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    assert_eq!(anonymous.get("/v2/public/app/manifests/v1").await.status(), StatusCode::OK);
+    eventually(std::time::Duration::from_secs(1), "the grant", async || {
+        anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK
+    })
+    .await;
     let liar = server.actor("admin", "not the password");
     for path in ["/v2/", "/v2/public/app/manifests/v1", "/auth/token"] {
         let response = liar.basic(Method::GET, path).send().await.expect("an answer");

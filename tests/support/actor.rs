@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 
 /// A person with or without credentials, and the tokens of theirs.
 pub struct Actor {
@@ -15,8 +15,15 @@ pub struct Actor {
 
 impl Actor {
     pub fn new(port: u16, ca: &str, credentials: Option<(&str, &str)>) -> Self {
-        let ca = Certificate::from_pem(ca.as_bytes()).expect("the CA is PEM");
-        let client = Client::builder().tls_certs_only([ca]).redirect(reqwest::redirect::Policy::none());
+        Self::with_client(client(ca), port, credentials)
+    }
+
+    /// The same, with a client that does not offer HTTP/2.
+    pub fn over_http1(port: u16, ca: &str, credentials: Option<(&str, &str)>) -> Self {
+        Self::with_client(client(ca).http1_only(), port, credentials)
+    }
+
+    fn with_client(client: ClientBuilder, port: u16, credentials: Option<(&str, &str)>) -> Self {
         Self {
             client: client.build().expect("a client"),
             port,
@@ -107,6 +114,11 @@ impl Actor {
     pub fn with_token(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
         self.bare(method, path).header(AUTHORIZATION, format!("Bearer {token}"))
     }
+}
+
+fn client(ca: &str) -> ClientBuilder {
+    let ca = Certificate::from_pem(ca.as_bytes()).expect("the CA is PEM");
+    Client::builder().tls_certs_only([ca]).redirect(reqwest::redirect::Policy::none())
 }
 
 /// A parameter of a challenge.

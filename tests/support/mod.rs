@@ -5,12 +5,32 @@
 //! ```
 
 // Every test crate uses its own part of this, and sees all of it as public.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
 pub mod actor;
 pub mod image;
+pub mod raw;
 pub mod server;
+pub mod token_key;
 
 pub use actor::Actor;
 pub use image::Image;
+pub use raw::Raw;
 pub use server::Server;
+pub use token_key::TokenKey;
+
+use std::time::{Duration, Instant};
+
+/// Asks again and again until the answer is yes; panics after `limit`.
+pub async fn eventually(limit: Duration, what: &str, mut question: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + limit;
+    while !question().await {
+        assert!(Instant::now() < until, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// A header of a response, as text; empty where it has none.
+pub fn header(response: &reqwest::Response, name: &str) -> String {
+    response.headers().get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+}

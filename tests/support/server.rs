@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
 
 /// A running server.
 pub struct Server {
-    data: TempDir,
+    home: TempDir,
+    data: PathBuf,
     config: String,
     process: Option<Process>,
     ca: String,
@@ -35,13 +36,34 @@ impl Server {
 
     /// The same with a configuration file of this text.
     pub async fn start_with(config: &str) -> Self {
-        let data = TempDir::new().expect("a temporary directory");
-        let config = config.to_owned();
-        let mut server = Self { data, config, process: None, ca: String::new() };
-        server.run_with_input(&["init", "--host", "localhost", "--admin-password-stdin"], ADMIN_PASSWORD);
-        server.ca = String::from_utf8(server.run(&["ca", "export"]).stdout).expect("PEM is text");
+        let mut server = Self::absent(config);
+        server.initialise();
         server.spawn().await;
         server
+    }
+
+    /// Nothing yet: a data directory that does not exist, and no process.
+    pub fn absent(config: &str) -> Self {
+        let home = TempDir::new().expect("a temporary directory");
+        let data = home.path().join("data");
+        Self { home, data, config: config.to_owned(), process: None, ca: String::new() }
+    }
+
+    /// The same, with a data directory elsewhere.
+    pub fn absent_at(data: &Path, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        data.clone_into(&mut server.data);
+        server
+    }
+
+    /// CA, certificate and the administrator `admin`.
+    pub fn initialise(&mut self) {
+        self.run_with_input(&["init", "--host", "localhost", "--admin-password-stdin"], ADMIN_PASSWORD);
+    }
+
+    /// What the configuration file says from the next start or command on.
+    pub fn configure(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
     }
 
     /// A fresh registry, its administrator, the user alice, and somebody who has not logged in.
@@ -56,15 +78,19 @@ impl Server {
     /// Starts the process; returns when it serves.
     pub async fn spawn(&mut self) {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the program starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::new(Mutex::new(String::new()));
-        let stdout = BufReader::new(child.stdout.take().expect("stdout was piped"));
+        let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let (ready, port) = tokio::sync::oneshot::channel();
-        let kept = Arc::clone(&log);
-        std::thread::spawn(move || follow(stdout, &kept, ready));
+        let (kept, also) = (Arc::clone(&log), Arc::clone(&log));
+        std::thread::spawn(move || follow(BufReader::new(stdout), &kept, Some(ready)));
+        std::thread::spawn(move || follow(BufReader::new(stderr), &also, None));
         let port = tokio::time::timeout(Duration::from_secs(30), port).await.expect("serves within 30 s");
         let port = port.unwrap_or_else(|_| panic!("the server ended early:\n{}", log.lock().expect("not poisoned")));
         self.process = Some(Process { child, port, log });
+        if self.ca.is_empty() {
+            self.ca = String::from_utf8(self.run(&["ca", "export"]).stdout).expect("PEM is text");
+        }
     }
 
     /// A user with this password, added by the command line.
@@ -75,6 +101,11 @@ impl Server {
     /// Somebody with credentials.
     pub fn actor(&self, name: &str, password: &str) -> Actor {
         Actor::new(self.port(), &self.ca, Some((name, password)))
+    }
+
+    /// alice, with a client that does not offer HTTP/2.
+    pub fn alice_over_http1(&self) -> Actor {
+        Actor::over_http1(self.port(), &self.ca, Some(("alice", ALICE_PASSWORD)))
     }
 
     /// Somebody without.
@@ -97,7 +128,12 @@ impl Server {
     }
 
     pub fn data(&self) -> &Path {
-        self.data.path()
+        &self.data
+    }
+
+    /// A directory for files that the test needs beside the data directory.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     pub fn pid(&self) -> u32 {
@@ -107,6 +143,18 @@ impl Server {
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         self.process.as_ref().expect("running").log.lock().expect("not poisoned").clone()
+    }
+
+    /// The whole log, once the server has ended.
+    pub async fn log_at_its_end(&mut self) -> String {
+        let log = Arc::clone(&self.process.as_ref().expect("running").log);
+        self.wait().await;
+        // The threads that read it let go of the log when there is no more.
+        while Arc::strong_count(&log) > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let text = log.lock().expect("not poisoned");
+        text.clone()
     }
 
     /// Runs a command on the server's data directory; it must succeed.
@@ -138,18 +186,18 @@ impl Server {
 
     /// The program with this server's data directory and configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let config = self.data.path().join("test.toml");
-        std::fs::write(&config, &self.config).expect("the data directory is writable");
+        let config = self.home.path().join("test.toml");
+        std::fs::write(&config, &self.config).expect("the directory is writable");
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.arg("--data").arg(self.data.path()).arg("--config").arg(config).args(arguments);
+        command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
     }
 
     /// Ends the process as `docker stop` does; returns when it is gone.
-    pub async fn stop(&mut self) {
+    pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
-        self.wait().await;
+        self.wait().await
     }
 
     /// Ends the process as a power cut of the process does.
@@ -165,10 +213,13 @@ impl Server {
     }
 
     /// Waits until the process is gone.
-    pub async fn wait(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
-        let until = Instant::now() + Duration::from_secs(60);
-        while process.child.try_wait().expect("a child of ours").is_none() {
+    pub async fn wait(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("running");
+        let until = Instant::now() + Duration::from_mins(1);
+        loop {
+            if let Some(status) = process.child.try_wait().expect("a child of ours") {
+                return status;
+            }
             assert!(Instant::now() < until, "the server does not stop");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -185,8 +236,7 @@ impl Drop for Server {
 }
 
 /// Keeps the log, and tells the port when it is named.
-fn follow(stdout: impl BufRead, log: &Mutex<String>, ready: tokio::sync::oneshot::Sender<u16>) {
-    let mut ready = Some(ready);
+fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sync::oneshot::Sender<u16>>) {
     for line in stdout.lines().map_while(Result::ok) {
         if let Some(port) = served_port(&line)
             && let Some(ready) = ready.take()

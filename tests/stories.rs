@@ -1,0 +1,16 @@
+//! Stories: what people do with the registry, told against the real program over real TLS.
+
+mod support;
+
+mod stories {
+    mod durability;
+    mod errors;
+    mod failures;
+    mod first_start;
+    mod interop;
+    mod login;
+    mod manifests;
+    mod pulls;
+    mod rights;
+    mod uploads;
+}

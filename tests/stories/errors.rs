@@ -1,0 +1,163 @@
+//! The errors of the protocol as one table: a request, and what must come of it.
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::support::image::{MANIFEST_TYPE, digest, push_blob};
+use crate::support::{Actor, Image, Server, header};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Alice,
+    Nobody,
+}
+use By::{Alice, Nobody};
+
+/// `(who, request, header, body, status, code, a header of the answer and what it contains)`; empty texts stand for none.
+///
+/// `{blob}` `{manifest}` `{session}` exist in alice/app; `{absent}` is a digest that nobody has.
+type Row = (By, &'static str, &'static str, &'static str, u16, &'static str, &'static str);
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    // UNAUTHORIZED: with a challenge that says what would do.
+    (Nobody, "GET /v2/", "", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer realm="),
+    (Nobody, "GET /v2/alice/app/manifests/v1", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:pull\""),
+    (Nobody, "POST /v2/alice/app/blobs/uploads/", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:pull,push\""),
+    (Nobody, "DELETE /v2/alice/app/blobs/{blob}", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:delete\""),
+    (Nobody, "GET /v2/_catalog", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"registry:catalog:*\""),
+    (Nobody, "GET /v2/", "authorization: Bearer nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: error=\"invalid_token\""),
+    (Nobody, "GET /v2/", "authorization: Digest nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer"),
+    (Nobody, "GET /v2/", "authorization: Basic %%%", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer"),
+    (Nobody, "GET /auth/token", "authorization: Bearer nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
+    (Alice, "GET /v2/bob/app/tags/list", "", "", 401, "UNAUTHORIZED", "www-authenticate: error=\"insufficient_scope\""),
+    // NAME_INVALID, NAME_UNKNOWN.
+    (Alice, "GET /v2/alice/APP/tags/list", "", "", 400, "NAME_INVALID", ""),
+    (Alice, "GET /v2/alice//app/tags/list", "", "", 400, "NAME_INVALID", ""),
+    (Alice, "GET /v2/alice%2fapp/tags/list", "", "", 400, "NAME_INVALID", ""),
+    (Alice, "GET /v2/alice/%61pp/tags/list", "", "", 400, "NAME_INVALID", ""),
+    (Alice, "GET /v2/-alice/app/manifests/v1", "", "", 400, "NAME_INVALID", ""),
+    (Alice, "GET /v2/alice/absent/tags/list", "", "", 404, "NAME_UNKNOWN", ""),
+    (Alice, "GET /v2/alice/absent/manifests/v1", "", "", 404, "NAME_UNKNOWN", ""),
+    (Nobody, "GET /nowhere", "", "", 404, "NAME_UNKNOWN", ""),
+    (Nobody, "GET /v1/_ping", "", "", 404, "NAME_UNKNOWN", ""),
+    // MANIFEST_UNKNOWN, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN.
+    (Alice, "GET /v2/alice/app/manifests/absent", "", "", 404, "MANIFEST_UNKNOWN", ""),
+    (Alice, "GET /v2/alice/app/manifests/{absent}", "", "", 404, "MANIFEST_UNKNOWN", ""),
+    (Alice, "DELETE /v2/alice/app/manifests/absent", "", "", 404, "MANIFEST_UNKNOWN", ""),
+    (Alice, "GET /v2/alice/app/manifests/.bad", "", "", 400, "MANIFEST_INVALID", ""),
+    (Alice, "PUT /v2/alice/app/manifests/v2", "content-type: application/vnd.oci.image.manifest.v1+json", "{}", 400, "MANIFEST_INVALID", ""),
+    (Alice, "PUT /v2/alice/app/manifests/v2", "content-type: application/vnd.oci.image.index.v1+json", "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"a/b\",\"digest\":\"{absent}\",\"size\":1}]}", 400, "MANIFEST_BLOB_UNKNOWN", ""),
+    (Alice, "PUT /v2/alice/app/manifests/v1", "if-none-match: *", "{manifest body}", 412, "MANIFEST_INVALID", ""),
+    // BLOB_UNKNOWN, DIGEST_INVALID, SIZE_INVALID.
+    (Alice, "GET /v2/alice/app/blobs/{absent}", "", "", 404, "BLOB_UNKNOWN", ""),
+    (Alice, "GET /v2/alice/absent/blobs/{blob}", "", "", 404, "BLOB_UNKNOWN", ""),
+    (Alice, "DELETE /v2/alice/app/blobs/{absent}", "", "", 404, "BLOB_UNKNOWN", ""),
+    (Alice, "GET /v2/alice/app/blobs/sha256:0", "", "", 400, "DIGEST_INVALID", ""),
+    (Alice, "GET /v2/alice/app/blobs/..%2f..%2fportcullis.db", "", "", 400, "DIGEST_INVALID", ""),
+    (Alice, "GET /v2/alice/app/referrers/v1", "", "", 400, "DIGEST_INVALID", ""),
+    (Alice, "POST /v2/alice/app/blobs/uploads/?mount=x&from=alice/other", "", "", 400, "DIGEST_INVALID", ""),
+    (Alice, "POST /v2/alice/app/blobs/uploads/?digest={absent}", "", "content", 400, "DIGEST_INVALID", ""),
+    (Alice, "PUT {session}", "", "", 400, "DIGEST_INVALID", ""),
+    (Alice, "PUT /v2/alice/app/manifests/{absent}", "content-type: application/vnd.oci.image.manifest.v1+json", "{manifest body}", 400, "DIGEST_INVALID", ""),
+    (Alice, "PATCH {session}", "content-range: 0-9", "short", 400, "SIZE_INVALID", ""),
+    (Alice, "GET /v2/alice/app/blobs/{blob}", "range: bytes=99-", "", 416, "SIZE_INVALID", "content-range: bytes */6"),
+    // BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_INVALID.
+    (Alice, "GET /v2/alice/app/blobs/uploads/nonsense", "", "", 404, "BLOB_UPLOAD_UNKNOWN", ""),
+    (Alice, "PATCH /v2/alice/app/blobs/uploads/0190b0f0-0000-7000-8000-000000000000", "", "x", 404, "BLOB_UPLOAD_UNKNOWN", ""),
+    (Alice, "PATCH {session}", "content-range: 5-9", "later", 416, "BLOB_UPLOAD_INVALID", "range: 0-0"),
+    (Alice, "PATCH {session}", "content-range: nonsense", "x", 416, "BLOB_UPLOAD_INVALID", ""),
+    // UNSUPPORTED, and what else a list can be asked wrongly.
+    (Alice, "PUT /v2/", "", "", 405, "UNSUPPORTED", "allow: GET"),
+    (Alice, "PATCH /v2/alice/app/manifests/v1", "", "", 405, "UNSUPPORTED", "allow: GET, PUT, DELETE"),
+    (Alice, "PATCH {session}", "content-encoding: gzip", "x", 415, "UNSUPPORTED", ""),
+    (Alice, "GET /v2/alice/app/tags/list?n=x", "", "", 400, "PAGINATION_NUMBER_INVALID", ""),
+    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=magic", 400, "UNSUPPORTED", ""),
+    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
+];
+
+struct Place {
+    image: Image,
+    blob: String,
+    session: String,
+}
+
+impl Place {
+    async fn make(alice: &Actor) -> Self {
+        let image = Image::of("errors");
+        image.push(alice, "alice/app", "v1").await;
+        let blob = push_blob(alice, "alice/app", b"a blob").await;
+        let session = header(&alice.post("/v2/alice/app/blobs/uploads/").await, "location");
+        Self { image, blob, session }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("{manifest body}", &String::from_utf8_lossy(&self.image.manifest))
+            .replace("{blob}", &self.blob)
+            .replace("{session}", &self.session)
+            .replace("{absent}", &digest(b"nobody has this"))
+    }
+}
+
+#[tokio::test]
+async fn each_error_has_its_status_its_code_and_its_headers() {
+    let (_server, _, alice, nobody) = Server::start_with_people().await;
+    let place = Place::make(&alice).await;
+    let mut wrong = Vec::new();
+    for (by, request, sent, body, status, code, expected) in TABLE {
+        let (method, path) = request.split_once(' ').expect("method and path");
+        let who = match by {
+            Alice => &alice,
+            Nobody => &nobody,
+        };
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut builder = who.bare(method, &place.fill(path));
+        if let Some((name, value)) = sent.split_once(": ") {
+            builder = builder.header(name, value);
+        }
+        if !body.is_empty() {
+            builder = builder.body(place.fill(body));
+        }
+        // Nobody does not even fetch an anonymous token.
+        let response = match by {
+            Alice => who.send(builder).await,
+            Nobody => builder.send().await.expect("an answer"),
+        };
+        let (name, part) = expected.split_once(": ").unwrap_or(("content-type", "application/json"));
+        let (found, value) = (response.status().as_u16(), header(&response, name));
+        let text = response.text().await.expect("text");
+        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        let entry = &json["errors"][0];
+        if found != *status || entry["code"] != *code || !value.contains(part) || !entry["message"].is_string() {
+            wrong.push(format!("{by:?} {request} [{sent}]: {found} {name}: {value} {text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let status = alice.get(&place.session).await;
+    assert_eq!(header(&status, "range"), "0-0", "no refused chunk left a byte");
+    let v1 = alice.get("/v2/alice/app/manifests/v1").await;
+    assert_eq!(header(&v1, "docker-content-digest"), place.image.digest());
+    assert_eq!(alice.head("/v2/alice/app/manifests/v2").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn too_large_is_413_before_and_after_the_first_byte() {
+    const MIB: usize = 1024 * 1024;
+    let mut server = Server::start_with("[limits]\nblob_size = \"1MiB\"\nmanifest_size = \"64KiB\"\n").await;
+    let admin = server.actor("admin", crate::support::server::ADMIN_PASSWORD);
+    let large = vec![1; 2 * MIB];
+    let path = "/v2/app/blobs/uploads/";
+    let at_once = admin.bare(Method::POST, path).query(&[("digest", digest(&large))]).body(large.clone());
+    let refused = admin.send(at_once).await;
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.text().await.expect("text").contains("SIZE_INVALID"));
+    let session = header(&admin.post(path).await, "location");
+    let half = |part: &[u8]| admin.bare(Method::PATCH, &session).body(part.to_vec());
+    assert_eq!(admin.send(half(&large[..MIB / 3 * 2])).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(admin.send(half(&large[..MIB / 3 * 2])).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    push_blob(&admin, "app", &large[..MIB]).await;
+    let refused = admin.put("/v2/app/manifests/v1", MANIFEST_TYPE, vec![b' '; 65 * 1024]).await;
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    server.stop().await;
+}
