@@ -12,5 +12,6 @@ mod stories {
     mod manifests;
     mod pulls;
     mod rights;
+    mod sizes;
     mod uploads;
 }

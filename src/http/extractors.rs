@@ -12,13 +12,14 @@ use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
 use super::error::{Code, OciError};
 use super::origin::origin;
+use super::query::Query;
 use super::route::Route;
 use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope};
-use crate::domain::RepositoryName;
 use crate::domain::digest::InvalidDigest;
 use crate::domain::reference::InvalidReference;
 use crate::domain::tag::InvalidTag;
 use crate::domain::upload_id::InvalidUploadId;
+use crate::domain::{Action, RepositoryName};
 
 /// The last component of the path, parsed.
 pub(super) struct At<T>(pub(super) T);
@@ -71,7 +72,8 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let credential = credential(parts, app).await?;
         let repository = repository(parts)?;
-        app.auth.policy().authorize::<P>(&credential, &repository).map_err(|denial| denied(parts, app, &denial, &[]))
+        let permit = app.auth.policy().authorize::<P>(&credential, &repository);
+        permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
 }
 
@@ -82,6 +84,14 @@ impl FromRequestParts<App> for CatalogPermit {
         let credential = credential(parts, app).await?;
         app.auth.policy().authorize_catalog(&credential).map_err(|denial| denied(parts, app, &denial, &[]))
     }
+}
+
+/// What a mount needs beside the right to push: named together, so that a client that asks for one token gets the right one.
+/// Whether there is anything to pull from is not told.
+fn mount_source(parts: &Parts) -> Vec<Scope> {
+    let query = Query::parse(parts.uri.query());
+    let from = query.get("mount").and(query.get("from")).and_then(|name| name.parse().ok());
+    from.map(|name| Scope::repository(name, Action::Pull.into())).into_iter().collect()
 }
 
 /// The repository that the path names.
@@ -124,7 +134,7 @@ pub(super) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &[Scope]) 
         Denial::Unauthenticated(_) => None,
         Denial::InsufficientScope(_) | Denial::Forbidden(_) => Some("insufficient_scope"),
     };
-    let scopes = also.iter().chain([denial.scope()]).map(ToString::to_string).collect();
+    let scopes = [denial.scope()].into_iter().chain(also).map(ToString::to_string).collect();
     unauthorized(parts, app, scopes, error, &denial.to_string())
 }
 

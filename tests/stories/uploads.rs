@@ -237,6 +237,15 @@ async fn a_mount_whose_token_lacks_the_source_is_told_both_scopes() {
 }
 
 #[tokio::test]
+async fn the_first_challenge_to_a_mount_names_both_scopes() {
+    let (_server, _, _, anonymous) = Server::start_with_people().await;
+    let path = format!("{UPLOADS}?mount={}&from=alice/base", digest(b"a layer"));
+    let refused = anonymous.bare(Method::POST, &path).send().await.expect("an answer");
+    let challenge = header(&refused, "www-authenticate");
+    assert!(challenge.contains("scope=\"repository:alice/app:pull,push repository:alice/base:pull\""), "{challenge}");
+}
+
+#[tokio::test]
 async fn names_may_be_as_long_as_the_specification_says() {
     let (server, admin, ..) = Server::start_with_people().await;
     // Host, slash and name together have at most 255 characters.
