@@ -34,8 +34,6 @@ pub enum Code {
     SizeInvalid,
     /// Credentials are missing or do not suffice.
     Unauthorized,
-    /// Policy forbids it to everybody.
-    Denied,
     /// The operation is not offered.
     Unsupported,
     /// Too much at once.
@@ -58,7 +56,6 @@ impl Code {
             Self::NameUnknown => "NAME_UNKNOWN",
             Self::SizeInvalid => "SIZE_INVALID",
             Self::Unauthorized => "UNAUTHORIZED",
-            Self::Denied => "DENIED",
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
@@ -78,7 +75,6 @@ impl Code {
                 StatusCode::NOT_FOUND
             }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Denied => StatusCode::FORBIDDEN,
             Self::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         }

@@ -1,10 +1,12 @@
 //! The errors of the protocol as one table: a request, and what must come of it.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::support::image::{MANIFEST_TYPE, digest, push_blob};
-use crate::support::{Actor, Image, Server, header};
+use crate::support::{Actor, Image, Server, eventually, header};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -160,4 +162,43 @@ async fn too_large_is_413_before_and_after_the_first_byte() {
     let refused = admin.put("/v2/app/manifests/v1", MANIFEST_TYPE, vec![b' '; 65 * 1024]).await;
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_at_once_are_asked_to_come_again() {
+    let server =
+        Server::start_with("[limits]\nconcurrent_uploads = 1\n[auth]\npassword_concurrency = 1\npassword_queue = 0\n")
+            .await;
+    let admin = server.actor("admin", crate::support::server::ADMIN_PASSWORD);
+    let session = header(&admin.post("/v2/app/blobs/uploads/").await, "location");
+    let other = header(&admin.post("/v2/app/blobs/uploads/").await, "location");
+    let token = admin.token(&["repository:app:pull,push"]).await.expect("a token");
+    // A body whose end is in our hands: its upload holds the only place.
+    let (hold, held) = tokio::sync::oneshot::channel::<()>();
+    let first = futures_util::stream::once(async { Ok::<_, std::io::Error>(vec![1; 1024]) });
+    let rest = futures_util::stream::once(async move {
+        let _ = held.await;
+        Ok(vec![2; 1024])
+    });
+    let body = reqwest::Body::wrap_stream(futures_util::StreamExt::chain(first, rest));
+    let slow = tokio::spawn(admin.with_token(Method::PATCH, &session, &token).body(body).send());
+    eventually(Duration::from_secs(10), "the place is taken", async || {
+        let refused = admin.with_token(Method::PATCH, &other, &token).body("x").send().await.expect("an answer");
+        let (status, after) = (refused.status(), header(&refused, "retry-after"));
+        let text = refused.text().await.expect("text");
+        status == StatusCode::TOO_MANY_REQUESTS && after == "1" && text.contains("\"TOOMANYREQUESTS\"")
+    })
+    .await;
+    hold.send(()).expect("the body still waits");
+    assert_eq!(slow.await.expect("no panic").expect("an answer").status(), StatusCode::ACCEPTED);
+
+    let guesses = (0..8).map(|n| {
+        let request = admin.bare(Method::GET, "/auth/token").basic_auth("admin", Some(format!("guess {n}")));
+        async { request.send().await.expect("an answer").status() }
+    });
+    let answers = futures_util::future::join_all(guesses).await;
+    assert!(
+        answers.contains(&StatusCode::UNAUTHORIZED) && answers.contains(&StatusCode::TOO_MANY_REQUESTS),
+        "{answers:?}"
+    );
 }
