@@ -22,6 +22,8 @@ use crate::trust::{
 /// (/etc/containers/certs.d), and for containerd where /etc/containerd/config.toml sets a `config_path`. No configuration is
 /// edited, no daemon restarted. A manifest of what was written lies in /var/lib/portcullis-trust (with --user in
 /// ~/.local/state/portcullis-trust), by which `portcullis untrust` removes it.
+// Each is a flag of its own on the command line.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The registry, exactly as image references begin. Without a port it is reached at 443, as docker does

@@ -235,3 +235,70 @@ impl Undo {
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::domain::host_port::HostPort;
+
+    fn authority(registry: &RegistryAddress) -> PinnedAuthority {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let der = params.self_signed(&key).unwrap().der().clone();
+        let pin = Fingerprint::of_der(&der);
+        PinnedAuthority::check(der, registry, pin, "test").unwrap()
+    }
+
+    fn plan(root: &Path, registry: &str, options: Options) -> Result<Plan, TrustError> {
+        let registry: RegistryAddress = registry.parse::<HostPort>().unwrap().into();
+        let authority = authority(&registry);
+        Plan::make(Host::at(root), Scope::System, registry, authority, options)
+    }
+
+    #[test]
+    fn an_explicit_443_is_written_under_both_names() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = |registry: &str| {
+            let plan = plan(root.path(), registry, Options::default()).unwrap();
+            plan.files().iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>()
+        };
+        let with = |name: &str| {
+            [format!("/etc/docker/certs.d/{name}/ca.crt"), format!("/etc/containers/certs.d/{name}/ca.crt")]
+        };
+        assert_eq!(paths("r.test"), with("r.test"));
+        assert_eq!(paths("r.test:443"), [with("r.test"), with("r.test:443")].concat());
+    }
+
+    #[test]
+    fn what_fails_half_way_is_undone() {
+        let root = tempfile::tempdir().unwrap();
+        // No directory can be made below a file.
+        fs::create_dir(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/containers"), "a file").unwrap();
+        let plan = plan(root.path(), "r.test:5000", Options::default());
+        let error = match plan {
+            Ok(plan) => plan.apply().map(|_| ()).unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.to_string().contains("containers"), "{error}");
+        let left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["etc"]);
+        let left: Vec<_> = fs::read_dir(root.path().join("etc")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["containers"]);
+    }
+
+    #[test]
+    fn an_unconstrained_ca_in_the_store_of_the_system_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        for dir in ["etc", "usr/sbin"] {
+            fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        fs::write(root.path().join("etc/os-release"), "ID=debian").unwrap();
+        fs::write(root.path().join("usr/sbin/update-ca-certificates"), "").unwrap();
+        let plan = plan(root.path(), "r.test", Options { system_store: true, replace: false }).unwrap();
+        assert!(plan.notes().iter().any(|note| note.contains("for any name")));
+    }
+}
