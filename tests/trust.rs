@@ -58,7 +58,7 @@ impl ClientHost {
     }
 
     /// Runs it away from the threads that serve.
-    async fn trust(&self, registry: &str, pin: &str, more: &[&str]) -> Output {
+    fn trust(&self, registry: &str, pin: &str, more: &[&str]) -> Output {
         let arguments = [&["trust", registry, "--ca-sha256", pin], more].concat();
         tokio::task::block_in_place(|| self.run(&arguments))
     }
@@ -116,11 +116,11 @@ async fn one_command_trusts_and_another_leaves_nothing() {
     let server = Server::start().await;
     let (registry, pin, host) = (server.host(), pin_of(&server), ClientHost::new());
 
-    let dry = stdout(&host.trust(&registry, &pin, &["--dry-run"]).await);
+    let dry = stdout(&host.trust(&registry, &pin, &["--dry-run"]));
     assert!(dry.contains(&format!("would write /etc/docker/certs.d/{registry}/ca.crt")), "{dry}");
     assert!(host.tree().is_empty(), "a dry run writes nothing");
 
-    let said = stdout(&host.trust(&registry, &with_colons(&pin), &[]).await);
+    let said = stdout(&host.trust(&registry, &with_colons(&pin), &[]));
     for tool in ["docker", "containers"] {
         let path = format!("etc/{tool}/certs.d/{registry}/ca.crt");
         assert!(said.contains(&format!("wrote /{path}")), "{said}");
@@ -130,7 +130,7 @@ async fn one_command_trusts_and_another_leaves_nothing() {
         assert_eq!((mode(&real), mode(real.parent().expect("a directory"))), (0o644, 0o755));
     }
     let before = host.tree();
-    let again = stdout(&host.trust(&registry, &pin, &[]).await);
+    let again = stdout(&host.trust(&registry, &pin, &[]));
     assert!(again.lines().all(|line| line.starts_with("unchanged ")), "{again}");
     assert_eq!(host.tree(), before);
 
@@ -148,7 +148,7 @@ async fn one_command_trusts_and_another_leaves_nothing() {
 async fn json_names_every_file_and_stanzas_are_printed_on_request() {
     let server = Server::start().await;
     let (registry, pin, host) = (server.host(), pin_of(&server), ClientHost::new());
-    let output = host.trust(&registry, &pin, &["--json", "--print", "buildkit", "--print", "k3s"]).await;
+    let output = host.trust(&registry, &pin, &["--json", "--print", "buildkit", "--print", "k3s"]);
     let said: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
     let path = format!("/etc/docker/certs.d/{registry}/ca.crt");
     assert_eq!((&said["files"][0]["path"], &said["files"][0]["state"]), (&path.as_str().into(), &"wrote".into()));
@@ -165,7 +165,7 @@ async fn json_names_every_file_and_stanzas_are_printed_on_request() {
 async fn a_user_without_root_writes_at_home_alone() {
     let server = Server::start().await;
     let (registry, pin, host) = (server.host(), pin_of(&server), ClientHost::new());
-    stdout(&host.trust(&registry, &pin, &["--user"]).await);
+    stdout(&host.trust(&registry, &pin, &["--user"]));
     assert!(host.tree().keys().all(|path| path.starts_with("home")), "{:?}", host.tree());
     assert_eq!(host.text(&format!("home/op/.config/docker/certs.d/{registry}/ca.crt")), server.ca());
     assert_eq!(host.text(&format!("home/op/.config/containers/certs.d/{registry}/ca.crt")), server.ca());
@@ -180,10 +180,10 @@ async fn another_ca_is_replaced_only_when_asked() {
     let path = format!("etc/docker/certs.d/{registry}/ca.crt");
     let host = ClientHost::new().with(&path, other.ca());
     let (pin, before) = (pin_of(&server), host.tree());
-    let text = refusal(&host.trust(&registry, &pin, &[]).await);
+    let text = refusal(&host.trust(&registry, &pin, &[]));
     assert!(text.contains(&path) && text.contains(&pin_of(&other)) && text.contains("--replace"), "{text}");
     assert_eq!(host.tree(), before, "nothing was written");
-    let said = stdout(&host.trust(&registry, &pin, &["--replace"]).await);
+    let said = stdout(&host.trust(&registry, &pin, &["--replace"]));
     assert!(said.contains(&format!("replaced /{path}")), "{said}");
     assert_eq!(host.text(&path), server.ca());
 }
@@ -195,7 +195,7 @@ async fn what_others_wrote_or_changed_is_left() {
     let (theirs, ours) =
         (format!("etc/docker/certs.d/{registry}/ca.crt"), format!("etc/containers/certs.d/{registry}/ca.crt"));
     let host = ClientHost::new().with(&theirs, server.ca());
-    let said = stdout(&host.trust(&registry, &pin, &[]).await);
+    let said = stdout(&host.trust(&registry, &pin, &[]));
     assert!(said.contains(&format!("unchanged /{theirs}")) && said.contains(&format!("wrote /{ours}")), "{said}");
     fs::write(host.0.path().join(&ours), "changed").expect("writable");
     let output = host.run(&["untrust", &registry]);
@@ -215,7 +215,7 @@ async fn two_registries_share_directories_and_the_last_removes_them() {
     let (first, second) = (Server::start().await, Server::start().await);
     let host = ClientHost::new();
     for server in [&first, &second] {
-        stdout(&host.trust(&server.host(), &pin_of(server), &[]).await);
+        stdout(&host.trust(&server.host(), &pin_of(server), &[]));
     }
     stdout(&host.run(&["untrust", &first.host()]));
     assert_eq!(host.text(&format!("etc/docker/certs.d/{}/ca.crt", second.host())), second.ca());
@@ -232,14 +232,14 @@ async fn containerd_is_served_where_its_configuration_says() {
         "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
     let new = || ClientHost::new().with("etc/containerd/config.toml", config);
     let (host, path) = (new(), format!("etc/containerd/certs.d/{registry}/ca.crt"));
-    stdout(&host.trust(&registry, &pin, &[]).await);
+    stdout(&host.trust(&registry, &pin, &[]));
     assert_eq!(host.text(&path), server.ca());
     stdout(&host.run(&["untrust", &registry]));
     assert_eq!(host.tree(), new().tree());
 
     let hosts = format!("etc/containerd/certs.d/{registry}/hosts.toml");
     let host = new().with(&hosts, "server = \"x\"\n");
-    let said = stdout(&host.trust(&registry, &pin, &[]).await);
+    let said = stdout(&host.trust(&registry, &pin, &[]));
     assert!(
         said.contains(&format!("note: containerd reads /{hosts}: add there [host.\"https://{registry}\"]")),
         "{said}"
@@ -262,12 +262,12 @@ async fn every_family_of_systems_takes_the_ca_into_its_own_store() {
         let host = ClientHost::new().with_command(command, 0).with("etc/os-release", os_release);
         let host = host.with("proc/77/comm", "dockerd\n").with("proc/78/comm", "sh\n");
         let before = host.tree();
-        let said = stdout(&host.trust(&registry, &pin, &["--system"]).await);
+        let said = stdout(&host.trust(&registry, &pin, &["--system"]));
         assert_eq!(host.text(&format!("{directory}/{name}")), server.ca(), "{os_release}");
         assert!(said.contains("note: dockerd read") && !said.contains("note: sh"), "{said}");
         let command = command.rsplit('/').next().expect("a name");
         assert_eq!(host.text("called"), format!("{command} \n"), "{os_release}");
-        stdout(&host.trust(&registry, &pin, &["--system"]).await);
+        stdout(&host.trust(&registry, &pin, &["--system"]));
         assert_eq!(host.text("called"), format!("{command} \n"), "nothing changed, nothing run");
         stdout(&host.run(&["untrust", &registry]));
         assert_eq!(host.text("called"), format!("{command} \n{command} {removal}\n"), "{os_release}");
@@ -286,7 +286,7 @@ async fn a_store_that_fails_or_is_unknown_leaves_the_host_as_it_was() {
     let bare = ClientHost::new().with("etc/os-release", "ID=fedora\n");
     for (host, why) in [(failing, "exit status: 3"), (unknown, "plan9"), (bare, "no `update-ca-trust`")] {
         let before = host.tree();
-        let text = refusal(&host.trust(&registry, &pin, &["--system"]).await);
+        let text = refusal(&host.trust(&registry, &pin, &["--system"]));
         assert!(text.contains(why), "{text}");
         let _ = fs::remove_file(host.0.path().join("called"));
         assert_eq!(host.tree(), before);
@@ -299,10 +299,10 @@ async fn a_pin_is_needed_and_must_be_right() {
     let (registry, host) = (server.host(), ClientHost::new());
     let missing = tokio::task::block_in_place(|| host.run(&["trust", &registry]));
     assert_eq!(missing.status.code(), Some(2));
-    let short = host.trust(&registry, "3f9a", &[]).await;
+    let short = host.trust(&registry, "3f9a", &[]);
     assert_eq!(short.status.code(), Some(2));
     let wrong = "0a".repeat(32);
-    let text = refusal(&host.trust(&registry, &wrong, &[]).await);
+    let text = refusal(&host.trust(&registry, &wrong, &[]));
     assert!(text.contains("REFUSED") && text.contains(&wrong) && text.contains(&pin_of(&server)), "{text}");
     assert!(host.tree().is_empty());
 }
@@ -391,9 +391,9 @@ fn ok(body: &str) -> Vec<u8> {
 }
 
 /// Nothing is written, and the reason is named.
-async fn refused(registry: &str, pin: &str, why: &str) {
+fn refused(registry: &str, pin: &str, why: &str) {
     let host = ClientHost::new();
-    let text = refusal(&host.trust(registry, pin, &["--timeout", "3"]).await);
+    let text = refusal(&host.trust(registry, pin, &["--timeout", "3"]));
     assert!(text.contains(why), "wanted {why:?}: {text}");
     assert!(text.contains("Nothing was written"), "{text}");
     assert!(host.tree().is_empty(), "{why}: {:?}", host.tree());
@@ -404,7 +404,7 @@ async fn the_test_server_is_trusted_when_nothing_is_wrong() {
     let ca = Ca::new(|_| {});
     let registry = ca.serve("localhost", ok(&ca.pem()), REGISTRY).await;
     let host = ClientHost::new();
-    stdout(&host.trust(&registry, &ca.pin(), &[]).await);
+    stdout(&host.trust(&registry, &ca.pin(), &[]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -430,7 +430,7 @@ async fn hostile_ca_files_are_refused() {
         (ok(&other.pem()), "REFUSED: the CA at"),
     ] {
         let registry = ca.serve("localhost", answer, REGISTRY).await;
-        refused(&registry, &pin, why).await;
+        refused(&registry, &pin, why);
     }
 }
 
@@ -438,9 +438,9 @@ async fn hostile_ca_files_are_refused() {
 async fn a_man_in_the_middle_with_another_ca_is_refused() {
     let (ca, attacker) = (Ca::new(|_| {}), Ca::new(|_| {}));
     let passes_on = attacker.serve("localhost", ok(&ca.pem()), REGISTRY).await;
-    refused(&passes_on, &ca.pin(), "REFUSED: with the pinned CA as the only root").await;
+    refused(&passes_on, &ca.pin(), "REFUSED: with the pinned CA as the only root");
     let own = attacker.serve("localhost", ok(&attacker.pem()), REGISTRY).await;
-    refused(&own, &ca.pin(), "not the pinned").await;
+    refused(&own, &ca.pin(), "not the pinned");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -461,7 +461,7 @@ async fn a_ca_that_is_not_fit_is_refused() {
         (signs_nothing, "does not permit to sign"),
     ] {
         let registry = ca.serve("localhost", ok(&ca.pem()), REGISTRY).await;
-        refused(&registry, &ca.pin(), why).await;
+        refused(&registry, &ca.pin(), why);
     }
 }
 
@@ -469,12 +469,12 @@ async fn a_ca_that_is_not_fit_is_refused() {
 async fn the_server_behind_the_ca_must_be_a_registry_of_that_name() {
     let ca = Ca::new(|_| {});
     let named_otherwise = ca.serve("a.localhost", ok(&ca.pem()), REGISTRY).await;
-    refused(&named_otherwise, &ca.pin(), "REFUSED: with the pinned CA as the only root").await;
+    refused(&named_otherwise, &ca.pin(), "REFUSED: with the pinned CA as the only root");
     let no_registry = ca.serve("localhost", ok(&ca.pem()), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    refused(&no_registry, &ca.pin(), "answers 200 without a registry's header").await;
+    refused(&no_registry, &ca.pin(), "answers 200 without a registry's header");
     let missing = REGISTRY.replace("401 Unauthorized", "404 Not Found");
     let missing = ca.serve("localhost", ok(&ca.pem()), &missing).await;
-    refused(&missing, &ca.pin(), "answers 404 with a registry's header").await;
+    refused(&missing, &ca.pin(), "answers 404 with a registry's header");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -482,9 +482,9 @@ async fn a_server_that_is_away_slow_or_without_tls_is_named() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let silent = format!("localhost:{}", free.local_addr().expect("bound").port());
     let pin = "0a".repeat(32);
-    refused(&silent, &pin, "did not finish its answer within 3 s").await;
+    refused(&silent, &pin, "did not finish its answer within 3 s");
     drop(free);
-    refused(&silent, &pin, "cannot connect to").await;
+    refused(&silent, &pin, "cannot connect to");
     let plain = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = format!("localhost:{}", plain.local_addr().expect("bound").port());
     tokio::spawn(async move {
@@ -492,5 +492,5 @@ async fn a_server_that_is_away_slow_or_without_tls_is_named() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    refused(&address, &pin, "does not speak TLS").await;
+    refused(&address, &pin, "does not speak TLS");
 }

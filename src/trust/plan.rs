@@ -275,15 +275,12 @@ mod tests {
     #[test]
     fn what_fails_half_way_is_undone() {
         let root = tempfile::tempdir().unwrap();
-        // No directory can be made below a file.
+        // Nothing is there to read, and no directory can be made.
         fs::create_dir(root.path().join("etc")).unwrap();
-        fs::write(root.path().join("etc/containers"), "a file").unwrap();
-        let plan = plan(root.path(), "r.test:5000", Options::default());
-        let error = match plan {
-            Ok(plan) => plan.apply().map(|_| ()).unwrap_err(),
-            Err(error) => error,
-        };
-        assert!(error.to_string().contains("containers"), "{error}");
+        std::os::unix::fs::symlink("/nonexistent/place", root.path().join("etc/containers")).unwrap();
+        let plan = plan(root.path(), "r.test:5000", Options::default()).unwrap();
+        let error = plan.apply().unwrap_err().to_string();
+        assert!(error.contains("cannot make the directory") && error.contains("containers"), "{error}");
         let left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["etc"]);
         let left: Vec<_> = fs::read_dir(root.path().join("etc")).unwrap().map(|e| e.unwrap().file_name()).collect();
