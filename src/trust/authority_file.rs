@@ -26,11 +26,11 @@ pub(super) fn url(registry: &RegistryAddress) -> String {
 /// Fetches the certificate, from whoever answers: nothing is verified here.
 pub(super) async fn fetch(registry: &RegistryAddress) -> Result<CertificateDer<'static>, TrustError> {
     let (url, address) = (url(registry), registry.address().to_owned());
-    let config = dangerous_client().map_err(|source| TrustError::UnusableRoot { url: url.clone(), source })?;
+    let config = dangerous_client().map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
     let response = client::get(registry, config, PATH).await.map_err(|failed| match failed {
         Failed::Name => TrustError::BadName { host: registry.host().to_owned() },
-        Failed::Connect(source) => TrustError::Unreachable { address, source },
-        Failed::Tls(source) => TrustError::NoTls { address, source },
+        Failed::Connect(cause) => TrustError::Unreachable { address, cause },
+        Failed::Tls(cause) => TrustError::NoTls { address, cause },
         Failed::Http(error) => TrustError::BadAnswer { url: url.clone(), reason: error.to_string() },
     })?;
     let status = response.status();

@@ -1,4 +1,5 @@
-//! Why a registry was not trusted, or trust not removed: what, where, what to do.
+//! Why a registry was not trusted, or trust not removed: what, where, what to do. The cause stands in the text itself, so no error
+//! has a source that would be printed behind it once more.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,13 +17,13 @@ pub enum TrustError {
     },
     /// Nobody answers.
     #[error(
-        "cannot connect to {address}: {source}; check the name, the port, and that the registry runs. Nothing was written"
+        "cannot connect to {address}: {cause}; check the name, the port, and that the registry runs. Nothing was written"
     )]
     Unreachable {
         /// `HOST:PORT`.
         address: String,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The server takes too long.
     #[error(
@@ -36,13 +37,13 @@ pub enum TrustError {
     },
     /// It does not speak TLS.
     #[error(
-        "{address} does not speak TLS ({source}); check the port: a registry over plain HTTP cannot be trusted. Nothing was written"
+        "{address} does not speak TLS ({cause}); check the port: a registry over plain HTTP cannot be trusted. Nothing was written"
     )]
     NoTls {
         /// `HOST:PORT`.
         address: String,
         /// What the TLS library says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The answer is no sound HTTP.
     #[error(
@@ -148,22 +149,22 @@ pub enum TrustError {
     },
     /// The second connection was not what the CA vouches for.
     #[error(
-        "REFUSED: with the pinned CA as the only root, the certificate of {address} does not verify ({source}): it is not from \
+        "REFUSED: with the pinned CA as the only root, the certificate of {address} does not verify ({cause}): it is not from \
          that CA or not for this name, or somebody stands in between. Nothing was written"
     )]
     NotVerified {
         /// `HOST:PORT`.
         address: String,
         /// What the TLS library says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The pinned CA is usable in no TLS library.
-    #[error("the TLS library does not take the CA at {url} as a root ({source}). Nothing was written")]
+    #[error("the TLS library does not take the CA at {url} as a root ({cause}). Nothing was written")]
     UnusableRoot {
         /// Where it came from.
         url: String,
         /// What the TLS library says.
-        source: rustls::Error,
+        cause: rustls::Error,
     },
     /// Verified, but no registry.
     #[error("{url} answers {status}{} a registry's header: check the port. Nothing was written", if *has_header { " with" } else { " without" })]
@@ -221,14 +222,14 @@ pub enum TrustError {
         reason: String,
     },
     /// A directory outside of what may be written.
-    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
+    #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// Why it failed.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -236,12 +237,12 @@ impl TrustError {
     /// Wraps an I/O error with what was tried and where.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |cause| Self::Io { action, path, cause }
     }
 }
 
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
         io::ErrorKind::PermissionDenied => {
             "; run it as root (sudo), or with --user for this user's rootless tools alone"
         }

@@ -89,6 +89,7 @@ impl Plan {
         if options.system_store {
             plan.add_os_store()?;
         }
+        plan.add_written_before()?;
         let other = plan.files.iter().find(|file| file.state == FileState::Other);
         match other {
             Some(other) if !options.replace => Err(plan.another_authority(&other.path)),
@@ -179,6 +180,21 @@ impl Plan {
             );
         }
         self.add(store.file(&self.registry), true)
+    }
+
+    /// What an earlier run wrote elsewhere: an old CA must not stay there unseen when a new one takes its place.
+    fn add_written_before(&mut self) -> Result<(), TrustError> {
+        let manifest = Manifest::load(&self.host.real(&Manifest::path(&self.scope, &self.registry)))?;
+        for written in manifest.into_iter().flat_map(|manifest| manifest.files) {
+            if !self.host.real(&written.path).exists() {
+                continue;
+            }
+            if written.os_store && self.store.is_none() {
+                self.store = Some(OsStore::detect(&self.host)?);
+            }
+            self.add(written.path, written.os_store)?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, path: PathBuf, os_store: bool) -> Result<(), TrustError> {
@@ -287,15 +303,37 @@ mod tests {
         assert_eq!(left, ["containers"]);
     }
 
-    #[test]
-    fn an_unconstrained_ca_in_the_store_of_the_system_is_said() {
+    fn debian() -> tempfile::TempDir {
+        use std::os::unix::fs::PermissionsExt;
         let root = tempfile::tempdir().unwrap();
         for dir in ["etc", "usr/sbin"] {
             fs::create_dir_all(root.path().join(dir)).unwrap();
         }
+        let command = root.path().join("usr/sbin/update-ca-certificates");
         fs::write(root.path().join("etc/os-release"), "ID=debian").unwrap();
-        fs::write(root.path().join("usr/sbin/update-ca-certificates"), "").unwrap();
-        let plan = plan(root.path(), "r.test", Options { system_store: true, replace: false }).unwrap();
+        fs::write(&command, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(command, fs::Permissions::from_mode(0o755)).unwrap();
+        root
+    }
+
+    #[test]
+    fn an_unconstrained_ca_in_the_store_of_the_system_is_said() {
+        let plan = plan(debian().path(), "r.test", Options { system_store: true, replace: false }).unwrap();
         assert!(plan.notes().iter().any(|note| note.contains("for any name")));
+    }
+
+    #[test]
+    fn an_old_ca_does_not_stay_in_the_store_of_the_system() {
+        let root = debian();
+        let first = plan(root.path(), "r.test", Options { system_store: true, replace: false }).unwrap();
+        first.apply().unwrap();
+        // Another CA for the same registry, and nothing said of the system's store.
+        let second = plan(root.path(), "r.test", Options { system_store: false, replace: true }).unwrap();
+        assert_eq!(second.apply().unwrap().store_command, Some("update-ca-certificates"));
+        for file in second.files() {
+            let text = fs::read_to_string(Host::at(root.path()).real(&file.path)).unwrap();
+            assert_eq!(text, second.authority.pem(), "{}", file.path.display());
+        }
+        assert_eq!(second.files().len(), 3);
     }
 }

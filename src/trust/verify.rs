@@ -34,11 +34,11 @@ pub async fn verify(
 async fn find_registry(registry: &RegistryAddress, authority: &PinnedAuthority) -> Result<(), TrustError> {
     let (url, address) = (format!("https://{}{PING}", registry.written()), registry.address().to_owned());
     let config = strict_client(authority)
-        .map_err(|source| TrustError::UnusableRoot { url: authority_file::url(registry), source })?;
+        .map_err(|cause| TrustError::UnusableRoot { url: authority_file::url(registry), cause })?;
     let response = client::get(registry, config, PING).await.map_err(|failed| match failed {
         Failed::Name => TrustError::BadName { host: registry.host().to_owned() },
-        Failed::Connect(source) => TrustError::Unreachable { address, source },
-        Failed::Tls(source) => TrustError::NotVerified { address, source },
+        Failed::Connect(cause) => TrustError::Unreachable { address, cause },
+        Failed::Tls(cause) => TrustError::NotVerified { address, cause },
         Failed::Http(error) => TrustError::BadAnswer { url: url.clone(), reason: error.to_string() },
     })?;
     let version = response.headers().get("docker-distribution-api-version");
