@@ -1,104 +1,22 @@
 //! Trust on a client's host: what is written into a stand-in root directory, what is refused, and that nothing stays.
 
+#[path = "trust/client_host.rs"]
+mod client_host;
+#[path = "trust/hostile_server.rs"]
+mod hostile_server;
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
-};
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use client_host::{ClientHost, refusal, stdout};
+use hostile_server::{Ca, REGISTRY, constrained_to, ok};
+use rcgen::{IsCa, KeyUsagePurpose};
 use serde_json::Value;
 use support::Server;
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-
-/// A client's host: a directory that stands in for its root.
-struct ClientHost(TempDir);
-
-/// Every path below the root, with what it holds; directories hold nothing.
-type Tree = BTreeMap<String, String>;
-
-impl ClientHost {
-    fn new() -> Self {
-        Self(TempDir::new().expect("a temporary directory"))
-    }
-
-    /// With a file that was there before.
-    fn with(self, path: &str, text: &str) -> Self {
-        let real = self.0.path().join(path);
-        fs::create_dir_all(real.parent().expect("below the root")).expect("writable");
-        fs::write(&real, text).expect("writable");
-        self
-    }
-
-    /// With a command of the system that notes how it was called, and ends with this status.
-    fn with_command(self, path: &str, status: u8) -> Self {
-        let log = self.0.path().join("called");
-        let script = format!("#!/bin/sh\necho \"$(basename \"$0\") $*\" >>{}\nexit {status}\n", log.display());
-        let host = self.with(path, &script);
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(host.0.path().join(path), mode).expect("ours");
-        host
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.env_clear().env("HOME", "/home/op").args(arguments).arg("--root").arg(self.0.path());
-        command.output().expect("the program runs")
-    }
-
-    /// Runs it away from the threads that serve.
-    fn trust(&self, registry: &str, pin: &str, more: &[&str]) -> Output {
-        let arguments = [&["trust", registry, "--ca-sha256", pin], more].concat();
-        tokio::task::block_in_place(|| self.run(&arguments))
-    }
-
-    fn text(&self, path: &str) -> String {
-        fs::read_to_string(self.0.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
-    fn tree(&self) -> Tree {
-        fn walk(root: &Path, dir: &Path, tree: &mut Tree) {
-            for entry in fs::read_dir(dir).expect("readable") {
-                let path = entry.expect("readable").path();
-                let name = path.strip_prefix(root).expect("below").display().to_string();
-                if path.is_dir() {
-                    tree.insert(name, String::new());
-                    walk(root, &path, tree);
-                } else {
-                    tree.insert(name, fs::read_to_string(&path).expect("text"));
-                }
-            }
-        }
-        let mut tree = Tree::new();
-        walk(self.0.path(), self.0.path(), &mut tree);
-        tree
-    }
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// What a refusal says: one line, and exit code 1.
-fn refusal(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.starts_with("portcullis: "), "{text}");
-    text
-}
 
 fn pin_of(server: &Server) -> String {
     let shown: Value = serde_json::from_slice(&server.run(&["ca", "show", "--json"]).stdout).expect("JSON");
@@ -317,77 +235,6 @@ async fn the_server_names_the_command() {
     let json: Value = serde_json::from_slice(&said.stdout).expect("JSON");
     let wanted = format!("portcullis trust registry.test:5000 --ca-sha256 {}", pin_of(&server));
     assert_eq!(json["program"].as_str(), Some(wanted.as_str()));
-}
-
-/// A CA made for a test.
-struct Ca {
-    params: CertificateParams,
-    key: KeyPair,
-    der: CertificateDer<'static>,
-}
-
-impl Ca {
-    fn new(adjust: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.name_constraints = Some(constrained_to("localhost"));
-        adjust(&mut params);
-        let key = KeyPair::generate().expect("a key");
-        let der = params.self_signed(&key).expect("a certificate").der().clone();
-        Self { params, key, der }
-    }
-
-    fn pem(&self) -> String {
-        use base64::Engine as _;
-        let text = base64::engine::general_purpose::STANDARD.encode(&self.der);
-        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
-    }
-
-    fn pin(&self) -> String {
-        portcullis::tls::Fingerprint::of_der(&self.der).to_string()
-    }
-
-    /// A server that presents a certificate for `name` from this CA, and answers each path with these bytes.
-    async fn serve(&self, name: &str, ca_answer: Vec<u8>, ping_answer: &str) -> String {
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        let leaf = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).expect("a certificate");
-        let private = PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS #8");
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], private)
-            .expect("a pair");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = format!("localhost:{}", listener.local_addr().expect("bound").port());
-        let (acceptor, ping_answer) = (TlsAcceptor::from(Arc::new(config)), ping_answer.as_bytes().to_vec());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let mut head = [0; 4096];
-                let read = stream.read(&mut head).await.unwrap_or_default();
-                let is_ping = head[..read].starts_with(b"GET /v2/ ");
-                assert!(!String::from_utf8_lossy(&head[..read]).to_lowercase().contains("authorization"));
-                // The client may have seen enough.
-                let _ = stream.write_all(if is_ping { &ping_answer } else { &ca_answer }).await;
-                let _ = stream.shutdown().await;
-            }
-        });
-        address
-    }
-}
-
-fn constrained_to(host: &str) -> NameConstraints {
-    NameConstraints { permitted_subtrees: vec![GeneralSubtree::DnsName(host.to_owned())], excluded_subtrees: vec![] }
-}
-
-const REGISTRY: &str =
-    "HTTP/1.1 401 Unauthorized\r\ndocker-distribution-api-version: registry/2.0\r\ncontent-length: 0\r\n\r\n";
-
-fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// Nothing is written, and the reason is named.

@@ -66,9 +66,8 @@ enum Command {
     /// The repositories
     #[command(subcommand)]
     Repo(repo::Verb),
-    /// Make this host trust a registry's private CA: pinned, checked, undone by `untrust`
+    // What these two do takes more than a line: their help stands at their arguments.
     Trust(trust::Args),
-    /// Remove what `trust` wrote for a registry
     Untrust(untrust::Args),
     /// Ask the server of this data directory whether it is ready; for supervisors and containers
     Health(health::Args),
