@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::host_names::{best_for_others, names_to_serve, with_port};
-use super::output::Output;
-use super::trust_command::shell_line;
+use super::output::{Output, is_terminal};
+use super::trust_command::{program_line, shell_line};
 use crate::domain::host_port::HostPort;
 use crate::tls::{Authority, PermittedNames};
 
@@ -21,6 +21,9 @@ pub(super) enum Verb {
         der: bool,
     },
     /// Print the line that makes another host trust this registry
+    ///
+    /// The first line is for a shell on a bare host with curl or wget, and openssl. On a terminal a second line names the same
+    /// for a host that has this program. Into a pipe or a file goes the shell line alone, ready to be run; --json has both.
     TrustCommand {
         /// How images name the registry there, with its port
         #[arg(value_name = "HOST[:PORT]")]
@@ -81,6 +84,10 @@ fn trust_command(
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         with_port(best_for_others(&names), port)
     };
-    let line = shell_line(&host, &authority.fingerprint().to_string());
-    output.done(&line, &json!({ "host": host, "sha256": authority.fingerprint().to_string(), "shell": line }))
+    let pin = authority.fingerprint().to_string();
+    let (shell, program) = (shell_line(&host, &pin), program_line(&host, &pin));
+    let json = json!({ "host": host, "sha256": pin, "shell": shell, "program": program });
+    // What is piped is run: there the shell line stands alone.
+    let text = if is_terminal() { format!("{shell}\n\nor, where this program is: {program}") } else { shell };
+    output.done(&text, &json)
 }

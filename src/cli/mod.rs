@@ -20,7 +20,9 @@ mod output;
 mod password;
 mod repo;
 mod serve;
+mod trust;
 mod trust_command;
+mod untrust;
 mod user;
 
 use std::process::ExitCode;
@@ -64,6 +66,9 @@ enum Command {
     /// The repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    // What these two do takes more than a line: their help stands at their arguments.
+    Trust(trust::Args),
+    Untrust(untrust::Args),
     /// Ask the server of this data directory whether it is ready; for supervisors and containers
     Health(health::Args),
     /// Print a completion script for a shell
@@ -104,6 +109,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Trust(args) => trust::run(args, output),
+        Command::Untrust(args) => untrust::run(args, output),
         Command::Health(args) => health::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

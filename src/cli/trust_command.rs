@@ -43,6 +43,11 @@ pub(super) fn shell_line(host: &str, pin: &str) -> String {
     .replace("do; ", "do ")
 }
 
+/// The same for a host that has this program; it checks more, and can undo it.
+pub(super) fn program_line(host: &str, pin: &str) -> String {
+    format!("portcullis trust {host} --ca-sha256 {pin}")
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;

@@ -1,0 +1,139 @@
+//! `portcullis trust`: makes this host's container tools trust a registry's private CA. Needs no data directory.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::context::block_on;
+use super::output::Output;
+use crate::domain::host_port::HostPort;
+use crate::tls::Fingerprint;
+use crate::trust::{
+    Applied, FileState, Home, Host, Options, Plan, RegistryAddress, Scope, buildkit_stanza, k3s_stanza, verify,
+};
+
+/// Make this host trust a registry's private CA: pinned, checked, undone by `untrust`
+///
+/// Fetches the CA from the registry, refuses it unless its SHA-256 is the pinned one, checks that it may sign for the host, and
+/// connects again trusting nothing else. Then writes it for docker (/etc/docker/certs.d), for podman, skopeo, buildah and CRI-O
+/// (/etc/containers/certs.d), and for containerd where /etc/containerd/config.toml sets a `config_path`. No configuration is
+/// edited, no daemon restarted. A manifest of what was written lies in /var/lib/portcullis-trust (with --user in
+/// ~/.local/state/portcullis-trust), by which `portcullis untrust` removes it.
+// Each is a flag of its own on the command line.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The registry, exactly as image references begin. Without a port it is reached at 443, as docker does
+    #[arg(value_name = "HOST[:PORT]")]
+    registry: HostPort,
+    /// The SHA-256 of the CA, as `portcullis ca show` prints it on the server; with or without colons
+    #[arg(long, value_name = "HEX")]
+    ca_sha256: Fingerprint,
+    /// For this user's rootless tools alone, in ~/.config
+    #[arg(long)]
+    user: bool,
+    /// Into the operating system's store too, for programs that read no certs.d
+    #[arg(long, conflicts_with = "user")]
+    system: bool,
+    /// Check everything and say what would be written, but write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Take the place of another CA that is there; that one is not kept
+    #[arg(long)]
+    replace: bool,
+    /// Print also what to write by hand for tools that read neither
+    #[arg(long, value_name = "TOOL")]
+    print: Vec<Tool>,
+    /// Give up a connection after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    timeout: u64,
+    /// A directory that stands in for /
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    root: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tool {
+    /// buildkitd.toml
+    Buildkit,
+    /// registries.yaml
+    K3s,
+}
+
+pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
+    let registry = RegistryAddress::from(args.registry);
+    let scope = if args.user { Scope::User(home()?) } else { Scope::System };
+    let limit = Duration::from_secs(args.timeout);
+    let authority = block_on(async { Ok(verify(&registry, args.ca_sha256, limit).await?) })?;
+    let until = authority.not_after().to_string();
+    let options = Options { system_store: args.system, replace: args.replace };
+    let plan = Plan::make(Host::at(args.root), scope.clone(), registry.clone(), authority, options)?;
+    let applied = if args.dry_run { None } else { Some(plan.apply()?) };
+    let stanzas: Vec<String> = args.print.iter().map(|tool| stanza(*tool, &scope, &registry)).collect();
+    let json = json!({
+        "registry": registry.written(),
+        "ca_sha256": args.ca_sha256.to_string(),
+        "ca_not_after": until,
+        "dry_run": args.dry_run,
+        "changed": applied.as_ref().is_some_and(|applied| applied.manifest.is_some()),
+        "files": plan.files().iter().map(|file| json!({
+            "path": file.path,
+            "state": word(file.state, args.dry_run),
+        })).collect::<Vec<_>>(),
+        "manifest": applied.as_ref().and_then(|applied| applied.manifest.clone()),
+        "store_command": applied.as_ref().and_then(|applied| applied.store_command),
+        "restart": applied.as_ref().map(|applied| applied.to_restart.clone()).unwrap_or_default(),
+        "notes": plan.notes(),
+        "stanzas": stanzas,
+    });
+    output.done(report(&plan, applied.as_ref(), &stanzas).trim_end(), &json)
+}
+
+/// A line for each file, and what else to know.
+fn report(plan: &Plan, applied: Option<&Applied>, stanzas: &[String]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for file in plan.files() {
+        lines.push(format!("{} {}", word(file.state, applied.is_none()), file.path.display()));
+    }
+    lines.extend(plan.notes().iter().map(|note| format!("note: {note}")));
+    if let Some(applied) = applied {
+        lines.extend(applied.store_command.map(|command| format!("ran {command}")));
+        lines.extend(applied.to_restart.iter().map(|daemon| {
+            format!("note: {daemon} read the operating system's store when it started: restart it if it shall use that")
+        }));
+    }
+    lines.extend(stanzas.iter().map(|stanza| format!("\n{stanza}")));
+    lines.join("\n")
+}
+
+fn word(state: FileState, dry_run: bool) -> &'static str {
+    match (state, dry_run) {
+        (FileState::Same, _) => "unchanged",
+        (FileState::Absent, true) => "would write",
+        (FileState::Other, true) => "would replace",
+        (FileState::Absent, false) => "wrote",
+        (FileState::Other, false) => "replaced",
+    }
+}
+
+fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
+    match tool {
+        Tool::Buildkit => buildkit_stanza(scope, registry),
+        Tool::K3s => k3s_stanza(scope, registry),
+    }
+}
+
+/// The directories of whoever runs this, from the environment as docker and podman read it.
+pub(super) fn home() -> anyhow::Result<Home> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let Some(home) = absolute("HOME") else {
+        bail!("HOME is not set to an absolute path, so there is no user to write for; set it, or run without --user");
+    };
+    let below = |name: &str, default: &Path| absolute(name).unwrap_or_else(|| home.join(default));
+    let (config, state) =
+        (below("XDG_CONFIG_HOME", ".config".as_ref()), below("XDG_STATE_HOME", ".local/state".as_ref()));
+    Ok(Home { home, config, state })
+}

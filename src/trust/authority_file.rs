@@ -1,0 +1,126 @@
+//! The file that holds a registry's CA: how it is fetched, and that it is one certificate and nothing else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::client::{self, BodyFailed, Failed};
+use super::error::TrustError;
+use super::registry_address::RegistryAddress;
+use super::unverified::dangerous_client;
+
+/// Where a registry keeps its CA for those who do not trust it yet.
+const PATH: &str = "/.well-known/portcullis/ca.pem";
+/// The most that is read of it, in bytes.
+const LIMIT: usize = 16 * 1024;
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The address of the file.
+pub(super) fn url(registry: &RegistryAddress) -> String {
+    format!("https://{}{PATH}", registry.written())
+}
+
+/// Fetches the certificate, from whoever answers: nothing is verified here.
+pub(super) async fn fetch(registry: &RegistryAddress) -> Result<CertificateDer<'static>, TrustError> {
+    let (url, address) = (url(registry), registry.address().to_owned());
+    let config = dangerous_client().map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
+    let response = client::get(registry, config, PATH).await.map_err(|failed| match failed {
+        Failed::Name => TrustError::BadName { host: registry.host().to_owned() },
+        Failed::Connect(cause) => TrustError::Unreachable { address, cause },
+        Failed::Tls(cause) => TrustError::NoTls { address, cause },
+        Failed::Http(error) => TrustError::BadAnswer { url: url.clone(), reason: error.to_string() },
+    })?;
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(TrustError::Redirected { url, location: location(response.headers()) });
+    }
+    if status != http::StatusCode::OK {
+        return Err(TrustError::NoAuthorityFile { url, status: status.as_u16() });
+    }
+    let body = client::body(response, LIMIT).await.map_err(|failed| match failed {
+        BodyFailed::TooLarge => TrustError::TooLarge { url: url.clone(), limit: LIMIT },
+        BodyFailed::Broken(reason) => TrustError::BadAnswer { url: url.clone(), reason },
+    })?;
+    one_certificate(&body).map_err(|reason| TrustError::NotOneCertificate { url, reason })
+}
+
+/// Quoted and cut: it comes from a stranger and goes to a terminal.
+fn location(headers: &http::HeaderMap) -> String {
+    let location = headers.get(header::LOCATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    let location: String = String::from_utf8_lossy(location).chars().take(200).collect();
+    format!("{location:?}")
+}
+
+/// Stricter than PEM readers are: the text is the armour of one certificate and nothing before, between or after.
+pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
+    let text = std::str::from_utf8(pem).map_err(|_| "it is no text".to_owned())?.trim_ascii();
+    let Some(rest) = text.strip_prefix(BEGIN) else {
+        let reason = if text.is_empty() { "it is empty" } else { "it does not begin with a certificate" };
+        return Err(reason.to_owned());
+    };
+    match rest.split_once(END) {
+        None => return Err("it breaks off before the certificate's end".to_owned()),
+        Some((_, after)) if after.contains(BEGIN) => return Err("it holds several certificates".to_owned()),
+        Some((_, after)) if !after.is_empty() => return Err("something follows the certificate".to_owned()),
+        Some(_) => {}
+    }
+    let der =
+        CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| format!("its PEM is damaged ({error})"))?;
+    match x509_parser::parse_x509_certificate(&der) {
+        Ok(([], _)) => Ok(der),
+        Ok(_) => Err("something follows the certificate within its PEM".to_owned()),
+        Err(_) => Err("its PEM holds no X.509 certificate".to_owned()),
+    }
+}
+
+/// The armour of a certificate, 64 columns wide.
+pub(super) fn to_pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut lines = vec![BEGIN];
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        // Base64 is ASCII, so every index is a boundary.
+        let (line, after) = rest.split_at(rest.len().min(64));
+        lines.push(line);
+        rest = after;
+    }
+    lines.push(END);
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate() -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        to_pem(params.self_signed(&key).unwrap().der())
+    }
+
+    #[test]
+    fn one_certificate_and_nothing_else() {
+        let pem = certificate();
+        let der = one_certificate(pem.as_bytes()).unwrap();
+        assert_eq!(to_pem(&der), pem);
+        assert!(one_certificate(pem.replace('\n', "\r\n").as_bytes()).is_ok());
+        for (bad, why) in [
+            (String::new(), "empty"),
+            (pem[..pem.len() / 2].to_owned(), "breaks off"),
+            (format!("{pem}{pem}"), "several"),
+            (format!("{pem}garbage"), "follows"),
+            (format!("garbage{pem}"), "begin"),
+            (pem.replace("CERTIFICATE", "PRIVATE KEY"), "begin"),
+            (to_pem(&[&der[..], b"more"].concat()), "follows"),
+            (to_pem(&der[..der.len() - 1]), "no X.509"),
+            (pem.replacen('\n', "\n*", 1), "damaged"),
+        ] {
+            let reason = one_certificate(bad.as_bytes()).unwrap_err();
+            assert!(reason.contains(why), "{reason} for {bad}");
+        }
+        assert!(one_certificate(&[0xff, 0xfe]).unwrap_err().contains("no text"));
+    }
+}

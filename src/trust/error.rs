@@ -1,0 +1,251 @@
+//! Why a registry was not trusted, or trust not removed: what, where, what to do. The cause stands in the text itself, so no error
+//! has a source that would be printed behind it once more.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::tls::Fingerprint;
+
+/// An error of the client's side. Where it says so, nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The host can be in no certificate.
+    #[error("`{host}` can stand in no certificate: write a host name or an IP address")]
+    BadName {
+        /// What was written.
+        host: String,
+    },
+    /// Nobody answers.
+    #[error(
+        "cannot connect to {address}: {cause}; check the name, the port, and that the registry runs. Nothing was written"
+    )]
+    Unreachable {
+        /// `HOST:PORT`.
+        address: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The server takes too long.
+    #[error(
+        "{address} did not finish its answer within {seconds} s; try again, or give it longer with --timeout. Nothing was written"
+    )]
+    Slow {
+        /// `HOST:PORT`.
+        address: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// It does not speak TLS.
+    #[error(
+        "{address} does not speak TLS ({cause}); check the port: a registry over plain HTTP cannot be trusted. Nothing was written"
+    )]
+    NoTls {
+        /// `HOST:PORT`.
+        address: String,
+        /// What the TLS library says.
+        cause: io::Error,
+    },
+    /// The answer is no sound HTTP.
+    #[error(
+        "the answer of {url} breaks off or is no HTTP ({reason}); try again, and ask the registry's operator if it stays so. Nothing was written"
+    )]
+    BadAnswer {
+        /// What was asked for.
+        url: String,
+        /// What the HTTP library says.
+        reason: String,
+    },
+    /// The CA file is elsewhere, they say.
+    #[error(
+        "{url} redirects to {location}, and redirects are not followed: name the registry's own host and port. Nothing was written"
+    )]
+    Redirected {
+        /// What was asked for.
+        url: String,
+        /// Where it points, quoted.
+        location: String,
+    },
+    /// There is no CA file.
+    #[error(
+        "{url} answers {status}: this is no Portcullis registry, or one whose certificate comes from a public CA and needs no `trust`. Nothing was written"
+    )]
+    NoAuthorityFile {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// More bytes than a CA has.
+    #[error(
+        "{url} is larger than {limit} bytes, which no CA certificate is; ask the registry's operator. Nothing was written"
+    )]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Not exactly one certificate.
+    #[error("{url} is not exactly one certificate: {reason}; ask the registry's operator. Nothing was written")]
+    NotOneCertificate {
+        /// What was asked for.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The wrong CA.
+    #[error(
+        "REFUSED: the CA at {url} has SHA-256 {found}, not the pinned {pin}: the pin is of another registry or an old CA, or \
+         somebody stands in between; ask the registry's operator for `portcullis ca show`. Nothing was written"
+    )]
+    WrongPin {
+        /// Where it came from.
+        url: String,
+        /// What is there.
+        found: Fingerprint,
+        /// What should be.
+        pin: Fingerprint,
+    },
+    /// A certificate that signs nothing.
+    #[error(
+        "the pinned certificate at {url} is no CA ({reason}): pin the CA that `portcullis ca show` names. Nothing was written"
+    )]
+    NoAuthority {
+        /// Where it came from.
+        url: String,
+        /// Why it is none.
+        reason: &'static str,
+    },
+    /// Past its end.
+    #[error(
+        "the CA at {url} expired on {not_after}: the registry needs a new one (`portcullis ca rotate` there), and this host the new pin. Nothing was written"
+    )]
+    Expired {
+        /// Where it came from.
+        url: String,
+        /// Its end.
+        not_after: jiff::Timestamp,
+    },
+    /// Before its beginning.
+    #[error("the CA at {url} is valid only from {not_before}: check this host's clock. Nothing was written")]
+    NotYetValid {
+        /// Where it came from.
+        url: String,
+        /// Its beginning.
+        not_before: jiff::Timestamp,
+    },
+    /// It may not sign for this host.
+    #[error(
+        "the CA at {url} may not sign for `{host}` (its constraints permit {permitted}): name the registry as it is in its \
+         certificate, or have its CA made for `{host}` too. Nothing was written"
+    )]
+    NotPermitted {
+        /// Where it came from.
+        url: String,
+        /// The name in use.
+        host: String,
+        /// What its constraints permit.
+        permitted: String,
+    },
+    /// The second connection was not what the CA vouches for.
+    #[error(
+        "REFUSED: with the pinned CA as the only root, the certificate of {address} does not verify ({cause}): it is not from \
+         that CA or not for this name, or somebody stands in between. Nothing was written"
+    )]
+    NotVerified {
+        /// `HOST:PORT`.
+        address: String,
+        /// What the TLS library says.
+        cause: io::Error,
+    },
+    /// The pinned CA is usable in no TLS library.
+    #[error("the TLS library does not take the CA at {url} as a root ({cause}). Nothing was written")]
+    UnusableRoot {
+        /// Where it came from.
+        url: String,
+        /// What the TLS library says.
+        cause: rustls::Error,
+    },
+    /// Verified, but no registry.
+    #[error("{url} answers {status}{} a registry's header: check the port. Nothing was written", if *has_header { " with" } else { " without" })]
+    NoRegistry {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// Whether `Docker-Distribution-Api-Version` was there.
+        has_header: bool,
+    },
+    /// Another CA is there.
+    #[error("{} holds another CA ({found}): `--replace` puts the pinned one in its place. Nothing was written", path.display())]
+    AnotherAuthority {
+        /// The file.
+        path: PathBuf,
+        /// Its SHA-256, or what it is.
+        found: String,
+    },
+    /// An OS whose store is unknown.
+    #[error(
+        "{} names no system whose store of CAs is known ({found}): do without --system, or add the CA by the system's own \
+         means. Nothing was changed", path.display()
+    )]
+    UnknownSystem {
+        /// `os-release`.
+        path: PathBuf,
+        /// Its `ID` and `ID_LIKE`.
+        found: String,
+    },
+    /// The store's command is not installed.
+    #[error(
+        "this host has no `{command}`: install the package ca-certificates, or do without --system. Nothing was changed"
+    )]
+    NoStoreCommand {
+        /// The command.
+        command: &'static str,
+    },
+    /// The store's command failed.
+    #[error("`{}` failed ({reason}); {undone}", command.display())]
+    StoreCommand {
+        /// The command.
+        command: PathBuf,
+        /// How.
+        reason: String,
+        /// What became of the files.
+        undone: &'static str,
+    },
+    /// A manifest that is none.
+    #[error("the manifest {} is damaged ({reason}): remove by hand the files that it names, and then it", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A directory outside of what may be written.
+    #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why it failed.
+        cause: io::Error,
+    },
+}
+
+impl TrustError {
+    /// Wraps an I/O error with what was tried and where.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::Io { action, path, cause }
+    }
+}
+
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run it as root (sudo), or with --user for this user's rootless tools alone"
+        }
+        _ => "",
+    }
+}

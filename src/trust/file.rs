@@ -1,0 +1,85 @@
+//! Files and directories on the client's host: written whole with the mode that tools need, whatever the umask is.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::TrustError;
+
+/// No CA, manifest or configuration comes near this; a path may lead to something endless.
+const LIMIT: u64 = 1024 * 1024;
+
+/// What a file holds; `None` where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(TrustError::io("read", path)(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(TrustError::io("read", path))?;
+    Ok(Some(bytes))
+}
+
+/// Writes a file that everybody may read, whole or not at all. Its directory must be there.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
+    let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
+    let temporary = path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()));
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // The error above is the one to report.
+        let _ = fs::remove_file(&temporary);
+        return Err(TrustError::io("write", path)(error));
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(TrustError::io("sync", directory))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The directories that [`make_directories`] would make, from the top down.
+pub(super) fn missing_directories(path: &Path) -> Vec<PathBuf> {
+    let mut missing: Vec<PathBuf> = path.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
+/// Makes a directory and those above it, for everybody to enter. One that exists is left as it is.
+pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
+    for directory in missing_directories(path) {
+        match fs::create_dir(&directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(error) => return Err(TrustError::io("make the directory", &directory)(error)),
+        }
+        let open = Permissions::from_mode(0o755);
+        fs::set_permissions(&directory, open).map_err(TrustError::io("make the directory", &directory))?;
+    }
+    Ok(())
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), TrustError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TrustError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a directory if it is empty; says whether it is gone.
+pub(super) fn remove_empty_directory(path: &Path) -> Result<bool, TrustError> {
+    match fs::remove_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Ok(true),
+            io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            _ => Err(TrustError::io("remove the directory", path)(error)),
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! What was written for one registry, so that exactly that can be removed again.
+//!
+//! It is written before the files that it names, so that a crash in between leaves nothing that it does not know.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::TrustError;
+use super::file;
+use super::host::{Host, Scope};
+use super::registry_address::RegistryAddress;
+
+/// The record of one registry. Paths are the host's own, whatever root stands in for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    /// `HOST:PORT`.
+    pub(super) registry: String,
+    /// The CA's SHA-256.
+    pub(super) ca_sha256: String,
+    /// Every file.
+    pub(super) files: Vec<WrittenFile>,
+    /// Every directory that was not there before, each after the one that it lies in.
+    pub(super) directories: Vec<PathBuf>,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenFile {
+    pub(super) path: PathBuf,
+    /// The SHA-256 of its bytes.
+    pub(super) sha256: String,
+    /// Whether it lies in the OS store, whose command has to run when it goes.
+    pub(super) os_store: bool,
+}
+
+impl Manifest {
+    /// One that names nothing yet.
+    pub(super) fn empty(registry: &RegistryAddress) -> Self {
+        Self {
+            registry: registry.address().to_owned(),
+            ca_sha256: String::new(),
+            files: Vec::new(),
+            directories: Vec::new(),
+        }
+    }
+
+    /// Where the manifest of a registry lies.
+    pub(super) fn path(scope: &Scope, registry: &RegistryAddress) -> PathBuf {
+        scope.manifests().join(format!("{}.json", registry.file_name()))
+    }
+
+    /// Reads one; `None` where nothing was written for the registry.
+    pub(super) fn load(path: &Path) -> Result<Option<Self>, TrustError> {
+        let Some(bytes) = file::read(path)? else { return Ok(None) };
+        let damaged =
+            |error: serde_json::Error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() };
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// Writes it. Its directory must be there.
+    pub(super) fn save(&self, path: &Path) -> Result<(), TrustError> {
+        let text = serde_json::to_string_pretty(self);
+        let text = text.map_err(|error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() })?;
+        file::write(path, (text + "\n").as_bytes())
+    }
+
+    /// Notes a file, in the place of what was noted of it before.
+    pub(super) fn note_file(&mut self, path: &Path, bytes: &[u8], os_store: bool) {
+        self.files.retain(|file| file.path != path);
+        self.files.push(WrittenFile { path: path.to_owned(), sha256: sha256(bytes), os_store });
+    }
+
+    /// Notes the directories that are not there yet and lead to `directory`.
+    pub(super) fn note_missing_directories(&mut self, host: &Host, directory: &Path) {
+        let missing: Vec<&Path> = directory.ancestors().take_while(|dir| !host.real(dir).exists()).collect();
+        for dir in missing.into_iter().rev() {
+            if !self.directories.iter().any(|noted| noted == dir) {
+                self.directories.push(dir.to_owned());
+            }
+        }
+    }
+
+    /// Hands a directory that another registry still needs over to that registry's manifest, which will remove it then.
+    /// Says whether there was one.
+    pub(super) fn hand_over(host: &Host, scope: &Scope, directory: &Path) -> Result<bool, TrustError> {
+        let manifests = host.real(&scope.manifests());
+        let Ok(entries) = fs::read_dir(&manifests) else { return Ok(false) };
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let Ok(Some(mut manifest)) = Self::load(&path) else { continue };
+            let lies_below = manifest.files.iter().any(|file| file.path.starts_with(directory));
+            if !lies_below && !path.starts_with(host.real(directory)) {
+                continue;
+            }
+            if !manifest.directories.iter().any(|noted| noted == directory) {
+                // Before those that lie in it.
+                let at = manifest.directories.iter().position(|noted| noted.starts_with(directory));
+                let at = at.unwrap_or(manifest.directories.len());
+                manifest.directories.insert(at, directory.to_owned());
+                manifest.save(&path)?;
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+/// The SHA-256 of bytes, in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

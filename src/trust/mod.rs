@@ -1,0 +1,33 @@
+//! Trust on the client's host: a registry's private CA, fetched, checked against its pin, and put where container tools look.
+//!
+//! The order is the safety. [`verify`] fetches the CA over a connection that it does not trust, believes nothing but the pin,
+//! and then connects again with that CA as the only root. [`Plan::make`] looks at what lies on the host and refuses what would
+//! overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove`] undoes it.
+//! No tool's configuration is edited and no daemon restarted.
+
+mod authority_file;
+mod client;
+mod containerd;
+mod daemons;
+mod error;
+mod file;
+mod host;
+mod manifest;
+mod os_store;
+mod pinned_authority;
+mod plan;
+mod reach;
+mod registry_address;
+mod remove;
+mod stanza;
+mod unverified;
+mod verify;
+
+pub use error::TrustError;
+pub use host::{Home, Host, Scope};
+pub use pinned_authority::PinnedAuthority;
+pub use plan::{Applied, FileState, Options, Plan, PlannedFile};
+pub use registry_address::RegistryAddress;
+pub use remove::{Fate, RemovedFile, remove};
+pub use stanza::{buildkit_stanza, k3s_stanza};
+pub use verify::verify;

@@ -1,0 +1,103 @@
+//! A CA that is the pinned one, signs certificates today, and may sign for the registry's host.
+
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use x509_parser::certificate::X509Certificate;
+
+use super::authority_file::to_pem;
+use super::error::TrustError;
+use super::reach::Reach;
+use super::registry_address::RegistryAddress;
+use crate::tls::Fingerprint;
+
+/// The CA of a registry, after every check that needs no connection.
+#[derive(Debug, Clone)]
+pub struct PinnedAuthority {
+    der: CertificateDer<'static>,
+    fingerprint: Fingerprint,
+    not_after: Timestamp,
+    unconstrained: bool,
+}
+
+impl PinnedAuthority {
+    /// Checks the pin first: nothing else that a stranger sent is looked at.
+    pub(super) fn check(
+        der: CertificateDer<'static>,
+        registry: &RegistryAddress,
+        pin: Fingerprint,
+        url: &str,
+    ) -> Result<Self, TrustError> {
+        let (url, found) = (url.to_owned(), Fingerprint::of_der(&der));
+        if found != pin {
+            return Err(TrustError::WrongPin { url, found, pin });
+        }
+        let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&der) else {
+            return Err(TrustError::NoAuthority { url, reason: "it is no X.509 certificate" });
+        };
+        if let Some(reason) = why_no_authority(&certificate) {
+            return Err(TrustError::NoAuthority { url, reason });
+        }
+        let (not_before, not_after) = (certificate.validity().not_before, certificate.validity().not_after);
+        let (not_before, not_after) = (timestamp(not_before.timestamp()), timestamp(not_after.timestamp()));
+        let now = Timestamp::now();
+        if now < not_before {
+            return Err(TrustError::NotYetValid { url, not_before });
+        }
+        if now >= not_after {
+            return Err(TrustError::Expired { url, not_after });
+        }
+        let reach = Reach::of(&certificate);
+        if !reach.covers(registry) {
+            return Err(TrustError::NotPermitted {
+                url,
+                host: registry.host().to_owned(),
+                permitted: reach.to_string(),
+            });
+        }
+        let unconstrained = reach.is_unlimited();
+        Ok(Self { der, fingerprint: found, not_after, unconstrained })
+    }
+
+    /// The certificate.
+    pub(super) fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+
+    /// The certificate as PEM: written anew from what was checked, not the stranger's bytes.
+    pub fn pem(&self) -> String {
+        to_pem(&self.der)
+    }
+
+    /// Its SHA-256, equal to the pin.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Its end.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// Whether it may sign for any name at all.
+    pub fn is_unconstrained(&self) -> bool {
+        self.unconstrained
+    }
+}
+
+fn why_no_authority(certificate: &X509Certificate<'_>) -> Option<&'static str> {
+    match certificate.basic_constraints() {
+        Ok(Some(constraints)) if constraints.value.ca => {}
+        Ok(_) => return Some("it does not say CA:TRUE"),
+        Err(_) => return Some("its basic constraints are malformed"),
+    }
+    match certificate.key_usage() {
+        Ok(Some(usage)) if !usage.value.key_cert_sign() => Some("its key usage does not permit to sign certificates"),
+        Ok(_) => None,
+        Err(_) => Some("its key usage is malformed"),
+    }
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    // X.509 time ends with the year 9999, as does jiff's; what lies outside counts as long past.
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN)
+}

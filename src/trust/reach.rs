@@ -1,0 +1,158 @@
+//! How far a CA's signature reaches: its name constraints (RFC 5280 section 4.2.1.10), as TLS libraries will apply them.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, GeneralSubtree};
+
+use super::registry_address::RegistryAddress;
+
+/// Permitted and excluded names. A kind of name without a permitted entry is limited by exclusions alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// No constraints at all.
+    Unlimited,
+    /// Constraints that are there and cannot be read: they permit nothing.
+    Unreadable,
+    /// These.
+    Limited {
+        /// Within one of these, for kinds that are named.
+        permitted: Vec<Base>,
+        /// And within none of these.
+        excluded: Vec<Base>,
+    },
+}
+
+/// The base of a subtree. Kinds that name no host are not kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    /// A host and all below it; empty for every host.
+    Dns(String),
+    /// A network.
+    Network(IpNet),
+}
+
+impl Reach {
+    /// What the certificate says.
+    pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
+        let bases = |subtrees: Option<&Vec<GeneralSubtree<'_>>>| {
+            subtrees.into_iter().flatten().filter_map(|subtree| base(&subtree.base).transpose()).collect()
+        };
+        match certificate.name_constraints() {
+            Ok(None) => Self::Unlimited,
+            Err(_) => Self::Unreadable,
+            Ok(Some(extension)) => {
+                let permitted: Result<_, Malformed> = bases(extension.value.permitted_subtrees.as_ref());
+                let excluded = bases(extension.value.excluded_subtrees.as_ref());
+                match (permitted, excluded) {
+                    (Ok(permitted), Ok(excluded)) => Self::Limited { permitted, excluded },
+                    _ => Self::Unreadable,
+                }
+            }
+        }
+    }
+
+    /// Whether a certificate for the registry's host would be accepted under this CA.
+    pub(super) fn covers(&self, registry: &RegistryAddress) -> bool {
+        let (permitted, excluded) = match self {
+            Self::Unlimited => return true,
+            Self::Unreadable => return false,
+            Self::Limited { permitted, excluded } => (permitted, excluded),
+        };
+        let ip = registry.ip();
+        let mut of_kind = permitted.iter().filter(|base| base.is_of_kind(ip)).peekable();
+        let is_permitted = of_kind.peek().is_none() || of_kind.any(|base| base.holds(registry.host(), ip));
+        is_permitted && !excluded.iter().any(|base| base.holds(registry.host(), ip))
+    }
+
+    /// Whether it may sign for any name.
+    pub(super) fn is_unlimited(&self) -> bool {
+        matches!(self, Self::Unlimited)
+    }
+}
+
+impl Base {
+    fn is_of_kind(&self, ip: Option<IpAddr>) -> bool {
+        matches!(self, Self::Network(_)) == ip.is_some()
+    }
+
+    fn holds(&self, host: &str, ip: Option<IpAddr>) -> bool {
+        match (self, ip) {
+            (Self::Network(network), Some(ip)) => network.contains(&ip),
+            (Self::Dns(base), None) => {
+                let host = host.trim_end_matches('.');
+                base.is_empty() || host.strip_suffix(base.as_str()).is_some_and(|r| r.is_empty() || r.ends_with('.'))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlimited => f.write_str("every name"),
+            Self::Unreadable => f.write_str("nothing: they are malformed"),
+            Self::Limited { permitted, .. } if permitted.is_empty() => f.write_str("what they do not exclude"),
+            Self::Limited { permitted, .. } => {
+                // The texts come from a certificate with the pinned hash, but may still hold what a terminal obeys.
+                let names = permitted.iter().map(|base| match base {
+                    Base::Dns(name) => name.escape_default().to_string(),
+                    Base::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                        network.addr().to_string()
+                    }
+                    Base::Network(network) => network.to_string(),
+                });
+                f.write_str(&names.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+/// An entry that is no name and no network.
+struct Malformed;
+
+fn base(name: &GeneralName<'_>) -> Result<Option<Base>, Malformed> {
+    match name {
+        GeneralName::DNSName(host) => Ok(Some(Base::Dns(host.trim_start_matches('.').to_ascii_lowercase()))),
+        GeneralName::IPAddress(bytes) => network(bytes).map(|network| Some(Base::Network(network))).ok_or(Malformed),
+        _ => Ok(None),
+    }
+}
+
+/// An address and its mask, one after the other.
+fn network(bytes: &[u8]) -> Option<IpNet> {
+    let (ip, mask) = bytes.split_at_checked(bytes.len() / 2)?;
+    IpNet::with_netmask(address(ip)?, address(mask)?).ok()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::host_port::HostPort;
+
+    fn covers(reach: &Reach, host: &str) -> bool {
+        reach.covers(&host.parse::<HostPort>().unwrap().into())
+    }
+
+    #[test]
+    fn constraints_hold_as_libraries_apply_them() {
+        let dns = |text: &str| Base::Dns(text.to_owned());
+        let net = |text: &str| Base::Network(text.parse().unwrap());
+        let reach = Reach::Limited { permitted: vec![dns("r.test")], excluded: vec![net("0.0.0.0/0"), net("::/0")] };
+        assert!(covers(&reach, "r.test:5000") && covers(&reach, "a.r.test"));
+        assert!(!covers(&reach, "xr.test") && !covers(&reach, "10.0.0.1:5000") && !covers(&reach, "[fd00::1]"));
+        let reach = Reach::Limited { permitted: vec![net("10.0.0.0/8")], excluded: vec![dns("")] };
+        assert!(covers(&reach, "10.1.2.3:5000"));
+        assert!(!covers(&reach, "11.0.0.1") && !covers(&reach, "r.test"));
+        let reach = Reach::Limited { permitted: vec![dns("r.test")], excluded: vec![] };
+        assert!(covers(&reach, "10.0.0.1"), "a kind that is not named is not limited");
+        assert!(covers(&Reach::Unlimited, "r.test") && !covers(&Reach::Unreadable, "r.test"));
+    }
+}
