@@ -1,14 +1,17 @@
 //! `portcullis ca`: the authority that clients trust.
 
+use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
 use super::context::Context;
 use super::host_names::{best_for_others, names_to_serve, with_port};
 use super::output::{Output, is_terminal};
+use super::serve::identity_source;
 use super::trust_command::{program_line, shell_line};
+use crate::config::Config;
 use crate::domain::host_port::HostPort;
-use crate::tls::{Authority, PermittedNames};
+use crate::tls::{Authority, Origin, PermittedNames};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -76,6 +79,7 @@ fn trust_command(
     output: &Output,
 ) -> anyhow::Result<()> {
     let config = context.config()?;
+    require_own_certificate(context, &config)?;
     let port = config.server.listen.port();
     let host = if let Some(host) = host {
         host.with_default_port(port)
@@ -90,4 +94,16 @@ fn trust_command(
     // What is piped is run: there the shell line stands alone.
     let text = if is_terminal() { format!("{shell}\n\nor, where this program is: {program}") } else { shell };
     output.done(&text, &json)
+}
+
+/// The CA is worth trusting only where the certificate that is served comes from it.
+fn require_own_certificate(context: &Context, config: &Config) -> anyhow::Result<()> {
+    let served = identity_source(config, &context.data_directory()?)?.load();
+    match served.map(|identity| identity.origin()) {
+        Ok(Origin::Imported | Origin::Given) => bail!(
+            "the certificate in use was not made by this registry's CA: other hosts must trust the authority that signed it \
+             (portcullis cert show)"
+        ),
+        Ok(Origin::Own) | Err(_) => Ok(()),
+    }
 }

@@ -54,7 +54,15 @@ impl Output {
 /// One line on stderr about what failed, with its causes.
 pub(super) fn complain(error: &anyhow::Error) {
     // There is nobody left to tell where stderr is gone.
-    let _ = writeln!(io::stderr(), "portcullis: {error:#}");
+    let _ = writeln!(io::stderr(), "portcullis: {}", with_causes(error));
+}
+
+/// The error and its causes, without those that the text before them tells already.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }
 
 /// Whether a person reads stdout.
@@ -82,4 +90,18 @@ fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
         text.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = std::io::Error::other("the disk is gone");
+        let told = anyhow::Error::new(cause).context("cannot read /x: the disk is gone");
+        assert_eq!(with_causes(&told), "cannot read /x: the disk is gone");
+        let untold = anyhow::Error::new(std::io::Error::other("the disk is gone")).context("cannot read /x");
+        assert_eq!(with_causes(&untold), "cannot read /x: the disk is gone");
+    }
 }

@@ -174,7 +174,7 @@ async fn too_many_at_once_are_asked_to_come_again() {
     let other = header(&admin.post("/v2/app/blobs/uploads/").await, "location");
     let token = admin.token(&["repository:app:pull,push"]).await.expect("a token");
     // A body whose end is in our hands: its upload holds the only place.
-    let (hold, held) = tokio::sync::oneshot::channel::<()>();
+    let (let_go, held) = tokio::sync::oneshot::channel::<()>();
     let first = futures_util::stream::once(async { Ok::<_, std::io::Error>(vec![1; 1024]) });
     let rest = futures_util::stream::once(async move {
         let _ = held.await;
@@ -189,7 +189,7 @@ async fn too_many_at_once_are_asked_to_come_again() {
         status == StatusCode::TOO_MANY_REQUESTS && after == "1" && text.contains("\"TOOMANYREQUESTS\"")
     })
     .await;
-    hold.send(()).expect("the body still waits");
+    let_go.send(()).expect("the body still waits");
     assert_eq!(slow.await.expect("no panic").expect("an answer").status(), StatusCode::ACCEPTED);
 
     let guesses = (0..8).map(|n| {
