@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::Actor;
@@ -208,8 +209,15 @@ impl Server {
 
     /// Sends a signal, by the process's number.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
-        assert!(status.expect("kill is there").success());
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "KILL" => Signal::KILL,
+            "HUP" => Signal::HUP,
+            "INT" => Signal::INT,
+            other => panic!("no signal is called {other} here"),
+        };
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process's number");
+        kill_process(pid, signal).expect("the process is ours");
     }
 
     /// Waits until the process is gone.
