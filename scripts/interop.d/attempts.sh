@@ -68,7 +68,7 @@ try_artifact() {
 try_large() {
   local dir=$work/matrix/$1/large reference
   reference=$(repository "$1" -large):$image_tag
-  layout "$dir" "$large_bytes" linux/amd64
+  layout "$dir" "$large_bytes" "$platform_here"
   push_and_compare "$1" "$dir" "$reference"
   pull_and_compare "$1" "$reference"
 }
@@ -98,7 +98,7 @@ try_basic() {
   pull_and_compare "$1" "$reference"
 }
 
-small_layout() { [[ -d $work/matrix/$1/small ]] || layout "$work/matrix/$1/small" 3000 linux/amd64; }
+small_layout() { [[ -d $work/matrix/$1/small ]] || layout "$work/matrix/$1/small" 3000 "$platform_here"; }
 
 # provide CLIENT REFERENCE - an image to work with, pushed by the client, or by skopeo where the client cannot.
 provide() {

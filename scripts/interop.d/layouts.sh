@@ -4,6 +4,7 @@
 
 # The tag of every image; a version, because helm takes nothing else for one.
 image_tag=1.0.0
+platform_here=linux/$(dpkg --print-architecture 2>/dev/null || echo amd64)
 
 # layout DIRECTORY BYTES PLATFORM... - a layout with one image of BYTES and some; of several platforms, an index of them.
 layout() {

@@ -113,18 +113,19 @@ capability_name() {
 }
 
 matrix_table() {
-  local client capability
-  printf '\n%-30s' client
-  printf ' %-8s' "${matrix_capabilities[@]}"
-  printf '\n'
+  local client capability name width=6
   for client in "${matrix_clients[@]}"; do
-    printf '%-30s' "${labels[$client]:-$client (not run)}"
-    for capability in "${matrix_capabilities[@]}"; do
-      printf ' %-8s' "${cells[$client/$capability]:-.}"
-    done
-    printf '\n'
+    name=${labels[$client]:-}
+    ((${#name} <= width)) || width=${#name}
   done
-  printf '\n'
+  printf "\n%-${width}s" client
+  printf ' %-8s' "${matrix_capabilities[@]}"
+  for client in "${matrix_clients[@]}"; do
+    [[ -n ${labels[$client]:-} ]] || continue
+    printf "\n%-${width}s" "${labels[$client]}"
+    for capability in "${matrix_capabilities[@]}"; do printf ' %-8s' "${cells[$client/$capability]}"; done
+  done
+  printf '\n\n'
 }
 
 matrix_markdown() {

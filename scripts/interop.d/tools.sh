@@ -71,16 +71,17 @@ install_ctr() {
 
 install_ctr_modern() {
   tools_of ctr_modern || return 0
-  check "containerd 2 starts" containerd_start modern
+  check "containerd 2 starts" containerd_start modern "$(containerd_unpacks_native)"
   labels[ctr_modern]="containerd ctr $(tool_version ctr_modern ctr)"
 }
 
-# The modern daemon uses the modern containerd that is on the host, and nothing else for storing images.
+# The modern daemon uses the modern containerd that is on the host, and nothing else for storing images. Its client is
+# the first in PATH, which may be Debian's: the daemon is told to take that one, too.
 install_docker_modern() {
   tools_of ctr_modern && tools_of docker_modern || return 0
   check "a modern dockerd starts" docker_start modern --bridge=none --iptables=false --ip6tables=false
   check "it stores images in containerd" docker_stores_in_containerd modern
-  labels[docker_modern]="docker $(version_said on modern docker version --format '{{.Server.Version}}') (moby $(tool_version docker_modern dockerd)), containerd's store"
+  labels[docker_modern]="docker (moby $(tool_version docker_modern dockerd), containerd's store)"
 }
 
 docker_stores_in_containerd() { on "$1" docker info | tee /dev/stderr | grep 'io.containerd.snapshotter'; }

@@ -2,12 +2,17 @@
 # password with each command.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-# containerd_start HOST - a containerd of the host's own.
+# containerd_start HOST [CONFIGURATION] - a containerd of the host's own.
 containerd_start() {
-  printf 'version = 2\nroot = "%s/containerd"\nstate = "/run/containerd-own"\n[grpc]\naddress = "/run/containerd-own.sock"\n' \
-    "$work/$1" >"$work/$1/etc/containerd.toml"
+  printf 'version = 2\nroot = "%s/containerd"\nstate = "/run/containerd-own"\n[grpc]\naddress = "/run/containerd-own.sock"\n%s\n' \
+    "$work/$1" "${2:-}" >"$work/$1/etc/containerd.toml"
   daemon_start "$1" containerd containerd --config /etc/containerd.toml
   within 15 ctr_on "$1" version
+}
+
+# containerd 2 pulls in its daemon, and unpacks there what its configuration names; native works on every file system.
+containerd_unpacks_native() {
+  printf '[[plugins."io.containerd.transfer.v1.local".unpack_config]]\nplatform = "%s"\nsnapshotter = "native"\n' "$platform_here"
 }
 
 ctr_on() {

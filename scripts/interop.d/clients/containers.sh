@@ -29,7 +29,7 @@ podman_push() {
 }
 
 pull_with_podman() {
-  podman_own rmi --force "$1" || true
+  podman_own rmi --all --force || true
   podman_own pull "$1"
   podman_own image inspect --format '{{.Digest}}' "$1"
 }
@@ -63,7 +63,7 @@ buildah_push() {
 }
 
 pull_with_buildah() {
-  buildah_own rmi --force "$1" || true
+  buildah_own rmi --all --force || true
   buildah_own pull "$1"
   buildah_own images --format '{{.Digest}}' "$1"
 }
