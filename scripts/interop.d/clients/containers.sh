@@ -19,11 +19,11 @@ push_with_podman() {
   local image
   image=$(podman_own pull --quiet "$(lowercase_layout "$1")")
   podman_own tag "$image" "$2"
-  podman_push "$2"
+  podman_send "$2"
 }
 
-# podman_push REFERENCE - and prints the digest, which podman itself only writes to a file.
-podman_push() {
+# podman_send REFERENCE - and prints the digest, which podman itself only writes to a file.
+podman_send() {
   podman_own push --digestfile "$work/desk/podman.digest" "$1"
   cat "$work/desk/podman.digest"
 }
@@ -43,7 +43,7 @@ index_with_podman() {
 
 mount_with_podman() {
   podman_own tag "$1" "$2"
-  podman_push "$2"
+  podman_send "$2"
 }
 
 buildah_own() { by buildah buildah --root "$work/desk/buildah" --runroot /run/buildah-own "$@"; }
@@ -54,10 +54,10 @@ push_with_buildah() {
   local image
   image=$(buildah_own pull --quiet "$(lowercase_layout "$1")")
   buildah_own tag "$image" "$2"
-  buildah_push "$2"
+  buildah_send "$2"
 }
 
-buildah_push() {
+buildah_send() {
   buildah_own push --digestfile "$work/desk/buildah.digest" "$1"
   cat "$work/desk/buildah.digest"
 }
@@ -77,7 +77,7 @@ index_with_buildah() {
 
 mount_with_buildah() {
   buildah_own tag "$1" "$2"
-  buildah_push "$2"
+  buildah_send "$2"
 }
 
 login_with_skopeo() { by skopeo skopeo login --username "$matrix_user" --password-stdin "$registry_name" <<<"$matrix_password"; }
