@@ -12,12 +12,12 @@ matrix_user=alice
 matrix_password=alices-own-password
 large_bytes=$((200 * 1024 * 1024))
 
-# CLIENT/CAPABILITY -> ok, FAIL, - or "not run"; CLIENT -> its name and version.
+# CLIENT/CAPABILITY -> ok, FAIL or -; CLIENT -> its name and version, once it is on its host.
 declare -A cells=() labels=()
 
 matrix() {
   walk=matrix
-  [[ -z $chosen_clients ]] || IFS=, read -ra matrix_clients <<<"$chosen_clients"
+  matrix_choose
   host_start hub
   host_start desk
   host_start modern
@@ -36,6 +36,19 @@ matrix() {
   hosts_stop
   matrix_table
   [[ -z $markdown_file ]] || matrix_markdown >"$markdown_file"
+}
+
+# The clients that were named on the command line, else all.
+matrix_choose() {
+  local known=" ${matrix_clients[*]} " client
+  [[ -n $chosen_clients ]] || return 0
+  IFS=, read -ra matrix_clients <<<"$chosen_clients"
+  for client in "${matrix_clients[@]}"; do
+    [[ $known == *" $client "* ]] || {
+      echo "interop: no client is called $client; there are$known" >&2
+      exit 2
+    }
+  done
 }
 
 # The name of a repository that a client pushes to.
