@@ -31,8 +31,10 @@ matrix() {
   matrix_install
   matrix_cells login push pull index mount delete artifact large
   matrix_cells exchange
+  check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
   check "serve with auth.challenge = \"basic\"" matrix_challenges_basic
   matrix_cells basic
+  check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
   hosts_stop
   matrix_table
   [[ -z $markdown_file ]] || matrix_markdown >"$markdown_file"
@@ -70,6 +72,10 @@ matrix_trust() {
   line=$(on hub portcullis ca trust-command "$registry_name" | grep -m 1 openssl)
   on desk sh -c "$line"
   on modern sh -c "$line"
+}
+
+matrix_log_is_clean() {
+  jq -R 'fromjson?' "$work/hub/log/portcullis" | jq -s -e 'map(select(.level != "INFO" or (.status // 0) >= 500)) | .[], length == 0'
 }
 
 matrix_challenges_basic() {
