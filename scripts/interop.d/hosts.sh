@@ -61,12 +61,13 @@ as() {
   on "$name" env HOME="$home" "$@"
 }
 
-# hosts_link LEFT ADDRESS RIGHT ADDRESS - a veth pair between two hosts.
+# hosts_link LEFT ADDRESS RIGHT ADDRESS [LEFT-DEVICE] - a veth pair between two hosts.
 hosts_link() {
+  local device=${5:-eth0}
   nsenter --target "$(init_pid "$1")" --net \
-    ip link add eth0 type veth peer name eth0 netns "$(init_pid "$3")"
-  on "$1" ip address add "$2" dev eth0
-  on "$1" ip link set eth0 up
+    ip link add "$device" type veth peer name eth0 netns "$(init_pid "$3")"
+  on "$1" ip address add "$2" dev "$device"
+  on "$1" ip link set "$device" up
   on "$3" ip address add "$4" dev eth0
   on "$3" ip link set eth0 up
 }

@@ -109,21 +109,14 @@ skopeo_login() { on client skopeo login --username admin --password-stdin "$regi
 
 containerd_before_trust() {
   have containerd "ctr from another host" && have ctr "ctr from another host" || return 0
-  check "containerd starts on the other host" containerd_start
+  check "containerd starts on the other host" containerd_start client
   on client mkdir -p /etc/docker/certs.d
   refused 'x509' "ctr pull fails with x509 at first" ctr images pull "${ctr_options[@]}" "$registry_name/nginx:v1"
 }
 
 ctr_options=(--hosts-dir /etc/docker/certs.d --snapshotter native)
 
-containerd_start() {
-  printf 'version = 2\nroot = "%s/containerd"\nstate = "/run/containerd-own"\n[grpc]\naddress = "/run/containerd-own.sock"\n' \
-    "$work/client" >"$work/client/etc/containerd.toml"
-  daemon_start client containerd containerd --config /etc/containerd.toml
-  within 15 ctr version
-}
-
-ctr() { on client ctr --address /run/containerd-own.sock "$@"; }
+ctr() { ctr_on client "$@"; }
 
 containerd_after_trust() {
   command -v ctr >/dev/null || return 0
@@ -137,7 +130,5 @@ containerd_after_trust() {
 ctr_pull_same() {
   ctr images rm "$2"
   ctr images pull "${ctr_options[@]}" --user "admin:$password" "$2"
-  same "$(ctr_digest "$2")" "$(ctr_digest "$1")"
+  same "$(ctr_digest client "$2")" "$(ctr_digest client "$1")"
 }
-
-ctr_digest() { ctr images ls "name==$1" | grep -Eo 'sha256:[0-9a-f]{64}'; }

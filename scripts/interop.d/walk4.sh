@@ -27,6 +27,10 @@ walk4() {
   check "carol is still there" fetch container carol:carols-own-password /v2/
   check "docker rm registry" on container docker rm --force --volumes registry
   check "with a named volume: removed and run again, it is the same registry" container_is_replaceable
+  check "with PORTCULLIS_HOSTS: the certificate holds for those names and addresses" container_names
+  check "and for no others" container_has_no_other_name
+  check "the line of ca trust-command, from the container, for its name" container_trust
+  check "docker logs in, pushes and pulls by that name" container_by_name
   hosts_stop
 }
 
@@ -84,4 +88,40 @@ container_is_replaceable() {
 container_ca_is_the_same() {
   same "$(on container docker exec registry portcullis ca export)" "$(<"$work/container/ca.pem")"
   same "$(status_of container https://localhost:5000/health/live)" 200
+}
+
+container_names() {
+  run_container --env PORTCULLIS_HOSTS=registry.test,10.9.8.7
+  on container docker exec registry portcullis ca export >"$work/container/named.pem"
+  container_verifies -verify_hostname registry.test
+  container_verifies -verify_ip 10.9.8.7
+  container_verifies -verify_hostname localhost
+}
+
+container_has_no_other_name() {
+  expect_refusal 'hostname mismatch' container_verifies -verify_hostname other.test
+  expect_refusal 'IP address mismatch' container_verifies -verify_ip 10.9.8.8
+}
+
+container_verifies() {
+  on container openssl s_client -connect localhost:5000 -servername registry.test -CAfile "$work/container/named.pem" \
+    -verify_return_error "$@" </dev/null
+}
+
+# The container's own address on docker's bridge is none that docker takes for insecure.
+container_trust() {
+  local address
+  address=$(on container docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' registry)
+  echo "$address registry.test" >>"$work/container/etc/hosts"
+  on container docker exec registry portcullis ca trust-command "$registry_name" | grep -m 1 openssl >"$work/container/trust.sh"
+  on container sh "$work/container/trust.sh"
+}
+
+container_by_name() {
+  password=$(container_password)
+  docker_login container operator "$registry_name" admin "$password"
+  on container docker tag localhost:5000/nginx:v1 "$registry_name/nginx:v1"
+  docker_push container operator "$registry_name/nginx:v1"
+  on container docker rmi --force "$registry_name/nginx:v1" localhost:5000/nginx:v1
+  docker_pull_same container operator "$registry_name/nginx:v1"
 }

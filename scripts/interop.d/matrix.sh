@@ -1,0 +1,163 @@
+# Sourced. The client matrix: what each client does with the registry, by name, over a network and TLS, as a user who owns
+# no more than a namespace. A capability of a client is a function CAPABILITY_with_CLIENT in clients/; where there is none,
+# the client cannot. Ends with a table.
+# shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
+
+matrix_clients=(docker_classic docker_modern podman buildah skopeo ctr ctr_modern crane oras regctl cosign helm)
+matrix_capabilities=(login push pull index mount delete artifact large exchange basic)
+
+# What a client cannot although its functions would allow it: helm bounds charts to far less than 200 MiB.
+matrix_cannot=' helm/large helm/exchange '
+matrix_user=alice
+matrix_password=alices-own-password
+large_bytes=$((200 * 1024 * 1024))
+
+# CLIENT/CAPABILITY -> ok, FAIL or -; CLIENT -> its name and version, once it is on its host.
+declare -A cells=() labels=()
+
+matrix() {
+  walk=matrix
+  matrix_choose
+  host_start hub
+  host_start desk
+  host_start modern
+  hosts_link hub 10.213.8.1/30 desk 10.213.8.2/30 eth0
+  hosts_link hub 10.213.9.1/30 modern 10.213.9.2/30 eth1
+  echo '10.213.8.1 registry.test' >>"$work/desk/etc/hosts"
+  echo '10.213.9.1 registry.test' >>"$work/modern/etc/hosts"
+  check "serve --host registry.test" server_start hub --host registry.test
+  check "user add $matrix_user" user_add hub "$matrix_user" "$matrix_password"
+  check "both hosts trust it by the line of ca trust-command" matrix_trust
+  matrix_install
+  matrix_cells login push pull index mount delete artifact large
+  matrix_cells exchange
+  check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
+  check "serve with auth.challenge = \"basic\"" matrix_challenges_basic
+  matrix_cells basic
+  check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
+  hosts_stop
+  matrix_table
+  [[ -z $markdown_file ]] || matrix_markdown >"$markdown_file"
+}
+
+# The clients that were named on the command line, else all.
+matrix_choose() {
+  local known=" ${matrix_clients[*]} " client
+  [[ -n $chosen_clients ]] || return 0
+  IFS=, read -ra matrix_clients <<<"$chosen_clients"
+  for client in "${matrix_clients[@]}"; do
+    [[ $known == *" $client "* ]] || {
+      echo "interop: no client is called $client; there are$known" >&2
+      exit 2
+    }
+  done
+}
+
+# The name of a repository that a client pushes to.
+repository() { printf '%s/%s/%s\n' "$registry_name" "$matrix_user" "${1//_/-}${2:-}"; }
+
+host_of() { case $1 in docker_modern | ctr_modern) echo modern ;; *) echo desk ;; esac }
+
+# by CLIENT COMMAND... - runs a command as the client's own person, so that no client sees another's login.
+by() {
+  local client=$1 host
+  shift
+  host=$(host_of "$client")
+  mkdir -p "$work/$host/home-$client"
+  as "$host" "$client" env REGISTRY_AUTH_FILE="$work/$host/home-$client/auth.json" "$@"
+}
+
+matrix_trust() {
+  local line
+  line=$(on hub portcullis ca trust-command "$registry_name" | grep -m 1 openssl)
+  on desk sh -c "$line"
+  on modern sh -c "$line"
+}
+
+matrix_log_is_clean() {
+  jq -R 'fromjson?' "$work/hub/log/portcullis" | jq -s -e 'map(select(.level != "INFO" or (.status // 0) >= 500)) | .[], length == 0'
+}
+
+matrix_challenges_basic() {
+  daemon_stop hub portcullis
+  install -d -m 755 "$work/hub/etc/portcullis"
+  printf '[auth]\nchallenge = "basic"\n' >"$work/hub/etc/portcullis/portcullis.toml"
+  server_start hub
+  on hub curl --silent --include --cacert "$(ca_file hub)" https://localhost:5000/v2/ >"$work/hub/challenge"
+  has '^HTTP/[0-9.]+ 401' "$work/hub/challenge"
+  has '^[Ww][Ww][Ww]-[Aa]uthenticate: Basic realm="' "$work/hub/challenge"
+}
+
+# matrix_cells CAPABILITY... - of every client that is installed.
+matrix_cells() {
+  local client capability
+  for client in "${matrix_clients[@]}"; do
+    for capability in "$@"; do
+      [[ ${labels[$client]:-} == '' ]] || cell "$client" "$capability"
+    done
+    # Where disks are small, images of 200 MiB in twelve stores are too much.
+    rm -rf "$work/matrix/$client/large"
+  done
+}
+
+cell() {
+  local client=$1 capability=$2 before=$failed
+  if can "$client" "$capability"; then
+    check "${labels[$client]}: $(capability_name "$capability")" "try_$capability" "$client"
+    if ((failed == before)); then cells[$client/$capability]=ok; else cells[$client/$capability]=FAIL; fi
+  else
+    cells[$client/$capability]=-
+  fi
+}
+
+# can CLIENT CAPABILITY - whether there are the functions for it.
+can() {
+  [[ $matrix_cannot != *" $1/$2 "* ]] || return 1
+  case $2 in
+    large) declare -F "push_with_$1" >/dev/null && declare -F "pull_with_$1" >/dev/null ;;
+    exchange | basic) declare -F "pull_with_$1" >/dev/null ;;
+    *) declare -F "$2_with_$1" >/dev/null ;;
+  esac
+}
+
+capability_name() {
+  case $1 in
+    index) echo "multi-platform index" ;;
+    artifact) echo "artifact with referrer" ;;
+    large) echo "200 MiB, there and back" ;;
+    exchange) echo "pulls what the others pushed" ;;
+    basic) echo "basic challenge" ;;
+    *) echo "$1" ;;
+  esac
+}
+
+matrix_table() {
+  local client capability name width=6
+  for client in "${matrix_clients[@]}"; do
+    name=${labels[$client]:-}
+    ((${#name} <= width)) || width=${#name}
+  done
+  printf "\n%-${width}s" client
+  printf ' %-8s' "${matrix_capabilities[@]}"
+  for client in "${matrix_clients[@]}"; do
+    [[ -n ${labels[$client]:-} ]] || continue
+    printf "\n%-${width}s" "${labels[$client]}"
+    for capability in "${matrix_capabilities[@]}"; do printf ' %-8s' "${cells[$client/$capability]}"; done
+  done
+  printf '\n\n'
+}
+
+matrix_markdown() {
+  local client capability
+  printf '| client |'
+  for capability in "${matrix_capabilities[@]}"; do printf ' %s |' "$(capability_name "$capability")"; done
+  printf '\n|---|'
+  printf '%.0s---|' "${matrix_capabilities[@]}"
+  printf '\n'
+  for client in "${matrix_clients[@]}"; do
+    [[ -n ${labels[$client]:-} ]] || continue
+    printf '| %s |' "${labels[$client]}"
+    for capability in "${matrix_capabilities[@]}"; do printf ' %s |' "${cells[$client/$capability]}"; done
+    printf '\n'
+  done
+}
