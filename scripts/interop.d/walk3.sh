@@ -23,6 +23,7 @@ walk3() {
   podman_after_trust
   skopeo_after_trust
   containerd_after_trust
+  trust_with_the_program
   hosts_stop
 }
 
@@ -131,4 +132,34 @@ ctr_pull_same() {
   ctr images rm "$2"
   ctr images pull "${ctr_options[@]}" --user "admin:$password" "$2"
   same "$(ctr_digest client "$2")" "$(ctr_digest client "$1")"
+}
+
+# The same with the program itself on the other host, which takes it back without a trace.
+trust_with_the_program() {
+  local pin
+  server_install client
+  on client rm -r "/etc/docker/certs.d/$registry_name" "/etc/containers/certs.d/$registry_name"
+  clients_refuse "without the CA"
+  pin=$(on server portcullis ca show --json | jq -r .sha256)
+  check "portcullis trust $registry_name --ca-sha256 ..." on client portcullis trust "$registry_name" --ca-sha256 "$pin"
+  check "portcullis trust once more: unchanged" trust_is_unchanged "$pin"
+  refused 'pin|SHA-256|fingerprint' "portcullis trust with another pin is refused" \
+    on client portcullis trust "$registry_name" --ca-sha256 "$(rev <<<"$pin")" --replace
+  [[ ! -e $work/client/daemon.before ]] || check "docker push" docker_push client operator "$registry_name/nginx:v1"
+  check "skopeo login" skopeo_login
+  check "portcullis untrust $registry_name" on client portcullis untrust "$registry_name"
+  clients_refuse "after untrust"
+  check "nothing is left behind" nothing_is_left
+}
+
+clients_refuse() {
+  [[ ! -e $work/client/daemon.before ]] ||
+    refused 'x509' "$1, docker push fails with x509" docker_push client operator "$registry_name/nginx:v1"
+  ! command -v skopeo >/dev/null || refused 'x509' "$1, skopeo login fails with x509" skopeo_login
+}
+
+trust_is_unchanged() { on client portcullis trust "$registry_name" --ca-sha256 "$1" | tee /dev/stderr | grep -q unchanged; }
+
+nothing_is_left() {
+  ! on client find /etc/docker /etc/containers /var/lib/portcullis-trust -path "*$registry_name*" 2>/dev/null | grep .
 }

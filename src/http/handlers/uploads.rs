@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::{Authorized, Continue, Credential, Denial, Pull, Push, Scope};
 use crate::domain::{Action, Actions, Algorithm, ContentRange, Digest, RepositoryName, UploadId};
@@ -16,7 +17,7 @@ use crate::http::error::{Code, OciError};
 use crate::http::extractors::{At, Presented, denied};
 use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, uploaded_range, value};
 use crate::http::query::Query;
-use crate::registry::{ByteStream, Registry, RegistryError};
+use crate::registry::{ByteStream, Registry, RegistryError, UploadSession};
 
 /// Opens a session; or mounts a blob; or takes a whole blob at once.
 pub(in crate::http) async fn post(
@@ -109,10 +110,7 @@ pub(in crate::http) async fn patch(
     request: Request,
 ) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
-    let range = content_range(&parts.headers)?;
-    check_announced_length(&app, &parts.headers, range)?;
-    let _turn = app.begin_writing()?;
-    let session = app.registry.resume_upload(&permit, id).await?;
+    let Writing { session, range, _turn } = Writing::begin(&app, &permit, id, &parts.headers).await?;
     let session = session.append(range, body::stream(body, app.settings.idle_timeout)).await?;
     Ok(accepted(permit.repository(), id, session.length(), StatusCode::ACCEPTED))
 }
@@ -130,12 +128,30 @@ pub(in crate::http) async fn put(
         Some(digest) => digest.parse()?,
         None => return Err(OciError::new(Code::DigestInvalid, "the parameter digest is missing")),
     };
-    let range = content_range(&parts.headers)?;
-    check_announced_length(&app, &parts.headers, range)?;
-    let _turn = app.begin_writing()?;
-    let session = app.registry.resume_upload(&permit, id).await?;
+    let Writing { session, range, _turn } = Writing::begin(&app, &permit, id, &parts.headers).await?;
     session.commit(range, content(&app, body), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
+}
+
+/// A session that this request writes to, where its chunk belongs, and a place among the uploads that write.
+struct Writing {
+    session: UploadSession,
+    range: Option<ContentRange>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Writing {
+    async fn begin(
+        app: &App,
+        permit: &Authorized<Continue>,
+        id: UploadId,
+        headers: &HeaderMap,
+    ) -> Result<Self, OciError> {
+        let range = content_range(headers)?;
+        check_announced_length(app, headers, range)?;
+        let turn = app.begin_writing()?;
+        Ok(Self { session: app.registry.resume_upload(permit, id).await?, range, _turn: turn })
+    }
 }
 
 /// Cancels.
