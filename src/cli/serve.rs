@@ -241,5 +241,6 @@ fn http_settings(config: &Config) -> HttpSettings {
         tags_per_push: config.limits.tags_per_push as usize,
         idle_timeout: config.server.idle_timeout,
         concurrent_uploads: config.limits.concurrent_uploads as usize,
+        notice: config.server.notice.clone(),
     }
 }

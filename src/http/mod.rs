@@ -45,6 +45,9 @@ pub struct HttpSettings {
     pub idle_timeout: Duration,
     /// How many uploads may write at the same time.
     pub concurrent_uploads: usize,
+    /// A text for everybody, sent as `Warning` (OCI distribution specification, "Warnings"): printable ASCII without quotes
+    /// and backslashes.
+    pub notice: Option<String>,
 }
 
 /// Everything that handlers work with.

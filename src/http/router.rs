@@ -18,7 +18,7 @@ use super::error::{Code, OciError};
 use super::handlers::{
     blobs, catalog, health, index, manifests, ping, referrers, search, tags, token, uploads, well_known,
 };
-use super::headers::{API_VERSION, REQUEST_ID};
+use super::headers::{API_VERSION, REQUEST_ID, value};
 use super::route::{Endpoint, NoRoute, Route};
 use crate::domain::peer_address::PeerAddress;
 
@@ -79,7 +79,14 @@ pub fn routes() -> Vec<(Method, &'static str)> {
 /// The service that answers every request.
 pub fn service(app: &App) -> Router {
     let (table, app) = (Arc::<[Row]>::from(table()), app.clone());
-    Router::new().fallback(move |request: Request| answer(Arc::clone(&table), app.clone(), request))
+    let notice = app.settings.notice.as_ref().map(|text| value(format!("299 - \"{text}\"")));
+    Router::new().fallback(async move |request: Request| {
+        let mut response = answer(table, app, request).await;
+        if let Some(notice) = notice {
+            response.headers_mut().insert(header::WARNING, notice);
+        }
+        response
+    })
 }
 
 async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {

@@ -179,3 +179,13 @@ async fn of_writers_that_race_for_a_tag_one_wins_and_of_chunks_that_race_none_is
     let put = alice.bare(Method::PUT, &session).query(&[("digest", digest(&chunk))]);
     assert_eq!(alice.send(put).await.status(), StatusCode::CREATED);
 }
+
+#[tokio::test]
+async fn the_operators_notice_comes_with_every_answer() {
+    let server = Server::start_with("[server]\nnotice = \"read-only on Sunday\"\n").await;
+    let anonymous = server.anonymous();
+    for path in ["/v2/", "/v2/absent/tags/list", "/nowhere"] {
+        let answer = anonymous.bare(Method::GET, path).send().await.expect("an answer");
+        assert_eq!(header(&answer, "warning"), "299 - \"read-only on Sunday\"", "{path}");
+    }
+}

@@ -36,6 +36,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// A text for everybody who uses the registry: 1 to 1000 printable ASCII characters, fit for a quoted string.
+    pub notice: Option<String>,
 }
 
 impl Server {
@@ -51,6 +53,19 @@ impl Server {
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
             trusted_proxies: keys.get("trusted_proxies", Vec::new()),
+            notice: keys.checked("notice", None, fits_a_quoted_string),
         }
+    }
+}
+
+/// What may stand in a quoted string without an escape (RFC 9110, section 5.6.4).
+#[expect(clippy::ref_option, reason = "it checks a value of the key's type, and that is an Option")]
+fn fits_a_quoted_string(notice: &Option<String>) -> Result<(), String> {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    match notice {
+        Some(text) if !(1..=1000).contains(&text.len()) || !text.bytes().all(plain) => {
+            Err("takes 1 to 1000 plain ASCII characters without quotes and backslashes".to_owned())
+        }
+        _ => Ok(()),
     }
 }

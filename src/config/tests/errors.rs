@@ -68,6 +68,7 @@ fn bounds_are_told() {
         ("[log]\nlevel = \"\"", "is not a level"),
         ("[log]\nformat = \"xml\"", "\"auto\", \"text\", \"json\""),
         ("[server]\ntrusted_proxies = [\"10.0.0.1/8\"]", "10.0.0.0/8"),
+        ("[server]\nnotice = \"a\\nb\"", "plain ASCII"),
     ] {
         let error = only(text);
         assert!(error.starts_with("/etc/c.toml:2: ") && error.contains(says), "{error}");
