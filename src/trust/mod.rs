@@ -1,8 +1,8 @@
 //! Trust on the client's host: a registry's private CA, fetched, checked against its pin, and put where container tools look.
 //!
-//! The order is the safety. [`verify`] fetches the CA over a connection that it does not trust, believes nothing but the pin,
+//! The order is the safety. [`verify()`] fetches the CA over a connection that it does not trust, believes nothing but the pin,
 //! and then connects again with that CA as the only root. [`Plan::make`] looks at what lies on the host and refuses what would
-//! overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove`] undoes it.
+//! overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove()`] undoes it.
 //! No tool's configuration is edited and no daemon restarted.
 
 mod authority_file;
