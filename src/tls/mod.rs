@@ -9,6 +9,7 @@ mod authority;
 mod certificate;
 mod chain;
 mod constraints;
+pub mod danger;
 mod error;
 mod fingerprint;
 mod freshness;

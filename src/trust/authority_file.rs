@@ -1,5 +1,7 @@
 //! The file that holds a registry's CA: how it is fetched, and that it is one certificate and nothing else.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header;
@@ -9,7 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use super::client::{self, BodyFailed, Failed};
 use super::error::TrustError;
 use super::registry_address::RegistryAddress;
-use super::unverified::dangerous_client;
+use crate::tls::danger::{self, Accept};
 
 /// Where a registry keeps its CA for those who do not trust it yet.
 const PATH: &str = "/.well-known/portcullis/ca.pem";
@@ -26,7 +28,8 @@ pub(super) fn url(registry: &RegistryAddress) -> String {
 /// Fetches the certificate, from whoever answers: nothing is verified here.
 pub(super) async fn fetch(registry: &RegistryAddress) -> Result<CertificateDer<'static>, TrustError> {
     let (url, address) = (url(registry), registry.address().to_owned());
-    let config = dangerous_client().map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
+    let config = danger::client(Accept::Anybody).map(Arc::new);
+    let config = config.map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
     let response = client::get(registry, config, PATH).await.map_err(|failed| match failed {
         Failed::Name => TrustError::BadName { host: registry.host().to_owned() },
         Failed::Connect(cause) => TrustError::Unreachable { address, cause },

@@ -20,7 +20,6 @@ mod reach;
 mod registry_address;
 mod remove;
 mod stanza;
-mod unverified;
 mod verify;
 
 pub use error::TrustError;

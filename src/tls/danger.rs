@@ -1,40 +1,58 @@
-//! The danger, kept in one place: TLS without verification, for the one file that a pin vouches for.
+//! The danger, kept in one place: TLS clients that do not ask an authority who the server is.
+//!
+//! Two uses are right. Asking our own server how it is: its certificate is at hand, byte for byte. And fetching the CA that a pin
+//! vouches for: nothing that comes over that connection is believed but what has the pinned hash.
 
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-/// A client that talks to whoever answers. Nothing that it is told may be believed.
-pub(super) fn dangerous_client() -> Result<Arc<ClientConfig>, rustls::Error> {
+/// Which server a client talks to. Whoever it is proves that it holds the certificate's key.
+#[derive(Debug)]
+pub enum Accept {
+    /// Whoever answers. Nothing that is told may be believed.
+    Anybody,
+    /// The one that presents this certificate, byte for byte.
+    Only(CertificateDer<'static>),
+}
+
+/// A client that looks at nothing but `accept`: no authority, no name, no dates.
+pub fn client(accept: Accept) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody { algorithms }))
+        .with_custom_certificate_verifier(Arc::new(Verifier { accept, algorithms }))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 #[derive(Debug)]
-struct Anybody {
+struct Verifier {
+    accept: Accept,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.accept {
+            Accept::Only(certificate) if certificate != end_entity => {
+                Err(CertificateError::ApplicationVerificationFailure.into())
+            }
+            Accept::Only(_) | Accept::Anybody => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
