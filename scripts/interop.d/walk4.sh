@@ -119,7 +119,8 @@ container_trust() {
 
 container_by_name() {
   password=$(container_password)
-  docker_login container operator "$registry_name" admin "$password"
+  # The daemon remembers /etc/hosts for 5 s (Go's resolver), and the name has just been written there.
+  within 15 docker_login container operator "$registry_name" admin "$password"
   on container docker tag localhost:5000/nginx:v1 "$registry_name/nginx:v1"
   docker_push container operator "$registry_name/nginx:v1"
   on container docker rmi --force "$registry_name/nginx:v1" localhost:5000/nginx:v1
