@@ -173,22 +173,23 @@ async fn too_many_at_once_are_asked_to_come_again() {
     let session = header(&admin.post("/v2/app/blobs/uploads/").await, "location");
     let other = header(&admin.post("/v2/app/blobs/uploads/").await, "location");
     let token = admin.token(&["repository:app:pull,push"]).await.expect("a token");
-    // A body whose end is in our hands: its upload holds the only place.
+    // A body whose end is in our hands: its upload holds the only place once its first bytes are on the disk.
     let (let_go, held) = tokio::sync::oneshot::channel::<()>();
-    let first = futures_util::stream::once(async { Ok::<_, std::io::Error>(vec![1; 1024]) });
+    let first = futures_util::stream::once(async { Ok::<_, std::io::Error>(vec![1; 1024 * 1024]) });
     let rest = futures_util::stream::once(async move {
         let _ = held.await;
         Ok(vec![2; 1024])
     });
     let body = reqwest::Body::wrap_stream(futures_util::StreamExt::chain(first, rest));
     let slow = tokio::spawn(admin.with_token(Method::PATCH, &session, &token).body(body).send());
-    eventually(Duration::from_secs(10), "the place is taken", async || {
-        let refused = admin.with_token(Method::PATCH, &other, &token).body("x").send().await.expect("an answer");
-        let (status, after) = (refused.status(), header(&refused, "retry-after"));
-        let text = refused.text().await.expect("text");
-        status == StatusCode::TOO_MANY_REQUESTS && after == "1" && text.contains("\"TOOMANYREQUESTS\"")
+    let staged = server.data().join("uploads").join(session.rsplit('/').next().expect("a name"));
+    eventually(Duration::from_secs(10), "the slow upload writes", async || {
+        std::fs::metadata(&staged).is_ok_and(|file| file.len() > 0)
     })
     .await;
+    let refused = admin.with_token(Method::PATCH, &other, &token).body("x").send().await.expect("an answer");
+    assert_eq!((refused.status(), header(&refused, "retry-after").as_str()), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    assert!(refused.text().await.expect("text").contains("\"TOOMANYREQUESTS\""));
     let_go.send(()).expect("the body still waits");
     assert_eq!(slow.await.expect("no panic").expect("an answer").status(), StatusCode::ACCEPTED);
 
