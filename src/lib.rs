@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! main -> cli -> server -> { http, tls } -> registry -> { auth, storage } -> domain
+//!         cli -> trust -> { tls, domain }
 //! ```
 //!
 //! Dependencies point down only; `config` stands beside them and knows `domain` alone. A test reads every `use crate::` and
@@ -43,7 +44,7 @@
 //!
 //! - `POST`: the extractor asks policy for an [`auth::Authorized`]`<Push>`; [`registry::Registry::begin_upload`] stores a session that
 //!   belongs to this repository and to alice. Nobody else finds it.
-//! - `PATCH`: [`registry::UploadSession::append`] lets the blob store write and hash in one pass on one blocking thread, then stores
+//! - `PATCH`: [`registry::UploadSession::append`] lets the blob store write and hash in one pass off the async threads, then stores
 //!   length and hash state, so that the session goes on after a restart without reading anything back.
 //! - `PUT`: [`registry::UploadSession::commit`] compares the digest, makes the file durable (fdatasync, rename, fsync of the
 //!   directory), and links it to the repository in one transaction. Only then is the answer 201.
