@@ -1,4 +1,5 @@
-//! The front door: passwords and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second.
+//! The front door: passwords and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second, and
+//! of this very moment where a token is issued.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,8 +112,10 @@ impl Authenticator {
         Ok(Credential::token(principal, Arc::clone(&verified.scope), verified.is_expired(now)))
     }
 
-    /// Issues a token for what was asked, cut to what is allowed now; that may be nothing.
-    pub fn issue(&self, principal: &Principal, scopes: &[Scope]) -> Result<IssuedToken, AuthError> {
+    /// Issues a token for what was asked, cut to what is allowed now; that may be nothing. Whether the policy has changed is looked at
+    /// first: a token that was cut by what was true a moment ago would refuse its holder for as long as clients keep it.
+    pub async fn issue(&self, principal: &Principal, scopes: &[Scope]) -> Result<IssuedToken, AuthError> {
+        self.refresh().await?;
         let granted = self.policy.load().cut(principal, scopes);
         self.tokens.issue(&self.ring.load(), principal, &granted, now())
     }

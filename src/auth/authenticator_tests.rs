@@ -37,11 +37,11 @@ impl Registry {
     /// A token of alice's for this scope.
     async fn token(&self, scope: &str) -> String {
         let alice = self.login("alice", "wonderland").await.expect("logged in");
-        self.issue(alice.principal(), scope).token
+        self.issue(alice.principal(), scope).await.token
     }
 
-    fn issue(&self, principal: &Principal, scope: &str) -> IssuedToken {
-        self.auth.issue(principal, &Scope::parse_all(std::iter::once(scope))).expect("a token")
+    async fn issue(&self, principal: &Principal, scope: &str) -> IssuedToken {
+        self.auth.issue(principal, &Scope::parse_all(std::iter::once(scope))).await.expect("a token")
     }
 }
 
@@ -203,7 +203,7 @@ async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
     let seal = SealKey::generate();
     let open = |seal: SealKey| Authenticator::open(Arc::clone(&store), AuthSettings::for_tests(), seal);
     let first = open(seal.clone()).await.expect("opened");
-    let token = first.issue(&Principal::Anonymous, &[]).expect("a token").token;
+    let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
     let second = open(seal.clone()).await.expect("opened again");
     assert!(second.bearer(&token).is_ok());
     assert_eq!(first.jwks(), second.jwks());
@@ -215,7 +215,7 @@ async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
     second.rotate(later).await.expect("nothing to do");
     assert_eq!(second.jwks()["keys"].as_array().map(Vec::len), Some(2));
     assert!(second.bearer(&token).is_ok(), "the old key still verifies");
-    assert!(first.bearer(&second.issue(&Principal::Anonymous, &[]).expect("a token").token).is_ok());
+    assert!(first.bearer(&second.issue(&Principal::Anonymous, &[]).await.expect("a token").token).is_ok());
     // Two processes that rotate at once make one key: the other's is refused.
     first.rotate(later).await.expect("too late");
     assert_eq!(store.token_keys().await.expect("read").len(), 2);

@@ -7,6 +7,7 @@ mod administrator;
 mod banner;
 mod ca;
 mod cert;
+mod certificates;
 mod config;
 mod context;
 mod data_directory;

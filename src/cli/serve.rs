@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::administrator::Administrator;
 use super::banner;
+use super::certificates::CertificatesInUse;
 use super::context::Context;
 use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
@@ -74,8 +75,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let auth = Arc::new(auth);
     let blobs = DiskBlobStore::open(data.path(), config.storage.min_free_space.bytes())?;
     let registry = Arc::new(Registry::new(metadata.clone(), Arc::new(blobs), registry_settings(&config)));
-    let ca = authority.as_ref().map(Authority::root_pem);
-    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), ca);
+    let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), authority.as_ref()));
+    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates);
 
     announce(&server, &data, &serving, authority.as_ref(), administrator.as_ref())?;
     let stop = CancellationToken::new();

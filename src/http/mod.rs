@@ -4,6 +4,7 @@
 
 pub mod authorization;
 mod body;
+mod certificates;
 mod challenge;
 pub mod error;
 mod extractors;
@@ -14,6 +15,7 @@ mod query;
 pub mod route;
 pub mod router;
 
+pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
 pub use challenge::ChallengeKind;
 pub use router::{routes, service};
 
@@ -22,7 +24,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use bytes::Bytes;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -56,20 +57,25 @@ pub struct App {
     registry: Arc<Registry>,
     auth: Arc<Authenticator>,
     settings: Arc<HttpSettings>,
-    ca: Option<Bytes>,
+    certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
     uploads: Arc<Semaphore>,
 }
 
 impl App {
-    /// `ca` is the certificate (PEM) that clients are to trust; `None` where the operator gave a certificate of another authority.
-    pub fn new(registry: Arc<Registry>, auth: Arc<Authenticator>, settings: HttpSettings, ca: Option<String>) -> Self {
+    /// Puts together what handlers work with.
+    pub fn new(
+        registry: Arc<Registry>,
+        auth: Arc<Authenticator>,
+        settings: HttpSettings,
+        certificates: Arc<dyn Certificates>,
+    ) -> Self {
         Self {
             registry,
             auth,
             uploads: Arc::new(Semaphore::new(settings.concurrent_uploads.min(Semaphore::MAX_PERMITS))),
             settings: Arc::new(settings),
-            ca: ca.map(Bytes::from),
+            certificates,
             draining: Arc::new(AtomicBool::new(false)),
         }
     }

@@ -71,6 +71,22 @@ pub async fn keep_fresh(
     }
 }
 
+/// From 14 days before the end of a certificate: what is about to happen, and what to do.
+pub fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
+    let until = identity.summary().not_after;
+    let left = until.as_second().saturating_sub(now.as_second());
+    if left > EXPIRY_WARNING.as_secs().cast_signed() {
+        return None;
+    }
+    let mend = match identity.origin() {
+        Origin::Own => "run `portcullis cert renew`",
+        Origin::Imported => "run `portcullis cert import --cert FILE --key FILE` with a newer one",
+        Origin::Given => "replace the files that tls.certificate and tls.private_key name",
+    };
+    let when = if left < 0 { "ended" } else { "ends" };
+    Some(format!("the certificate in use {when} on {until}: {mend}"))
+}
+
 struct Keeper {
     serving: Arc<ServingIdentity>,
     source: IdentitySource,
@@ -152,18 +168,13 @@ impl Keeper {
 
     fn warn_when_near(&mut self) {
         let current = self.serving.current();
-        let until = current.summary().not_after;
-        let left = until.as_second().saturating_sub(Timestamp::now().as_second());
-        if left > EXPIRY_WARNING.as_secs().cast_signed() || Instant::now() < self.next_warning {
+        if Instant::now() < self.next_warning {
             return;
         }
-        self.next_warning = Instant::now() + self.cadence.warn;
-        let command = match current.origin() {
-            Origin::Own => "portcullis cert renew",
-            Origin::Imported => "portcullis cert import --cert FILE --key FILE",
-            Origin::Given => "replace the configured files",
-        };
-        tracing::warn!(%until, days_left = left / 86_400, mend = command, "the certificate nears its end");
+        if let Some(warning) = expiry_warning(&current, Timestamp::now()) {
+            self.next_warning = Instant::now() + self.cadence.warn;
+            tracing::warn!("{warning}");
+        }
     }
 
     fn serve(&self, identity: Identity) {

@@ -32,7 +32,7 @@ pub use certificate::CertificateSummary;
 pub use constraints::{Constraints, PermittedNames};
 pub use error::TlsError;
 pub use fingerprint::Fingerprint;
-pub use freshness::{Cadence, keep_fresh};
+pub use freshness::{Cadence, expiry_warning, keep_fresh};
 pub use identity::{Identity, Origin};
 pub use import::{import, remove_import};
 pub use leaf::{LeafOutcome, ensure_leaf, renew_leaf};

@@ -66,6 +66,24 @@ async fn a_grant_counts_within_a_second_and_so_does_its_end() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_asked_for_right_after_a_change_knows_of_it() {
+    let (server, admin, alice, anonymous) = Server::start_with_people().await;
+    Image::of("team").push(&admin, "team/x", "v1").await;
+    let pulls = async |who: &Actor| {
+        let token = who.token(&["repository:team/x:pull"]).await.expect("a token");
+        who.with_token(Method::GET, "/v2/team/x/manifests/v1", &token).send().await.expect("an answer").status()
+    };
+    for _ in 0..3 {
+        for (to, who) in [("user:alice", &alice), ("anonymous", &anonymous)] {
+            assert_eq!(pulls(who).await, StatusCode::UNAUTHORIZED, "{to}");
+            server.run(&["grant", "add", "--to", to, "--on", "team/**", "--allow", "pull"]);
+            assert_eq!(pulls(who).await, StatusCode::OK, "{to}: no wait between the grant and the token");
+            server.run(&["grant", "remove", "--to", to, "--on", "team/**"]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_open_to_anonymous_is_pulled_without_login_and_nothing_more() {
     let (server, admin, alice, anonymous) = Server::start_with_people().await;
     Image::of("public").push(&admin, "public/app", "v1").await;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::auth::{CredentialError, Principal, Scope, Secret};
+use crate::auth::{AuthError, CredentialError, Principal, Scope, Secret};
 use crate::http::App;
 use crate::http::authorization::Authorization;
 use crate::http::body;
@@ -25,7 +25,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
     let query = Query::parse(parts.uri.query());
     let scopes = Scope::parse_all(query.all("scope"));
     if !parts.headers.contains_key(header::AUTHORIZATION) {
-        return respond(&app, &Principal::Anonymous, &scopes);
+        return respond(&app, &Principal::Anonymous, &scopes).await;
     }
     let authorization = text(&parts.headers, header::AUTHORIZATION).unwrap_or_default();
     let Ok(Authorization::Basic { name, password }) = Authorization::parse(authorization) else {
@@ -34,7 +34,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
     };
     let credential = app.auth.password(&name, &password).await;
     let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
-    respond(&app, credential.principal(), &scopes)
+    respond(&app, credential.principal(), &scopes).await
 }
 
 /// Credentials and parameters in a form.
@@ -59,15 +59,15 @@ pub(in crate::http) async fn post(State(app): State<App>, request: Request) -> R
     let password = Secret::new(password).map_err(|_| refuse(&parts, &app, CredentialError::Wrong))?;
     let credential = app.auth.password(name, &password).await;
     let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
-    respond(&app, credential.principal(), &Scope::parse_all(form.all("scope")))
+    respond(&app, credential.principal(), &Scope::parse_all(form.all("scope"))).await
 }
 
 /// Both names of the token, because clients read either. No `issued_at`: clients would compare it with their own clocks.
-fn respond(app: &App, principal: &Principal, scopes: &[Scope]) -> Result<Response, OciError> {
-    let issued = app
-        .auth
-        .issue(principal, scopes)
-        .map_err(|error| OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "no token could be signed"))?;
+async fn respond(app: &App, principal: &Principal, scopes: &[Scope]) -> Result<Response, OciError> {
+    let issued = app.auth.issue(principal, scopes).await.map_err(|error| match error {
+        AuthError::Storage(error) => error.into(),
+        error => OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "no token could be signed"),
+    })?;
     let granted: Vec<String> = issued.access.iter().map(ToString::to_string).collect();
     let body = json!({
         "token": issued.token,

@@ -9,10 +9,10 @@ use crate::http::error::{Code, OciError};
 
 /// The CA's certificate as PEM. Whoever fetches it compares its fingerprint with one from elsewhere.
 pub(in crate::http) async fn ca(State(app): State<App>) -> Result<Response, OciError> {
-    let pem = app.ca.clone().ok_or_else(|| {
+    let authority = app.certificates.authority().ok_or_else(|| {
         OciError::new(Code::NameUnknown, "this registry's certificate was not made by an authority of its own")
     })?;
-    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], authority.pem.clone()).into_response())
 }
 
 /// The public halves of the token keys (RFC 7517).
