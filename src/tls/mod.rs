@@ -6,6 +6,7 @@
 //! This module knows nothing of HTTP or the registry.
 
 mod authority;
+mod bridge;
 mod certificate;
 mod chain;
 mod constraints;
@@ -27,7 +28,9 @@ mod subject_name;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{Authority, IssuedLeaf};
+pub use authority::{
+    Authority, IssuedLeaf, RootKeyPlace, Rotation, StoredRootKey, Succession, move_root_key, seal_root_key,
+};
 pub use certificate::CertificateSummary;
 pub use constraints::{Constraints, PermittedNames};
 pub use error::TlsError;

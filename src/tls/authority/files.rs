@@ -1,8 +1,8 @@
 //! The authority's files: read, compared, written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rcgen::{Issuer, KeyPair, PublicKeyData};
+use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -10,31 +10,75 @@ use super::super::certificate::{self, CertificateSummary};
 use super::super::constraints::{Constraints, PermittedNames};
 use super::super::error::TlsError;
 use super::super::paths::TlsPaths;
-use super::super::private_file::{read_key, read_public, write_key, write_public};
+use super::super::private_file::{
+    destroy_directory, destroy_key, is_temporary, read_key, read_public, write_key, write_public,
+};
 use super::super::subject_name::SubjectName;
 use super::params::{issuing_params, root_params};
 
+/// A root that was just made.
+pub(super) struct NewRoot {
+    pub(super) key: KeyPair,
+    pub(super) params: CertificateParams,
+}
+
+/// Makes a root and an issuing certificate in a directory that is there.
 pub(super) fn write_new_authority(
-    directory: &Path,
+    paths: &TlsPaths,
     names: &[SubjectName],
     constraints: Constraints,
-) -> Result<(), TlsError> {
+) -> Result<NewRoot, TlsError> {
     let permitted = match constraints {
         Constraints::ToNames => PermittedNames::Only(names.to_vec()),
         Constraints::Unconstrained => PermittedNames::All,
     };
-    let (root_key, issuing_key) = (KeyPair::generate()?, KeyPair::generate()?);
-    let root = root_params(&permitted);
-    let root_certificate = root.self_signed(&root_key)?;
-    let summary = CertificateSummary::read(directory, root_certificate.der())?;
+    let (key, issuing_key) = (KeyPair::generate()?, KeyPair::generate()?);
+    let params = root_params(&permitted);
+    let root = params.self_signed(&key)?;
+    let summary = CertificateSummary::read(&paths.root_certificate(), root.der())?;
     let issuing = issuing_params(summary.not_after, &permitted);
-    let issuing = issuing.signed_by(&issuing_key, &Issuer::from_params(&root, &root_key))?;
-    let write = |name: &str, key: &KeyPair, pem: String| {
-        write_key(&directory.join(format!("{name}.key")), Zeroizing::new(key.serialize_pem()).as_bytes())?;
-        write_public(&directory.join(format!("{name}.pem")), pem.as_bytes())
-    };
-    write("root", &root_key, root_certificate.pem())?;
-    write("issuing", &issuing_key, issuing.pem())
+    let issuing = issuing.signed_by(&issuing_key, &Issuer::from_params(&params, &key))?;
+    write_key(&paths.root_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
+    write_public(&paths.root_certificate(), root.pem().as_bytes())?;
+    write_key(&paths.issuing_key(), Zeroizing::new(issuing_key.serialize_pem()).as_bytes())?;
+    write_public(&paths.issuing_certificate(), issuing.pem().as_bytes())?;
+    Ok(NewRoot { key, params })
+}
+
+/// Destroys what interrupted commands have left: authorities that are not in force, keys that were not written to their end. The
+/// data directory must be locked.
+pub(in crate::tls) fn sweep(paths: &TlsPaths) -> Result<(), TlsError> {
+    for path in entries(paths.data_dir())? {
+        if is_named(&path, |name| is_temporary(name, "ca")) && path.is_dir() {
+            destroy_directory(&path)?;
+        }
+    }
+    for path in entries(&paths.authority_dir())? {
+        if is_named(&path, |name| {
+            ["root.key", "root.key.sealed", "issuing.key"].iter().any(|key| is_temporary(name, key))
+        }) {
+            destroy_key(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, TlsError> {
+    let entries = directory.read_dir().map_err(TlsError::io("list", directory))?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(TlsError::io("list", directory))).collect()
+}
+
+fn is_named(path: &Path, question: impl Fn(&str) -> bool) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(question)
+}
+
+/// The names that rotations have added; none where there is no such file.
+pub(super) fn read_added_names(path: &Path) -> Result<Vec<SubjectName>, TlsError> {
+    match read_public(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).split_whitespace().map(str::parse).collect(),
+        Err(error) if error.is_missing() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, TlsError> {
@@ -46,9 +90,13 @@ pub(super) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, T
 }
 
 pub(super) fn read_key_pair(path: &Path) -> Result<KeyPair, TlsError> {
+    parse_key_pair(path, &read_key(path)?)
+}
+
+/// The key in a PEM text; `path` is named in errors.
+pub(super) fn parse_key_pair(path: &Path, pem: &[u8]) -> Result<KeyPair, TlsError> {
     let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "private key", reason };
-    let bytes = read_key(path)?;
-    let pem = std::str::from_utf8(&bytes).map_err(|error| refuse(error.to_string()))?;
+    let pem = std::str::from_utf8(pem).map_err(|error| refuse(error.to_string()))?;
     KeyPair::from_pem(pem).map_err(|error| refuse(error.to_string()))
 }
 

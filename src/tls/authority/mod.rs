@@ -2,16 +2,26 @@
 
 mod files;
 mod params;
+mod rotation;
+mod seal;
+mod sealed_key;
 mod signer;
 
+pub(in crate::tls) use self::files::sweep;
+pub use self::rotation::{Rotation, Succession};
+pub use self::seal::{StoredRootKey, move_root_key, seal_root_key};
+
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rcgen::{Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use self::files::{check_pair, read_certificate, read_key_pair, root_key_missing, to_pem, write_new_authority};
+use self::files::{
+    check_pair, read_added_names, read_certificate, read_key_pair, root_key_missing, to_pem, write_new_authority,
+};
 use self::params::leaf_params;
 use self::signer::{Signer, load_issuing, new_issuing};
 use super::certificate::{self, CertificateSummary};
@@ -19,9 +29,9 @@ use super::chain;
 use super::constraints::{Constraints, PermittedNames};
 use super::error::TlsError;
 use super::fingerprint::Fingerprint;
-use super::lifetime::renewal_due;
+use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 use super::paths::TlsPaths;
-use super::private_file::{make_directory, sync_directory, temporary_beside};
+use super::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
 use super::subject_name::SubjectName;
 
 /// The authority of one data directory, with the keys that are there.
@@ -34,6 +44,8 @@ pub struct Authority {
     root_key: Option<KeyPair>,
     permitted: PermittedNames,
     issuing: Signer,
+    added: Vec<SubjectName>,
+    rotation: Option<Rotation>,
 }
 
 /// A server certificate fresh from the authority.
@@ -42,6 +54,17 @@ pub struct IssuedLeaf {
     pub chain_pem: String,
     /// The private key as PKCS #8 PEM.
     pub key_pem: Zeroizing<String>,
+}
+
+/// Where the root key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootKeyPlace {
+    /// In the data directory, ready to sign.
+    Here,
+    /// In the data directory, under a passphrase.
+    Sealed,
+    /// Not in the data directory.
+    Elsewhere,
 }
 
 impl Authority {
@@ -53,21 +76,22 @@ impl Authority {
         }
         let paths = TlsPaths::new(data_dir);
         let directory = paths.authority_dir();
+        make_directory(data_dir)?;
+        let lock = lock_directory(data_dir)?;
         if directory.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(TlsError::AuthorityExists { path: directory });
         }
-        make_directory(data_dir)?;
         let staging = temporary_beside(&directory);
         make_directory(&staging)?;
-        let published = write_new_authority(&staging, names, constraints)
-            .and_then(|()| std::fs::rename(&staging, &directory).map_err(TlsError::io("make", &directory)));
+        let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints)
+            .and_then(|_| std::fs::rename(&staging, &directory).map_err(TlsError::io("make", &directory)));
         if let Err(error) = published {
             // The error above is the one to report; nothing refers to the staging directory.
             let _ = std::fs::remove_dir_all(&staging);
             return Err(error);
         }
         sync_directory(data_dir)?;
-        Self::load(data_dir)
+        Self::load_locked(&paths, Some(&lock))
     }
 
     /// Whether the data directory has an authority.
@@ -80,6 +104,18 @@ impl Authority {
     pub fn load(data_dir: &Path) -> Result<Self, TlsError> {
         let paths = TlsPaths::new(data_dir);
         let path = paths.root_certificate();
+        loop {
+            let before = read_certificate(&path)?;
+            let loaded = Self::load_locked(&paths, None);
+            // A rotation may have exchanged the files while they were read; it does so once, so this ends.
+            if read_certificate(&path)? == before {
+                return loaded;
+            }
+        }
+    }
+
+    fn load_locked(paths: &TlsPaths, lock: Option<&DirectoryLock>) -> Result<Self, TlsError> {
+        let path = paths.root_certificate();
         let root = read_certificate(&path)?;
         let root_summary = CertificateSummary::read(&path, &root)?;
         let permitted = PermittedNames::from_certificate(&certificate::parse(&path, &root)?);
@@ -91,18 +127,20 @@ impl Authority {
         if let Some(key) = &root_key {
             check_pair(&path, &root, &paths.root_key(), key)?;
         }
-        let issuing = match (load_issuing(&paths, &root), &root_key) {
+        let issuing = match (load_issuing(paths, &root), &root_key) {
             (Ok(issuing), _) => issuing,
             (Err(error), Some(key)) if error.is_mended_by_reissue() => {
                 tracing::warn!(%error, "the issuing certificate is unusable; making a new one");
-                new_issuing(&paths, &root, &root_summary, key, &permitted)?
+                new_issuing(paths, &root, key, lock)?
             }
             (Err(error), None) if error.is_mended_by_reissue() => {
-                return Err(root_key_missing(&paths, format!("is unusable ({error})")));
+                return Err(root_key_missing(paths, format!("is unusable ({error})")));
             }
             (Err(error), _) => return Err(error),
         };
-        Ok(Self { paths, root, root_summary, root_key, permitted, issuing })
+        let added = read_added_names(&paths.added_names())?;
+        let rotation = Rotation::load(paths, Timestamp::now());
+        Ok(Self { paths: paths.clone(), root, root_summary, root_key, permitted, issuing, added, rotation })
     }
 
     /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
@@ -157,6 +195,51 @@ impl Authority {
         self.root_key.is_some()
     }
 
+    /// Where the root key is.
+    pub fn root_key_place(&self) -> RootKeyPlace {
+        match &self.root_key {
+            Some(_) => RootKeyPlace::Here,
+            None if self.paths.sealed_root_key().exists() => RootKeyPlace::Sealed,
+            None => RootKeyPlace::Elsewhere,
+        }
+    }
+
+    /// Names that are served beside the configured ones: those that rotations were told.
+    pub fn added_names(&self) -> &[SubjectName] {
+        &self.added
+    }
+
+    /// The hand-over from the root before, as long as it lasts.
+    pub fn rotation(&self, now: Timestamp) -> Option<&Rotation> {
+        self.rotation.as_ref().filter(|rotation| now < rotation.until())
+    }
+
+    /// What is about to end and will not mend itself: the root from 180 days before its end; the issuing certificate from 60 days
+    /// before its end where the root key is not here, and else from 14 days, for then it should have been made anew long ago.
+    pub fn expiry_warning(&self, now: Timestamp) -> Option<String> {
+        let near = |end: Timestamp, from: Duration| {
+            end.as_second().saturating_sub(now.as_second()) <= from.as_secs().cast_signed()
+        };
+        let (root, issuing) = (self.root_not_after(), self.issuing_not_after());
+        if near(root, ROOT_WARNING) {
+            return Some(format!(
+                "the root certificate ends on {root}: run `portcullis ca rotate`, and have every host trust the new one before"
+            ));
+        }
+        let mend = match self.root_key_place() {
+            RootKeyPlace::Here if near(issuing, EXPIRY_WARNING) => "run `portcullis cert renew`",
+            RootKeyPlace::Here => return None,
+            _ if !near(issuing, ISSUING_WARNING) => return None,
+            RootKeyPlace::Sealed => {
+                "the root key that signs a new one is sealed; run `portcullis ca unseal`, then `portcullis cert renew`"
+            }
+            RootKeyPlace::Elsewhere => {
+                "the root key that signs a new one is not here; run `portcullis ca unseal --from FILE`, then `portcullis cert renew`"
+            }
+        };
+        Some(format!("the issuing certificate ends on {issuing}: {mend}"))
+    }
+
     /// Whether `der` is a certificate that this root signed and that may sign leaves.
     pub(super) fn signed(&self, path: &Path, der: &CertificateDer<'_>) -> Result<bool, TlsError> {
         let root_path = self.paths.root_certificate();
@@ -182,13 +265,10 @@ impl Authority {
         }
         match &self.root_key {
             Some(key) => {
-                self.issuing = new_issuing(&self.paths, &self.root, &self.root_summary, key, &self.permitted)?;
+                self.issuing = new_issuing(&self.paths, &self.root, key, None)?;
                 Ok(())
             }
-            None if now < summary.not_after => {
-                tracing::warn!(until = %summary.not_after, "the issuing certificate nears its end and the root key is not here");
-                Ok(())
-            }
+            None if now < summary.not_after => Ok(()),
             None => Err(root_key_missing(&self.paths, format!("expired on {}", summary.not_after))),
         }
     }

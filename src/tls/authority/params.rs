@@ -15,7 +15,17 @@ use super::super::subject_name::SubjectName;
 
 /// Of a new root, which signs itself.
 pub(super) fn root_params(permitted: &PermittedNames) -> CertificateParams {
-    ca_params("root", ROOT_LIFE, None, 1, permitted)
+    ca_params("root", ROOT_LIFE, None, 2, permitted)
+}
+
+/// Of the certificate in which another root vouches for a new root's key until then: the same subject, key and constraints.
+pub(super) fn cross_params(root: &CertificateParams, until: Timestamp) -> CertificateParams {
+    let mut params = root.clone();
+    (params.not_before, params.not_after) = validity(Timestamp::now(), ROOT_LIFE, Some(until));
+    params.serial_number = Some(serial_number());
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+    params.use_authority_key_identifier_extension = true;
+    params
 }
 
 /// Of an issuing certificate below a root that ends then.

@@ -9,7 +9,7 @@ use super::super::chain;
 use super::super::constraints::PermittedNames;
 use super::super::error::TlsError;
 use super::super::paths::TlsPaths;
-use super::super::private_file::{lock_directory, write_key, write_public};
+use super::super::private_file::{DirectoryLock, lock_directory, write_key, write_public};
 use super::files::{check_pair, read_certificate, read_key_pair};
 use super::params::issuing_params;
 
@@ -35,17 +35,24 @@ pub(super) fn load_issuing(paths: &TlsPaths, root: &CertificateDer<'_>) -> Resul
     Ok(Signer { der, summary, key })
 }
 
+/// Puts a new issuing certificate in the place of the one there. Takes the lock of the data directory unless it is `held`; refuses
+/// where another root has taken this one's place meanwhile.
 pub(super) fn new_issuing(
     paths: &TlsPaths,
     root: &CertificateDer<'_>,
-    root_summary: &CertificateSummary,
     root_key: &KeyPair,
-    permitted: &PermittedNames,
+    held: Option<&DirectoryLock>,
 ) -> Result<Signer, TlsError> {
-    let _lock = lock_directory(&paths.authority_dir())?;
+    let _lock = if held.is_some() { None } else { Some(lock_directory(paths.data_dir())?) };
+    let root_path = paths.root_certificate();
+    if read_certificate(&root_path)? != *root {
+        return Err(TlsError::AuthorityReplaced { path: paths.authority_dir() });
+    }
+    let permitted = PermittedNames::from_certificate(&certificate::parse(&root_path, root)?);
+    let root_ends = CertificateSummary::read(&root_path, root)?.not_after;
     let key = KeyPair::generate()?;
     let issuer = Issuer::from_ca_cert_der(root, root_key)?;
-    let certificate = issuing_params(root_summary.not_after, permitted).signed_by(&key, &issuer)?;
+    let certificate = issuing_params(root_ends, &permitted).signed_by(&key, &issuer)?;
     write_key(&paths.issuing_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
     let path = paths.issuing_certificate();
     write_public(&path, certificate.pem().as_bytes())?;
