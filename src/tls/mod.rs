@@ -12,6 +12,7 @@ mod chain;
 mod constraints;
 pub mod danger;
 mod error;
+mod file_state;
 mod fingerprint;
 mod freshness;
 mod identity;
@@ -34,6 +35,7 @@ pub use authority::{
 pub use certificate::CertificateSummary;
 pub use constraints::{Constraints, PermittedNames};
 pub use error::TlsError;
+pub use file_state::AuthorityState;
 pub use fingerprint::Fingerprint;
 pub use freshness::{Cadence, expiry_warning, keep_fresh};
 pub use identity::{Identity, Origin};

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use jiff::Timestamp;
 use super::authority::{Authority, Rotation, sweep};
 use super::bridge::Bridge;
 use super::error::TlsError;
+use super::file_state::FileState;
 use super::identity::{Identity, Origin};
 use super::leaf::{ensure_leaf, renew_leaf};
 use super::paths::TlsPaths;
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Names {
     }
 }
 
-/// The state of the files behind what is served, compared to see a change. Follows links, so swapping a link counts.
+/// The state of the files behind what is served, compared to see a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signature {
     origin: Origin,
@@ -44,9 +44,6 @@ pub(super) struct Signature {
     /// Root, statement and bridge of our own certificate.
     authority: [FileState; 4],
 }
-
-/// Device, inode, size, modification and change time; `None` where the file cannot be examined.
-type FileState = Option<(u64, u64, u64, [i64; 4])>;
 
 impl IdentitySource {
     /// The data directory's certificate: the imported one while there is one, else our own for `names`.
@@ -119,8 +116,9 @@ impl IdentitySource {
             self.paths.bridge_chain(),
             self.paths.bridge_key(),
         ];
-        let authority = if origin == Origin::Own { paths.map(|path| state(&path)) } else { [None; 4] };
-        Signature { origin, chain: state(&chain), key: state(&key), authority }
+        let authority =
+            if origin == Origin::Own { paths.map(|path| FileState::of(&path)) } else { [FileState::NONE; 4] };
+        Signature { origin, chain: FileState::of(&chain), key: FileState::of(&key), authority }
     }
 
     fn origin(&self) -> Origin {
@@ -141,9 +139,4 @@ impl IdentitySource {
 /// Only "not found" means absent: an unreadable import must not fall back to another certificate silently.
 fn is_present(path: PathBuf) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
-}
-
-fn state(path: &PathBuf) -> FileState {
-    let meta = fs::metadata(path).ok()?;
-    Some((meta.dev(), meta.ino(), meta.size(), [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()]))
 }
