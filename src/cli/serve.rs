@@ -161,6 +161,8 @@ pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     if let Some(pair) = &config.tls.pair {
         return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
     }
+    // A damaged authority is told before anything is asked of it.
+    Authority::load(data.path())?;
     let hosts = config.server.hosts.clone();
     Ok(IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority))))
 }

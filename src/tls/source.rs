@@ -27,7 +27,9 @@ pub struct IdentitySource {
 
 /// The names that the authority at hand is to serve.
 #[derive(Clone)]
-struct Names(Arc<dyn Fn(&Authority) -> Vec<SubjectName> + Send + Sync>);
+struct Names(Arc<NamesOf>);
+
+type NamesOf = dyn Fn(&Authority) -> Vec<SubjectName> + Send + Sync;
 
 impl std::fmt::Debug for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -86,7 +86,7 @@ impl Rotation {
         let permitted = PermittedNames::from_certificate(&parsed_previous);
         let until = CertificateSummary::read(&cross_path, &cross)?.not_after;
         let previous_fingerprint = Fingerprint::of_der(&previous);
-        Ok(Some(Self { previous_fingerprint, permitted, cross, until, previous }))
+        Ok(Some(Self { previous, previous_fingerprint, permitted, cross, until }))
     }
 
     /// The SHA-256 of the root before.
@@ -147,8 +147,8 @@ fn stage(paths: &TlsPaths, old: &Authority, succession: &Succession) -> Result<(
     let mut added = old.added_names().to_vec();
     added.extend(succession.added.iter().filter(|name| !old.added_names().contains(name)).cloned());
     if !added.is_empty() {
-        let lines: String = added.iter().map(|name| format!("{name}\n")).collect();
-        write_public(&paths.added_names(), lines.as_bytes())?;
+        let lines: Vec<String> = added.iter().map(ToString::to_string).collect();
+        write_public(&paths.added_names(), (lines.join("\n") + "\n").as_bytes())?;
     }
     if let Some((key, until)) = hand_over {
         let cross = sign_cross(old, key, &new, until)?;
@@ -176,18 +176,15 @@ fn hand_over(old: &Authority, overlap: Duration) -> Result<(&KeyPair, Timestamp)
     if until <= now.as_second() {
         return Err(TlsError::NoHandOver { path, reason: "it has ended, or the overlap is empty" });
     }
-    match &old.root_key {
+    if let Some(key) = &old.root_key {
         // What was cut off above lies between now and a certificate's end.
-        Some(key) => Ok((key, Timestamp::from_second(until).unwrap_or(now))),
-        None => {
-            let hint = ", or rotate without it by --at-once";
-            let place = match old.root_key_place() {
-                RootKeyPlace::Sealed => "it is sealed",
-                RootKeyPlace::Here | RootKeyPlace::Elsewhere => "it was moved elsewhere",
-            };
-            Err(TlsError::RootKeyAway { place, hint })
-        }
+        return Ok((key, Timestamp::from_second(until).unwrap_or(now)));
     }
+    let place = match old.root_key_place() {
+        RootKeyPlace::Sealed => "it is sealed",
+        RootKeyPlace::Here | RootKeyPlace::Elsewhere => "it was moved elsewhere",
+    };
+    Err(TlsError::RootKeyAway { place, hint: ", or rotate without it by --at-once" })
 }
 
 fn sign_cross(

@@ -93,9 +93,10 @@ impl StoredRootKey {
 
     /// Puts the key back into its place. What was sealed there goes; a file elsewhere stays.
     pub fn restore(self, passphrase: &str) -> Result<(), TlsError> {
-        let plain = match self.needs_passphrase() {
-            true => Zeroizing::new(decrypt(&self.path, &self.pem, passphrase)?.as_bytes().to_vec()),
-            false => self.pem,
+        let plain = if self.needs_passphrase() {
+            Zeroizing::new(decrypt(&self.path, &self.pem, passphrase)?.as_bytes().to_vec())
+        } else {
+            self.pem
         };
         let _lock = lock_directory(self.paths.data_dir())?;
         sweep(&self.paths)?;
@@ -121,15 +122,11 @@ fn read_plain(paths: &TlsPaths) -> Result<Zeroizing<Vec<u8>>, TlsError> {
 
 /// That what was written opens, and is the root key.
 fn verify(paths: &TlsPaths, written: &Path, passphrase: Option<&str>) -> Result<(), TlsError> {
-    match passphrase {
-        Some(passphrase) => {
-            check_root(paths, written, decrypt(written, &read_public(written)?, passphrase)?.as_bytes())
-        }
-        None => {
-            let (path, root) = root(paths)?;
-            check_pair(&path, &root, written, &read_key_pair(written)?)
-        }
+    if let Some(passphrase) = passphrase {
+        return check_root(paths, written, decrypt(written, &read_public(written)?, passphrase)?.as_bytes());
     }
+    let (path, root) = root(paths)?;
+    check_pair(&path, &root, written, &read_key_pair(written)?)
 }
 
 fn check_root(paths: &TlsPaths, key_path: &Path, pem: &[u8]) -> Result<(), TlsError> {
