@@ -42,7 +42,7 @@ impl CertificatesInUse {
     }
 
     /// Reads the authority anew where its files have changed, and now and then for what becomes due. One that cannot be read leaves
-    /// what was known.
+    /// what was known, and so does one whose certificate is not served yet: who fetches the CA must find it at work.
     pub(super) fn look(&self) {
         let state = AuthorityState::of(&self.data_dir);
         let known = self.authority.load();
@@ -50,6 +50,7 @@ impl CertificatesInUse {
             return;
         }
         match Authority::load(&self.data_dir) {
+            Ok(authority) if !authority.vouches_for(&self.serving.current()) => {}
             Ok(authority) => self.authority.store(Some(Arc::new(Published::of(&authority, state)))),
             Err(error) => tracing::debug!(%error, "cannot read the authority"),
         }

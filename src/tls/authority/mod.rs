@@ -29,6 +29,7 @@ use super::chain;
 use super::constraints::{Constraints, PermittedNames};
 use super::error::TlsError;
 use super::fingerprint::Fingerprint;
+use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 use super::paths::TlsPaths;
 use super::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
@@ -238,6 +239,12 @@ impl Authority {
             }
         };
         Some(format!("the issuing certificate ends on {issuing}: {mend}"))
+    }
+
+    /// Whether the identity's chain ends below this root.
+    pub fn vouches_for(&self, identity: &Identity) -> bool {
+        let issuing = identity.certified().cert.get(1);
+        issuing.is_some_and(|issuing| self.signed(&self.paths.leaf_chain(), issuing).unwrap_or(false))
     }
 
     /// Whether `der` is a certificate that this root signed and that may sign leaves.
