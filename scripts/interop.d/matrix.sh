@@ -29,7 +29,11 @@ matrix() {
   check "serve --host registry.test" server_start hub --host registry.test
   check "user add $matrix_user" user_add hub "$matrix_user" "$matrix_password"
   matrix_install
-  for host in desk modern; do host_state "$host" >"$work/$host/before"; done
+  for host in desk modern; do
+    # So that what somebody put into the machine's store by hand is not taken for something that `untrust` left.
+    on "$host" update-ca-certificates >/dev/null 2>&1 || true
+    host_state "$host" >"$work/$host/before"
+  done
   matrix_strangers "before trust"
   for host in desk modern; do check "portcullis trust $registry_name --ca-sha256 ... --system on $host" matrix_trust "$host"; done
   matrix_cells login push pull index mount delete artifact large
@@ -70,6 +74,8 @@ by() {
   shift
   host=$(host_of "$client")
   mkdir -p "$work/$host/home-$client"
+  # podman and buildah insist on a file that is named to them.
+  [[ -e $work/$host/home-$client/auth.json ]] || echo '{}' >"$work/$host/home-$client/auth.json"
   as "$host" "$client" env REGISTRY_AUTH_FILE="$work/$host/home-$client/auth.json" "$@"
 }
 
