@@ -63,7 +63,7 @@ fn report(old: &Authority, new: &Authority, served: &[SubjectName], output: &Out
         Some(rotation) => {
             lines.push(format!(
                 "hosts that trust the one before are served until {}; until then each moves on by `portcullis trust HOST:PORT`, \
-                 without a new pin",
+                 without a new pin (where this program is not: by the line that `portcullis ca trust-command` prints)",
                 rotation.until()
             ));
             lines.extend(not_yet(served, rotation));

@@ -51,7 +51,13 @@ impl CertificatesInUse {
         }
         match Authority::load(&self.data_dir) {
             Ok(authority) if !authority.vouches_for(&self.serving.current()) => {}
-            Ok(authority) => self.authority.store(Some(Arc::new(Published::of(&authority, state)))),
+            Ok(authority) => {
+                let now = Published::of(&authority, state);
+                if known.as_ref().is_some_and(|known| known.authority != now.authority) {
+                    now.log();
+                }
+                self.authority.store(Some(Arc::new(now)));
+            }
             Err(error) => tracing::debug!(%error, "cannot read the authority"),
         }
     }
@@ -94,6 +100,11 @@ impl Published {
             rotation: authority.rotation(now).map(|rotation| (rotation.to_pem().into(), rotation.until())),
             warning: authority.expiry_warning(now),
         }
+    }
+
+    fn log(&self) {
+        let until = self.rotation.as_ref().map(|(_, until)| tracing::field::display(*until));
+        tracing::info!(ca_sha256 = self.authority.sha256, old_ca_until = until, "another CA is in force");
     }
 }
 

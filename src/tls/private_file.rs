@@ -77,6 +77,14 @@ pub(super) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, bytes, 0o644)
 }
 
+/// Removes a public file, if it is there.
+pub(super) fn remove_public(path: &Path) -> Result<(), TlsError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TlsError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a certificate file.
 pub(super) fn read_public(path: &Path) -> Result<Vec<u8>, TlsError> {
     let file = File::open(path).map_err(TlsError::io("read", path))?;

@@ -109,6 +109,10 @@ fn a_name_that_the_old_root_does_not_permit_is_served_to_hosts_of_the_new_one() 
     fs::write(&bridge, "torn").unwrap();
     let mended = both.source(&wanted).prepare().unwrap();
     assert!(accepted(&both.old, &mended, None, "10.0.0.1", now));
+    // With the hand-over its certificate goes.
+    fs::remove_file(TlsPaths::new(both.dir.path()).cross_certificate()).unwrap();
+    both.source(&wanted).renew().unwrap();
+    assert!(!bridge.exists() && !TlsPaths::new(both.dir.path()).bridge_key().exists());
 }
 
 #[test]
