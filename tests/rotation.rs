@@ -265,15 +265,15 @@ async fn a_rotation_that_is_killed_leaves_the_old_authority_or_the_new_one() {
     for step in 0..80 {
         let mut command = server.command(&["ca", "rotate", "--at-once"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
-        std::thread::sleep(whole * step / 70);
+        tokio::time::sleep(whole * step / 70).await;
         // It may have ended already.
         let _ = child.kill();
         child.wait().expect("a child of ours");
         let now = is_whole(&server, server.data());
         if now == pin {
-            kept += 1
+            kept += 1;
         } else {
-            changed += 1
+            changed += 1;
         }
         pin = now;
     }
