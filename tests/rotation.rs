@@ -279,9 +279,37 @@ async fn a_rotation_that_is_killed_leaves_the_old_authority_or_the_new_one() {
     }
     assert!(kept > 0 && changed > 0, "some before the change and some after: {kept}, {changed}");
     println!("{kept} left the old authority, {changed} the new one");
+    hand_overs_that_are_killed(&server, whole).await;
     server.spawn().await;
     everybody(&ca_of(&server), &server, true).await;
     let left = std::fs::read_dir(server.data()).expect("readable").filter_map(Result::ok);
     let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(!left.iter().any(|name| name.starts_with(".ca.")), "what was left is destroyed: {left:?}");
+}
+
+/// With the new authority the statement for it is there, or the old one is in force: never the one without the other.
+async fn hand_overs_that_are_killed(server: &Server, whole: Duration) {
+    let mut pin = is_whole(server, server.data());
+    let (mut kept, mut changed) = (0, 0);
+    for step in 0..24 {
+        let mut command = server.command(&["ca", "rotate", "--overlap", "1h"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        tokio::time::sleep(whole * step / 16).await;
+        // It may have ended already.
+        let _ = child.kill();
+        child.wait().expect("a child of ours");
+        let now = is_whole(server, server.data());
+        let rotation = shown(server)["rotation"].clone();
+        if now == pin {
+            assert_eq!(rotation, Value::Null);
+            kept += 1;
+        } else {
+            assert_eq!(rotation["previous_sha256"], pin.as_str());
+            changed += 1;
+            // Only one hand-over runs at a time.
+            server.run(&["ca", "rotate", "--at-once"]);
+        }
+        pin = is_whole(server, server.data());
+    }
+    assert!(kept > 0 && changed > 0, "some before the change and some after: {kept}, {changed}");
 }
