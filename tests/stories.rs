@@ -3,6 +3,7 @@
 mod support;
 
 mod stories {
+    mod client_certificates;
     mod durability;
     mod errors;
     mod failures;

@@ -15,7 +15,7 @@ use super::ClientVerifier;
 use crate::tls::source::FileState;
 
 /// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
-const POLL: Duration = Duration::from_millis(300);
+const POLL: Duration = Duration::from_millis(250);
 
 /// Runs until `shutdown`. `reload` asks for a look at the files at once, changed or not (SIGHUP).
 pub async fn keep_clients_fresh(verifier: Arc<ClientVerifier>, reload: Arc<Notify>, shutdown: CancellationToken) {

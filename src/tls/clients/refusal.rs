@@ -28,10 +28,6 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the library's list of errors grows; the others speak for themselves"
-)]
 fn about_certificate(problem: &CertificateError) -> String {
     use CertificateError as E;
     match problem {
