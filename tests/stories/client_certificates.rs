@@ -29,8 +29,8 @@ async fn start(ca: &ClientCa, more: &str) -> Server {
 fn prepare(ca: &ClientCa, more: &str) -> Server {
     let mut server = Server::absent("");
     server.configure(&format!(
-        "[client_certificates]\nca = {:?}\n{}\n",
-        ca.write(&server.home().join("clients.pem")),
+        "[client_certificates]\nca = \"{}\"\n{}\n",
+        ca.write(&server.home().join("clients.pem")).display(),
         more.replace("HOME", &server.home().display().to_string())
     ));
     server.initialise();

@@ -38,21 +38,15 @@ impl ClientCertificates {
         };
         let required = keys.get("required", false);
         let Some(ca) = ca else {
-            refuse_without_ca(keys, &crls, required);
+            if required {
+                keys.refuse(
+                    "required",
+                    "client_certificates.ca is missing, without which no client is asked for a certificate",
+                );
+            }
             return Self { accepted: None };
         };
         Self { accepted: Some(AcceptedCertificates { ca, crls, rule, required }) }
-    }
-}
-
-/// What looks like a protection and would be none.
-fn refuse_without_ca(keys: &mut Keys<'_, '_>, crls: &[PathBuf], required: bool) {
-    let missing = "client_certificates.ca is missing, without which no client is asked for a certificate";
-    if !crls.is_empty() {
-        keys.refuse("crl", missing);
-    }
-    if required {
-        keys.refuse("required", missing);
     }
 }
 
@@ -130,7 +124,6 @@ mod tests {
     fn what_would_protect_nothing_is_refused() {
         for (line, said) in [
             ("required = true", "client_certificates.ca is missing"),
-            ("crl = [\"a.crl\"]", "client_certificates.ca is missing"),
             ("ca = \"a.pem\"\npattern = \"alice\"", "exactly once"),
             ("ca = \"a.pem\"\nuser = \"email\"", "san-email"),
         ] {
