@@ -4,13 +4,14 @@
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
+use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
 use super::App;
 use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
 use super::error::{Code, OciError};
+use super::headers::text;
 use super::origin::origin;
 use super::query::Query;
 use super::route::Route;
@@ -20,6 +21,9 @@ use crate::domain::reference::InvalidReference;
 use crate::domain::tag::InvalidTag;
 use crate::domain::upload_id::InvalidUploadId;
 use crate::domain::{Action, ClientCertificate, RepositoryName};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FOREIGN_PAGE: &str = "a page of another site may not use the client certificate";
 
 /// The last component of the path, parsed.
 pub(super) struct At<T>(pub(super) T);
@@ -123,11 +127,18 @@ pub(super) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError>
     }
 }
 
+/// Whether a page of another site made a browser send this (Fetch Metadata, section 2.3). The browser would add the certificate, as
+/// it does cookies, without asking its user.
+fn comes_from_another_site(parts: &Parts) -> bool {
+    text(&parts.headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
 /// The credential of a request without an Authorization header. A certificate of nobody here is a wrong credential: its holder
 /// meant to be somebody, and must not be anybody without a word.
 pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         None => Ok(Credential::anonymous()),
+        Some(_) if comes_from_another_site(parts) => Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_PAGE)),
         Some(ClientCertificate::Names(name)) => {
             app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))
         }

@@ -118,6 +118,10 @@ async fn who_has_none_logs_in_as_ever_and_who_logs_in_is_who_he_says() {
     assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED, "what the header says counts alone");
     let as_bob = alice.bare(Method::GET, "/v2/alice/app/manifests/v1").basic_auth("bob", Some("the password of bob"));
     assert_eq!(as_bob.send().await.expect("an answer").status(), StatusCode::UNAUTHORIZED);
+    for (site, expected) in [("cross-site", 401), ("same-site", 401), ("same-origin", 200), ("none", 200)] {
+        let page = alice.bare(Method::GET, "/v2/").header("sec-fetch-site", site).send().await.expect("an answer");
+        assert_eq!(page.status(), expected, "a page of another site is not alice: {site}");
+    }
     let forged = alice.with_token(Method::GET, "/v2/alice/app/manifests/v1", "e30.e30.e30").send().await;
     assert_eq!(forged.expect("an answer").status(), StatusCode::UNAUTHORIZED);
     let asked =
@@ -283,7 +287,7 @@ async fn a_list_that_is_overdue_refuses_and_a_new_ca_counts_after_sighup() {
 #[tokio::test]
 async fn nobody_comes_in_without_where_one_is_required() {
     let ca = ClientCa::new("clients");
-    let server = start(&ca, "required = true\nuser = \"san-email\"\npattern = \"{user}@example.com\"").await;
+    let mut server = start(&ca, "required = true\nuser = \"san-email\"\npattern = \"{user}@example.com\"").await;
     assert!(server.anonymous().bare(Method::GET, "/v2/").send().await.is_err());
     assert!(server.actor("alice", ALICE_PASSWORD).basic(Method::GET, "/health/live").send().await.is_err());
     eventually(Duration::from_secs(2), "the reason", async || server.log().contains("client_certificates.required"))
@@ -296,6 +300,12 @@ async fn nobody_comes_in_without_where_one_is_required() {
     let other = server.certified(&mail("alice@other.test"));
     assert_eq!(status(&other, Method::GET, "/v2/").await, StatusCode::UNAUTHORIZED);
     assert_eq!(status(&other, Method::GET, "/health/live").await, StatusCode::OK);
+    // Who watches over the process sees that it is there.
+    server.configure(&format!(
+        "[server]\nlisten = \"127.0.0.1:{}\"\n[client_certificates]\nca = \"x\"\nrequired = true\n",
+        server.port()
+    ));
+    server.run(&["health"]);
 }
 
 #[tokio::test]
