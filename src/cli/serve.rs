@@ -65,8 +65,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let data = DataDirectory::at(&config.data_dir);
     data.create()?;
     let _lock = data.lock()?;
-    // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let clients = client_verifier(&config)?;
+    // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let server = Server::bind(ServerOptions { clients: clients.clone(), ..server_options(&config) })?;
     let administrator = first_start(&data, &config).await?;
     let source = identity_source(&config, &data)?;
