@@ -76,7 +76,8 @@ const TABLE: &[Row] = &[
     (Alice, "PATCH {session}", "content-encoding: gzip", "x", 415, "UNSUPPORTED", ""),
     (Alice, "GET /v2/alice/app/tags/list?n=x", "", "", 400, "PAGINATION_NUMBER_INVALID", ""),
     (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=magic", 400, "UNSUPPORTED", ""),
-    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
+    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 400, "UNSUPPORTED", ""),
+    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token&refresh_token=pcl_rt_x", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
 ];
 
 struct Place {
