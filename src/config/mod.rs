@@ -32,7 +32,8 @@ pub use self::{
     host_name::HostName,
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
-    sections::{Auth, Challenge, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls},
+    sections::{
+        Acme, AcmeChallenge, Auth, Challenge, ExternalAccount, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls},
 };
 use self::{
     document::Document,
@@ -51,6 +52,8 @@ pub struct Config {
     pub server: Server,
     /// The certificate.
     pub tls: Tls,
+    /// A certificate by ACME; `None`: switched off.
+    pub acme: Option<Acme>,
     /// Passwords and tokens.
     pub auth: Auth,
     /// The disk.
@@ -137,10 +140,15 @@ fn assemble(
 }
 
 fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
+    let data_dir = data_dir(&mut reader.top(), environment);
+    let server = Server::read(&mut reader.section("server"));
+    let tls = Tls::read(&mut reader.section("tls"));
+    let acme = Acme::read(&mut reader.section("acme"), &server, &tls);
     Config {
-        data_dir: data_dir(&mut reader.top(), environment),
-        server: Server::read(&mut reader.section("server")),
-        tls: Tls::read(&mut reader.section("tls")),
+        data_dir,
+        server,
+        tls,
+        acme,
         auth: Auth::read(&mut reader.section("auth")),
         storage: Storage::read(&mut reader.section("storage")),
         limits: Limits::read(&mut reader.section("limits")),

@@ -5,6 +5,7 @@
 //! and checks what is served (ours or the operator's), and [`ServingIdentity`] swaps it without dropping a connection.
 //! This module knows nothing of HTTP or the registry.
 
+pub mod acme;
 mod authority;
 mod certificate;
 mod chain;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::server::ResolvesServerCert;
 use rustls::{ServerConfig, version};
 
+use super::acme::ACME_TLS;
 use super::error::TlsError;
 use super::serving::ServingIdentity;
 
@@ -14,8 +16,12 @@ pub fn server_config(serving: Arc<ServingIdentity>) -> Result<Arc<ServerConfig>,
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()
-        .with_cert_resolver(serving);
+        .with_cert_resolver(Arc::clone(&serving) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Last, so that whoever offers a protocol to talk in gets that one; the connection that gets this one ends with its handshake.
+    if serving.answers_challenges() {
+        config.alpn_protocols.push(ACME_TLS.to_vec());
+    }
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.max_early_data_size = 0;
     Ok(Arc::new(config))

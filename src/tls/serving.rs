@@ -6,18 +6,30 @@ use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::acme::{Challenges, Handshake};
 use super::identity::Identity;
 
 /// What new handshakes are answered with. Connections that are open keep what they began with.
 #[derive(Debug)]
 pub struct ServingIdentity {
     current: ArcSwap<Identity>,
+    challenges: Option<Arc<Challenges>>,
 }
 
 impl ServingIdentity {
     /// Serves `identity` until it is swapped.
     pub fn new(identity: Identity) -> Arc<Self> {
-        Arc::new(Self { current: ArcSwap::from_pointee(identity) })
+        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: None })
+    }
+
+    /// The same, and answers an authority's validating handshakes.
+    pub fn with_challenges(identity: Identity, challenges: Arc<Challenges>) -> Arc<Self> {
+        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: Some(challenges) })
+    }
+
+    /// Whether validating handshakes are to be expected.
+    pub(super) fn answers_challenges(&self) -> bool {
+        self.challenges.as_ref().is_some_and(|challenges| challenges.answers_handshakes())
     }
 
     /// From the next handshake on, serves `identity`.
@@ -34,7 +46,12 @@ impl ServingIdentity {
 impl ResolvesServerCert for ServingIdentity {
     /// One certificate for every name: clients that reach us by another name see a clear name error instead of a broken
     /// handshake.
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(challenges) = &self.challenges
+            && let Handshake::Validation(certificate) = challenges.handshake(&hello)
+        {
+            return certificate;
+        }
         Some(self.current.load().certified().clone())
     }
 }

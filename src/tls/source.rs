@@ -1,4 +1,4 @@
-//! Which certificate is served: the configured files, else the imported one, else our own.
+//! Which certificate is served: the configured files; else the ordered one where ACME is switched on; else the imported one; else our own.
 
 use std::fs;
 use std::io;
@@ -20,6 +20,7 @@ pub struct IdentitySource {
     paths: TlsPaths,
     names: Vec<SubjectName>,
     given: Option<(PathBuf, PathBuf)>,
+    acme: bool,
 }
 
 /// The state of a pair of files, compared to see a change. Follows links, so swapping a link counts.
@@ -36,25 +37,50 @@ type FileState = Option<(u64, u64, u64, [i64; 4])>;
 impl IdentitySource {
     /// The data directory's certificate: the imported one while there is one, else our own for `names`.
     pub fn data_directory(data_dir: impl Into<PathBuf>, names: Vec<SubjectName>) -> Self {
-        Self { paths: TlsPaths::new(data_dir), names, given: None }
+        Self { paths: TlsPaths::new(data_dir), names, given: None, acme: false }
     }
 
     /// A chain and key at the operator's own paths.
     pub fn files(data_dir: impl Into<PathBuf>, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        Self { paths: TlsPaths::new(data_dir), names: Vec::new(), given: Some((chain.into(), key.into())) }
+        Self { paths: TlsPaths::new(data_dir), names: Vec::new(), given: Some((chain.into(), key.into())), acme: false }
+    }
+
+    /// With ACME switched on: the ordered certificate takes the place of an imported one, and until there is one, ours is served.
+    #[must_use]
+    pub fn with_acme(mut self) -> Self {
+        self.acme = true;
+        self
     }
 
     /// What to serve at the start: our own certificate is issued or renewed first where that is due.
     pub fn prepare(&self) -> Result<Identity, TlsError> {
-        if self.origin() == Origin::Own {
-            let mut authority = Authority::load(self.paths.data_dir())?;
-            ensure_leaf(self.paths.data_dir(), &mut authority, &self.names)?;
+        match self.origin() {
+            Origin::Own => self.ensure_own()?,
+            Origin::Acme => match self.load_selected() {
+                Err(error) if error.is_mended_by_reissue() => {
+                    tracing::warn!(%error, "the ordered certificate is unusable; serving the registry's own until there is a new one");
+                    self.ensure_own()?;
+                }
+                loaded => return loaded,
+            },
+            Origin::Imported | Origin::Given => {}
         }
         self.load()
     }
 
-    /// Reads what is there now, and makes nothing.
+    /// Reads what is there now, and makes nothing. In the place of an ordered certificate that cannot be served stands our own.
     pub fn load(&self) -> Result<Identity, TlsError> {
+        match self.load_selected() {
+            Err(error) if self.origin() == Origin::Acme && error.is_mended_by_reissue() => {
+                let (chain, key) = (self.paths.leaf_chain(), self.paths.leaf_key());
+                Identity::load(&chain, &key, Origin::Own, Timestamp::now())
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// The same without anything in its place.
+    pub(super) fn load_selected(&self) -> Result<Identity, TlsError> {
         let (origin, chain, key) = self.select();
         Identity::load(&chain, &key, origin, Timestamp::now())
     }
@@ -62,13 +88,27 @@ impl IdentitySource {
     /// Makes our own certificate anew.
     pub(super) fn renew(&self) -> Result<Identity, TlsError> {
         let mut authority = Authority::load(self.paths.data_dir())?;
-        renew_leaf(self.paths.data_dir(), &mut authority, &self.names)?;
+        let names = self.own_names(&authority);
+        renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
         self.load()
     }
 
     pub(super) fn signature(&self) -> Signature {
         let (origin, chain, key) = self.select();
         Signature { origin, chain: state(&chain), key: state(&key) }
+    }
+
+    fn ensure_own(&self) -> Result<(), TlsError> {
+        let mut authority = Authority::load(self.paths.data_dir())?;
+        let names = self.own_names(&authority);
+        ensure_leaf(self.paths.data_dir(), &mut authority, &names)?;
+        Ok(())
+    }
+
+    /// With ACME, our own certificate fills a gap, and does so for the names that it may have.
+    fn own_names(&self, authority: &Authority) -> Vec<SubjectName> {
+        let may = |name: &&SubjectName| !self.acme || authority.check_permitted(std::slice::from_ref(*name)).is_ok();
+        self.names.iter().filter(may).cloned().collect()
     }
 
     fn origin(&self) -> Origin {
@@ -78,7 +118,10 @@ impl IdentitySource {
     fn select(&self) -> (Origin, PathBuf, PathBuf) {
         match &self.given {
             Some((chain, key)) => (Origin::Given, chain.clone(), key.clone()),
-            None if is_present(self.paths.imported_chain()) => {
+            None if self.acme && is_present(self.paths.acme_chain()) => {
+                (Origin::Acme, self.paths.acme_chain(), self.paths.acme_key())
+            }
+            None if !self.acme && is_present(self.paths.imported_chain()) => {
                 (Origin::Imported, self.paths.imported_chain(), self.paths.imported_key())
             }
             None => (Origin::Own, self.paths.leaf_chain(), self.paths.leaf_key()),

@@ -1,5 +1,6 @@
 //! One file per section: its keys, their defaults and bounds, and what they mean.
 
+mod acme;
 mod auth;
 mod delete;
 mod limits;
@@ -8,6 +9,7 @@ mod server;
 mod storage;
 mod tls;
 
+pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use auth::{Auth, Challenge};
 pub use delete::Delete;
 pub use limits::Limits;
@@ -17,4 +19,4 @@ pub use storage::Storage;
 pub use tls::{OperatorPair, Tls};
 
 /// All sections, in the order of the sample.
-pub(super) const SECTIONS: [&str; 7] = ["server", "tls", "auth", "storage", "limits", "delete", "log"];
+pub(super) const SECTIONS: [&str; 8] = ["server", "tls", "acme", "auth", "storage", "limits", "delete", "log"];

@@ -1,9 +1,11 @@
-//! Everything that is not a blob's content: repositories, manifests, tags, links to blobs, upload sessions, users, grants, keys.
+//! Everything that is not a blob's content: repositories, manifests, tags, links to blobs, upload sessions, users, grants, keys, and
+//! what ACME needs to remember.
 //!
 //! One small trait per noun; [`Metadata`] is all of them. Every method is one transaction, durable when it returns.
 //! Times are whole seconds since the Unix epoch.
 
 mod account;
+mod acme;
 mod grant;
 mod key;
 mod link;
@@ -14,6 +16,7 @@ mod tag;
 mod upload;
 
 pub use account::{NewUser, UserRecord, Users};
+pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
@@ -29,7 +32,7 @@ use super::StorageError;
 /// A complete metadata store.
 #[async_trait]
 pub trait Metadata:
-    Repositories + Manifests + Tags + BlobLinks + Uploads + Users + Grants + TokenKeys + Send + Sync + 'static
+    Repositories + Manifests + Tags + BlobLinks + Uploads + Users + Grants + TokenKeys + AcmeRecords + Send + Sync + 'static
 {
     /// A number that grows with every change of users, grants or keys, by whatever process; policy is read again when it does.
     async fn policy_version(&self) -> Result<i64, StorageError>;
