@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::http::{Certificates, PublishedAuthority, ServedCertificate};
-use crate::tls::{Authority, ServingIdentity, expiry_warning};
+use crate::tls::{Authority, Origin, ServingIdentity, expiry_warning};
 
 /// Looks at what is served, and knows the authority behind it.
 pub(super) struct CertificatesInUse {
@@ -28,7 +28,8 @@ impl CertificatesInUse {
 
 impl Certificates for CertificatesInUse {
     fn authority(&self) -> Option<Arc<PublishedAuthority>> {
-        self.authority.clone()
+        // An ordered certificate takes the place of ours while the server runs.
+        if self.serving.current().origin() == Origin::Own { self.authority.clone() } else { None }
     }
 
     fn served(&self) -> ServedCertificate {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::acme::Acme;
 use super::administrator::Administrator;
 use super::banner;
 use super::certificates::CertificatesInUse;
@@ -31,7 +32,7 @@ use crate::tls::{self, Authority, Cadence, IdentitySource, Origin, ServingIdenti
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";
 /// Between two looks at what other processes changed in the database; "within a second" is promised.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 /// Between two looks for upload sessions that stand still.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(5);
 
@@ -64,11 +65,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _lock = data.lock()?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let server = Server::bind(server_options(&config))?;
+    let acme = Acme::prepare(&config, &data, server.local_addr().port())?;
     let administrator = first_start(&data, &config).await?;
     let source = identity_source(&config, &data)?;
     let identity = source.prepare()?;
     let authority = if identity.origin() == Origin::Own { Some(Authority::load(data.path())?) } else { None };
-    let serving = ServingIdentity::new(identity);
+    let serving = match &acme {
+        Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
+        None => ServingIdentity::new(identity),
+    };
 
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
     let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?).await?;
@@ -84,6 +89,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(Arc::clone(&auth).keep_current(stop.clone()));
     tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
+    if let Some(acme) = acme {
+        acme.start(metadata.clone(), data.seal_key()?, Arc::clone(&serving), stop.clone());
+    }
     tokio::spawn(keep_fresh(Arc::clone(&serving), source, Cadence::default(), Arc::clone(&reload), stop.clone()));
     tokio::spawn(obey_signals(
         Signals::catch().context("cannot listen to signals")?,
@@ -161,7 +169,8 @@ pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     }
     let authority = Authority::load(data.path())?;
     let names = names_to_serve(&config.server.hosts, Some(&authority));
-    Ok(IdentitySource::data_directory(data.path(), names))
+    let source = IdentitySource::data_directory(data.path(), names);
+    Ok(if config.acme.is_some() { source.with_acme() } else { source })
 }
 
 /// What was changed by other processes takes effect: cached manifests of a repository that `repo remove` removed.
@@ -207,7 +216,7 @@ async fn obey_signals(mut signals: Signals, app: App, reload: Arc<Notify>, stop:
     }
 }
 
-fn server_options(config: &Config) -> ServerOptions {
+pub(super) fn server_options(config: &Config) -> ServerOptions {
     let server = &config.server;
     ServerOptions {
         max_connections: server.max_connections as usize,

@@ -33,7 +33,9 @@ pub use self::{
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
     sections::{
-        Acme, AcmeChallenge, Auth, Challenge, ExternalAccount, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls},
+        Acme, AcmeChallenge, Auth, Challenge, Delete, ExternalAccount, Limits, Log, LogFormat, OperatorPair, Server,
+        Storage, Tls,
+    },
 };
 use self::{
     document::Document,

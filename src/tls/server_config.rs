@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::server::ResolvesServerCert;
 use rustls::{ServerConfig, version};
 
 use super::acme::ACME_TLS;
@@ -13,13 +12,14 @@ use super::serving::ServingIdentity;
 /// TLS 1.2 and 1.3 with aws-lc; every suite that rustls has is AEAD with forward secrecy. Offers `h2` and `http/1.1`, resumes by
 /// tickets whose keys live and die with this process, and accepts no early data (it can be replayed).
 pub fn server_config(serving: Arc<ServingIdentity>) -> Result<Arc<ServerConfig>, TlsError> {
+    let answers_challenges = serving.answers_challenges();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(&serving) as Arc<dyn ResolvesServerCert>);
+        .with_cert_resolver(serving);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Last, so that whoever offers a protocol to talk in gets that one; the connection that gets this one ends with its handshake.
-    if serving.answers_challenges() {
+    if answers_challenges {
         config.alpn_protocols.push(ACME_TLS.to_vec());
     }
     config.ticketer = aws_lc_rs::Ticketer::new()?;

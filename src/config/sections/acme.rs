@@ -69,7 +69,10 @@ impl Acme {
             );
         }
         if tls.pair.is_some() {
-            keys.refuse("directory", "tls.certificate is set as well: a certificate is either yours or ordered by ACME; keep one");
+            keys.refuse(
+                "directory",
+                "tls.certificate is set as well: a certificate is either yours or ordered by ACME; keep one",
+            );
         }
         check_names(keys, &server.hosts);
         Some(Self { directory, contact, challenge, http_listen, profile, directory_ca, external_account })
@@ -122,6 +125,7 @@ fn is_directory(directory: &Option<String>) -> Result<(), String> {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "it checks a value of the key's type, and that is a Vec")]
 fn are_addresses(contact: &Vec<String>) -> Result<(), String> {
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains([',', '?', ':']);
     match contact.iter().find(|text| !plain(text) || text.split('@').filter(|part| !part.is_empty()).count() != 2) {

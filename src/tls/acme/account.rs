@@ -57,10 +57,7 @@ async fn restore(settings: &AcmeSettings, client: &AcmeHttpClient, kept: &[u8]) 
     restored.map_err(AcmeError::client(&settings.directory, "reading the directory", client.take_retry_after()))
 }
 
-async fn create(
-    settings: &AcmeSettings,
-    client: &AcmeHttpClient,
-) -> Result<(Account, Zeroizing<Vec<u8>>), AcmeError> {
+async fn create(settings: &AcmeSettings, client: &AcmeHttpClient) -> Result<(Account, Zeroizing<Vec<u8>>), AcmeError> {
     let contact: Vec<String> = settings.contact.iter().map(|address| format!("mailto:{address}")).collect();
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
     let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };

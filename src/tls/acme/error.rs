@@ -67,7 +67,9 @@ pub enum AcmeError {
         limit: Duration,
     },
     /// Another process orders at this moment.
-    #[error("another process (the running server?) is ordering a certificate at this moment; look at its log, or try again in a minute")]
+    #[error(
+        "another process (the running server?) is ordering a certificate at this moment; look at its log, or try again in a minute"
+    )]
     Busy,
     /// The certificate lacks a name.
     #[error("the certificate from the ACME server is not for {name}, which was asked for; nothing was changed")]
@@ -82,7 +84,9 @@ pub enum AcmeError {
         path: String,
     },
     /// The kept account is not one.
-    #[error("the kept ACME account for {directory} is damaged; remove its row of acme_accounts, and a new account is made")]
+    #[error(
+        "the kept ACME account for {directory} is damaged; remove its row of acme_accounts, and a new account is made"
+    )]
     DamagedAccount {
         /// The address of the directory.
         directory: String,
@@ -113,9 +117,7 @@ impl AcmeError {
     ) -> impl FnOnce(ClientError) -> Self {
         let directory = directory.to_owned();
         move |error| match error {
-            ClientError::Api(problem) => {
-                Self::Refused { directory, doing, problem: told(&problem), retry_after }
-            }
+            ClientError::Api(problem) => Self::Refused { directory, doing, problem: told(&problem), retry_after },
             error => Self::Unreachable { directory, doing, reason: with_causes(&error) },
         }
     }
@@ -221,7 +223,10 @@ mod tests {
         let problem: Problem = serde_json::from_str(r#"{"type": "urn:ietf:params:acme:error:rateLimited"}"#).unwrap();
         let at = SystemTime::now() + Duration::from_mins(10);
         let error = AcmeError::client("https://ca.test", "ordering", Some(at))(ClientError::Api(problem));
-        assert!(error.to_string().contains("rateLimited") && error.to_string().contains("it asks to wait 59"), "{error}");
+        assert!(
+            error.to_string().contains("rateLimited") && error.to_string().contains("it asks to wait 59"),
+            "{error}"
+        );
         assert!(error.retry_after().is_some_and(|wait| wait > Duration::from_mins(9)));
     }
 }

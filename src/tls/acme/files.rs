@@ -5,9 +5,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::error::AcmeError;
+use crate::tls::certificate;
 use crate::tls::identity::{Identity, Origin};
 use crate::tls::paths::TlsPaths;
 use crate::tls::private_file::{lock_directory, make_directory, read_public, write_key, write_public};
@@ -56,6 +58,13 @@ pub(super) fn install(
     write_key(&key, key_pem)?;
     write_public(&chain, format!("{MARK}{directory}\n{chain_pem}").as_bytes())?;
     Ok(identity.summary().clone())
+}
+
+/// The certificate that was ordered from `directory`, for naming it as the one to be replaced.
+pub(super) fn installed(data_dir: &Path, directory: &str) -> Option<CertificateDer<'static>> {
+    let path = TlsPaths::new(data_dir).acme_chain();
+    let chain = certificate::from_pem(&path, &read_public(&path).ok()?).ok()?;
+    if issued_by(data_dir).as_deref() == Some(directory) { chain.into_iter().next() } else { None }
 }
 
 /// The directory that the certificate in `data_dir` was ordered from; `None` where there is none or it does not say.

@@ -19,9 +19,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::settings::AcmeSettings;
+use crate::tls::TlsError;
 use crate::tls::certificate;
 use crate::tls::private_file::read_public;
-use crate::tls::TlsError;
 
 /// From connecting to the last byte of an answer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -116,8 +116,8 @@ fn retry_after<B>(response: &Response<B>) -> Option<SystemTime> {
     if let Ok(seconds) = text.parse::<u64>() {
         return SystemTime::now().checked_add(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(date.timestamp().into())
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(date).ok()?))
 }
 
 fn roots(settings: &AcmeSettings) -> Result<RootCertStore, TlsError> {

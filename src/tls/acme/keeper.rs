@@ -68,8 +68,7 @@ impl Keeper {
         }
         tracing::info!(%reason, directory = settings.directory, names = ?settings.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "ordering a certificate");
-        let replaces = self.held.is_some().then(|| leaf(&current)).flatten();
-        match self.orderer.order(replaces).await {
+        match self.orderer.order().await {
             Ok(summary) => self.succeeded(&summary),
             Err(error) => self.failed(&error),
         }
@@ -98,7 +97,9 @@ impl Keeper {
             Ok(Some((suggestion, again))) => {
                 let window = &suggestion.suggested_window;
                 // The moment is chosen once per window, or it would move with every question.
-                let within = |at: Timestamp| (window.start.unix_timestamp()..=window.end.unix_timestamp()).contains(&at.as_second());
+                let within = |at: Timestamp| {
+                    (window.start.unix_timestamp()..=window.end.unix_timestamp()).contains(&at.as_second())
+                };
                 if !held.suggested.is_some_and(within) {
                     held.suggested = Some(choose(&suggestion, rand::random()));
                 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::account;
 use super::challenge::Challenges;
 use super::error::AcmeError;
-use super::files::{OrderLock, install};
+use super::files::{OrderLock, install, installed};
 use super::http_client::AcmeHttpClient;
 use super::ledger::Ledger;
 use super::settings::AcmeSettings;
@@ -41,11 +41,15 @@ impl Orderer {
         &self.settings
     }
 
-    /// Orders a certificate and puts it into the data directory, where a running server takes it up. `replaces` is the one that it
-    /// follows. The challenges must be answered meanwhile: by this process or by the server on this data directory.
-    pub async fn order(&self, replaces: Option<CertificateDer<'static>>) -> Result<CertificateSummary, AcmeError> {
-        let data_dir = self.settings.data_dir.clone();
-        let _lock = blocking(move || Ok(OrderLock::take(&data_dir)?)).await?.ok_or(AcmeError::Busy)?;
+    /// Orders a certificate and puts it into the data directory, where a running server takes it up. The challenges must be answered
+    /// meanwhile: by this process or by the server on this data directory.
+    pub async fn order(&self) -> Result<CertificateSummary, AcmeError> {
+        let (data_dir, directory) = (self.settings.data_dir.clone(), self.settings.directory.clone());
+        let held = blocking(move || {
+            let lock = OrderLock::take(&data_dir)?.ok_or(AcmeError::Busy)?;
+            Ok((lock, installed(&data_dir, &directory)))
+        });
+        let (_lock, replaces) = held.await?;
         let client = AcmeHttpClient::new(&self.settings)?;
         let mut order = self.begin(&client, replaces.as_ref()).await?;
         let (settings, challenges) = (&self.settings, &self.challenges);
@@ -133,9 +137,10 @@ fn identifier(name: &SubjectName) -> Identifier {
 
 fn is_about(error: &ClientError, kind: &str) -> bool {
     match error {
-        ClientError::Api(problem) => {
-            problem.r#type.as_deref().is_some_and(|found| found.strip_prefix("urn:ietf:params:acme:error:") == Some(kind))
-        }
+        ClientError::Api(problem) => problem
+            .r#type
+            .as_deref()
+            .is_some_and(|found| found.strip_prefix("urn:ietf:params:acme:error:") == Some(kind)),
         _ => false,
     }
 }

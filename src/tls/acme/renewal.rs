@@ -148,7 +148,11 @@ mod tests {
     fn another_name_or_authority_is_ordered_anew() {
         assert_eq!(due(None, &[], DIRECTORY, at(1)), Some(Reason::First));
         assert_eq!(due(Some(&held(None)), &names(&["b.test"]), DIRECTORY, at(1)), Some(Reason::Names));
-        assert_eq!(due(Some(&held(None)), &names(&["192.0.2.7"]), DIRECTORY, at(1)), None, "one name less is no reason");
+        assert_eq!(
+            due(Some(&held(None)), &names(&["192.0.2.7"]), DIRECTORY, at(1)),
+            None,
+            "one name less is no reason"
+        );
         assert_eq!(due(Some(&held(None)), &[], "https://other.test", at(1)), Some(Reason::Directory));
     }
 }
