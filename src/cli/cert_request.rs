@@ -17,7 +17,7 @@ use super::output::Output;
 use super::serve::{identity_source, server_options};
 use crate::config::Config;
 use crate::server::Server;
-use crate::tls::acme::{ChallengeMethod, Challenges, Ledger, Orderer};
+use crate::tls::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
 use crate::tls::{self, CertificateSummary, Origin, ServingIdentity};
 
 pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
@@ -32,9 +32,15 @@ pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, outp
     let summary = context.with_metadata(|metadata| async move {
         let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.seal_key()?));
         match data.try_lock()? {
-            Err(_served_by) => {
+            Err(server) => {
                 let challenges = Challenges::new(settings.challenge);
-                Ok(Orderer::new(settings, ledger, challenges).order().await?)
+                let ordered = Orderer::new(settings, ledger, challenges).order().await;
+                if let Err(AcmeError::NotValidated { .. }) = &ordered {
+                    return ordered.with_context(|| {
+                        format!("the running server (process {server}) had to answer, which it does if it was started with ACME switched on")
+                    });
+                }
+                Ok(ordered?)
             }
             Ok(_lock) => order_alone(config, data, ledger).await,
         }

@@ -19,8 +19,8 @@ fn an_unknown_key_names_file_line_and_the_nearest() {
         ("[server]\n\nlisen = \"0.0.0.0:1\"\n", 3, "server.lisen", "server.listen"),
         ("data = \"/x\"\n", 1, "data", "data_dir"),
         ("[sever]\nlisten = \"0.0.0.0:1\"\n", 1, "sever", "server"),
-        ("[server]\nchallenge = \"basic\"\n", 2, "server.challenge", "auth.challenge"),
-        ("challenge = \"basic\"\n", 1, "challenge", "auth.challenge"),
+        ("[server]\nservice = \"a\"\n", 2, "server.service", "auth.service"),
+        ("service = \"a\"\n", 1, "service", "auth.service"),
         ("server.host = []\n", 1, "server.host", "server.hosts"),
         ("\"data_dir\\n\" = 1\n", 1, "\"data_dir\\n\"", "data_dir"),
     ] {
