@@ -1,7 +1,7 @@
 //! The contract of `Metadata`: users, grants, keys, and the version that grows with each of them.
 
 use portcullis::domain::{AccountName, Glob, Grantee};
-use portcullis::storage::metadata::{AcmeChallengeRecord, GrantRecord, Metadata, NewUser, TokenKeyRecord};
+use portcullis::storage::metadata::{GrantRecord, Metadata, NewUser, RefreshTokenRecord, TokenKeyRecord};
 
 use crate::support::sqlite;
 
@@ -11,8 +11,7 @@ async fn contract(store: &dyn Metadata) {
     grants_add_up(store).await;
     a_removed_user_loses_its_grants(store).await;
     of_two_that_rotate_one_does(store).await;
-    of_two_that_make_an_acme_account_one_does(store).await;
-    acme_challenges_wait_until_they_expire(store).await;
+    refresh_tokens_end_with_their_time_their_number_and_their_user(store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,35 +159,27 @@ async fn of_two_that_rotate_one_does(store: &dyn Metadata) {
     assert_eq!(store.token_keys().await.expect("read").len(), 2);
 }
 
-async fn of_two_that_make_an_acme_account_one_does(store: &dyn Metadata) {
-    let directory = "https://ca.test/dir";
-    assert_eq!(store.acme_account(directory).await.expect("read"), None);
-    assert!(store.keep_acme_account(directory, vec![1], None).await.expect("kept"));
-    assert!(!store.keep_acme_account(directory, vec![2], None).await.expect("answered"));
-    assert_eq!(store.acme_account(directory).await.expect("read"), Some(vec![1]));
-    assert!(!store.keep_acme_account(directory, vec![2], Some(vec![3])).await.expect("answered"));
-    assert!(store.keep_acme_account(directory, vec![2], Some(vec![1])).await.expect("replaced"));
-    assert_eq!(store.acme_account(directory).await.expect("read"), Some(vec![2]));
-    assert_eq!(store.acme_account("https://other.test/dir").await.expect("read"), None);
-}
-
-async fn acme_challenges_wait_until_they_expire(store: &dyn Metadata) {
-    let challenge = |name: &str, token: &str, expires_at| AcmeChallengeRecord {
-        name: name.to_owned(),
-        token: token.to_owned(),
-        key_authorization: format!("{token}.thumbprint"),
-        expires_at,
+async fn refresh_tokens_end_with_their_time_their_number_and_their_user(store: &dyn Metadata) {
+    assert!(add(store, "rita").await && add(store, "ron").await);
+    let token = |hash: &str, owner: &str, created_at: i64| RefreshTokenRecord {
+        hash: hash.to_owned(),
+        account: account(owner),
+        epoch: 7,
+        created_at,
+        expires_at: created_at + 100,
     };
-    let (late, early) = (i64::MAX, 1_700_000_000);
-    let (a, b, expired) =
-        (challenge("a.test", "1", late), challenge("b.test", "2", late), challenge("c.test", "3", early));
-    store.add_acme_challenges(vec![b.clone(), expired.clone(), a.clone()]).await.expect("added");
-    assert_eq!(store.acme_challenges().await.expect("read"), [a.clone(), b.clone()]);
-    let again = AcmeChallengeRecord { key_authorization: "another".to_owned(), ..a };
-    store.add_acme_challenges(vec![again.clone()]).await.expect("written over");
-    assert_eq!(store.acme_challenges().await.expect("read"), [again.clone(), b.clone()]);
-    store.remove_acme_challenges(vec![again, expired]).await.expect("removed");
-    assert_eq!(store.acme_challenges().await.expect("read"), std::slice::from_ref(&b));
-    store.remove_acme_challenges(vec![b]).await.expect("removed");
-    assert!(store.acme_challenges().await.expect("read").is_empty());
+    let there = async |hash: &str| store.refresh_token(hash).await.expect("read").is_some();
+    for (hash, owner, created_at) in [("a", "rita", 1), ("b", "rita", 2), ("c", "ron", 3)] {
+        assert!(store.add_refresh_token(token(hash, owner, created_at), 2).await.expect("added"));
+    }
+    assert_eq!(store.refresh_token("a").await.expect("read"), Some(token("a", "rita", 1)));
+    assert_eq!(store.refresh_token("A").await.expect("read"), None);
+    assert!(!store.add_refresh_token(token("x", "nobody", 4), 2).await.expect("answered"));
+    assert!(store.add_refresh_token(token("d", "rita", 5), 2).await.expect("added"));
+    assert!(!there("a").await && there("b").await && there("d").await, "the oldest made way");
+    assert!(there("c").await, "those of others stay");
+    assert!(store.add_refresh_token(token("e", "ron", 103), 2).await.expect("added"));
+    assert!(!there("b").await && !there("c").await && there("d").await, "what had ended is gone");
+    assert!(store.remove_user(&account("rita")).await.expect("removed"));
+    assert!(!there("d").await && there("e").await);
 }

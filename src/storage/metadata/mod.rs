@@ -10,6 +10,7 @@ mod grant;
 mod key;
 mod link;
 mod manifest;
+mod refresh_token;
 mod repository;
 pub mod sqlite;
 mod tag;
@@ -21,6 +22,7 @@ pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
 pub use manifest::{Manifests, NewManifest, Precondition, PutOutcome, ReferrerRecord, StoredManifest};
+pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use tag::{TagRecord, Tags};
 pub use upload::{UploadRecord, Uploads};
@@ -32,7 +34,19 @@ use super::StorageError;
 /// A complete metadata store.
 #[async_trait]
 pub trait Metadata:
-    Repositories + Manifests + Tags + BlobLinks + Uploads + Users + Grants + TokenKeys + AcmeRecords + Send + Sync + 'static
+    Repositories
+    + Manifests
+    + Tags
+    + BlobLinks
+    + Uploads
+    + Users
+    + Grants
+    + TokenKeys
+    + RefreshTokens
+    + AcmeRecords
+    + Send
+    + Sync
+    + 'static
 {
     /// A number that grows with every change of users, grants or keys, by whatever process; policy is read again when it does.
     async fn policy_version(&self) -> Result<i64, StorageError>;

@@ -19,7 +19,8 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqliteConnection};
 
     use super::super::{
-        SqliteMetadata, acme, grants, keys, links, manifests, policy, put, repositories, tags, uploads, users,
+        SqliteMetadata, acme, grants, keys, links, manifests, policy, put, refresh_tokens, repositories, tags, uploads,
+        users,
     };
 
     /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
@@ -35,6 +36,7 @@ mod tests {
             manifests::ALL,
             policy::ALL,
             put::ALL,
+            refresh_tokens::ALL,
             repositories::ALL,
             tags::ALL,
             uploads::ALL,
