@@ -15,7 +15,9 @@ use std::process::Output;
 use std::time::Duration;
 
 use pebble::{Pebble, free_port};
-use serde_json::Value;
+use portcullis::storage::metadata::sqlite::SqliteMetadata;
+use portcullis::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
+use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
 use support::{Server, eventually};
 use visitor::Visitor;
@@ -109,6 +111,33 @@ async fn a_validating_handshake_serves_nothing() {
     let mut mixed = offering(&["acme-tls/1", "http/1.1"]).await.expect("an ordinary handshake");
     assert_eq!(mixed.protocol(), Some(b"http/1.1".as_slice()));
     assert_eq!(mixed.get("/v2/").await.expect("an answer"), 401);
+
+    // A challenge that another process has put into the database is answered, by its certificate alone.
+    let metadata = SqliteMetadata::open(&server.data().join("portcullis.db")).await.expect("opens");
+    let challenge = AcmeChallengeRecord {
+        name: "registry.test".to_owned(),
+        token: "token".to_owned(),
+        key_authorization: "token.thumbprint".to_owned(),
+        expires_at: i64::from(u32::MAX),
+    };
+    metadata.add_acme_challenges(vec![challenge]).await.expect("added");
+    let ordinary = Visitor::connect(server.port(), "registry.test", &root).await.expect("served").certificate();
+    let mut validating = None;
+    eventually(Duration::from_secs(5), "the challenge is answered", async || {
+        validating = Visitor::validating(server.port(), "registry.test").await.ok();
+        validating.is_some()
+    })
+    .await;
+    let mut validating = validating.expect("connected");
+    assert_eq!(validating.protocol(), Some(b"acme-tls/1".as_slice()));
+    assert_ne!(validating.certificate(), ordinary);
+    assert!(validating.get("/v2/").await.is_err(), "nothing is served after it");
+    assert!(Visitor::validating(server.port(), "other.test").await.is_err(), "for another name nothing is pending");
+    assert_eq!(
+        Visitor::connect(server.port(), "registry.test", &root).await.expect("served").certificate(),
+        ordinary,
+        "and everybody else sees the ordinary certificate"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +157,32 @@ async fn plain_http_answers_challenges_and_sends_everybody_else_to_https() {
     assert_eq!(with_password.status(), 400);
     let unknown = client.get(format!("{base}/.well-known/acme-challenge/x")).send().await.expect("an answer");
     assert_eq!(unknown.status(), 404);
+    server.stop().await;
+    let alone = request(&server);
+    assert!(alone.status.success(), "without the server the command listens: {alone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_bound_to_one_that_the_authority_knows() {
+    let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    let settings = json!({ "externalAccountBindingRequired": true, "externalAccountMACKeys": { "kid-1": key } });
+    let Some(pebble) = Pebble::start_with(&settings).await else { return };
+    let unbound = registry(&pebble, &pebble.directory(), &["registry.test"], "");
+    unbound.run(&["init"]);
+    let text = complaint(&request(&unbound));
+    assert!(text.contains("making an account") && text.contains("externalAccountRequired"), "{text}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("eab.key");
+    let more = format!("eab_kid = \"kid-1\"\neab_key_file = \"{}\"\n", file.display());
+    let bound = registry(&pebble, &pebble.directory(), &["registry.test"], &more);
+    bound.run(&["init"]);
+    fs::write(&file, key).expect("writable");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
+    assert!(complaint(&request(&bound)).contains("chmod 600"), "others may read it");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+    let ordered = request(&bound);
+    assert!(ordered.status.success(), "{ordered:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +212,7 @@ async fn a_request_renews_and_open_connections_go_on() {
     let mut old = served(&server, "registry.test", &root).await;
     let requested = tokio::task::block_in_place(|| server.run(&["cert", "request", "--json"]));
     let requested: Value = serde_json::from_slice(&requested.stdout).expect("JSON");
-    assert_eq!(requested["names"], serde_json::json!(["registry.test"]));
+    assert_eq!(requested["names"], json!(["registry.test"]));
     eventually(Duration::from_secs(10), "the new certificate", async || {
         let new = Visitor::connect(server.port(), "registry.test", &root).await.expect("served");
         assert_eq!(old.get("/v2/").await.expect("the open connection goes on"), 401);
@@ -188,7 +243,7 @@ async fn a_stopped_registry_gets_its_certificate_by_the_command_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_in_time() {
-    let Some(pebble) = Pebble::start_with_life(Duration::from_secs(24)).await else { return };
+    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 24 })).await else { return };
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.spawn_on(&listen(&pebble)).await;
     let root = pebble.root().await;

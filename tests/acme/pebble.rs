@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::eventually;
@@ -43,12 +43,12 @@ pub struct Pebble {
 impl Pebble {
     /// `None`, and a line that says so, where pebble is not installed; in continuous integration that is a failure.
     pub async fn start() -> Option<Self> {
-        Self::start_with_life(Duration::from_hours(24 * 90)).await
+        Self::start_with(&json!({})).await
     }
 
-    /// The same with certificates that live so long.
+    /// The same with more settings of its own.
     #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-    pub async fn start_with_life(life: Duration) -> Option<Self> {
+    pub async fn start_with(settings: &Value) -> Option<Self> {
         let installed = |name: &str| {
             std::env::var_os("PATH")
                 .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
@@ -89,14 +89,14 @@ impl Pebble {
             tls_port: free_port(),
             http_port: free_port(),
         };
-        pebble.configure(life);
+        pebble.configure(settings);
         pebble.restart().await;
         Some(pebble)
     }
 
-    fn configure(&self, life: Duration) {
+    fn configure(&self, settings: &Value) {
         let home = self.home.path();
-        let config = json!({ "pebble": {
+        let mut config = json!({
             "listenAddress": format!("127.0.0.1:{}", self.acme_port),
             "managementListenAddress": format!("127.0.0.1:{}", self.management_port),
             "certificate": home.join("server.pem"),
@@ -105,9 +105,11 @@ impl Pebble {
             "tlsPort": self.tls_port,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
-            "certificateValidityPeriod": life.as_secs(),
-        }});
-        std::fs::write(home.join("config.json"), config.to_string()).expect("writable");
+        });
+        for (key, value) in settings.as_object().expect("an object") {
+            config[key] = value.clone();
+        }
+        std::fs::write(home.join("config.json"), json!({ "pebble": config }).to_string()).expect("writable");
     }
 
     /// Ends it, where it runs, and starts it anew: it then knows no account and has another root.
@@ -152,7 +154,7 @@ impl Pebble {
 
     /// Lets the name lead to another address from now on.
     pub async fn point(&self, name: &str, address: &str) {
-        let manage = |what: &str, body: serde_json::Value| {
+        let manage = |what: &str, body: Value| {
             let url = format!("http://127.0.0.1:{}/{what}", self.dns_management_port);
             self.client.post(url).body(body.to_string()).send()
         };
@@ -166,11 +168,12 @@ fn spawn(command: &mut Command) -> Process {
     Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
 }
 
-/// Free for TCP and UDP at this moment.
+/// Free for TCP and UDP at this moment, and below the ports that the system gives out by itself: nobody takes it meanwhile.
 pub fn free_port() -> u16 {
     loop {
-        let port = TcpListener::bind("0.0.0.0:0").and_then(|bound| bound.local_addr()).expect("a free port").port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+        let port = 10_000 + rand::random::<u16>() % 20_000;
+        let (tcp, udp) = (TcpListener::bind(("0.0.0.0", port)), UdpSocket::bind(("127.0.0.1", port)));
+        if tcp.is_ok() && udp.is_ok() {
             return port;
         }
     }
