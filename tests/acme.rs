@@ -243,12 +243,12 @@ async fn a_stopped_registry_gets_its_certificate_by_the_command_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_in_time() {
-    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 24 })).await else { return };
+    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 45 })).await else { return };
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.spawn_on(&listen(&pebble)).await;
     let root = pebble.root().await;
     let mut first = served(&server, "registry.test", &root).await;
-    eventually(Duration::from_mins(1), "the next certificate", async || {
+    eventually(Duration::from_secs(90), "the next certificate", async || {
         let next = Visitor::connect(server.port(), "registry.test", &root).await.expect("never without a valid one");
         first.get("/v2/").await.expect("the open connection goes on");
         tokio::time::sleep(Duration::from_millis(300)).await;
