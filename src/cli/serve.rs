@@ -27,7 +27,10 @@ use crate::server::{Caught, Server, ServerOptions, Signals};
 use crate::storage::blobs::disk::DiskBlobStore;
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::tls::{self, Authority, Cadence, IdentitySource, Origin, ServingIdentity, keep_fresh, write_key};
+use crate::tls::{
+    self, Authority, Cadence, ClientFiles, ClientVerifier, IdentitySource, Origin, ServingIdentity, keep_clients_fresh,
+    keep_fresh, write_key,
+};
 
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";
@@ -63,8 +66,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let data = DataDirectory::at(&config.data_dir);
     data.create()?;
     let _lock = data.lock()?;
+    let clients = client_verifier(&config)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
-    let server = Server::bind(server_options(&config))?;
+    let server = Server::bind(ServerOptions { clients: clients.clone(), ..server_options(&config) })?;
     let acme = Acme::prepare(&config, &data, server.local_addr().port())?;
     let administrator = first_start(&data, &config).await?;
     let source = identity_source(&config, &data)?;
@@ -80,12 +84,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let auth = Arc::new(auth);
     let blobs = DiskBlobStore::open(data.path(), config.storage.min_free_space.bytes())?;
     let registry = Arc::new(Registry::new(metadata.clone(), Arc::new(blobs), registry_settings(&config)));
-    let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), authority.as_ref()));
-    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates);
+    let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
+    certificates.look();
+    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates.clone());
 
     announce(&server, &data, &serving, authority.as_ref(), administrator.as_ref())?;
     let stop = CancellationToken::new();
-    let reload = Arc::new(Notify::new());
+    let (reload, reload_clients) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    if let Some(clients) = &clients {
+        tokio::spawn(keep_clients_fresh(Arc::clone(clients), Arc::clone(&reload_clients), stop.clone()));
+    }
     tokio::spawn(Arc::clone(&auth).keep_current(stop.clone()));
     tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
@@ -93,13 +101,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         acme.start(metadata.clone(), data.seal_key()?, Arc::clone(&serving), stop.clone());
     }
     tokio::spawn(keep_fresh(Arc::clone(&serving), source, Cadence::default(), Arc::clone(&reload), stop.clone()));
+    tokio::spawn(certificates.keep_current(stop.clone()));
     tokio::spawn(obey_signals(
         Signals::catch().context("cannot listen to signals")?,
         app.clone(),
-        reload,
+        [reload, reload_clients],
         stop.clone(),
     ));
-    let drained = server.serve(crate::http::service(&app), tls::server_config(serving)?, stop).await;
+    let drained = server.serve(crate::http::service(&app), tls::server_config(serving, clients)?, stop).await;
     if drained.cut > 0 {
         tracing::warn!(
             connections = drained.cut,
@@ -167,10 +176,19 @@ pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     if let Some(pair) = &config.tls.pair {
         return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
     }
-    let authority = Authority::load(data.path())?;
-    let names = names_to_serve(&config.server.hosts, Some(&authority));
-    let source = IdentitySource::data_directory(data.path(), names);
+    // A damaged authority is told before anything is asked of it.
+    Authority::load(data.path())?;
+    let hosts = config.server.hosts.clone();
+    let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
     Ok(if config.acme.is_some() { source.with_acme() } else { source })
+}
+
+/// Whose client certificates count, where the configuration asks for any.
+fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
+    let Some(accepted) = &config.client_certificates.accepted else { return Ok(None) };
+    let files = ClientFiles { ca: accepted.ca.clone(), crls: accepted.crls.clone() };
+    let verifier = ClientVerifier::open(files, accepted.rule.clone(), accepted.required);
+    Ok(Some(verifier.context("the files that [client_certificates] names cannot be used")?))
 }
 
 /// What was changed by other processes takes effect: cached manifests of a repository that `repo remove` removed.
@@ -198,11 +216,11 @@ async fn expire_uploads(registry: Arc<Registry>, stop: CancellationToken) {
     }
 }
 
-/// SIGHUP reads the certificate again; the first SIGTERM or SIGINT drains, the second ends at once.
-async fn obey_signals(mut signals: Signals, app: App, reload: Arc<Notify>, stop: CancellationToken) {
+/// SIGHUP reads the certificate and the files of client certificates again; the first SIGTERM or SIGINT drains, the second ends at once.
+async fn obey_signals(mut signals: Signals, app: App, reload: [Arc<Notify>; 2], stop: CancellationToken) {
     loop {
         match signals.next().await {
-            Caught::Reload => reload.notify_one(),
+            Caught::Reload => reload.iter().for_each(|files| files.notify_one()),
             Caught::End if stop.is_cancelled() => {
                 tracing::warn!("asked to stop for the second time: stopping without draining");
                 std::process::exit(1);

@@ -27,14 +27,15 @@ use std::path::{Path, PathBuf};
 
 pub use self::{
     byte_size::ByteSize,
+    duration::parse_duration,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     host_name::HostName,
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
     sections::{
-        Acme, AcmeChallenge, Auth, Challenge, Delete, ExternalAccount, Limits, Log, LogFormat, OperatorPair, Server,
-        Storage, Tls,
+        AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount,
+        Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls,
     },
 };
 use self::{
@@ -56,6 +57,8 @@ pub struct Config {
     pub tls: Tls,
     /// A certificate by ACME; `None`: switched off.
     pub acme: Option<Acme>,
+    /// Certificates of clients.
+    pub client_certificates: ClientCertificates,
     /// Passwords and tokens.
     pub auth: Auth,
     /// The disk.
@@ -151,6 +154,7 @@ fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
         server,
         tls,
         acme,
+        client_certificates: ClientCertificates::read(&mut reader.section("client_certificates")),
         auth: Auth::read(&mut reader.section("auth")),
         storage: Storage::read(&mut reader.section("storage")),
         limits: Limits::read(&mut reader.section("limits")),

@@ -3,15 +3,19 @@
 //! A registry that is only reachable over TLS has to bring its own certificates: [`Authority`] makes a private root whose
 //! name constraints bind it to this registry's names, [`ensure_leaf`] keeps a 90-day certificate under it, [`Identity`] loads
 //! and checks what is served (ours or the operator's), and [`ServingIdentity`] swaps it without dropping a connection.
+//! [`ClientVerifier`] says which certificates of clients count, and whom they name.
 //! This module knows nothing of HTTP or the registry.
 
 pub mod acme;
 mod authority;
+mod bridge;
 mod certificate;
 mod chain;
+mod clients;
 mod constraints;
 pub mod danger;
 mod error;
+mod file_state;
 mod fingerprint;
 mod freshness;
 mod identity;
@@ -28,10 +32,16 @@ mod subject_name;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{Authority, IssuedLeaf};
+pub use authority::{
+    Authority, IssuedLeaf, RootKeyPlace, Rotation, StoredRootKey, Succession, move_root_key, seal_root_key,
+};
 pub use certificate::CertificateSummary;
+pub use clients::{
+    ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal, keep_clients_fresh,
+};
 pub use constraints::{Constraints, PermittedNames};
 pub use error::TlsError;
+pub use file_state::AuthorityState;
 pub use fingerprint::Fingerprint;
 pub use freshness::{Cadence, expiry_warning, keep_fresh};
 pub use identity::{Identity, Origin};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -44,7 +45,7 @@ impl ServingIdentity {
 }
 
 impl ResolvesServerCert for ServingIdentity {
-    /// One certificate for every name: clients that reach us by another name see a clear name error instead of a broken
+    /// The same certificate for every name, but where two are served after a rotation: clients that reach us by another name see a clear name error instead of a broken
     /// handshake.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if let Some(challenges) = &self.challenges
@@ -52,6 +53,6 @@ impl ResolvesServerCert for ServingIdentity {
         {
             return certificate;
         }
-        Some(self.current.load().certified().clone())
+        Some(Arc::clone(self.current.load().shown_for(hello.server_name(), Timestamp::now())))
     }
 }

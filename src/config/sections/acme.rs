@@ -64,8 +64,9 @@ impl Acme {
         let directory = directory?;
         if !terms_agreed {
             keys.refuse(
-                "terms_agreed",
-                "an authority gives certificates only to those who agree to its terms of service: read them, then set it to true",
+                "directory",
+                "an authority gives certificates only to those who agree to its terms of service: read them, then set \
+                 acme.terms_agreed to true",
             );
         }
         if tls.pair.is_some() {

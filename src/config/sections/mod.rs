@@ -2,6 +2,7 @@
 
 mod acme;
 mod auth;
+mod client_certificates;
 mod delete;
 mod limits;
 mod log;
@@ -11,6 +12,7 @@ mod tls;
 
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use auth::{Auth, Challenge};
+pub use client_certificates::{AcceptedCertificates, ClientCertificates};
 pub use delete::Delete;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
@@ -19,4 +21,5 @@ pub use storage::Storage;
 pub use tls::{OperatorPair, Tls};
 
 /// All sections, in the order of the sample.
-pub(super) const SECTIONS: [&str; 8] = ["server", "tls", "acme", "auth", "storage", "limits", "delete", "log"];
+pub(super) const SECTIONS: [&str; 9] =
+    ["server", "tls", "acme", "client_certificates", "auth", "storage", "limits", "delete", "log"];

@@ -5,6 +5,8 @@ mod constraints;
 mod freshness;
 mod identity;
 mod ordered;
+mod rotation;
+mod seal;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
