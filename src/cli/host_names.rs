@@ -18,7 +18,7 @@ pub(super) fn names_to_serve(hosts: &[HostName], authority: Option<&Authority>) 
     with_loopback(chosen.into_iter().chain(added.iter().cloned()).collect())
 }
 
-fn subject_name(host: &HostName) -> SubjectName {
+pub(super) fn subject_name(host: &HostName) -> SubjectName {
     match host {
         HostName::Dns(name) => SubjectName::Dns(name.clone()),
         HostName::Address(address) => SubjectName::Ip(*address),
