@@ -22,7 +22,6 @@ mod password;
 mod repo;
 mod serve;
 mod trust;
-mod trust_command;
 mod untrust;
 mod user;
 

@@ -7,6 +7,7 @@ pub mod action;
 pub mod byte_range;
 pub mod descriptor;
 pub mod digest;
+pub mod finding;
 pub mod glob;
 pub mod grantee;
 pub mod hasher;
@@ -18,6 +19,7 @@ pub mod reference;
 pub mod repository_name;
 pub mod strict_json;
 pub mod tag;
+pub mod trust_command;
 pub mod upload_id;
 
 pub use account_name::AccountName;
