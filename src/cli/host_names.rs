@@ -17,7 +17,7 @@ pub(super) fn names_to_serve(hosts: &[HostName], authority: Option<&Authority>) 
     with_loopback(chosen)
 }
 
-fn subject_name(host: &HostName) -> SubjectName {
+pub(super) fn subject_name(host: &HostName) -> SubjectName {
     match host {
         HostName::Dns(name) => SubjectName::Dns(name.clone()),
         HostName::Address(address) => SubjectName::Ip(*address),
@@ -36,7 +36,7 @@ fn with_loopback(names: Vec<SubjectName>) -> Vec<SubjectName> {
 }
 
 /// The machine's host name, and the addresses of its interfaces that others can reach.
-fn of_this_machine() -> Vec<SubjectName> {
+pub(super) fn of_this_machine() -> Vec<SubjectName> {
     let host = rustix::system::uname().nodename().to_string_lossy().parse().ok();
     let addresses = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list this machine's addresses; name them with --host");

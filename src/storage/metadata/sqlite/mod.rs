@@ -6,6 +6,7 @@
 
 mod error;
 mod grants;
+mod inspect;
 mod keys;
 mod links;
 mod manifests;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use sqlx::{SqliteConnection, SqlitePool};
 
+pub use self::inspect::Inspection;
 use self::writer::Writer;
 use super::Metadata;
 use crate::storage::StorageError;
