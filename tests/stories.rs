@@ -3,6 +3,7 @@
 mod support;
 
 mod stories {
+    mod certificates;
     mod durability;
     mod errors;
     mod failures;

@@ -15,6 +15,7 @@ measure_round() {
   for first in "${sides[@]}"; do measure_pull "$first"; done
   for first in "${sides[@]}"; do record memory_mib "$first" "$(peak_mib "$first")"; done
   for first in "${sides[@]}"; do measure_manifests "$first"; done
+  measure_connections "${sides[@]}"
   server_stop token
   server_start htpasswd
   push_image htpasswd
@@ -127,7 +128,13 @@ transfer() {
   record "${metric}_client" "$name" "$(tail -n 1 "$work/client_cpu" | awk -v s="$taken" '{ print 100 * ($1 + $2) / s }')"
 }
 
-cpu_seconds() { awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hz }' "/proc/${pid[$1]}/stat"; }
+# cpu_seconds NAME - of the server's process and of its children that live.
+cpu_seconds() {
+  local process=${pid[$1]} children
+  children=$(cat "/proc/$process/task"/*/children)
+  for process in "$process" $children; do cat "/proc/$process/stat"; done |
+    awk -v hz="$(getconf CLK_TCK)" '{ ticks += $14 + $15 } END { print ticks / hz }'
+}
 
 peak_mib() { awk '/^VmHWM:/ { print $2 / 1024 }' "/proc/${pid[$1]}/status"; }
 

@@ -2,7 +2,7 @@
 # of token), and `htpasswd` (docker-registry with passwords, bcrypt at its own default cost of 10).
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-declare -A port=([ours]=15001 [token]=15002 [htpasswd]=15003)
+declare -A port=([ours]=15001 [token]=15002 [htpasswd]=15003 [nginx]=15004)
 declare -A pid=()
 password=a-password-of-some-length
 
@@ -11,7 +11,8 @@ server_start() {
   local name=$1 begin
   command_of "$name"
   begin=$EPOCHREALTIME
-  PORTCULLIS_DATA="$work/ours" "${server_command[@]}" >"$work/$name.log" 2>&1 &
+  PORTCULLIS_DATA="$work/ours" PORTCULLIS_TLS_CERTIFICATE="$work/tls.pem" PORTCULLIS_TLS_PRIVATE_KEY="$work/tls.key" \
+    "${server_command[@]}" >"$work/$name.log" 2>&1 &
   pid[$name]=$!
   until (exec 3<>"/dev/tcp/127.0.0.1/${port[$name]}") 2>/dev/null; do
     if ! kill -0 "${pid[$name]}" 2>/dev/null; then
@@ -45,6 +46,10 @@ url() { printf 'https://localhost:%s' "${port[$1]}"; }
 command_of() {
   case $1 in
     ours) server_command=("$binary" serve --listen "127.0.0.1:${port[ours]}" --host localhost) ;;
+    nginx)
+      nginx_config >"$work/nginx.conf"
+      server_command=(nginx -p "$work" -c "$work/nginx.conf" -g 'daemon off;')
+      ;;
     *)
       registry_config "$1" >"$work/$1.yml"
       server_command=(docker-registry serve "$work/$1.yml")
@@ -94,7 +99,28 @@ YAML
   esac
 }
 
-# A certificate of the same kind as ours (P-256), and the signer of docker-registry's tokens.
+# nginx with a worker for each core: the manifest that the registries serve, as a file, to everybody.
+nginx_config() {
+  cat <<NGINX
+worker_processes auto;
+user root;
+pid $work/nginx.pid;
+error_log $work/nginx.errors;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  server {
+    listen 127.0.0.1:${port[nginx]} ssl backlog=4096;
+    ssl_certificate $work/tls.pem;
+    ssl_certificate_key $work/tls.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    location = /v2/bench/app/manifests/latest { alias $work/manifest; }
+  }
+}
+NGINX
+}
+
+# The certificate that all of them serve (P-256, as Portcullis makes them), and the signer of docker-registry's tokens.
 certificates_make() {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout "$work/tls.key" -out "$work/tls.pem" 2>/dev/null

@@ -12,6 +12,7 @@ table() {
   ratio 'manifest GET with a token, req/s' manifest token 10
   ratio 'manifest GET with a password, req/s' password htpasswd 20
   plain '  the same, bcrypt of cost 5' cheap_password htpasswd
+  connections_lines
   at_most 'peak memory, push and pull, MiB' memory_mib token 64
   plain 'start to the first answer, ms' start_ms token
   echo
@@ -20,6 +21,7 @@ table() {
   plain 'server CPU s/GiB, pull' pull_cpu token
   plain 'p99 ms, manifest GET with a token' manifest_p99 token
   plain 'p99 ms, with a password' password_p99 htpasswd
+  connections_cost
   echo
   notes
   ((missed == 0))

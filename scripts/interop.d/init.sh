@@ -5,8 +5,13 @@ dir=$1
 mount --bind "$dir/etc" /etc
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock
-# podman, skopeo and buildah remember here where blobs are, whichever store they use.
-[[ ! -d /var/lib/containers ]] || mount -t tmpfs tmpfs /var/lib/containers
+# Here podman, skopeo and buildah remember where blobs are, and `portcullis trust` what it wrote.
+mkdir -p "$dir/var-lib"
+mount --bind "$dir/var-lib" /var/lib
+# What `trust --system` adds to the operating system's store, next to what the machine has there.
+mkdir -p /usr/local/share/ca-certificates
+cp -a /usr/local/share/ca-certificates "$dir/own-certificates"
+mount --bind "$dir/own-certificates" /usr/local/share/ca-certificates
 ip link set lo up
 touch "$dir/ready"
 while :; do

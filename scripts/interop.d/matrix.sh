@@ -4,7 +4,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
 matrix_clients=(docker_classic docker_modern podman buildah skopeo ctr ctr_modern crane oras regctl cosign helm)
-matrix_capabilities=(login push pull index mount delete artifact large exchange basic)
+matrix_capabilities=(trust login push pull index mount delete artifact large exchange basic)
 
 # What a client cannot although its functions would allow it: helm bounds charts to far less than 200 MiB.
 matrix_cannot=' helm/large helm/exchange '
@@ -16,6 +16,7 @@ large_bytes=$((200 * 1024 * 1024))
 declare -A cells=() labels=()
 
 matrix() {
+  local host
   walk=matrix
   matrix_choose
   host_start hub
@@ -27,14 +28,23 @@ matrix() {
   echo '10.213.9.1 registry.test' >>"$work/modern/etc/hosts"
   check "serve --host registry.test" server_start hub --host registry.test
   check "user add $matrix_user" user_add hub "$matrix_user" "$matrix_password"
-  check "both hosts trust it by the line of ca trust-command" matrix_trust
   matrix_install
+  for host in desk modern; do
+    # So that what somebody put into the machine's store by hand is not taken for something that `untrust` left.
+    on "$host" update-ca-certificates >/dev/null 2>&1 || true
+    host_state "$host" >"$work/$host/before"
+  done
+  matrix_strangers "before trust"
+  for host in desk modern; do check "portcullis trust $registry_name --ca-sha256 ... --system on $host" matrix_trust "$host"; done
   matrix_cells login push pull index mount delete artifact large
   matrix_cells exchange
   check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
   check "serve with auth.challenge = \"basic\"" matrix_challenges_basic
   matrix_cells basic
   check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
+  for host in desk modern; do check "portcullis untrust $registry_name on $host" on "$host" portcullis untrust "$registry_name"; done
+  matrix_strangers "after untrust"
+  for host in desk modern; do check "untrust left nothing behind on $host" host_state_is "$host" "$work/$host/before"; done
   hosts_stop
   matrix_table
   [[ -z $markdown_file ]] || matrix_markdown >"$markdown_file"
@@ -64,15 +74,49 @@ by() {
   shift
   host=$(host_of "$client")
   mkdir -p "$work/$host/home-$client"
+  # podman and buildah insist on a file that is named to them.
+  [[ -e $work/$host/home-$client/auth.json ]] || echo '{}' >"$work/$host/home-$client/auth.json"
   as "$host" "$client" env REGISTRY_AUTH_FILE="$work/$host/home-$client/auth.json" "$@"
 }
 
+# The operating system's store, too, where crane, oras, cosign and helm look.
 matrix_trust() {
-  local line
-  line=$(on hub portcullis ca trust-command "$registry_name" | grep -m 1 openssl)
-  on desk sh -c "$line"
-  on modern sh -c "$line"
+  server_install "$1"
+  on "$1" portcullis trust "$registry_name" --system --ca-sha256 "$(on hub portcullis ca show --json | jq -r .sha256)"
 }
+
+# matrix_strangers WHEN - every client refuses the certificate, and says so.
+matrix_strangers() {
+  local client before
+  for client in "${matrix_clients[@]}"; do
+    [[ ${labels[$client]:-} != '' ]] || continue
+    before=$failed
+    check "${labels[$client]}: x509 failure $1" refuses_certificate "$client"
+    if ((failed > before)); then cells[$client/trust]=FAIL; else : "${cells[$client/trust]:=ok}"; fi
+  done
+}
+
+refuses_certificate() {
+  local status
+  set +e
+  (
+    set -e
+    "pull_with_$1" "$(repository "$1"):$image_tag"
+  ) >"$work/matrix-said" 2>&1
+  status=$?
+  set -e
+  cat "$work/matrix-said"
+  ((status != 0))
+  has 'x509: certificate signed by unknown authority' "$work/matrix-said"
+}
+
+# host_state HOST - every file and directory where trust in a registry may lie, with its mode and content.
+host_state() {
+  on "$1" sh -c 'find /etc /usr/local/share/ca-certificates /var/lib/portcullis-trust -printf "%p %M %l\n" 2>/dev/null | sort
+    find /etc /usr/local/share/ca-certificates -type f -exec sha256sum {} + | sort -k 2'
+}
+
+host_state_is() { host_state "$1" | diff "$2" -; }
 
 matrix_log_is_clean() {
   jq -R 'fromjson?' "$work/hub/log/portcullis" | jq -s -e 'map(select(.level != "INFO" or (.status // 0) >= 500)) | .[], length == 0'
@@ -122,6 +166,7 @@ can() {
 
 capability_name() {
   case $1 in
+    trust) echo "x509 error, \`trust\`, works, \`untrust\`, x509 error" ;;
     index) echo "multi-platform index" ;;
     artifact) echo "artifact with referrer" ;;
     large) echo "200 MiB, there and back" ;;

@@ -24,6 +24,7 @@ walk3() {
   skopeo_after_trust
   containerd_after_trust
   trust_with_the_program
+  stolen_root
   hosts_stop
 }
 

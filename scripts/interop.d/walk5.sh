@@ -12,6 +12,7 @@ walk5() {
   alice_before_a_grant
   alice_with_a_grant
   anonymous_pull
+  identity_token
   hosts_stop
 }
 
@@ -58,6 +59,30 @@ push_as() {
 admin_pushes() {
   docker_login people operator localhost:5000 admin "$(first_password people)"
   push_as operator "$1"
+}
+
+# With refresh tokens, docker keeps one in the place of the password, and works with it.
+identity_token() {
+  check "serve with auth.refresh_token_lifetime = \"30d\"" refresh_tokens_on
+  check "docker login keeps an identity token, not the password" login_keeps_a_token
+  check "docker push with the identity token" push_as keeper alice/kept:v1
+  check "docker pull with the identity token" pull_anew keeper alice/kept:v1
+  check "user passwd alice" on people portcullis user passwd alice --password-stdin <<<"alices-new-password"
+  refused "$readable" "after user passwd the identity token is worth nothing" push_as keeper alice/kept:v2
+}
+
+refresh_tokens_on() {
+  daemon_stop people portcullis
+  install -d -m 755 "$work/people/etc/portcullis"
+  printf '[auth]\nrefresh_token_lifetime = "30d"\n' >"$work/people/etc/portcullis/portcullis.toml"
+  server_start people
+}
+
+login_keeps_a_token() {
+  local logins=$work/people/home-keeper/.docker/config.json
+  docker_login people keeper localhost:5000 alice alices-own-password
+  jq -e '.auths["localhost:5000"].identitytoken | startswith("pcl_rt_")' "$logins"
+  jq -e '.auths["localhost:5000"].auth // "" | @base64d | contains("alices-own-password") | not' "$logins"
 }
 
 # Forgets the name first, so that the manifest must come from the registry.

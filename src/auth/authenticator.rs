@@ -32,7 +32,8 @@ const CONSISTENT_READS: usize = 5;
 
 /// Verifies credentials and issues tokens.
 pub struct Authenticator {
-    store: Arc<dyn Metadata>,
+    pub(super) store: Arc<dyn Metadata>,
+    pub(super) refresh_lifetime: Option<Duration>,
     personal_namespaces: bool,
     seal: SealKey,
     rotation: Rotation,
@@ -52,6 +53,7 @@ impl Authenticator {
         }
         let authenticator = Self {
             personal_namespaces: settings.personal_namespaces,
+            refresh_lifetime: settings.refresh_token_lifetime,
             rotation: Rotation::new(&settings),
             policy: ArcSwap::from_pointee(Policy::new(Vec::new(), Vec::new(), false)),
             ring: ArcSwap::default(),
@@ -91,6 +93,11 @@ impl Authenticator {
         {
             tracing::warn!(user = %user.name, %error, "the password's hash could not be renewed; it stays as it is");
         }
+        self.credential_of(user).await
+    }
+
+    /// The credential of a user, as the row stands, who has proven who it is.
+    pub(super) async fn credential_of(&self, user: &UserRecord) -> Result<Credential, CredentialError> {
         if !self.policy.load().agrees_with(user) {
             // Added or changed a moment ago: the token that is asked for next must not be cut by what was true before.
             self.reload().await?;

@@ -18,6 +18,7 @@ mod password;
 pub mod permit;
 mod policy;
 mod principal;
+mod refresh;
 mod rotation;
 mod rules;
 mod scope;

@@ -19,6 +19,8 @@ pub struct AuthSettings {
     pub password_queue: usize,
     /// How long a verified password is remembered; zero switches that off.
     pub password_memory: Duration,
+    /// How long a refresh token serves; `None`: none are issued, and none accepted.
+    pub refresh_token_lifetime: Option<Duration>,
     /// How long a key signs before its successor takes over.
     pub key_rotation: Duration,
 }
@@ -41,6 +43,7 @@ impl AuthSettings {
             password_concurrency: 2,
             password_queue: 64,
             password_memory: Duration::from_mins(1),
+            refresh_token_lifetime: Some(Duration::from_hours(720)),
             key_rotation: Duration::from_hours(720),
         }
     }

@@ -227,6 +227,7 @@ fn registry_settings(config: &Config) -> RegistrySettings {
         blob_size: config.limits.blob_size.map(crate::config::ByteSize::bytes),
         page_size: config.limits.page_size,
         delete_enabled: config.delete.enabled,
+        read_only: config.storage.read_only,
         upload_expiry: config.storage.upload_expiry,
     }
 }

@@ -18,6 +18,8 @@ pub enum Code {
     BlobUploadInvalid,
     /// No such upload session.
     BlobUploadUnknown,
+    /// Forbidden by policy, to everybody.
+    Denied,
     /// Not a digest, or not the content's.
     DigestInvalid,
     /// A manifest refers to what is not there.
@@ -48,6 +50,7 @@ impl Code {
             Self::BlobUnknown => "BLOB_UNKNOWN",
             Self::BlobUploadInvalid => "BLOB_UPLOAD_INVALID",
             Self::BlobUploadUnknown => "BLOB_UPLOAD_UNKNOWN",
+            Self::Denied => "DENIED",
             Self::DigestInvalid => "DIGEST_INVALID",
             Self::ManifestBlobUnknown => "MANIFEST_BLOB_UNKNOWN",
             Self::ManifestInvalid => "MANIFEST_INVALID",
@@ -75,6 +78,7 @@ impl Code {
                 StatusCode::NOT_FOUND
             }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Denied => StatusCode::FORBIDDEN,
             Self::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -215,6 +219,7 @@ impl From<RegistryError> for OciError {
             RegistryError::PreconditionFailed => {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
+            RegistryError::ReadOnly => Self::new(Code::Denied, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Storage(error) => error.into(),
         }

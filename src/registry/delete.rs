@@ -32,6 +32,7 @@ impl Registry {
     }
 
     fn require_delete(&self) -> Result<(), RegistryError> {
+        self.require_writable()?;
         if self.settings.delete_enabled { Ok(()) } else { Err(RegistryError::DeleteDisabled) }
     }
 }

@@ -81,6 +81,9 @@ pub enum RegistryError {
     /// Deleting is switched off.
     #[error("deleting is switched off on this registry")]
     DeleteDisabled,
+    /// Nothing may be changed at present.
+    #[error("this registry is read-only at present: nothing can be pushed or deleted")]
+    ReadOnly,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

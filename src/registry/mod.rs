@@ -48,6 +48,8 @@ pub struct RegistrySettings {
     pub page_size: u32,
     /// Whether tags, manifests and blobs can be deleted over the protocol.
     pub delete_enabled: bool,
+    /// Whether pushes and deletes over the protocol are refused.
+    pub read_only: bool,
     /// How long an upload session may stand still before it is dropped.
     pub upload_expiry: Duration,
 }
@@ -92,6 +94,11 @@ impl Registry {
     /// To be called when another process changed the database: nothing that was read before is served again.
     pub fn forget_cached(&self) {
         self.manifests.clear();
+    }
+
+    /// Every use case that changes anything asks this first.
+    fn require_writable(&self) -> Result<(), RegistryError> {
+        if self.settings.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 
     /// The limits in force.

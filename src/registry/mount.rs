@@ -15,6 +15,7 @@ impl Registry {
         from: &Authorized<Pull>,
         digest: &Digest,
     ) -> Result<bool, RegistryError> {
+        self.require_writable()?;
         let Some(blob) = self.metadata.blob(from.repository(), digest).await? else { return Ok(false) };
         if self.blobs.length(&blob.key).await? != Some(blob.size) {
             // The content is lost: let the client upload it, which mends it everywhere.

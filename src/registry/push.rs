@@ -27,6 +27,7 @@ impl Registry {
         content: Bytes,
         precondition: Precondition,
     ) -> Result<PushedManifest, RegistryError> {
+        self.require_writable()?;
         let limit = self.settings.manifest_size;
         if content.len() as u64 > limit {
             return Err(RegistryError::ManifestTooLarge { limit });

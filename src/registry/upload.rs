@@ -54,6 +54,7 @@ impl Registry {
         permit: &Authorized<Push>,
         algorithm: Algorithm,
     ) -> Result<UploadSession, RegistryError> {
+        self.require_writable()?;
         let id = UploadId::generate();
         Ok(UploadSession {
             registry: Arc::clone(self),
@@ -70,6 +71,7 @@ impl Registry {
         permit: &Authorized<Continue>,
         id: UploadId,
     ) -> Result<UploadSession, RegistryError> {
+        self.require_writable()?;
         // Found first, so that a stranger's guess neither waits nor makes anybody wait.
         self.find_upload(permit, id).await?;
         let lock = self.sessions.acquire(id).await?;

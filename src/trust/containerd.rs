@@ -1,12 +1,15 @@
 //! Where containerd's CRI plugin looks for a registry's CA, if its configuration names a place (`config_path`).
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 use super::file;
 use super::host::Host;
 
 const CONFIG: &str = "/etc/containerd/config.toml";
+/// The most files that are followed from `imports`.
+const MOST_FILES: usize = 100;
 /// The plugins that have a `registry.config_path`: since configuration version 3, and before.
 const PLUGINS: [&str; 2] = ["io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri"];
 
@@ -19,16 +22,50 @@ pub(super) enum Place {
     HostsFile(PathBuf),
 }
 
-/// The directories of `config_path`; none where there is no configuration or it names none. A configuration that cannot be read
-/// as TOML counts for nothing, because containerd does not start with it either.
+/// The directories of `config_path`; none where there is no configuration or it names none. As containerd does, follows `imports`
+/// and takes what the last file says. A file that cannot be read as TOML counts for nothing, because containerd does not start with it
+/// either.
 pub(super) fn config_paths(host: &Host) -> Result<Vec<PathBuf>, TrustError> {
-    let Some(text) = file::read(&host.real(CONFIG.as_ref()))? else { return Ok(Vec::new()) };
-    let Some(config) = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<toml::Table>().ok()) else {
-        return Ok(Vec::new());
-    };
-    let path = |plugin: &&str| config.get("plugins")?.get(*plugin)?.get("registry")?.get("config_path")?.as_str();
-    let paths = PLUGINS.iter().filter_map(path).find(|paths| !paths.is_empty()).unwrap_or_default();
+    let (mut pending, mut seen) = (vec![PathBuf::from(CONFIG)], BTreeSet::new());
+    let mut paths = String::new();
+    while !pending.is_empty() && seen.len() < MOST_FILES {
+        let path = pending.remove(0);
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let Some(config) = read_config(host, &path)? else { continue };
+        if let Some(named) = named_paths(&config) {
+            named.clone_into(&mut paths);
+        }
+        pending.extend(imports(host, &path, &config));
+    }
     Ok(paths.split(':').filter(|path| path.starts_with('/')).map(PathBuf::from).collect())
+}
+
+fn read_config(host: &Host, path: &Path) -> Result<Option<toml::Table>, TrustError> {
+    let text = file::read(&host.real(path))?;
+    Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok()))
+}
+
+/// What one file says, unless it says nothing.
+fn named_paths(config: &toml::Table) -> Option<&str> {
+    let path = |plugin: &&str| config.get("plugins")?.get(*plugin)?.get("registry")?.get("config_path")?.as_str();
+    PLUGINS.iter().filter_map(path).find(|paths| !paths.is_empty())
+}
+
+/// The files that a file imports, in their order: absolute or beside it, with shell patterns.
+fn imports(host: &Host, from: &Path, config: &toml::Table) -> Vec<PathBuf> {
+    let patterns = config.get("imports").and_then(toml::Value::as_array).into_iter().flatten();
+    let beside = from.parent().unwrap_or(Path::new("/"));
+    let root = host.real("/".as_ref());
+    let found = patterns.filter_map(toml::Value::as_str).flat_map(|pattern| {
+        // An absolute pattern takes the place of the directory.
+        let wanted = beside.join(pattern);
+        let below = wanted.strip_prefix("/").unwrap_or(&wanted);
+        let pattern = Path::new(&glob::Pattern::escape(&root.to_string_lossy())).join(below);
+        glob::glob(&pattern.to_string_lossy()).into_iter().flatten().filter_map(Result::ok).collect::<Vec<_>>()
+    });
+    found.filter_map(|real| Some(Path::new("/").join(real.strip_prefix(&root).ok()?))).collect()
 }
 
 /// Where the CA of `name` goes: containerd takes the first directory that exists for it, in the first path that has one.
@@ -72,6 +109,23 @@ mod tests {
             assert!(config_paths(&host(nothing).1).unwrap().is_empty(), "{nothing}");
         }
         assert!(config_paths(&Host::at("/nonexistent")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn imports_are_followed_and_the_last_word_counts() {
+        let (root, host) = host("version = 2\nimports = ['conf.d/*.toml', '/opt/containerd.toml', '/absent/*']\n");
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let naming =
+            |path: &str| format!("[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"{path}\"\n");
+        write("etc/containerd/conf.d/10-registry.toml", &naming("/from-conf.d"));
+        write("etc/containerd/conf.d/20-other.toml", "[plugins.other]\nx = 1\n");
+        assert_eq!(config_paths(&host).unwrap(), [PathBuf::from("/from-conf.d")]);
+        write("opt/containerd.toml", &format!("imports = ['/etc/containerd/config.toml']\n{}", naming("/from-opt")));
+        assert_eq!(config_paths(&host).unwrap(), [PathBuf::from("/from-opt")]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The contract of `Metadata`: users, grants, keys, and the version that grows with each of them.
 
 use portcullis::domain::{AccountName, Glob, Grantee};
-use portcullis::storage::metadata::{GrantRecord, Metadata, NewUser, TokenKeyRecord};
+use portcullis::storage::metadata::{GrantRecord, Metadata, NewUser, RefreshTokenRecord, TokenKeyRecord};
 
 use crate::support::sqlite;
 
@@ -11,6 +11,7 @@ async fn contract(store: &dyn Metadata) {
     grants_add_up(store).await;
     a_removed_user_loses_its_grants(store).await;
     of_two_that_rotate_one_does(store).await;
+    refresh_tokens_end_with_their_time_their_number_and_their_user(store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,4 +157,29 @@ async fn of_two_that_rotate_one_does(store: &dyn Metadata) {
     assert!(store.remove_token_key("a").await.expect("removed") && grew(store, &mut version).await);
     assert!(!store.remove_token_key("a").await.expect("gone") && !grew(store, &mut version).await);
     assert_eq!(store.token_keys().await.expect("read").len(), 2);
+}
+
+async fn refresh_tokens_end_with_their_time_their_number_and_their_user(store: &dyn Metadata) {
+    assert!(add(store, "rita").await && add(store, "ron").await);
+    let token = |hash: &str, owner: &str, created_at: i64| RefreshTokenRecord {
+        hash: hash.to_owned(),
+        account: account(owner),
+        epoch: 7,
+        created_at,
+        expires_at: created_at + 100,
+    };
+    let there = async |hash: &str| store.refresh_token(hash).await.expect("read").is_some();
+    for (hash, owner, created_at) in [("a", "rita", 1), ("b", "rita", 2), ("c", "ron", 3)] {
+        assert!(store.add_refresh_token(token(hash, owner, created_at), 2).await.expect("added"));
+    }
+    assert_eq!(store.refresh_token("a").await.expect("read"), Some(token("a", "rita", 1)));
+    assert_eq!(store.refresh_token("A").await.expect("read"), None);
+    assert!(!store.add_refresh_token(token("x", "nobody", 4), 2).await.expect("answered"));
+    assert!(store.add_refresh_token(token("d", "rita", 5), 2).await.expect("added"));
+    assert!(!there("a").await && there("b").await && there("d").await, "the oldest made way");
+    assert!(there("c").await, "those of others stay");
+    assert!(store.add_refresh_token(token("e", "ron", 103), 2).await.expect("added"));
+    assert!(!there("b").await && !there("c").await && there("d").await, "what had ended is gone");
+    assert!(store.remove_user(&account("rita")).await.expect("removed"));
+    assert!(!there("d").await && there("e").await);
 }

@@ -76,7 +76,8 @@ const TABLE: &[Row] = &[
     (Alice, "PATCH {session}", "content-encoding: gzip", "x", 415, "UNSUPPORTED", ""),
     (Alice, "GET /v2/alice/app/tags/list?n=x", "", "", 400, "PAGINATION_NUMBER_INVALID", ""),
     (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=magic", 400, "UNSUPPORTED", ""),
-    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
+    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 400, "UNSUPPORTED", ""),
+    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token&refresh_token=pcl_rt_x", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
 ];
 
 struct Place {
@@ -202,4 +203,39 @@ async fn too_many_at_once_are_asked_to_come_again() {
         answers.contains(&StatusCode::UNAUTHORIZED) && answers.contains(&StatusCode::TOO_MANY_REQUESTS),
         "{answers:?}"
     );
+}
+
+#[tokio::test]
+async fn a_read_only_registry_denies_every_change_and_goes_on_serving() {
+    let (mut server, _, alice, _) = Server::start_with_people().await;
+    let place = Place::make(&alice).await;
+    server.stop().await;
+    server.configure("[storage]\nread_only = true\n");
+    server.spawn().await;
+    let alice = server.actor("alice", crate::support::server::ALICE_PASSWORD);
+    let (image, blob, session) = (place.image.digest(), &place.blob, &place.session);
+    let denied = [
+        (Method::PUT, "/v2/alice/app/manifests/v1".to_owned()),
+        (Method::DELETE, "/v2/alice/app/manifests/v1".to_owned()),
+        (Method::DELETE, format!("/v2/alice/app/manifests/{image}")),
+        (Method::DELETE, format!("/v2/alice/app/blobs/{blob}")),
+        (Method::POST, "/v2/alice/app/blobs/uploads/".to_owned()),
+        (Method::POST, format!("/v2/alice/app/blobs/uploads/?digest={blob}")),
+        (Method::POST, format!("/v2/alice/other/blobs/uploads/?mount={blob}&from=alice/app")),
+        (Method::PATCH, session.clone()),
+        (Method::PUT, format!("{session}?digest={blob}")),
+        (Method::DELETE, session.clone()),
+    ];
+    for (method, path) in denied {
+        let request = alice.bare(method.clone(), &path).header("content-type", MANIFEST_TYPE);
+        let refused = alice.send(request.body(place.image.manifest.clone())).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{method} {path}");
+        let body: Value = refused.json().await.expect("JSON");
+        assert_eq!(body["errors"][0]["code"], "DENIED", "{method} {path}");
+    }
+    assert_eq!(alice.get("/v2/alice/app/manifests/v1").await.status(), StatusCode::OK);
+    assert_eq!(alice.get(&format!("/v2/alice/app/blobs/{blob}")).await.text().await.expect("text"), "a blob");
+    assert_eq!(alice.get(session).await.status(), StatusCode::NO_CONTENT, "the session waits for better times");
+    let stranger = server.anonymous().post("/v2/alice/app/blobs/uploads/").await;
+    assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED, "rights come first");
 }

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::actor::parameter;
+use crate::support::image::digest;
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
 use crate::support::token_key::parts;
 use crate::support::{Actor, Image, Raw, Server, TokenKey, eventually, header};
@@ -249,6 +250,65 @@ async fn forged_tokens_are_refused() {
         let response = ask(&token).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{:?}", token.get(..200).unwrap_or(&token));
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_stands_for_the_password_until_the_user_changes() {
+    let mut server = Server::start_with("[auth]\nrefresh_token_lifetime = \"30d\"\n").await;
+    server.add_user("alice", ALICE_PASSWORD);
+    let alice = server.actor("alice", ALICE_PASSWORD);
+    // As `docker login` asks, and as containerd would.
+    let login =
+        alice.basic(Method::GET, "/auth/token?account=alice&client_id=docker&offline_token=true&service=portcullis");
+    let kept: Value = login.send().await.expect("an answer").json().await.expect("JSON");
+    let kept = kept["refresh_token"].as_str().expect("a refresh token").to_owned();
+    let password = [("grant_type", "password"), ("username", "alice"), ("password", ALICE_PASSWORD)];
+    let (_, online) = form(&alice, &password).await;
+    assert_eq!(online["refresh_token"], Value::Null, "nobody asked for one");
+    let (_, offline) = form(&alice, &[&password[..], &[("access_type", "offline")]].concat()).await;
+    let other = offline["refresh_token"].as_str().expect("a refresh token").to_owned();
+    assert_ne!(kept, other);
+    let anonymous = alice.bare(Method::GET, "/auth/token?offline_token=true").send().await.expect("an answer");
+    assert_eq!(anonymous.json::<Value>().await.expect("JSON")["refresh_token"], Value::Null);
+
+    let exchange = |token: &str| {
+        let form =
+            [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", "repository:alice/app:pull,push")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        alice.bare(Method::POST, "/auth/token").form(&form)
+    };
+    for _ in 0..2 {
+        let answer = exchange(&kept).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let token = answer.json::<Value>().await.expect("JSON")["token"].as_str().expect("a token").to_owned();
+        let opened = alice.with_token(Method::POST, "/v2/alice/app/blobs/uploads/", &token).send().await;
+        assert_eq!(opened.expect("an answer").status(), StatusCode::ACCEPTED);
+    }
+    // Neither it nor its hash is good for anything else.
+    let bearer = alice.with_token(Method::GET, "/v2/", &kept).send().await.expect("an answer");
+    assert_eq!(bearer.status(), StatusCode::UNAUTHORIZED);
+    for wrong in [&kept[1..], &kept[..kept.len() - 1], &digest(kept.as_bytes())["sha256:".len()..], ""] {
+        assert_eq!(exchange(wrong).send().await.expect("an answer").status(), StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+    let database = std::fs::read(server.data().join("portcullis.db-wal")).expect("the log of the database");
+    assert!(!database.windows(kept.len()).any(|part| part == kept.as_bytes()), "a dump has no usable secret");
+
+    server.stop().await;
+    server.spawn().await;
+    let alice = server.actor("alice", ALICE_PASSWORD);
+    let still = async |token: &str| {
+        form(&alice, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await.0 == StatusCode::OK
+    };
+    assert!(still(&kept).await && still(&other).await, "both outlive a restart");
+    server.run_with_input(&["user", "passwd", "alice", "--password-stdin"], "another one");
+    assert!(!still(&kept).await && !still(&other).await, "a new password ends them at once");
+}
+
+#[tokio::test]
+async fn without_the_setting_there_are_no_refresh_tokens() {
+    let (_server, _, alice, _) = Server::start_with_people().await;
+    let login = alice.basic(Method::GET, "/auth/token?offline_token=true").send().await.expect("an answer");
+    assert_eq!(login.json::<Value>().await.expect("JSON")["refresh_token"], Value::Null);
 }
 
 #[tokio::test]

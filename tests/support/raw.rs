@@ -19,6 +19,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct Raw {
     stream: Box<dyn Stream>,
     read: Vec<u8>,
+    certificate: Vec<u8>,
 }
 
 /// An answer, read to its end.
@@ -49,13 +50,19 @@ impl Raw {
         let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("the server listens");
         let name = ServerName::try_from("localhost").expect("a name");
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake");
-        Self { stream: Box::new(stream), read: Vec::new() }
+        let certificate = stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec();
+        Self { stream: Box::new(stream), read: Vec::new(), certificate }
+    }
+
+    /// The certificate (DER) that the server presented on this connection.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 
     /// Without TLS.
     pub async fn connect_plain(server: &Server) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("the server listens");
-        Self { stream: Box::new(stream), read: Vec::new() }
+        Self { stream: Box::new(stream), read: Vec::new(), certificate: Vec::new() }
     }
 
     /// Sends bytes. A server that has hung up is no failure here: its answer tells.

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
 cosign() {
-  by cosign env SSL_CERT_FILE="/etc/docker/certs.d/$registry_name/ca.crt" COSIGN_PASSWORD=of-the-key COSIGN_YES=true cosign "$@"
+  by cosign env COSIGN_PASSWORD=of-the-key COSIGN_YES=true cosign "$@"
 }
 
 login_with_cosign() { cosign login --username "$matrix_user" --password-stdin "$registry_name" <<<"$matrix_password"; }

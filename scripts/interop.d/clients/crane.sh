@@ -1,7 +1,7 @@
-# Sourced. The matrix's crane, which finds the CA in SSL_CERT_FILE alone.
+# Sourced. The matrix's crane, which looks for the CA in the operating system's store alone.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-crane() { by crane env SSL_CERT_FILE="/etc/docker/certs.d/$registry_name/ca.crt" crane "$@"; }
+crane() { by crane crane "$@"; }
 
 login_with_crane() { crane auth login --username "$matrix_user" --password-stdin "$registry_name" <<<"$matrix_password"; }
 

@@ -3,10 +3,8 @@
 
 helm() { by helm helm "$@"; }
 
-helm_ca() { printf '/etc/docker/certs.d/%s/ca.crt\n' "$registry_name"; }
-
 login_with_helm() {
-  helm registry login --ca-file "$(helm_ca)" --username "$matrix_user" --password-stdin "$registry_name" <<<"$matrix_password"
+  helm registry login --username "$matrix_user" --password-stdin "$registry_name" <<<"$matrix_password"
 }
 
 # The chart is named as the repository's last part, as helm demands.
@@ -18,14 +16,14 @@ push_with_helm() {
   printf 'apiVersion: v2\nname: %s\nversion: %s\n' "$name" "$image_tag" >"$chart/$name/Chart.yaml"
   printf 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n' >"$chart/$name/templates/map.yaml"
   helm package --destination "$chart" "$chart/$name"
-  helm push --ca-file "$(helm_ca)" "$chart/$name-$image_tag.tgz" "oci://${2%/*}"
+  helm push "$chart/$name-$image_tag.tgz" "oci://${2%/*}"
 }
 
 pull_with_helm() {
   local into=$work/desk/charts-pulled name=${1##*/}
   rm -rf "$into"
   mkdir -p "$into"
-  helm pull --ca-file "$(helm_ca)" --version "$image_tag" --destination "$into" "oci://${1%:*}"
+  helm pull --version "$image_tag" --destination "$into" "oci://${1%:*}"
   helm template matrix "$into/${name%:*}-$image_tag.tgz" | grep 'kind: ConfigMap'
-  helm show chart --ca-file "$(helm_ca)" --version "$image_tag" "oci://${1%:*}"
+  helm show chart --version "$image_tag" "oci://${1%:*}"
 }

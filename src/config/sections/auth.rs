@@ -36,6 +36,8 @@ pub struct Auth {
     pub password_queue: u32,
     /// How long a right password is remembered; zero: not at all.
     pub password_memory: Duration,
+    /// How long a refresh token is good for; `None`: they are neither issued nor accepted.
+    pub refresh_token_lifetime: Option<Duration>,
     /// Age at which the key that signs tokens is replaced.
     pub key_rotation: Duration,
 }
@@ -51,6 +53,7 @@ impl Auth {
             password_concurrency: keys.within("password_concurrency", 2, 1..=64),
             password_queue: keys.within("password_queue", 64, 0..=10_000),
             password_memory: keys.within("password_memory", seconds(60), seconds(0)..=minutes(15)),
+            refresh_token_lifetime: keys.checked("refresh_token_lifetime", None, within_a_year),
             key_rotation: keys.within("key_rotation", days(30), days(1)..=days(365)),
         }
     }
@@ -65,6 +68,15 @@ fn printable(text: &String) -> Result<(), String> {
         return Ok(());
     }
     Err("takes 1 to 255 visible ASCII characters without spaces, quotes and backslashes".to_owned())
+}
+
+fn within_a_year(lifetime: &Option<Duration>) -> Result<(), String> {
+    match lifetime {
+        Some(lifetime) if !(hours(1)..=days(365)).contains(lifetime) => {
+            Err("takes a duration from 1h to 365d, or \"none\"".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Setting for Challenge {

@@ -15,6 +15,8 @@ pub struct Storage {
     pub min_free_space: ByteSize,
     /// How long an upload may rest before it is thrown away.
     pub upload_expiry: Duration,
+    /// Whether pushes and deletes are refused.
+    pub read_only: bool,
 }
 
 impl Storage {
@@ -23,6 +25,7 @@ impl Storage {
         Self {
             min_free_space: keys.within("min_free_space", ByteSize::mib(256), none..=huge),
             upload_expiry: keys.within("upload_expiry", hours(24), hours(1)..=days(30)),
+            read_only: keys.get("read_only", false),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
     let query = Query::parse(parts.uri.query());
     let scopes = Scope::parse_all(query.all("scope"));
     if !parts.headers.contains_key(header::AUTHORIZATION) {
-        return respond(&app, &Principal::Anonymous, &scopes).await;
+        return respond(&app, &Principal::Anonymous, false, &scopes).await;
     }
     let authorization = text(&parts.headers, header::AUTHORIZATION).unwrap_or_default();
     let Ok(Authorization::Basic { name, password }) = Authorization::parse(authorization) else {
@@ -34,7 +34,8 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
     };
     let credential = app.auth.password(&name, &password).await;
     let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
-    respond(&app, credential.principal(), &scopes).await
+    let keep = query.get("offline_token") == Some("true");
+    respond(&app, credential.principal(), keep, &scopes).await
 }
 
 /// Credentials and parameters in a form.
@@ -46,12 +47,8 @@ pub(in crate::http) async fn post(State(app): State<App>, request: Request) -> R
     let form = Query::parse(Some(form));
     match form.get("grant_type") {
         Some("password") => {}
-        // Refresh tokens are never handed out, so none is valid. 401 makes clients fall back to what else they know.
-        Some("refresh_token") => {
-            return Err(OciError::new(Code::Unauthorized, "refresh tokens are not issued here: log in again")
-                .with_header(header::WWW_AUTHENTICATE, basic_challenge(&app)));
-        }
-        _ => return Err(invalid_request("grant_type must be password")),
+        Some("refresh_token") => return refreshed(&app, &form).await,
+        _ => return Err(invalid_request("grant_type must be password or refresh_token")),
     }
     let (Some(name), Some(password)) = (form.get("username"), form.get("password")) else {
         return Err(invalid_request("username and password are missing"));
@@ -59,22 +56,38 @@ pub(in crate::http) async fn post(State(app): State<App>, request: Request) -> R
     let password = Secret::new(password).map_err(|_| refuse(&parts, &app, CredentialError::Wrong))?;
     let credential = app.auth.password(name, &password).await;
     let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
-    respond(&app, credential.principal(), &Scope::parse_all(form.all("scope"))).await
+    let keep = form.get("access_type") == Some("offline");
+    respond(&app, credential.principal(), keep, &Scope::parse_all(form.all("scope"))).await
 }
 
-/// Both names of the token, because clients read either. No `issued_at`: clients would compare it with their own clocks.
-async fn respond(app: &App, principal: &Principal, scopes: &[Scope]) -> Result<Response, OciError> {
-    let issued = app.auth.issue(principal, scopes).await.map_err(|error| match error {
+/// A token for a refresh token. 401 makes clients fall back to what else they know.
+async fn refreshed(app: &App, form: &Query<'_>) -> Result<Response, OciError> {
+    let Some(token) = form.get("refresh_token") else { return Err(invalid_request("refresh_token is missing")) };
+    match app.auth.refresh_token(token).await {
+        Ok(credential) => respond(app, credential.principal(), false, &Scope::parse_all(form.all("scope"))).await,
+        Err(CredentialError::Storage(error)) => Err(error.into()),
+        Err(_) => Err(OciError::new(Code::Unauthorized, "the refresh token is not valid, or no longer: log in again")
+            .with_header(header::WWW_AUTHENTICATE, basic_challenge(app))),
+    }
+}
+
+/// Both names of the token, because clients read either; with a refresh token where the client asked for one to `keep`. No `issued_at`: clients would compare it with their own clocks.
+async fn respond(app: &App, principal: &Principal, keep: bool, scopes: &[Scope]) -> Result<Response, OciError> {
+    let failed = |error| match error {
         AuthError::Storage(error) => error.into(),
         error => OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "no token could be signed"),
-    })?;
+    };
+    let issued = app.auth.issue(principal, scopes).await.map_err(failed)?;
     let granted: Vec<String> = issued.access.iter().map(ToString::to_string).collect();
-    let body = json!({
+    let mut body = json!({
         "token": issued.token,
         "access_token": issued.token,
         "expires_in": issued.expires_in.as_secs(),
         "scope": granted.join(" "),
     });
+    if keep && let Some(token) = app.auth.issue_refresh_token(principal).await.map_err(failed)? {
+        body["refresh_token"] = token.into();
+    }
     let mut headers = HeaderMap::new();
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok((headers, Json(body)).into_response())

@@ -8,6 +8,7 @@ mod grant;
 mod key;
 mod link;
 mod manifest;
+mod refresh_token;
 mod repository;
 pub mod sqlite;
 mod tag;
@@ -18,6 +19,7 @@ pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
 pub use manifest::{Manifests, NewManifest, Precondition, PutOutcome, ReferrerRecord, StoredManifest};
+pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use tag::{TagRecord, Tags};
 pub use upload::{UploadRecord, Uploads};
@@ -29,7 +31,18 @@ use super::StorageError;
 /// A complete metadata store.
 #[async_trait]
 pub trait Metadata:
-    Repositories + Manifests + Tags + BlobLinks + Uploads + Users + Grants + TokenKeys + Send + Sync + 'static
+    Repositories
+    + Manifests
+    + Tags
+    + BlobLinks
+    + Uploads
+    + Users
+    + Grants
+    + TokenKeys
+    + RefreshTokens
+    + Send
+    + Sync
+    + 'static
 {
     /// A number that grows with every change of users, grants or keys, by whatever process; policy is read again when it does.
     async fn policy_version(&self) -> Result<i64, StorageError>;

@@ -14,6 +14,7 @@ mod open;
 mod operation;
 mod policy;
 mod put;
+mod refresh_tokens;
 mod repositories;
 mod row;
 mod statement;

@@ -19,7 +19,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqliteConnection};
 
     use super::super::{
-        SqliteMetadata, grants, keys, links, manifests, policy, put, repositories, tags, uploads, users,
+        SqliteMetadata, grants, keys, links, manifests, policy, put, refresh_tokens, repositories, tags, uploads, users,
     };
 
     /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway.
@@ -33,6 +33,7 @@ mod tests {
             manifests::ALL,
             policy::ALL,
             put::ALL,
+            refresh_tokens::ALL,
             repositories::ALL,
             tags::ALL,
             uploads::ALL,

@@ -119,7 +119,7 @@ impl Users for SqliteMetadata {
     }
 }
 
-async fn exists(connection: &mut SqliteConnection, name: &AccountName) -> Result<bool, StorageError> {
+pub(super) async fn exists(connection: &mut SqliteConnection, name: &AccountName) -> Result<bool, StorageError> {
     Ok(sqlx::query(EXISTS).bind(name.as_str()).fetch_optional(connection).await?.is_some())
 }
 
