@@ -138,7 +138,7 @@ fn a_database_that_is_damaged_gone_or_another() {
 #[tokio::test]
 async fn a_disk_below_its_floor() {
     let mut server = Server::start().await;
-    server.configure("[storage]\nmin_free_space = \"1000 TiB\"\n");
+    server.configure("[storage]\nmin_free_space = \"1000TiB\"\n");
     let report = doctor(&server);
     assert!(report.find("disk", "problem", "1000 TiB")["why"].as_str().expect("text").contains("507"));
 }

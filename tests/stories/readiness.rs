@@ -21,7 +21,8 @@ pub(super) fn operators_pair(directory: &Path, days: i64) -> (String, String) {
     fs::write(&certificate, &pem).expect("written");
     fs::write(&private_key, key.serialize_pem()).expect("written");
     fs::set_permissions(&private_key, Permissions::from_mode(0o600)).expect("ours");
-    (format!("[tls]\ncertificate = {certificate:?}\nprivate_key = {private_key:?}\n"), pem)
+    let (certificate, private_key) = (certificate.display(), private_key.display());
+    (format!("[tls]\ncertificate = \"{certificate}\"\nprivate_key = \"{private_key}\"\n"), pem)
 }
 
 /// What the server says to whoever trusts this certificate alone; it must say yes.

@@ -50,15 +50,12 @@ fn space(path: &str, free: u64, floor: u64) -> Finding {
 fn inodes(path: &str, free: u64) -> Option<Finding> {
     let what = format!("the file system of {path} has {free} inodes left");
     let mend = "see what takes them: df -i, and du --inodes -d2 on that file system";
-    match free {
-        ..NO_INODES => {
-            Some(Finding::problem(CHECK, what, "nothing new can be stored, although there may be space", mend))
-        }
-        ..FEW_INODES => {
-            Some(Finding::warning(CHECK, what, "soon nothing new can be stored, although there may be space", mend))
-        }
-        _ => None,
+    if free < NO_INODES {
+        let why = "nothing new can be stored, although there may be space";
+        return Some(Finding::problem(CHECK, what, why, mend));
     }
+    let why = "soon nothing new can be stored, although there may be space";
+    (free < FEW_INODES).then(|| Finding::warning(CHECK, what, why, mend))
 }
 
 fn human(bytes: u64) -> String {

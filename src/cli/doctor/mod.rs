@@ -12,6 +12,7 @@ mod server;
 mod settings;
 mod sockets;
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,7 +92,8 @@ fn lines(finding: &Finding, with_colour: bool) -> String {
     let mut text = format!("{word} {}: {}", finding.check, finding.what);
     for (label, value) in [("why", &finding.why), ("mend", &finding.mend)] {
         if let Some(value) = value {
-            text.push_str(&format!("\n         {label:5} {value}"));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n         {label:5} {value}");
         }
     }
     text

@@ -19,9 +19,8 @@ pub(super) async fn check(subject: &Subject, address: Option<SocketAddr>) -> Vec
     let Some(address) = address else {
         return vec![Finding::unknown(CHECK, "the server does not run, so it is reached under no name")];
     };
-    let identity = match served(subject) {
-        Ok(identity) => identity,
-        Err(_) => return vec![Finding::unknown(CHECK, "there is no usable certificate that would tell the names")],
+    let Ok(identity) = served(subject) else {
+        return vec![Finding::unknown(CHECK, "there is no usable certificate that would tell the names")];
     };
     let is_own = identity.origin() == Origin::Own;
     let mut findings = Vec::new();
@@ -57,11 +56,11 @@ fn answers_only_elsewhere(name: &str, listens: SocketAddr) -> Option<IpAddr> {
 }
 
 fn elsewhere(name: &str, address: SocketAddr) -> Finding {
-    Finding::problem(
+    Finding::warning(
         CHECK,
         format!("the certificate names {name}, and the server listens on {address} alone"),
-        "nobody reaches the registry by that name",
-        format!("set server.listen to [::]:{} or to that address", address.port()),
+        "clients that use this address do not reach the registry; those that use another name do",
+        format!("set server.listen to \"[::]:{}\", or leave it if nobody uses that address", address.port()),
     )
 }
 

@@ -7,7 +7,7 @@ use rustls_pki_types::ServerName;
 
 use super::certificate::served;
 use super::server::{Holder, Subject};
-use super::sockets::holder_of;
+use super::sockets::{Port, holder_of};
 use crate::cli::health::local;
 use crate::domain::finding::Finding;
 use crate::trust::doctor::presented_at;
@@ -36,11 +36,13 @@ fn listening(holder: &Holder, configured: SocketAddr) -> SocketAddr {
 
 /// The server does not run: its port must be free for it.
 fn free(listen: SocketAddr) -> Finding {
-    match holder_of(listen.port()).filter(|_| listen.port() != 0) {
-        None => Finding::ok(CHECK, format!("{listen} is free for the server")),
-        Some(process) => {
-            let who =
-                process.map_or_else(|| "a process that is not seen from here".to_owned(), |found| found.to_string());
+    match holder_of(listen.port()) {
+        Port::Free => Finding::ok(CHECK, format!("{listen} is free for the server")),
+        taken => {
+            let who = match taken {
+                Port::Of(process) => process.to_string(),
+                _ => "a process that is not seen from here".to_owned(),
+            };
             Finding::problem(
                 CHECK,
                 format!("{who} listens on the port {} and is not this registry", listen.port()),
@@ -78,7 +80,7 @@ async fn ours(subject: &Subject, address: SocketAddr) -> Finding {
             presented.leaf().fingerprint
         ),
         "it is another server, or this one refused a change of its certificate files",
-        "read the server's log, then let it read the files again: kill -HUP its process".to_owned(),
+        "read the server's log, then let it read the files again: kill -HUP its process",
     )
 }
 

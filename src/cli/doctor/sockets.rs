@@ -35,12 +35,23 @@ impl std::fmt::Display for Process {
     }
 }
 
-/// Whoever listens on this port; `None` where nobody does. The process is `None` where it is not ours to see.
-pub(super) fn holder_of(port: u16) -> Option<Option<Process>> {
+/// Who listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Port {
+    /// Nobody.
+    Free,
+    /// This process.
+    Of(Process),
+    /// One that is not ours to see.
+    OfSomebody,
+}
+
+/// Who listens on this port; nobody does on port 0, for which the system chooses one.
+pub(super) fn holder_of(port: u16) -> Port {
     let inodes: Vec<u64> =
         listeners().into_iter().filter(|(address, _)| address.port() == port).map(|(_, inode)| inode).collect();
     if inodes.is_empty() {
-        return None;
+        return Port::Free;
     }
     let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let mut ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -48,7 +59,7 @@ pub(super) fn holder_of(port: u16) -> Option<Option<Process>> {
         let own = sockets_of(*id);
         inodes.iter().any(|inode| own.contains(inode))
     });
-    Some(id.and_then(Process::of_id))
+    id.and_then(Process::of_id).map_or(Port::OfSomebody, Port::Of)
 }
 
 /// The inodes of a process's sockets.
@@ -104,6 +115,6 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let this = Process::of_id(std::process::id()).unwrap();
         assert!(this.listens_on().contains(&address));
-        assert_eq!(holder_of(address.port()), Some(Some(this)));
+        assert_eq!(holder_of(address.port()), Port::Of(this));
     }
 }

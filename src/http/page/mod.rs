@@ -3,6 +3,7 @@
 //! Everything that is filled in is escaped by the template; the style is the only thing that a browser is allowed to use, by its
 //! hash.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 
 use askama::Template;
@@ -66,7 +67,9 @@ impl Page {
              \x20 docker pull {host}/REPOSITORY:TAG\n"
         );
         if let Some(trust) = &self.trust {
-            text.push_str(&format!(
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
                 "\nIf your client says that the certificate is signed by an unknown authority: the registry has an authority of its\n\
                  own. Compare its SHA-256 with what the registry's administrator gave you,\n\n\
                  \x20 {}\n\n\
@@ -75,7 +78,7 @@ impl Page {
                  or, with curl or wget and openssl alone,\n\n\
                  \x20 {}\n",
                 trust.sha256, trust.program, trust.shell
-            ));
+            );
         }
         text
     }
