@@ -38,7 +38,7 @@ async fn untrusted_first_and_trusted_after_the_command_that_is_named() {
     let before = host.tree();
     let report = doctor(&host, &registry);
     for check in ["docker", "podman"] {
-        let mend = report.mend(check, "does not trust");
+        let mend = report.mend(check, "not trusted by");
         assert!(mend.starts_with(&format!("portcullis trust {registry} --ca-sha256 HEX")), "{mend}");
         assert!(mend.contains("administrator") && !mend.contains(&pin), "the pin never comes from the wire: {mend}");
     }
@@ -82,7 +82,7 @@ async fn containerd_reads_what_its_configuration_names() {
     let bare = host("28.0.4").with("usr/bin/containerd", "");
     doctor(&bare, &registry).find("containerd", "warning", "config_path");
     let untrusted = bare.with("etc/containerd/config.toml", config);
-    assert!(doctor(&untrusted, &registry).mend("containerd", "does not trust").contains("portcullis trust"));
+    assert!(doctor(&untrusted, &registry).mend("containerd", "not trusted by").contains("portcullis trust"));
     let hosts = format!("etc/containerd/certs.d/{registry}/hosts.toml");
     let by_file = untrusted
         .with(&hosts, "[host.\"https://x\"]\nca = \"own.crt\"\nskip_verify = true\n")
@@ -235,6 +235,8 @@ async fn docker_versions_that_ignore_their_certificates_for_tokens() {
     let store = "{\"features\": {\"containerd-snapshotter\": true}}";
     let report = doctor(&trusted("28.5.2").with("etc/docker/daemon.json", store), &registry);
     report.find("docker-tokens", "problem", "28.5.2");
+    let told = "#!/bin/sh\ncase \"$1\" in version) echo 28.1.1 ;; info) echo '[[\"driver-type\",\"io.containerd.snapshotter.v1\"]]' ;; esac\n";
+    doctor(&trusted("28.1.1").with("usr/bin/docker", told), &registry).find("docker-tokens", "problem", "28.1.1");
     let by_system = trusted("29.1.0").with("etc/ssl/certs/ca-certificates.crt", server.ca());
     doctor(&by_system, &registry).healthy();
     let basic = Server::start_with("[auth]\nchallenge = \"basic\"\n").await;

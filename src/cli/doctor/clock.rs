@@ -22,13 +22,13 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let mend = "timedatectl set-ntp true";
     let why = "certificates are refused before they begin, and tokens seem to have expired";
     if let Some(reason) = implausible(subject, now) {
-        return vec![Finding::problem(CHECK, format!("the clock says {now}, but {reason}"), why, mend)];
+        return vec![Finding::problem(CHECK, format!("the clock says {now:.0}, but {reason}"), why, mend)];
     }
     if Path::new(TIMESYNC).exists() && !Path::new(TIMESYNC).join("synchronized").exists() {
-        let what = format!("the clock says {now}; systemd-timesyncd runs, but has not set it yet");
+        let what = format!("the clock says {now:.0}; systemd-timesyncd runs, but has not set it yet");
         return vec![Finding::warning(CHECK, what, why, mend)];
     }
-    vec![Finding::ok(CHECK, format!("it is {now}, which is plausible"))]
+    vec![Finding::ok(CHECK, format!("it is {now:.0}, which is plausible"))]
 }
 
 /// What cannot be, if the clock were right.
@@ -41,7 +41,7 @@ fn implausible(subject: &Subject, now: Timestamp) -> Option<String> {
         let modified = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
         let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
         if let Some(modified) = modified.filter(|time| time.as_second() > now.as_second() + TOLERANCE_SECONDS) {
-            return Some(format!("{} was written on {modified}", path.display()));
+            return Some(format!("{} was written on {modified:.0}", path.display()));
         }
     }
     let root = inspect(&paths.root_certificate()).ok()?;

@@ -1,6 +1,7 @@
 //! The data directory: whether it is there, whose it is, who serves it, and what should not lie in it any more.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::server::{Holder, Subject};
@@ -12,15 +13,23 @@ const CHECK: &str = "data";
 
 /// Who holds the lock. It is asked for in the shared form and let go at once, so that a server that starts in this instant is
 /// hardly ever in the way of it.
-pub(super) fn holder(data: &DataDirectory) -> Option<Holder> {
-    let file = File::open(data.lock_file()).ok()?;
+pub(super) fn holder(data: &DataDirectory) -> Holder {
+    let file = match File::open(data.lock_file()) {
+        Ok(file) => file,
+        // No server has ever been started here.
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::NotADirectory => {
+            return Holder::Nobody;
+        }
+        Err(error) => return Holder::Unknown(error),
+    };
     match file.try_lock_shared() {
+        // Dropping the file lets it go.
+        Ok(()) => Holder::Nobody,
+        Err(TryLockError::Error(error)) => Holder::Unknown(error),
         Err(TryLockError::WouldBlock) => {
             let id = fs::read_to_string(data.lock_file()).ok().and_then(|text| text.trim().parse().ok());
-            Some(Holder { process: id.and_then(Process::of_id) })
+            id.and_then(Process::of_id).map_or(Holder::Somebody, Holder::Process)
         }
-        // Dropping the file lets it go.
-        Ok(()) | Err(TryLockError::Error(_)) => None,
     }
 }
 
@@ -100,11 +109,10 @@ fn access(subject: &Subject, meta: &fs::Metadata) -> Vec<Finding> {
 fn serving(subject: &Subject) -> Finding {
     let path = subject.data.path().display();
     match &subject.holder {
-        Some(Holder { process: Some(process) }) => Finding::ok("server", format!("{process} serves {path}")),
-        Some(Holder { process: None }) => {
-            Finding::ok("server", format!("a process that is not seen from here serves {path}"))
-        }
-        None => Finding::problem(
+        Holder::Process(process) => Finding::ok("server", format!("{process} serves {path}")),
+        Holder::Somebody => Finding::ok("server", format!("a process that is not seen from here serves {path}")),
+        Holder::Unknown(error) => Finding::unknown("server", format!("whether one serves {path}: {error}")),
+        Holder::Nobody => Finding::problem(
             "server",
             format!("nothing serves {path}"),
             "no client reaches the registry",

@@ -17,7 +17,7 @@ const PROXY_PORT: u16 = 443;
 
 pub(super) async fn check(subject: &Subject, address: Option<SocketAddr>) -> Vec<Finding> {
     let Some(address) = address else {
-        return vec![Finding::unknown(CHECK, "the server does not run, so it is reached under no name")];
+        return vec![Finding::unknown(CHECK, "no server of this data directory is found running")];
     };
     let Ok(identity) = served(subject) else {
         return vec![Finding::unknown(CHECK, "there is no usable certificate that would tell the names")];
@@ -114,4 +114,18 @@ async fn through_proxy(subject: &Subject, name: &str) -> Option<Finding> {
     let answer = reach(&registry, Believe::Anybody, subject.limit).await.ok()?;
     let ok = || Finding::ok(CHECK, format!("the proxy at {name} passes the name on"));
     Some(answer.rewritten_host(&registry).unwrap_or_else(ok))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_met_by_what_listens_on_it() {
+        let elsewhere = |name: &str, on: &str| answers_only_elsewhere(name, on.parse().unwrap()).is_some();
+        assert!(!elsewhere("10.0.0.1", "0.0.0.0:5000") && !elsewhere("::1", "[::]:5000"));
+        assert!(!elsewhere("10.0.0.1", "[::]:5000"), "a socket of both families");
+        assert!(!elsewhere("10.0.0.1", "10.0.0.1:5000") && !elsewhere("localhost", "10.0.0.1:5000"));
+        assert!(elsewhere("::1", "0.0.0.0:5000") && elsewhere("10.0.0.2", "10.0.0.1:5000"));
+    }
 }

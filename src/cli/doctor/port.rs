@@ -18,8 +18,9 @@ const CHECK: &str = "port";
 pub(super) async fn check(subject: &Subject) -> (Vec<Finding>, Option<SocketAddr>) {
     let listen = subject.config.server.listen;
     match &subject.holder {
-        None => (vec![free(listen)], None),
-        Some(holder) => {
+        Holder::Nobody => (vec![free(listen)], None),
+        Holder::Unknown(_) => (vec![Finding::unknown(CHECK, "it cannot be told whether the server runs")], None),
+        holder => {
             let address = listening(holder, listen);
             let finding = ours(subject, address).await;
             (vec![finding], Some(address))
@@ -29,7 +30,10 @@ pub(super) async fn check(subject: &Subject) -> (Vec<Finding>, Option<SocketAddr
 
 /// Where the serving process listens: as the kernel says, for it may have been started with --listen; else as configured.
 fn listening(holder: &Holder, configured: SocketAddr) -> SocketAddr {
-    let addresses = holder.process.as_ref().map(super::sockets::Process::listens_on).unwrap_or_default();
+    let addresses = match holder {
+        Holder::Process(process) => process.listens_on(),
+        _ => Vec::new(),
+    };
     let as_configured = addresses.iter().find(|address| address.port() == configured.port());
     as_configured.or(addresses.first()).copied().unwrap_or(configured)
 }

@@ -13,16 +13,23 @@ use crate::domain::finding::Finding;
 pub(super) struct Subject {
     pub(super) config: Config,
     pub(super) data: DataDirectory,
-    /// The process that serves the data directory, if one does.
-    pub(super) holder: Option<Holder>,
+    /// Who serves the data directory.
+    pub(super) holder: Holder,
     /// The limit of each connection.
     pub(super) limit: Duration,
 }
 
 /// Who serves the data directory.
-pub(super) struct Holder {
-    /// Its number, where the lock file tells it.
-    pub(super) process: Option<Process>,
+#[derive(Debug)]
+pub(super) enum Holder {
+    /// Nobody.
+    Nobody,
+    /// This process.
+    Process(Process),
+    /// One that is not seen from here.
+    Somebody,
+    /// It cannot be told, for this reason.
+    Unknown(std::io::Error),
 }
 
 impl Subject {

@@ -10,18 +10,11 @@ use crate::trust::host::Scope;
 
 const PODMAN_AND_KIN: [&str; 4] = ["podman", "skopeo", "buildah", "crio"];
 
-pub(super) fn stores(examined: &Examined, chain: &Chain, system: &Store) -> Vec<Finding> {
+pub(super) fn podman(examined: &Examined, chain: &Chain, system: &Store) -> Option<Finding> {
     let installed: Vec<&str> =
         PODMAN_AND_KIN.into_iter().filter(|name| program::find(examined, name).is_some()).collect();
-    let mut findings = Vec::new();
-    if !installed.is_empty() {
-        let own = in_directory(examined, &podmans_directory(examined));
-        findings.push(judge(examined, "podman", &installed.join(", "), (&own, system), chain));
-    }
-    if program::find(examined, "containerd").is_some() {
-        findings.push(containerd(examined, chain, system));
-    }
-    findings
+    let own = in_directory(examined, &podmans_directory(examined));
+    (!installed.is_empty()).then(|| judge(examined, "podman", &installed.join(", "), (&own, system), chain))
 }
 
 /// The first that exists, for they read no other beside it; the system's where none does.
@@ -35,7 +28,8 @@ fn podmans_directory(examined: &Examined) -> PathBuf {
 }
 
 /// Without a `config_path`, its part for Kubernetes may not even run: docker brings containerd along and needs no CA in it.
-fn containerd(examined: &Examined, chain: &Chain, system: &Store) -> Finding {
+pub(super) fn containerd(examined: &Examined, chain: &Chain, system: &Store) -> Option<Finding> {
+    program::find(examined, "containerd")?;
     let paths = containerd::config_paths(&examined.host).unwrap_or_default();
     let own = match containerd::place(&examined.host, &paths, examined.registry.written()) {
         Some(Place::Directory(path)) => in_directory(examined, &path),
@@ -44,14 +38,14 @@ fn containerd(examined: &Examined, chain: &Chain, system: &Store) -> Finding {
     };
     let finding = judge(examined, "containerd", "containerd", (&own, system), chain);
     if finding.state != State::Problem || !paths.is_empty() {
-        return finding;
+        return Some(finding);
     }
-    Finding::warning(
+    Some(Finding::warning(
         "containerd",
         "containerd's configuration names no config_path, and the operating system's store does not vouch for the registry",
         "where Kubernetes pulls by it, that fails; where docker alone uses it, nothing is amiss",
         "set config_path = \"/etc/containerd/certs.d\" in /etc/containerd/config.toml, restart containerd, and run portcullis trust again",
-    )
+    ))
 }
 
 /// Every file that a `hosts.toml` names as a CA.

@@ -102,7 +102,7 @@ fn dates(chain: &Chain, now: Timestamp) -> Vec<Finding> {
         if now < summary.not_before {
             findings.push(Finding::problem(
                 "clock",
-                format!("this host's clock says {now}, and {} begins on {}", summary.subject, summary.not_before),
+                format!("this host's clock says {now:.0}, and {} begins on {}", summary.subject, summary.not_before),
                 "every client refuses a certificate that has not begun; most likely this clock is behind",
                 "timedatectl set-ntp true",
             ));
@@ -110,7 +110,7 @@ fn dates(chain: &Chain, now: Timestamp) -> Vec<Finding> {
         if now > summary.not_after {
             findings.push(Finding::problem(
                 "certificate",
-                format!("{} ended on {}, and this host's clock says {now}", summary.subject, summary.not_after),
+                format!("{} ended on {}, and this host's clock says {now:.0}", summary.subject, summary.not_after),
                 "every client refuses it",
                 "run `portcullis cert renew` on the registry; if the date above is wrong, mend this host's clock: timedatectl set-ntp true",
             ));
@@ -132,7 +132,30 @@ fn names(examined: &Examined, chain: &Chain, name: &ServerName<'_>) -> Finding {
         format!("the certificate is not for {host}, but for {}", leaf.names.join(", ")),
         "every client refuses it, whichever authority it trusts",
         format!(
-            "use one of those names; or add \"{host}\" to server.hosts on the registry and run there: portcullis cert renew"
+            "use one of those names; or add \"{host}\" to server.hosts on the registry and run there: portcullis cert renew (portcullis doctor there says whether its CA may sign for it)"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+    use crate::domain::finding::State;
+
+    #[test]
+    fn a_clock_that_is_behind_is_told_from_a_certificate_that_has_ended() {
+        let mut params = CertificateParams::new(vec!["registry.test".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2026, 3, 1), date_time_ymd(2026, 6, 1));
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
+        let chain = Chain::new(vec![der]).unwrap();
+        let at = |date: &str| {
+            let found = dates(&chain, format!("{date}T12:00:00Z").parse().unwrap()).swap_remove(0);
+            (found.check, found.state)
+        };
+        assert_eq!(at("2026-02-01"), ("clock", State::Problem));
+        assert_eq!(at("2026-04-01"), ("certificate", State::Ok));
+        assert_eq!(at("2026-07-01"), ("certificate", State::Problem));
+    }
 }

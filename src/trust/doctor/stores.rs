@@ -35,9 +35,11 @@ pub(super) struct Store {
 }
 
 pub(super) fn check(examined: &Examined, chain: &Chain) -> Vec<Finding> {
-    let system = of_the_system(examined);
+    // Daemons know nothing of the shell's variables.
+    let (system, shell) = (of_the_system(examined), of_the_shell(examined));
     let mut findings = docker::stores(examined, chain, &system);
-    findings.extend(containers::stores(examined, chain, &system));
+    findings.extend(containers::podman(examined, chain, &shell));
+    findings.extend(containers::containerd(examined, chain, &system));
     if findings.is_empty() {
         findings.push(Finding::warning(
             "stores",
@@ -46,7 +48,7 @@ pub(super) fn check(examined: &Examined, chain: &Chain) -> Vec<Finding> {
             "run doctor on the host whose tools fail",
         ));
     }
-    findings.push(system_finding(examined, chain, &system));
+    findings.push(system_finding(examined, chain, &shell));
     findings
 }
 
@@ -74,17 +76,17 @@ pub(super) fn judge(
         );
     }
     if vouch(examined, chain, &[own]) {
-        return Finding::ok(check, format!("{tool} trusts the registry by {path}"));
+        return Finding::ok(check, format!("trusted by {tool}: {path} vouches for the registry"));
     }
     if vouch(examined, chain, &[system]) {
-        return Finding::ok(check, format!("{tool} trusts the registry by {}", system.path.display()));
+        return Finding::ok(check, format!("trusted by {tool}: {} vouches for the registry", system.path.display()));
     }
     let (what, more) = if own.roots.is_empty() {
-        (format!("{tool} does not trust the registry: no CA lies in {path}"), "")
+        (format!("not trusted by {tool}: no CA lies in {path}"), "")
     } else {
-        (format!("{tool} does not trust the registry: what lies in {path} did not sign what it presents"), " --replace")
+        (format!("not trusted by {tool}: what lies in {path} did not sign what the registry presents"), " --replace")
     };
-    let why = "it fails with x509: certificate signed by unknown authority";
+    let why = "pull, push and login fail with x509: certificate signed by unknown authority";
     Finding::problem(check, what, why, examined.trust_command(more))
 }
 
@@ -109,11 +111,16 @@ pub(super) fn certificates(examined: &Examined, path: &Path) -> Vec<CertificateD
     CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
 }
 
-/// The operating system's store, or the file that `SSL_CERT_FILE` puts in its place.
+/// The operating system's store.
 fn of_the_system(examined: &Examined) -> Store {
-    let named = examined.variable("SSL_CERT_FILE").map(PathBuf::from);
     let bundle = BUNDLES.iter().map(PathBuf::from).find(|path| examined.host.real(path).is_file());
-    let path = named.or(bundle).unwrap_or_else(|| PathBuf::from(BUNDLES[0]));
+    let path = bundle.unwrap_or_else(|| PathBuf::from(BUNDLES[0]));
+    Store { roots: certificates(examined, &path), path, stray: None }
+}
+
+/// The file that `SSL_CERT_FILE` puts in its place for what is started from the shell.
+fn of_the_shell(examined: &Examined) -> Store {
+    let Some(path) = examined.variable("SSL_CERT_FILE").map(PathBuf::from) else { return of_the_system(examined) };
     Store { roots: certificates(examined, &path), path, stray: None }
 }
 
@@ -136,7 +143,10 @@ fn system_finding(examined: &Examined, chain: &Chain, system: &Store) -> Finding
     Finding::warning(
         "os-store",
         format!("{path} does not vouch for the registry"),
-        format!("{} read no other store and fail with it (buildx only when it fetches tokens)", readers.join(", ")),
+        format!(
+            "these read no other store, and fail with the registry (buildx only when it fetches tokens): {}",
+            readers.join(", ")
+        ),
         examined.trust_command(" --system"),
     )
 }
