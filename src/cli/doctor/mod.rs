@@ -29,7 +29,7 @@ use crate::trust::{Host, RegistryAddress};
 /// Say what is wrong, where, and the command that mends it
 ///
 /// Without an argument: this registry, running or not: clock, certificates, keys, disk, database, port, and whether it is
-/// reached under each of its names. With HOST[:PORT]: that registry as seen from this host: name, connection, TLS, the store of
+/// reached under each of its names. With `HOST[:PORT]`: that registry as seen from this host: name, connection, TLS, the store of
 /// each installed client, settings left over from before, proxies. Nothing is changed and no credentials are sent. Exit code 0
 /// where there is no problem (there may be warnings), 1 where there is.
 #[derive(Debug, clap::Args)]
