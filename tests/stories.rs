@@ -4,6 +4,7 @@ mod support;
 
 mod stories {
     mod certificates;
+    mod client_certificates;
     mod durability;
     mod errors;
     mod failures;

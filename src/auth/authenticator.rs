@@ -1,4 +1,4 @@
-//! The front door: passwords and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second, and
+//! The front door: passwords, certificates and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second, and
 //! of this very moment where a token is issued.
 
 use std::sync::Arc;
@@ -104,6 +104,17 @@ impl Authenticator {
         }
         let principal = self.policy.load().principal(&user.name, user.epoch);
         principal.map(Credential::password).ok_or(CredentialError::Wrong)
+    }
+
+    /// The credential of the user whom a verified client certificate names. A changed password does not touch it; disabling or removing
+    /// the user does.
+    pub async fn certificate(&self, name: &AccountName) -> Result<Credential, CredentialError> {
+        if self.policy.load().named(name).is_none() {
+            // Perhaps added a moment ago.
+            self.reload().await?;
+        }
+        let principal = self.policy.load().named(name);
+        principal.map(Credential::certificate).ok_or_else(|| CredentialError::NoSuchUser(name.clone()))
     }
 
     /// Verifies a token: without waiting, and from memory where it was seen before. One that expired less than a day ago gives a

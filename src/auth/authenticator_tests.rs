@@ -238,3 +238,24 @@ async fn a_known_token_costs_microseconds() {
     let each = start.elapsed() / 10_000;
     assert!(each < Duration::from_micros(300), "{each:?}");
 }
+
+#[tokio::test]
+async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
+    let registry = Registry::open().await;
+    let alice = registry.auth.certificate(&account("alice")).await.expect("just added, and known");
+    assert!(!alice.is_token() && !alice.is_expired());
+    let policy = registry.auth.policy();
+    assert!(policy.authorize::<Push>(&alice, &repository("alice/app")).is_ok());
+    assert!(matches!(policy.authorize::<Push>(&alice, &repository("bob/app")), Err(Denial::Forbidden(_))));
+
+    let unknown = registry.auth.certificate(&account("nobody")).await;
+    assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "nobody"));
+    registry.store.set_password(&account("alice"), hash_password(&secret("looking-glass"))).await.expect("set");
+    registry.auth.refresh().await.expect("refreshed");
+    assert!(registry.auth.certificate(&account("alice")).await.is_ok(), "a new password does not touch it");
+    registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
+    registry.auth.refresh().await.expect("refreshed");
+    assert!(matches!(registry.auth.certificate(&account("alice")).await, Err(CredentialError::NoSuchUser(_))));
+    let policy = registry.auth.policy();
+    assert!(policy.authorize::<Push>(&alice, &repository("alice/app")).is_err(), "nor is the old credential good");
+}

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::Principal;
 use super::access::TokenScope;
-use crate::domain::{Action, RepositoryName};
+use crate::domain::{AccountName, Action, RepositoryName};
 use crate::storage::StorageError;
 
 /// A verified credential: who, within which scope. Rights come from [`super::Policy`] alone.
 #[derive(Clone, Debug)]
 pub struct Credential {
     principal: Principal,
-    /// `None`: everything that the principal may, because a password, or nothing at all, was presented.
+    /// `None`: everything that the principal may, because a password, a certificate, or nothing at all, was presented.
     token: Option<Arc<TokenScope>>,
     expired: bool,
 }
@@ -26,6 +26,10 @@ pub enum CredentialError {
     /// A token that is not ours, expired too long ago, or of a user who has changed since.
     #[error("the token is invalid or has expired")]
     Expired,
+    /// A certificate of a CA that is trusted to name users, for one who is not here. Told, because the holder of such a certificate
+    /// may know.
+    #[error("the client certificate is for {0}, who is no user here or is disabled: ask an administrator")]
+    NoSuchUser(AccountName),
     /// Too many passwords wait to be verified.
     #[error("too many logins at once; try again in {} s", retry_after.as_secs())]
     Busy {
@@ -45,6 +49,11 @@ impl Credential {
 
     /// That of a verified password.
     pub(super) fn password(principal: Principal) -> Self {
+        Self { principal, token: None, expired: false }
+    }
+
+    /// That of a verified client certificate.
+    pub(super) fn certificate(principal: Principal) -> Self {
         Self { principal, token: None, expired: false }
     }
 

@@ -1,6 +1,6 @@
 //! Who someone is, and what they may do. Access is denied unless a grant allows it.
 //!
-//! [`Authenticator`] turns what a request presents (a password, a token, nothing) into a [`Credential`]; [`Policy`] turns a
+//! [`Authenticator`] turns what a request presents (a password, a token, a certificate, nothing) into a [`Credential`]; [`Policy`] turns a
 //! credential into a permit, [`Authorized`] or [`CatalogPermit`]. Only policy makes permits, and use cases take them as
 //! arguments, so an unauthorised path does not compile. Rights are looked up anew at every use, in a snapshot without locks:
 //! a token only ever narrows them.

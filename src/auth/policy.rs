@@ -132,6 +132,12 @@ impl Policy {
         Some(Principal::User { name: name.clone(), admin: account.admin, epoch })
     }
 
+    /// The user of this name as a principal, where there is such a user and he may log in.
+    pub(super) fn named(&self, name: &AccountName) -> Option<Principal> {
+        let account = self.users.get(name)?;
+        self.principal(name, account.epoch)
+    }
+
     /// Whether the snapshot says the same of a user as its row.
     pub(super) fn agrees_with(&self, user: &UserRecord) -> bool {
         self.users.get(&user.name).is_some_and(|account| {

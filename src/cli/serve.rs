@@ -26,7 +26,10 @@ use crate::server::{Caught, Server, ServerOptions, Signals};
 use crate::storage::blobs::disk::DiskBlobStore;
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::tls::{self, Authority, Cadence, IdentitySource, Origin, ServingIdentity, keep_fresh, write_key};
+use crate::tls::{
+    self, Authority, Cadence, ClientFiles, ClientVerifier, IdentitySource, Origin, ServingIdentity, keep_clients_fresh,
+    keep_fresh, write_key,
+};
 
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";
@@ -62,8 +65,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let data = DataDirectory::at(&config.data_dir);
     data.create()?;
     let _lock = data.lock()?;
+    let clients = client_verifier(&config)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
-    let server = Server::bind(server_options(&config))?;
+    let server = Server::bind(ServerOptions { clients: clients.clone(), ..server_options(&config) })?;
     let administrator = first_start(&data, &config).await?;
     let source = identity_source(&config, &data)?;
     let identity = source.prepare()?;
@@ -80,7 +84,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     announce(&server, &data, &serving, authority.as_ref(), administrator.as_ref())?;
     let stop = CancellationToken::new();
-    let reload = Arc::new(Notify::new());
+    let (reload, reload_clients) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    if let Some(clients) = &clients {
+        tokio::spawn(keep_clients_fresh(Arc::clone(clients), Arc::clone(&reload_clients), stop.clone()));
+    }
     tokio::spawn(Arc::clone(&auth).keep_current(stop.clone()));
     tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
@@ -88,10 +95,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(obey_signals(
         Signals::catch().context("cannot listen to signals")?,
         app.clone(),
-        reload,
+        [reload, reload_clients],
         stop.clone(),
     ));
-    let drained = server.serve(crate::http::service(&app), tls::server_config(serving)?, stop).await;
+    let drained = server.serve(crate::http::service(&app), tls::server_config(serving, clients)?, stop).await;
     if drained.cut > 0 {
         tracing::warn!(
             connections = drained.cut,
@@ -164,6 +171,14 @@ pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     Ok(IdentitySource::data_directory(data.path(), names))
 }
 
+/// Whose client certificates count, where the configuration asks for any.
+fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
+    let Some(accepted) = &config.client_certificates.accepted else { return Ok(None) };
+    let files = ClientFiles { ca: accepted.ca.clone(), crls: accepted.crls.clone() };
+    let verifier = ClientVerifier::open(files, accepted.rule.clone(), accepted.required);
+    Ok(Some(verifier.context("the files that [client_certificates] names cannot be used")?))
+}
+
 /// What was changed by other processes takes effect: cached manifests of a repository that `repo remove` removed.
 async fn follow_changes(registry: Arc<Registry>, metadata: Arc<SqliteMetadata>, stop: CancellationToken) {
     let mut seen = None;
@@ -189,11 +204,11 @@ async fn expire_uploads(registry: Arc<Registry>, stop: CancellationToken) {
     }
 }
 
-/// SIGHUP reads the certificate again; the first SIGTERM or SIGINT drains, the second ends at once.
-async fn obey_signals(mut signals: Signals, app: App, reload: Arc<Notify>, stop: CancellationToken) {
+/// SIGHUP reads the certificate and the files of client certificates again; the first SIGTERM or SIGINT drains, the second ends at once.
+async fn obey_signals(mut signals: Signals, app: App, reload: [Arc<Notify>; 2], stop: CancellationToken) {
     loop {
         match signals.next().await {
-            Caught::Reload => reload.notify_one(),
+            Caught::Reload => reload.iter().for_each(|files| files.notify_one()),
             Caught::End if stop.is_cancelled() => {
                 tracing::warn!("asked to stop for the second time: stopping without draining");
                 std::process::exit(1);

@@ -32,7 +32,10 @@ pub use self::{
     host_name::HostName,
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
-    sections::{Auth, Challenge, Delete, Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls},
+    sections::{
+        AcceptedCertificates, Auth, Challenge, ClientCertificates, Delete, Limits, Log, LogFormat, OperatorPair,
+        Server, Storage, Tls,
+    },
 };
 use self::{
     document::Document,
@@ -51,6 +54,8 @@ pub struct Config {
     pub server: Server,
     /// The certificate.
     pub tls: Tls,
+    /// Certificates of clients.
+    pub client_certificates: ClientCertificates,
     /// Passwords and tokens.
     pub auth: Auth,
     /// The disk.
@@ -141,6 +146,7 @@ fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
         data_dir: data_dir(&mut reader.top(), environment),
         server: Server::read(&mut reader.section("server")),
         tls: Tls::read(&mut reader.section("tls")),
+        client_certificates: ClientCertificates::read(&mut reader.section("client_certificates")),
         auth: Auth::read(&mut reader.section("auth")),
         storage: Storage::read(&mut reader.section("storage")),
         limits: Limits::read(&mut reader.section("limits")),

@@ -3,8 +3,10 @@
 //! Every value is parsed once, at the edge; after that no raw string identifies anything.
 
 pub mod account_name;
+pub mod account_pattern;
 pub mod action;
 pub mod byte_range;
+pub mod client_certificate;
 pub mod descriptor;
 pub mod digest;
 pub mod finding;
@@ -21,10 +23,13 @@ pub mod strict_json;
 pub mod tag;
 pub mod trust_command;
 pub mod upload_id;
+pub mod user_rule;
 
 pub use account_name::AccountName;
+pub use account_pattern::AccountPattern;
 pub use action::{Action, Actions};
 pub use byte_range::{ByteRange, ContentRange};
+pub use client_certificate::ClientCertificate;
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest};
 pub use glob::Glob;
@@ -36,3 +41,4 @@ pub use reference::Reference;
 pub use repository_name::RepositoryName;
 pub use tag::Tag;
 pub use upload_id::UploadId;
+pub use user_rule::{CertificateField, Unnamed, UserRule};

@@ -4,13 +4,14 @@
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
+use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
 use super::App;
 use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
 use super::error::{Code, OciError};
+use super::headers::text;
 use super::origin::origin;
 use super::query::Query;
 use super::route::Route;
@@ -19,7 +20,10 @@ use crate::domain::digest::InvalidDigest;
 use crate::domain::reference::InvalidReference;
 use crate::domain::tag::InvalidTag;
 use crate::domain::upload_id::InvalidUploadId;
-use crate::domain::{Action, RepositoryName};
+use crate::domain::{Action, ClientCertificate, RepositoryName};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FOREIGN_PAGE: &str = "a page of another site may not use the client certificate";
 
 /// The last component of the path, parsed.
 pub(super) struct At<T>(pub(super) T);
@@ -56,7 +60,7 @@ impl FromRequestParts<App> for LoggedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let credential = credential(parts, app).await?;
-        if !parts.headers.contains_key(header::AUTHORIZATION) {
+        if !parts.headers.contains_key(header::AUTHORIZATION) && credential.principal().account().is_none() {
             return Err(unauthorized(parts, app, Vec::new(), None, "log in first: docker login, or credentials"));
         }
         if credential.is_expired() {
@@ -100,10 +104,11 @@ fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
     route.and_then(|route| route.repository.clone()).ok_or_else(OciError::no_endpoint)
 }
 
-/// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer).
+/// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer); where it presents nothing, the connection's certificate.
 async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
+    admit_connection(parts, app)?;
     let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
-        return Ok(Credential::anonymous());
+        return certified(parts, app).await;
     };
     let presented = value.to_str().map_err(|_| InvalidAuthorization).and_then(Authorization::parse);
     let result = match presented {
@@ -114,6 +119,35 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     result.map_err(|error| refuse(parts, app, error))
 }
 
+/// Refuses whatever comes over a connection whose certificate was accepted once and no longer is, as a new one would be.
+pub(super) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError> {
+    match parts.extensions.get::<ClientCertificate>() {
+        Some(ClientCertificate::Withdrawn(why)) => Err(unauthorized(parts, app, Vec::new(), None, why)),
+        Some(ClientCertificate::Names(_) | ClientCertificate::NamesNobody(_)) | None => Ok(()),
+    }
+}
+
+/// Whether a page of another site made a browser send this (Fetch Metadata, section 2.3). The browser would add the certificate, as
+/// it does cookies, without asking its user.
+fn comes_from_another_site(parts: &Parts) -> bool {
+    text(&parts.headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
+/// The credential of a request without an Authorization header. A certificate of nobody here is a wrong credential: its holder
+/// meant to be somebody, and must not be anybody without a word.
+pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, OciError> {
+    match parts.extensions.get::<ClientCertificate>() {
+        None => Ok(Credential::anonymous()),
+        Some(_) if comes_from_another_site(parts) => Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_PAGE)),
+        Some(ClientCertificate::Names(name)) => {
+            app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))
+        }
+        Some(ClientCertificate::NamesNobody(why) | ClientCertificate::Withdrawn(why)) => {
+            Err(unauthorized(parts, app, Vec::new(), None, why))
+        }
+    }
+}
+
 /// The answer to credentials that do not hold.
 pub(super) fn refuse(parts: &Parts, app: &App, error: CredentialError) -> OciError {
     match error {
@@ -121,6 +155,7 @@ pub(super) fn refuse(parts: &Parts, app: &App, error: CredentialError) -> OciErr
         CredentialError::Expired => {
             unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the token is not valid, or no longer")
         }
+        CredentialError::NoSuchUser(_) => unauthorized(parts, app, Vec::new(), None, &error.to_string()),
         CredentialError::Busy { retry_after } => {
             OciError::too_many(retry_after, "too many passwords are being checked at once: try again")
         }

@@ -26,6 +26,7 @@ use super::options::ServerOptions;
 use super::plain_http;
 use super::stall::StallGuard;
 use crate::domain::peer_address::PeerAddress;
+use crate::tls::{ClientVerifier, PresentedCertificate, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -41,6 +42,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 pub(super) struct Connections {
     router: Router,
     acceptor: TlsAcceptor,
+    clients: Option<Arc<ClientVerifier>>,
     http: Builder<TokioExecutor>,
     handshake_timeout: Duration,
     header_timeout: Duration,
@@ -69,6 +71,7 @@ impl Connections {
         Self {
             router,
             acceptor: TlsAcceptor::from(tls),
+            clients: options.clients.clone(),
             http: http_settings(options),
             handshake_timeout: options.handshake_timeout,
             header_timeout: options.header_timeout,
@@ -114,13 +117,16 @@ impl Connections {
 
     async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: Arc<Admitted>) {
         let begun = Arc::new(AtomicBool::new(false));
+        let certificate =
+            self.clients.as_ref().and_then(|clients| clients.presented(stream.get_ref().1.peer_certificates()));
+        let certificate = certificate.map(Arc::new);
         let service = service_fn({
             let (router, begun, admitted) = (self.router.clone(), Arc::clone(&begun), Arc::clone(&admitted));
             move |request| {
                 if !begun.swap(true, Ordering::Relaxed) {
                     admitted.establish();
                 }
-                answer(router.clone(), peer, request)
+                answer(router.clone(), peer, certificate.clone(), request)
             }
         });
         let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(stream), service));
@@ -155,9 +161,17 @@ impl Connections {
     }
 }
 
-async fn answer(router: Router, peer: PeerAddress, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(
+    router: Router,
+    peer: PeerAddress,
+    certificate: Option<Arc<PresentedCertificate>>,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    if let Some(certificate) = certificate {
+        request.extensions_mut().insert(certificate.now());
+    }
     router.oneshot(request).await
 }
 
@@ -185,12 +199,15 @@ fn http_settings(options: &ServerOptions) -> Builder<TokioExecutor> {
     http
 }
 
-/// A client that does not trust the authority says so in its alert: worth telling the operator, who can mend it.
+/// A client that does not trust the authority says so in its alert, and one whose certificate is refused hardly hears why: worth
+/// telling the operator, who can mend it.
 fn log_failed_handshake(peer: PeerAddress, error: &std::io::Error) {
     use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA};
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(rustls::Error::AlertReceived(BadCertificate | CertificateUnknown | UnknownCA)) = cause {
         tracing::info!(%peer, "the client does not trust the certificate; run there what `portcullis ca trust-command` prints");
+    } else if let Some(why) = cause.and_then(explain_refusal) {
+        tracing::info!(%peer, "the client's certificate is refused: {why}");
     } else {
         tracing::debug!(%peer, %error, "TLS handshake failed");
     }

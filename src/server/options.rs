@@ -1,7 +1,10 @@
 //! The limits of a server, with defaults that suit a machine of two cores.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::tls::ClientVerifier;
 
 /// Where to listen and what to bear.
 #[derive(Debug, Clone)]
@@ -26,6 +29,9 @@ pub struct ServerOptions {
     pub write_stall_timeout: Duration,
     /// For requests under way to end once shutdown has begun.
     pub drain_timeout: Duration,
+    /// Verifies what clients show, and is asked about it again while a connection lives; the TLS configuration must have been made
+    /// with the same one.
+    pub clients: Option<Arc<ClientVerifier>>,
 }
 
 impl ServerOptions {
@@ -42,6 +48,7 @@ impl ServerOptions {
             header_timeout: Duration::from_secs(10),
             write_stall_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(30),
+            clients: None,
         }
     }
 }

@@ -87,7 +87,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-fn timestamp(seconds: i64) -> Timestamp {
+pub(super) fn timestamp(seconds: i64) -> Timestamp {
     // X.509 time ends with the year 9999, as does jiff's; what lies outside counts as long past.
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN)
 }

@@ -3,11 +3,13 @@
 //! A registry that is only reachable over TLS has to bring its own certificates: [`Authority`] makes a private root whose
 //! name constraints bind it to this registry's names, [`ensure_leaf`] keeps a 90-day certificate under it, [`Identity`] loads
 //! and checks what is served (ours or the operator's), and [`ServingIdentity`] swaps it without dropping a connection.
+//! [`ClientVerifier`] says which certificates of clients count, and whom they name.
 //! This module knows nothing of HTTP or the registry.
 
 mod authority;
 mod certificate;
 mod chain;
+mod clients;
 mod constraints;
 pub mod danger;
 mod error;
@@ -30,6 +32,9 @@ mod tests;
 
 pub use authority::{Authority, IssuedLeaf};
 pub use certificate::CertificateSummary;
+pub use clients::{
+    ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal, keep_clients_fresh,
+};
 pub use constraints::{Constraints, PermittedNames};
 pub use error::TlsError;
 pub use fingerprint::Fingerprint;

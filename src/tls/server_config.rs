@@ -3,20 +3,37 @@
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, version};
 
+use super::clients::ClientVerifier;
 use super::error::TlsError;
 use super::serving::ServingIdentity;
 
 /// TLS 1.2 and 1.3 with aws-lc; every suite that rustls has is AEAD with forward secrecy. Offers `h2` and `http/1.1`, resumes by
 /// tickets whose keys live and die with this process, and accepts no early data (it can be replayed).
-pub fn server_config(serving: Arc<ServingIdentity>) -> Result<Arc<ServerConfig>, TlsError> {
+///
+/// With `clients`, asks for their certificates and resumes nothing: a resumed session brings the certificate of the first one along
+/// without a look at what has been revoked since.
+pub fn server_config(
+    serving: Arc<ServingIdentity>,
+    clients: Option<Arc<ClientVerifier>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let resume = clients.is_none();
+    let verifier =
+        clients.map_or_else(WebPkiClientVerifier::no_client_auth, |clients| clients as Arc<dyn ClientCertVerifier>);
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(serving);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    if resume {
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+    } else {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }

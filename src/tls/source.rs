@@ -31,7 +31,7 @@ pub(super) struct Signature {
 }
 
 /// Device, inode, size, modification and change time; `None` where the file cannot be examined.
-type FileState = Option<(u64, u64, u64, [i64; 4])>;
+pub(super) type FileState = Option<(u64, u64, u64, [i64; 4])>;
 
 impl IdentitySource {
     /// The data directory's certificate: the imported one while there is one, else our own for `names`.
@@ -91,7 +91,7 @@ fn is_present(path: PathBuf) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
-fn state(path: &PathBuf) -> FileState {
+pub(super) fn state(path: &PathBuf) -> FileState {
     let meta = fs::metadata(path).ok()?;
     Some((meta.dev(), meta.ino(), meta.size(), [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()]))
 }

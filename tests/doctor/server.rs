@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::Report;
+use crate::client_host::ClientHost;
 use crate::support::Server;
+use crate::support::client_ca::ClientCa;
 
 fn doctor(server: &Server) -> Report {
     Report::of(&server.try_run(&["doctor", "--json"], ""))
@@ -190,4 +192,21 @@ fn keys_and_certificates_that_are_gone_are_named() {
     let report = doctor(&server);
     report.find("certificate", "problem", "leaf.pem");
     report.find("ca", "problem", "root.pem");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_wants_certificates_of_clients_is_healthy() {
+    let mut server = Server::absent("");
+    server.initialise();
+    let ca = ClientCa::new("clients").write(&server.home().join("clients.pem"));
+    server.configure(&format!("[client_certificates]\nca = \"{}\"\nrequired = true\n", ca.display()));
+    server.spawn().await;
+    let report = doctor(&server);
+    report.healthy();
+    report.find("reach", "ok", "clients with one");
+    let host = ClientHost::new();
+    let run = || host.run(&["doctor", &server.host(), "--json"]);
+    let report = Report::of(&tokio::task::block_in_place(run));
+    let finding = report.find("registry", "warning", "client certificate");
+    assert!(finding["mend"].as_str().expect("text").contains("client.key"), "{finding}");
 }

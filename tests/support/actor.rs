@@ -23,6 +23,13 @@ impl Actor {
         Self::with_client(client(ca).http1_only(), port, credentials)
     }
 
+    /// Somebody who shows a certificate (with its key, both PEM) in the handshake, with HTTP/2 or without.
+    pub fn with_certificate(port: u16, ca: &str, pair: &str, http2: bool) -> Self {
+        let identity = reqwest::Identity::from_pem(pair.as_bytes()).expect("a certificate and its key");
+        let client = client(ca).identity(identity);
+        Self::with_client(if http2 { client } else { client.http1_only() }, port, None)
+    }
+
     fn with_client(client: ClientBuilder, port: u16, credentials: Option<(&str, &str)>) -> Self {
         Self {
             client: client.build().expect("a client"),

@@ -8,12 +8,14 @@
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
 pub mod actor;
+pub mod client_ca;
 pub mod image;
 pub mod raw;
 pub mod server;
 pub mod token_key;
 
 pub use actor::Actor;
+pub use client_ca::ClientCa;
 pub use image::Image;
 pub use raw::Raw;
 pub use server::Server;

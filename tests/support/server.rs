@@ -114,6 +114,11 @@ impl Server {
         Actor::new(self.port(), &self.ca, None)
     }
 
+    /// Somebody with a client certificate and no password.
+    pub fn certified(&self, pair: &str) -> Actor {
+        Actor::with_certificate(self.port(), &self.ca, pair, true)
+    }
+
     pub fn port(&self) -> u16 {
         self.process.as_ref().expect("running").port
     }

@@ -79,8 +79,17 @@ async fn one(subject: &Subject, name: &str, is_own: bool) -> Finding {
         Ok(answer) => answer.rewritten_host(&registry).unwrap_or_else(|| {
             Finding::ok(CHECK, format!("{name} answers, and sends clients to itself for their token"))
         }),
+        Err(Unreached::NoHttp(_)) if requires_certificates(subject) => Finding::ok(
+            CHECK,
+            format!("{name} presents the registry's certificate; more is told only to clients with one"),
+        ),
         Err(error) => unreached(name, &error),
     }
+}
+
+/// Whether the server answers nobody without a client certificate, which this program has not.
+fn requires_certificates(subject: &Subject) -> bool {
+    subject.config.client_certificates.accepted.as_ref().is_some_and(|accepted| accepted.required)
 }
 
 fn unreached(name: &str, error: &Unreached) -> Finding {
@@ -99,7 +108,7 @@ fn unreached(name: &str, error: &Unreached) -> Finding {
             "another server answers there, or something in between ends TLS with a certificate of its own",
             "see what is presented there: portcullis doctor ".to_owned() + name,
         ),
-        Unreached::NoRegistry(_) => Finding::problem(
+        Unreached::NoHttp(_) | Unreached::NoRegistry(_) => Finding::problem(
             CHECK,
             what,
             "docker login begins with this request",

@@ -70,6 +70,7 @@ fn printable(text: &String) -> Result<(), String> {
     Err("takes 1 to 255 visible ASCII characters without spaces, quotes and backslashes".to_owned())
 }
 
+#[expect(clippy::ref_option, reason = "it checks a value of the key's type, and that is an Option")]
 fn within_a_year(lifetime: &Option<Duration>) -> Result<(), String> {
     match lifetime {
         Some(lifetime) if !(hours(1)..=days(365)).contains(lifetime) => {

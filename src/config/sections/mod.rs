@@ -1,6 +1,7 @@
 //! One file per section: its keys, their defaults and bounds, and what they mean.
 
 mod auth;
+mod client_certificates;
 mod delete;
 mod limits;
 mod log;
@@ -9,6 +10,7 @@ mod storage;
 mod tls;
 
 pub use auth::{Auth, Challenge};
+pub use client_certificates::{AcceptedCertificates, ClientCertificates};
 pub use delete::Delete;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
@@ -17,4 +19,5 @@ pub use storage::Storage;
 pub use tls::{OperatorPair, Tls};
 
 /// All sections, in the order of the sample.
-pub(super) const SECTIONS: [&str; 7] = ["server", "tls", "auth", "storage", "limits", "delete", "log"];
+pub(super) const SECTIONS: [&str; 8] =
+    ["server", "tls", "client_certificates", "auth", "storage", "limits", "delete", "log"];

@@ -13,19 +13,22 @@ use crate::http::App;
 use crate::http::authorization::Authorization;
 use crate::http::body;
 use crate::http::error::{Code, OciError};
-use crate::http::extractors::refuse;
+use crate::http::extractors::{admit_connection, certified, refuse};
 use crate::http::headers::text;
 use crate::http::query::Query;
 
 /// The largest form, in bytes.
 const FORM_LIMIT: u64 = 64 * 1024;
 
-/// Credentials as Basic, if any; parameters in the query.
+/// Credentials as Basic, else the certificate of the connection, if any; parameters in the query.
 pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
+    admit_connection(&parts, &app)?;
     let query = Query::parse(parts.uri.query());
     let scopes = Scope::parse_all(query.all("scope"));
     if !parts.headers.contains_key(header::AUTHORIZATION) {
-        return respond(&app, &Principal::Anonymous, false, &scopes).await;
+        let credential = certified(&parts, &app).await?;
+        // Nothing to keep for the holder of a certificate: it would outlive the certificate.
+        return respond(&app, credential.principal(), false, &scopes).await;
     }
     let authorization = text(&parts.headers, header::AUTHORIZATION).unwrap_or_default();
     let Ok(Authorization::Basic { name, password }) = Authorization::parse(authorization) else {
@@ -41,6 +44,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
 /// Credentials and parameters in a form.
 pub(in crate::http) async fn post(State(app): State<App>, request: Request) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
+    admit_connection(&parts, &app)?;
     let form = body::gather(body, FORM_LIMIT, app.settings.idle_timeout).await?;
     let form = form.ok_or_else(|| OciError::too_large(Code::Unsupported, "the form is too large"))?;
     let form = std::str::from_utf8(&form).map_err(|_| invalid_request("the form is not UTF-8"))?;

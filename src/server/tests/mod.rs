@@ -72,7 +72,7 @@ fn start(adjust: impl FnOnce(&mut ServerOptions)) -> Running {
     let server = Server::bind(options).unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let router = Router::new().route("/who", get(who)).route("/slow", get(slowly)).route("/endless", get(endless));
-    let tls = server_config(Arc::clone(&serving)).unwrap();
+    let tls = server_config(Arc::clone(&serving), None).unwrap();
     let ended = tokio::spawn(server.serve(router, tls, shutdown.clone()));
     Running { address, serving, authority, data, shutdown, ended }
 }

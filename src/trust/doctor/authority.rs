@@ -8,6 +8,7 @@ use super::{Chain, Examined};
 use crate::domain::finding::Finding;
 use crate::tls::Fingerprint;
 use crate::trust::authority_file;
+use crate::trust::error::TrustError;
 use crate::trust::manifest::Manifest;
 
 const CHECK: &str = "authority";
@@ -56,8 +57,13 @@ async fn handed_out(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let fetched = tokio::time::timeout(examined.limit, authority_file::fetch(&examined.registry)).await;
     let der = match fetched {
         Ok(Ok(der)) => der,
+        Ok(Err(TrustError::NoAuthorityFile { status, .. })) => {
+            return Some(Finding::ok(CHECK, format!("the registry hands out no CA of its own (it answers {status})")));
+        }
         Ok(Err(error)) => {
-            return Some(Finding::ok(CHECK, format!("the registry hands out no CA of its own ({error})")));
+            let error = error.to_string();
+            let error = error.trim_end_matches(". Nothing was written");
+            return Some(Finding::unknown(CHECK, format!("the registry's CA file was not fetched: {error}")));
         }
         Err(_) => return Some(Finding::unknown(CHECK, "the registry's CA file did not come in time")),
     };

@@ -47,6 +47,9 @@ pub enum Unreached {
     /// It was not verified.
     #[error("the TLS handshake fails: {0}")]
     Tls(std::io::Error),
+    /// TLS stands, and then nothing of HTTP comes: so it is where clients must have a certificate.
+    #[error("no answer of HTTP ({0})")]
+    NoHttp(String),
     /// It is no registry.
     #[error("{0}")]
     NoRegistry(String),
@@ -66,7 +69,7 @@ pub async fn reach(
     let response = response.map_err(|_| Unreached::Slow)?.map_err(|failed| match failed {
         Failed::Connect(error) => Unreached::Connect(error),
         Failed::Tls(error) => Unreached::Tls(error),
-        Failed::Http(error) => Unreached::NoRegistry(format!("no answer of HTTP ({error})")),
+        Failed::Http(error) => Unreached::NoHttp(with_causes(&error)),
         Failed::Name => Unreached::NoRegistry("the host can stand in no certificate".to_owned()),
     })?;
     let headers = response.headers();
@@ -89,6 +92,9 @@ pub(super) async fn check(examined: &Examined) -> (Finding, Option<String>) {
     let registry = &examined.registry;
     let answer = match reach(registry, Believe::Anybody, examined.limit).await {
         Ok(answer) => answer,
+        Err(Unreached::NoHttp(reason)) if reason.contains("CertificateRequired") => {
+            return (certificate_wanted(examined), None);
+        }
         Err(error) => {
             let finding = Finding::problem(
                 "registry",
@@ -117,6 +123,19 @@ pub(super) async fn check(examined: &Examined) -> (Finding, Option<String>) {
         return (finding, challenge);
     }
     (Finding::ok("registry", format!("a registry answers at {} and asks for a login", registry.written())), challenge)
+}
+
+/// This program has no certificate to show, so it sees no more than that.
+fn certificate_wanted(examined: &Examined) -> Finding {
+    let name = examined.registry.written();
+    Finding::warning(
+        "registry",
+        "the registry answers nobody without a client certificate, so that nothing more is seen from here",
+        "docker and podman show the one that lies beside the CA, and fail without it",
+        format!(
+            "put client.cert and client.key from the registry's administrator into /etc/docker/certs.d/{name} and /etc/containers/certs.d/{name}"
+        ),
+    )
 }
 
 /// The finding for a realm that names another host than the one that was asked.
@@ -153,6 +172,12 @@ fn client_config(believe: Believe) -> Result<Arc<ClientConfig>, rustls::Error> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// An error with its causes, which it does not tell itself.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

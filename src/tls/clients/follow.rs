@@ -1,0 +1,90 @@
+//! Follows the files of CAs and revocation lists while the server runs.
+//!
+//! Whatever is wrong with new ones, those in use stay in use.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::ClientVerifier;
+use crate::tls::source::FileState;
+
+/// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Runs until `shutdown`. `reload` asks for a look at the files at once, changed or not (SIGHUP).
+pub async fn keep_clients_fresh(verifier: Arc<ClientVerifier>, reload: Arc<Notify>, shutdown: CancellationToken) {
+    let mut follower = Follower { verifier, handled: None, changing: None, warned: BTreeSet::new() };
+    let mut ticks = tokio::time::interval(POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let asked = tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = reload.notified() => true,
+            _ = ticks.tick() => false,
+        };
+        // Files and signatures block; the runtime's own threads must not.
+        let turn = tokio::task::spawn_blocking(move || {
+            follower.turn(asked);
+            follower
+        });
+        match turn.await {
+            Ok(back) => follower = back,
+            Err(error) => {
+                tracing::error!(%error, "the files of [client_certificates] are no longer watched; restart the server");
+                return;
+            }
+        }
+    }
+}
+
+struct Follower {
+    verifier: Arc<ClientVerifier>,
+    /// The state of the files that was acted on last; at first none, for they may have changed since the server read them.
+    handled: Option<Vec<FileState>>,
+    /// A state that differs and waits for being seen twice.
+    changing: Option<Vec<FileState>>,
+    warned: BTreeSet<String>,
+}
+
+impl Follower {
+    fn turn(&mut self, asked: bool) {
+        self.follow_files(asked);
+        self.warn();
+    }
+
+    fn follow_files(&mut self, asked: bool) {
+        let states = self.verifier.files().states();
+        if self.handled.as_ref() == Some(&states) && !asked {
+            self.changing = None;
+            return;
+        }
+        if !asked && self.changing.as_ref() != Some(&states) {
+            self.changing = Some(states);
+            return;
+        }
+        self.changing = None;
+        let first = self.handled.replace(states).is_none();
+        match self.verifier.reload() {
+            Ok(()) if first => {}
+            Ok(()) => tracing::info!("CAs and revocation lists of client certificates are read anew"),
+            Err(error) => {
+                tracing::error!(%error, "the new files of [client_certificates] are refused; what was read before stays in use");
+            }
+        }
+    }
+
+    /// Says each thing once, until it has been mended.
+    fn warn(&mut self) {
+        let warnings: BTreeSet<String> = self.verifier.roster().warnings(Timestamp::now()).into_iter().collect();
+        for warning in warnings.difference(&self.warned) {
+            tracing::warn!("{warning}");
+        }
+        self.warned = warnings;
+    }
+}

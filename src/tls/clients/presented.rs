@@ -1,0 +1,69 @@
+//! A client's certificate for as long as its connection lives. A handshake verifies it once; a connection may last for days.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+use super::naming::user_of;
+use super::refusal::reason;
+use super::{ClientVerifier, Roster};
+use crate::domain::{AccountName, ClientCertificate, Unnamed};
+
+/// Certificates and lists also end by the clock, without any file changing.
+const CHECK_AGAIN: Duration = Duration::from_secs(10);
+
+/// A certificate that passed the handshake, and whether it still would.
+#[derive(Debug)]
+pub struct PresentedCertificate {
+    verifier: Arc<ClientVerifier>,
+    chain: Vec<CertificateDer<'static>>,
+    user: Result<AccountName, Unnamed>,
+    /// `None` until the first request.
+    checked: Mutex<Option<Check>>,
+}
+
+#[derive(Debug)]
+struct Check {
+    roster: Arc<Roster>,
+    at: Instant,
+    refused: Option<String>,
+}
+
+impl PresentedCertificate {
+    /// `chain` is not empty, and was verified.
+    pub(super) fn new(verifier: Arc<ClientVerifier>, chain: Vec<CertificateDer<'static>>) -> Self {
+        let user = user_of(&chain[0], verifier.rule());
+        Self { verifier, chain, user, checked: Mutex::new(None) }
+    }
+
+    /// What it is worth now. Verified again only where CAs or lists have changed since the last time, or some seconds have passed.
+    pub fn now(&self) -> ClientCertificate {
+        match (self.refused(), &self.user) {
+            (Some(reason), _) => {
+                ClientCertificate::Withdrawn(format!("the client certificate is no longer accepted: {reason}"))
+            }
+            (None, Ok(user)) => ClientCertificate::Names(user.clone()),
+            (None, Err(unnamed)) => ClientCertificate::NamesNobody(unnamed.to_string()),
+        }
+    }
+
+    /// Why a new handshake would fail.
+    fn refused(&self) -> Option<String> {
+        let roster = self.verifier.roster();
+        // A check is stored whole, so a panic elsewhere leaves a sound one.
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*checked {
+            Some(check) if Arc::ptr_eq(&check.roster, &roster) && check.at.elapsed() < CHECK_AGAIN => {
+                check.refused.clone()
+            }
+            _ => {
+                let (end_entity, intermediates) = self.chain.split_first()?;
+                let outcome = roster.verify(end_entity, intermediates, UnixTime::now());
+                let refused = outcome.err().map(|error| reason(&error));
+                *checked = Some(Check { roster, at: Instant::now(), refused: refused.clone() });
+                refused
+            }
+        }
+    }
+}

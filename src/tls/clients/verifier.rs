@@ -1,0 +1,104 @@
+//! What the TLS library asks about a client's certificate: a roster that is swapped while the server runs.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+use super::{ClientFiles, ClientFilesError, PresentedCertificate, Roster};
+use crate::domain::UserRule;
+
+/// Which client certificates count, now.
+#[derive(Debug)]
+pub struct ClientVerifier {
+    files: ClientFiles,
+    rule: UserRule,
+    required: bool,
+    roster: ArcSwap<Roster>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientVerifier {
+    /// Reads the files. `required`: a handshake without a certificate fails.
+    pub fn open(files: ClientFiles, rule: UserRule, required: bool) -> Result<Arc<Self>, ClientFilesError> {
+        let roster = ArcSwap::from_pointee(files.load()?);
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        Ok(Arc::new(Self { files, rule, required, roster, algorithms }))
+    }
+
+    /// Whether a client without a certificate is refused.
+    pub fn is_required(&self) -> bool {
+        self.required
+    }
+
+    /// What the handshake left of a client: `None` where it showed no certificate.
+    pub fn presented(self: &Arc<Self>, chain: Option<&[CertificateDer<'static>]>) -> Option<PresentedCertificate> {
+        let chain = chain.filter(|chain| !chain.is_empty())?;
+        Some(PresentedCertificate::new(Arc::clone(self), chain.to_vec()))
+    }
+
+    /// Reads the files again, and uses them from now on; where they are not usable, nothing changes.
+    pub(super) fn reload(&self) -> Result<(), ClientFilesError> {
+        self.roster.store(Arc::new(self.files.load()?));
+        Ok(())
+    }
+
+    pub(super) fn files(&self) -> &ClientFiles {
+        &self.files
+    }
+
+    pub(super) fn rule(&self) -> &UserRule {
+        &self.rule
+    }
+
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        self.roster.load_full()
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.required
+    }
+
+    /// None: a client then shows the certificate that it has, and where that is a wrong one, the log tells so. With the names of our
+    /// CAs it would keep it to itself, and be anybody.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.roster.load().verify(end_entity, intermediates, now).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
