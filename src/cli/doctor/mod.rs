@@ -16,9 +16,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
-use super::context::{Context, block_on};
+use super::context::Context;
 use super::output::{Output, is_terminal};
 use super::trust::home;
 use crate::domain::finding::{Finding, State};
@@ -48,7 +48,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => block_on(async { Ok(server::examine(context, limit).await) })?,
+        None => wait(server::examine(context, limit))?,
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
@@ -57,10 +57,19 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
                 limit,
                 variables: variables(),
             };
-            block_on(async { Ok(examine(&examined).await) })?
+            wait(examine(&examined))?
         }
     };
     report(&findings, output)
+}
+
+/// Waits on a runtime that is left behind at once: a resolver that outlives its limit shall not hold the program back.
+fn wait(work: impl Future<Output = Vec<Finding>>) -> anyhow::Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the asynchronous runtime")?;
+    let findings = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(findings)
 }
 
 fn variables() -> std::collections::BTreeMap<String, String> {
