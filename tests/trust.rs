@@ -4,6 +4,8 @@
 mod client_host;
 #[path = "trust/hostile_server.rs"]
 mod hostile_server;
+#[path = "trust/rotation.rs"]
+mod rotation;
 mod support;
 
 use std::fs;
@@ -215,8 +217,11 @@ async fn a_store_that_fails_or_is_unknown_leaves_the_host_as_it_was() {
 async fn a_pin_is_needed_and_must_be_right() {
     let server = Server::start().await;
     let (registry, host) = (server.host(), ClientHost::new());
-    let missing = tokio::task::block_in_place(|| host.run(&["trust", &registry]));
-    assert_eq!(missing.status.code(), Some(2));
+    let missing = refusal(&tokio::task::block_in_place(|| host.run(&["trust", &registry])));
+    assert!(
+        missing.contains("needs the pin: --ca-sha256 HEX") && missing.ends_with("Nothing was written\n"),
+        "{missing}"
+    );
     let short = host.trust(&registry, "3f9a", &[]);
     assert_eq!(short.status.code(), Some(2));
     let wrong = "0a".repeat(32);

@@ -2,17 +2,18 @@
 
 use anyhow::bail;
 use clap::Subcommand;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Context;
 use super::host_names::{best_for_others, names_to_serve, with_port};
 use super::output::{Output, is_terminal};
 use super::serve::identity_source;
-
+use super::{ca_rotate, ca_seal};
 use crate::config::Config;
 use crate::domain::host_port::HostPort;
 use crate::domain::trust_command::{program_line, shell_line};
-use crate::tls::{Authority, Origin, PermittedNames};
+use crate::tls::{Authority, Origin, PermittedNames, RootKeyPlace};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -24,6 +25,9 @@ pub(super) enum Verb {
         #[arg(long)]
         der: bool,
     },
+    Rotate(ca_rotate::Args),
+    Seal(ca_seal::SealArgs),
+    Unseal(ca_seal::UnsealArgs),
     /// Print the line that makes another host trust this registry
     ///
     /// The first line is for a shell on a bare host with curl or wget, and openssl. On a terminal a second line names the same
@@ -37,12 +41,16 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     let data = context.data_directory()?;
-    let authority = Authority::load(data.path())?;
+    let load = || Authority::load(data.path());
     match verb {
-        Verb::Show => show(&authority, output),
-        Verb::Export { der: true } => output.raw(authority.root_der()),
-        Verb::Export { der: false } => output.raw(authority.root_pem().as_bytes()),
-        Verb::TrustCommand { host } => trust_command(context, &authority, host, output),
+        Verb::Show => show(&load()?, output),
+        Verb::Export { der: true } => output.raw(load()?.root_der()),
+        Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
+        Verb::TrustCommand { host } => trust_command(context, &load()?, host, output),
+        Verb::Rotate(args) => ca_rotate::run(context, args, output),
+        // Neither asks for a sound authority: unsealing is what mends one whose issuing certificate has ended.
+        Verb::Seal(args) => ca_seal::seal(&data, &args, output),
+        Verb::Unseal(args) => ca_seal::unseal(&data, &args, output),
     }
 }
 
@@ -51,15 +59,28 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
         PermittedNames::All => "any name (unconstrained)".to_owned(),
         PermittedNames::Only(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
-    let root_key = if authority.has_root_key() { "in the data directory" } else { "not here" };
+    let (now, place) = (Timestamp::now(), authority.root_key_place());
+    let (root_key, root_key_word) = match place {
+        RootKeyPlace::Here => ("in the data directory", "here"),
+        RootKeyPlace::Sealed => ("sealed: `portcullis ca unseal` opens it", "sealed"),
+        RootKeyPlace::Elsewhere => ("elsewhere: `portcullis ca unseal --from FILE` brings it back", "elsewhere"),
+    };
+    let mut lines = vec![
+        ("SHA-256", authority.fingerprint().to_string()),
+        ("signs for", signs_for.clone()),
+        ("root until", authority.root_not_after().to_string()),
+        ("issuing until", authority.issuing_not_after().to_string()),
+        ("root key", root_key.to_owned()),
+    ];
+    let rotation = authority.rotation(now);
+    lines.extend(rotation.map(|rotation| {
+        let (old, until) = (rotation.previous_fingerprint(), rotation.until());
+        ("root before", format!("{old}; hosts that trust it are served until {until}"))
+    }));
+    let warning = authority.expiry_warning(now);
+    lines.extend(warning.iter().map(|warning| ("warning", warning.clone())));
     output.record(
-        &[
-            ("SHA-256", authority.fingerprint().to_string()),
-            ("signs for", signs_for.clone()),
-            ("root until", authority.root_not_after().to_string()),
-            ("issuing until", authority.issuing_not_after().to_string()),
-            ("root key", root_key.to_owned()),
-        ],
+        &lines,
         &json!({
             "sha256": authority.fingerprint().to_string(),
             "permitted": match authority.permitted() {
@@ -68,7 +89,13 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
             },
             "root_not_after": authority.root_not_after().to_string(),
             "issuing_not_after": authority.issuing_not_after().to_string(),
-            "root_key_present": authority.has_root_key(),
+            "root_key_present": place == RootKeyPlace::Here,
+            "root_key": root_key_word,
+            "rotation": rotation.map(|rotation| json!({
+                "previous_sha256": rotation.previous_fingerprint().to_string(),
+                "until": rotation.until().to_string(),
+            })),
+            "warning": warning,
         }),
     )
 }

@@ -7,14 +7,15 @@ use crate::config::HostName;
 use crate::tls::{Authority, PermittedNames, SubjectName};
 
 /// The names to serve: what the operator said, else what the authority was made for, else what the machine is called.
-/// Always with localhost and the loopback addresses.
+/// Always with what `ca rotate --host` added, localhost and the loopback addresses.
 pub(super) fn names_to_serve(hosts: &[HostName], authority: Option<&Authority>) -> Vec<SubjectName> {
     let chosen: Vec<SubjectName> = match authority.map(Authority::permitted) {
         _ if !hosts.is_empty() => hosts.iter().map(subject_name).collect(),
         Some(PermittedNames::Only(names)) => names.clone(),
         Some(PermittedNames::All) | None => of_this_machine(),
     };
-    with_loopback(chosen)
+    let added = authority.map(Authority::added_names).unwrap_or_default();
+    with_loopback(chosen.into_iter().chain(added.iter().cloned()).collect())
 }
 
 pub(super) fn subject_name(host: &HostName) -> SubjectName {

@@ -6,6 +6,8 @@
 mod administrator;
 mod banner;
 mod ca;
+mod ca_rotate;
+mod ca_seal;
 mod cert;
 mod certificates;
 mod config;
@@ -19,6 +21,7 @@ mod init;
 mod logging;
 mod man;
 mod output;
+mod passphrase;
 mod password;
 mod repo;
 mod serve;

@@ -79,8 +79,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let auth = Arc::new(auth);
     let blobs = DiskBlobStore::open(data.path(), config.storage.min_free_space.bytes())?;
     let registry = Arc::new(Registry::new(metadata.clone(), Arc::new(blobs), registry_settings(&config)));
-    let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), authority.as_ref()));
-    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates);
+    let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
+    certificates.look();
+    let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates.clone());
 
     announce(&server, &data, &serving, authority.as_ref(), administrator.as_ref())?;
     let stop = CancellationToken::new();
@@ -92,6 +93,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
     tokio::spawn(keep_fresh(Arc::clone(&serving), source, Cadence::default(), Arc::clone(&reload), stop.clone()));
+    tokio::spawn(certificates.keep_current(stop.clone()));
     tokio::spawn(obey_signals(
         Signals::catch().context("cannot listen to signals")?,
         app.clone(),
@@ -166,9 +168,10 @@ pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     if let Some(pair) = &config.tls.pair {
         return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
     }
-    let authority = Authority::load(data.path())?;
-    let names = names_to_serve(&config.server.hosts, Some(&authority));
-    Ok(IdentitySource::data_directory(data.path(), names))
+    // A damaged authority is told before anything is asked of it.
+    Authority::load(data.path())?;
+    let hosts = config.server.hosts.clone();
+    Ok(IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority))))
 }
 
 /// Whose client certificates count, where the configuration asks for any.

@@ -12,7 +12,8 @@ use super::output::Output;
 use crate::domain::host_port::HostPort;
 use crate::tls::Fingerprint;
 use crate::trust::{
-    Applied, FileState, Home, Host, Options, Plan, RegistryAddress, Scope, buildkit_stanza, k3s_stanza, verify,
+    Applied, FileState, Home, Host, Options, Plan, RegistryAddress, Scope, TrustError, buildkit_stanza, k3s_stanza,
+    known_authority, verify,
 };
 
 /// Make this host trust a registry's private CA: pinned, checked, undone by `untrust`
@@ -20,7 +21,8 @@ use crate::trust::{
 /// Fetches the CA from the registry, refuses it unless its SHA-256 is the pinned one, checks that it may sign for the host, and
 /// connects again trusting nothing else. Then writes it for docker (/etc/docker/certs.d), for podman, skopeo, buildah and CRI-O
 /// (/etc/containers/certs.d), and for containerd where /etc/containerd/config.toml sets a `config_path`. No configuration is
-/// edited, no daemon restarted. A manifest of what was written lies in /var/lib/portcullis-trust (with --user in
+/// edited, no daemon restarted. After a rotation of the CA, a host that trusts the old one moves to the new one when it is run again,
+/// with no new pin, until the date that the server announces. A manifest of what was written lies in /var/lib/portcullis-trust (with --user in
 /// ~/.local/state/portcullis-trust), by which `portcullis untrust` removes it.
 // Each is a flag of its own on the command line.
 #[allow(clippy::struct_excessive_bools)]
@@ -29,9 +31,10 @@ pub(super) struct Args {
     /// The registry, exactly as image references begin. Without a port it is reached at 443, as docker does
     #[arg(value_name = "HOST[:PORT]")]
     registry: HostPort,
-    /// The SHA-256 of the CA, as `portcullis ca show` prints it on the server; with or without colons
+    /// The SHA-256 of the CA, as `portcullis ca show` prints it on the server; with or without colons. Not needed where `trust` was
+    /// used for the registry before: then the CA is the one of that time, or the one that it has handed over to
     #[arg(long, value_name = "HEX")]
-    ca_sha256: Fingerprint,
+    ca_sha256: Option<Fingerprint>,
     /// For this user's rootless tools alone, in ~/.config
     #[arg(long)]
     user: bool,
@@ -66,17 +69,23 @@ enum Tool {
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let registry = RegistryAddress::from(args.registry);
     let scope = if args.user { Scope::User(home()?) } else { Scope::System };
-    let limit = Duration::from_secs(args.timeout);
-    let authority = block_on(async { Ok(verify(&registry, args.ca_sha256, limit).await?) })?;
-    let until = authority.not_after().to_string();
+    let (host, limit) = (Host::at(args.root), Duration::from_secs(args.timeout));
+    let pin = match args.ca_sha256 {
+        Some(pin) => pin,
+        None => known_authority(&host, &scope, &registry)?
+            .ok_or_else(|| TrustError::NoPin { registry: registry.written().to_owned() })?,
+    };
+    let authority = block_on(async { Ok(verify(&registry, pin, limit).await?) })?;
+    let (until, found, succeeds) = (authority.not_after(), authority.fingerprint(), authority.succeeds());
     let options = Options { system_store: args.system, replace: args.replace };
-    let plan = Plan::make(Host::at(args.root), scope.clone(), registry.clone(), authority, options)?;
+    let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;
     let applied = if args.dry_run { None } else { Some(plan.apply()?) };
     let stanzas: Vec<String> = args.print.iter().map(|tool| stanza(*tool, &scope, &registry)).collect();
     let json = json!({
         "registry": registry.written(),
-        "ca_sha256": args.ca_sha256.to_string(),
-        "ca_not_after": until,
+        "ca_sha256": found.to_string(),
+        "ca_not_after": until.to_string(),
+        "succeeds_sha256": succeeds.map(|old| old.to_string()),
         "dry_run": args.dry_run,
         "changed": applied.as_ref().is_some_and(|applied| applied.manifest.is_some()),
         "files": plan.files().iter().map(|file| json!({
@@ -113,9 +122,9 @@ fn word(state: FileState, dry_run: bool) -> &'static str {
     match (state, dry_run) {
         (FileState::Same, _) => "unchanged",
         (FileState::Absent, true) => "would write",
-        (FileState::Other, true) => "would replace",
+        (FileState::Other | FileState::Predecessor, true) => "would replace",
         (FileState::Absent, false) => "wrote",
-        (FileState::Other, false) => "replaced",
+        (FileState::Other | FileState::Predecessor, false) => "replaced",
     }
 }
 

@@ -29,6 +29,12 @@ pub(super) const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
 }
 
+/// Reads a duration of a command's argument, written as in the configuration.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = parse_seconds(text).ok_or_else(|| format!("write {}", Duration::EXPECTED))?;
+    Ok(Duration::from_secs(seconds))
+}
+
 impl Setting for Duration {
     const EXPECTED: &'static str = r#"a duration such as "30s", "5m", "24h" or "30d""#;
 

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::{
     byte_size::ByteSize,
+    duration::parse_duration,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     host_name::HostName,

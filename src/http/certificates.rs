@@ -9,6 +9,9 @@ use bytes::Bytes;
 pub trait Certificates: Send + Sync {
     /// The private CA that clients are to trust; `None` where the certificate in use comes from another authority.
     fn authority(&self) -> Option<Arc<PublishedAuthority>>;
+    /// While the private CA takes the place of another: the one before, and the statement for its successor that it has signed, as
+    /// PEM. `None` at any other time.
+    fn rotation(&self) -> Option<Bytes>;
     /// The certificate that new connections get.
     fn served(&self) -> ServedCertificate;
 }

@@ -35,6 +35,8 @@ pub enum Endpoint {
     Jwks,
     /// `/.well-known/portcullis/ca.pem`
     Ca,
+    /// `/.well-known/portcullis/rotation.pem`
+    Rotation,
     /// `/health/live`
     Live,
     /// `/health/ready`
@@ -58,6 +60,7 @@ impl Endpoint {
             Self::Token => "/auth/token",
             Self::Jwks => "/.well-known/jwks.json",
             Self::Ca => "/.well-known/portcullis/ca.pem",
+            Self::Rotation => "/.well-known/portcullis/rotation.pem",
             Self::Live => "/health/live",
             Self::Ready => "/health/ready",
         }
@@ -95,6 +98,7 @@ impl Route {
             "/auth/token" => Some(Endpoint::Token),
             "/.well-known/jwks.json" => Some(Endpoint::Jwks),
             "/.well-known/portcullis/ca.pem" => Some(Endpoint::Ca),
+            "/.well-known/portcullis/rotation.pem" => Some(Endpoint::Rotation),
             "/health/live" => Some(Endpoint::Live),
             "/health/ready" => Some(Endpoint::Ready),
             _ => None,

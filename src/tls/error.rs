@@ -75,6 +75,77 @@ pub enum TlsError {
         /// What is wrong with the issuing certificate.
         problem: String,
     },
+    /// The root key is needed and not here.
+    #[error("the root key is not here ({place}): run `portcullis ca unseal` first{hint}")]
+    RootKeyAway {
+        /// Where it is, as far as is known.
+        place: &'static str,
+        /// Another way out.
+        hint: &'static str,
+    },
+    /// There is nothing to unseal.
+    #[error("{} is not there: say with --from FILE where the root key was moved to", path.display())]
+    NoSealedKey {
+        /// Where a sealed key would be.
+        path: PathBuf,
+    },
+    /// The passphrase is wrong.
+    #[error("the passphrase does not open {}, nothing changed", path.display())]
+    WrongPassphrase {
+        /// The encrypted key.
+        path: PathBuf,
+    },
+    /// A key could not be encrypted.
+    #[error("cannot encrypt the root key: {reason}; nothing changed")]
+    Encrypt {
+        /// What the library says.
+        reason: String,
+    },
+    /// A rotation is under way.
+    #[error(
+        "hosts that trust the root before this one are served until {until}, and only one change at a time can be served: \
+         rotate again after that, or give those hosts up with --at-once. Nothing changed"
+    )]
+    RotationUnderWay {
+        /// The announced date.
+        until: Timestamp,
+    },
+    /// The root is not made for a hand-over.
+    #[error(
+        "the root certificate {} does not permit a hand-over to a new root ({reason}): rotate with --at-once, and have every \
+         host trust anew. Nothing changed", path.display()
+    )]
+    NoHandOver {
+        /// The root certificate.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Another process made a new authority meanwhile.
+    #[error("{} was replaced by a new authority just now; try again", path.display())]
+    AuthorityReplaced {
+        /// The directory of the authority.
+        path: PathBuf,
+    },
+    /// The file system cannot do it.
+    #[error(
+        "the file system of {} cannot exchange two directories in one step ({source}): rotate on a copy of the data directory \
+         on a local file system (ext4, xfs, btrfs). Nothing changed", path.display()
+    )]
+    NoExchange {
+        /// The directory of the authority.
+        path: PathBuf,
+        /// What it says.
+        source: io::Error,
+    },
+    /// The new root is in force, but the old key is still there.
+    #[error("the new root is in force, but what is left of the old one in {} could not be destroyed ({reason}): remove it by hand", path.display())]
+    OldKeyLeft {
+        /// Where the old authority lies.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A file holds no usable PEM.
     #[error("{} holds no usable {what}: {reason}", path.display())]
     Pem {

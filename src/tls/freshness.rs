@@ -133,7 +133,7 @@ impl Keeper {
         }
         self.changing = None;
         self.handled = Some(signature);
-        match self.source.load() {
+        match self.source.prepare() {
             Ok(identity) => self.serve(identity),
             Err(error) => {
                 tracing::error!(%error, "the new certificate is refused; the old one stays in use");
@@ -152,8 +152,8 @@ impl Keeper {
         }
         match self.source.renew() {
             Ok(identity) => {
+                // The new files are looked at once more: another process may have changed the authority meanwhile.
                 self.failures = 0;
-                self.handled = Some(self.source.signature());
                 self.serve(identity);
             }
             Err(error) => {

@@ -11,6 +11,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+use super::bridge::Bridge;
 use super::certificate::{self, CertificateSummary};
 use super::chain;
 use super::error::TlsError;
@@ -43,6 +44,7 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
     summary: CertificateSummary,
     origin: Origin,
+    bridge: Option<Bridge>,
 }
 
 impl Identity {
@@ -71,7 +73,7 @@ impl Identity {
             Err(error) => return Err(unusable_certificate(chain_path, &error)),
         }
         let summary = chain::check(chain_path, &certified.cert, now)?;
-        Ok(Self { certified: Arc::new(certified), summary, origin })
+        Ok(Self { certified: Arc::new(certified), summary, origin, bridge: None })
     }
 
     /// What the server's certificate says.
@@ -82,6 +84,17 @@ impl Identity {
     /// Where it comes from.
     pub fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// The same, with a chain for clients that trust the root before.
+    pub(super) fn with_bridge(self, bridge: Option<Bridge>) -> Self {
+        Self { bridge, ..self }
+    }
+
+    /// What a client is shown at `now` that asks for `name`, or for none.
+    pub(super) fn shown_for(&self, name: Option<&str>, now: Timestamp) -> &Arc<CertifiedKey> {
+        let bridge = self.bridge.as_ref().and_then(|bridge| bridge.shown_for(name, now));
+        bridge.unwrap_or(&self.certified)
     }
 
     pub(super) fn certified(&self) -> &Arc<CertifiedKey> {

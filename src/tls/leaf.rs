@@ -6,12 +6,15 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::authority::Authority;
+use super::bridge::{Bridge, names_within};
 use super::certificate;
 use super::error::TlsError;
 use super::identity::{Identity, Origin};
 use super::lifetime::renewal_due;
 use super::paths::TlsPaths;
-use super::private_file::{lock_directory, make_directory, read_public, write_key, write_public};
+use super::private_file::{
+    destroy_key, lock_directory, make_directory, read_public, remove_public, write_key, write_public,
+};
 use super::subject_name::SubjectName;
 
 /// What [`ensure_leaf`] did.
@@ -47,6 +50,16 @@ pub fn renew_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectNa
 
 fn issue(paths: &TlsPaths, authority: &mut Authority, names: &[SubjectName]) -> Result<(), TlsError> {
     let leaf = authority.issue_leaf(names)?;
+    let rotation = authority.rotation(Timestamp::now()).cloned();
+    if let Some(within) = rotation.and_then(|rotation| names_within(names, &rotation)) {
+        let bridge = authority.issue_leaf(&within)?;
+        write_key(&paths.bridge_key(), bridge.key_pem.as_bytes())?;
+        write_public(&paths.bridge_chain(), bridge.chain_pem.as_bytes())?;
+    } else if paths.bridge_key().exists() {
+        // Of an overlap that has ended.
+        destroy_key(&paths.bridge_key())?;
+        remove_public(&paths.bridge_chain())?;
+    }
     write_key(&paths.leaf_key(), leaf.key_pem.as_bytes())?;
     write_public(&paths.leaf_chain(), leaf.chain_pem.as_bytes())
 }
@@ -68,7 +81,23 @@ fn is_good(paths: &TlsPaths, authority: &Authority, names: &[SubjectName]) -> Re
     let present: BTreeSet<String> = summary.names.iter().cloned().collect();
     Ok(wanted == present
         && !renewal_due(summary.not_before, summary.not_after, now)
-        && is_from(authority, &paths.leaf_chain())?)
+        && is_from(authority, &paths.leaf_chain())?
+        && has_good_bridge(paths, authority, &identity, now)?)
+}
+
+/// Whether clients that trust the root before are served, as long as they are to be.
+fn has_good_bridge(
+    paths: &TlsPaths,
+    authority: &Authority,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<bool, TlsError> {
+    let Some(rotation) = authority.rotation(now) else { return Ok(true) };
+    match Bridge::load(paths, identity, rotation, now) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_mended_by_reissue() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the chain on disk ends below this authority's root.

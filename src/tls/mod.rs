@@ -7,12 +7,14 @@
 //! This module knows nothing of HTTP or the registry.
 
 mod authority;
+mod bridge;
 mod certificate;
 mod chain;
 mod clients;
 mod constraints;
 pub mod danger;
 mod error;
+mod file_state;
 mod fingerprint;
 mod freshness;
 mod identity;
@@ -30,20 +32,23 @@ mod subject_name;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{Authority, IssuedLeaf};
+pub use authority::{
+    Authority, IssuedLeaf, RootKeyPlace, Rotation, StoredRootKey, Succession, move_root_key, seal_root_key,
+};
 pub use certificate::CertificateSummary;
 pub use clients::{
     ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal, keep_clients_fresh,
 };
 pub use constraints::{Constraints, PermittedNames};
 pub use error::TlsError;
+pub use file_state::AuthorityState;
 pub use fingerprint::Fingerprint;
 pub use freshness::{Cadence, expiry_warning, keep_fresh};
 pub use identity::{Identity, Origin};
 pub use import::{import, remove_import};
 pub use inspect::{Inspected, inspect};
 pub use leaf::{LeafOutcome, ensure_leaf, renew_leaf};
-pub use lifetime::{EXPIRY_WARNING, renewal_due};
+pub use lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 pub use paths::TlsPaths;
 pub use pinned_client::pinned_client;
 pub use private_file::{read_key, write_key};

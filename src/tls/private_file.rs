@@ -19,11 +19,17 @@ pub(super) fn make_directory(path: &Path) -> Result<(), TlsError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(TlsError::io("make the directory", path))
 }
 
+/// A directory held against other processes. Whoever holds it must not ask for it a second time: the second would wait for ever.
+#[derive(Debug)]
+pub(super) struct DirectoryLock {
+    _directory: File,
+}
+
 /// Holds the directory against other processes that write keys, until the result is dropped.
-pub(super) fn lock_directory(path: &Path) -> Result<File, TlsError> {
+pub(super) fn lock_directory(path: &Path) -> Result<DirectoryLock, TlsError> {
     let directory = File::open(path).map_err(TlsError::io("open", path))?;
     directory.lock().map_err(TlsError::io("lock", path))?;
-    Ok(directory)
+    Ok(DirectoryLock { _directory: directory })
 }
 
 /// Writes a private key: readable by its owner alone from its first byte on, whole or not at all.
@@ -31,9 +37,52 @@ pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, pem, 0o600)
 }
 
+/// Writes a private key where nothing is yet.
+pub(super) fn write_new_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
+    write_new(path, pem, 0o600).map_err(TlsError::io("make the new file", path))?;
+    sync_directory(path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Overwrites a key and removes it. File systems and disks that write elsewhere may keep a copy: what has left no trace was never
+/// there.
+pub(super) fn destroy_key(path: &Path) -> Result<(), TlsError> {
+    let overwrite = || {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        let length = usize::try_from(file.metadata()?.len().min(LIMIT)).unwrap_or_default();
+        file.write_all(&vec![0; length])?;
+        file.sync_all()?;
+        std::fs::remove_file(path)
+    };
+    overwrite().map_err(TlsError::io("destroy", path))?;
+    sync_directory(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a directory of keys, each overwritten first.
+pub(super) fn destroy_directory(path: &Path) -> Result<(), TlsError> {
+    for entry in path.read_dir().map_err(TlsError::io("list", path))? {
+        destroy_key(&entry.map_err(TlsError::io("list", path))?.path())?;
+    }
+    std::fs::remove_dir(path).map_err(TlsError::io("remove", path))
+}
+
+/// Whether the name is one that [`temporary_beside`] makes for `stem`.
+pub(super) fn is_temporary(name: &str, stem: &str) -> bool {
+    let random =
+        name.strip_prefix('.').and_then(|rest| rest.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".tmp"));
+    random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Writes a public file, whole or not at all.
 pub(super) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, bytes, 0o644)
+}
+
+/// Removes a public file, if it is there.
+pub(super) fn remove_public(path: &Path) -> Result<(), TlsError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TlsError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a certificate file.

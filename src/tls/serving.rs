@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -32,9 +33,9 @@ impl ServingIdentity {
 }
 
 impl ResolvesServerCert for ServingIdentity {
-    /// One certificate for every name: clients that reach us by another name see a clear name error instead of a broken
+    /// The same certificate for every name, but where two are served after a rotation: clients that reach us by another name see a clear name error instead of a broken
     /// handshake.
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load().certified().clone())
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(self.current.load().shown_for(hello.server_name(), Timestamp::now())))
     }
 }

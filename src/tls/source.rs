@@ -2,53 +2,80 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::authority::Authority;
+use super::authority::{Authority, Rotation, sweep};
+use super::bridge::Bridge;
 use super::error::TlsError;
+use super::file_state::FileState;
 use super::identity::{Identity, Origin};
 use super::leaf::{ensure_leaf, renew_leaf};
 use super::paths::TlsPaths;
+use super::private_file::lock_directory;
 use super::subject_name::SubjectName;
 
 /// Where the server finds its certificate, now and after each change.
 #[derive(Debug, Clone)]
 pub struct IdentitySource {
     paths: TlsPaths,
-    names: Vec<SubjectName>,
+    names: Names,
     given: Option<(PathBuf, PathBuf)>,
 }
 
-/// The state of a pair of files, compared to see a change. Follows links, so swapping a link counts.
+/// The names that the authority at hand is to serve.
+#[derive(Clone)]
+struct Names(Arc<NamesOf>);
+
+type NamesOf = dyn Fn(&Authority) -> Vec<SubjectName> + Send + Sync;
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Names")
+    }
+}
+
+/// The state of the files behind what is served, compared to see a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signature {
     origin: Origin,
     chain: FileState,
     key: FileState,
+    /// Root, statement and bridge of our own certificate.
+    authority: [FileState; 4],
 }
-
-/// Device, inode, size, modification and change time; `None` where the file cannot be examined.
-pub(super) type FileState = Option<(u64, u64, u64, [i64; 4])>;
 
 impl IdentitySource {
     /// The data directory's certificate: the imported one while there is one, else our own for `names`.
     pub fn data_directory(data_dir: impl Into<PathBuf>, names: Vec<SubjectName>) -> Self {
-        Self { paths: TlsPaths::new(data_dir), names, given: None }
+        Self::following(data_dir, move |_| names.clone())
+    }
+
+    /// The same, where the names are those that `names` says of the authority at hand: a rotation may add some.
+    pub fn following(
+        data_dir: impl Into<PathBuf>,
+        names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
+    ) -> Self {
+        Self { paths: TlsPaths::new(data_dir), names: Names(Arc::new(names)), given: None }
     }
 
     /// A chain and key at the operator's own paths.
     pub fn files(data_dir: impl Into<PathBuf>, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        Self { paths: TlsPaths::new(data_dir), names: Vec::new(), given: Some((chain.into(), key.into())) }
+        let given = Some((chain.into(), key.into()));
+        Self { given, ..Self::data_directory(data_dir, Vec::new()) }
     }
 
-    /// What to serve at the start: our own certificate is issued or renewed first where that is due.
+    /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
+    /// an interrupted rotation has left is destroyed.
     pub fn prepare(&self) -> Result<Identity, TlsError> {
         if self.origin() == Origin::Own {
-            let mut authority = Authority::load(self.paths.data_dir())?;
-            ensure_leaf(self.paths.data_dir(), &mut authority, &self.names)?;
+            let data_dir = self.paths.data_dir();
+            lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
+            let mut authority = Authority::load(data_dir)?;
+            let names = (self.names.0)(&authority);
+            ensure_leaf(data_dir, &mut authority, &names)?;
         }
         self.load()
     }
@@ -56,19 +83,44 @@ impl IdentitySource {
     /// Reads what is there now, and makes nothing.
     pub fn load(&self) -> Result<Identity, TlsError> {
         let (origin, chain, key) = self.select();
-        Identity::load(&chain, &key, origin, Timestamp::now())
+        let now = Timestamp::now();
+        let identity = Identity::load(&chain, &key, origin, now)?;
+        match Rotation::load(&self.paths, now) {
+            Some(rotation) if origin == Origin::Own => Ok(self.bridged(identity, &rotation, now)),
+            _ => Ok(identity),
+        }
+    }
+
+    /// Without its bridge a certificate still serves those that trust the root that signed it.
+    fn bridged(&self, identity: Identity, rotation: &Rotation, now: Timestamp) -> Identity {
+        match Bridge::load(&self.paths, &identity, rotation, now) {
+            Ok(bridge) => identity.with_bridge(bridge),
+            Err(error) => {
+                tracing::warn!(%error, "hosts that trust the root before are not served with this certificate");
+                identity
+            }
+        }
     }
 
     /// Makes our own certificate anew.
     pub(super) fn renew(&self) -> Result<Identity, TlsError> {
         let mut authority = Authority::load(self.paths.data_dir())?;
-        renew_leaf(self.paths.data_dir(), &mut authority, &self.names)?;
+        let names = (self.names.0)(&authority);
+        renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
         self.load()
     }
 
     pub(super) fn signature(&self) -> Signature {
         let (origin, chain, key) = self.select();
-        Signature { origin, chain: state(&chain), key: state(&key) }
+        let paths = [
+            self.paths.root_certificate(),
+            self.paths.cross_certificate(),
+            self.paths.bridge_chain(),
+            self.paths.bridge_key(),
+        ];
+        let authority =
+            if origin == Origin::Own { paths.map(|path| FileState::of(&path)) } else { [FileState::NONE; 4] };
+        Signature { origin, chain: FileState::of(&chain), key: FileState::of(&key), authority }
     }
 
     fn origin(&self) -> Origin {
@@ -89,9 +141,4 @@ impl IdentitySource {
 /// Only "not found" means absent: an unreadable import must not fall back to another certificate silently.
 fn is_present(path: PathBuf) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
-}
-
-pub(super) fn state(path: &PathBuf) -> FileState {
-    let meta = fs::metadata(path).ok()?;
-    Some((meta.dev(), meta.ino(), meta.size(), [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()]))
 }

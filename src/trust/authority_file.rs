@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header;
+use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -25,14 +27,39 @@ pub(super) fn url(registry: &RegistryAddress) -> String {
     format!("https://{}{PATH}", registry.written())
 }
 
-/// Fetches the certificate, from whoever answers: nothing is verified here.
-pub(super) async fn fetch(registry: &RegistryAddress) -> Result<CertificateDer<'static>, TrustError> {
-    let (url, address) = (url(registry), registry.address().to_owned());
-    let config = danger::client(Accept::Anybody).map(Arc::new);
-    let config = config.map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
-    let response = client::get(registry, config, PATH).await.map_err(|failed| match failed {
+/// How a file is fetched.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// From whoever answers: nothing is verified.
+    Anybody,
+    /// Over TLS that this client verifies.
+    Verified(Arc<ClientConfig>),
+}
+
+/// Fetches the certificate.
+pub(super) async fn fetch(registry: &RegistryAddress, source: Source) -> Result<CertificateDer<'static>, TrustError> {
+    let body = fetch_file(registry, source, PATH).await?;
+    one_certificate(&body).map_err(|reason| TrustError::NotOneCertificate { url: url(registry), reason })
+}
+
+/// Fetches a file of the registry, of at most 16 KiB.
+pub(super) async fn fetch_file(
+    registry: &RegistryAddress,
+    source: Source,
+    path: &'static str,
+) -> Result<Bytes, TrustError> {
+    let (url, address) = (format!("https://{}{path}", registry.written()), registry.address().to_owned());
+    let verified = matches!(source, Source::Verified(_));
+    let config = match source {
+        Source::Verified(config) => config,
+        Source::Anybody => danger::client(Accept::Anybody)
+            .map(Arc::new)
+            .map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?,
+    };
+    let response = client::get(registry, config, path).await.map_err(|failed| match failed {
         Failed::Name => TrustError::BadName { host: registry.host().to_owned() },
         Failed::Connect(cause) => TrustError::Unreachable { address, cause },
+        Failed::Tls(cause) if verified => TrustError::NotVerified { address, cause },
         Failed::Tls(cause) => TrustError::NoTls { address, cause },
         Failed::Http(error) => TrustError::BadAnswer { url: url.clone(), reason: error.to_string() },
     })?;
@@ -43,11 +70,10 @@ pub(super) async fn fetch(registry: &RegistryAddress) -> Result<CertificateDer<'
     if status != http::StatusCode::OK {
         return Err(TrustError::NoAuthorityFile { url, status: status.as_u16() });
     }
-    let body = client::body(response, LIMIT).await.map_err(|failed| match failed {
-        BodyFailed::TooLarge => TrustError::TooLarge { url: url.clone(), limit: LIMIT },
-        BodyFailed::Broken(reason) => TrustError::BadAnswer { url: url.clone(), reason },
-    })?;
-    one_certificate(&body).map_err(|reason| TrustError::NotOneCertificate { url, reason })
+    client::body(response, LIMIT).await.map_err(|failed| match failed {
+        BodyFailed::TooLarge => TrustError::TooLarge { url, limit: LIMIT },
+        BodyFailed::Broken(reason) => TrustError::BadAnswer { url, reason },
+    })
 }
 
 /// Quoted and cut: it comes from a stranger and goes to a terminal.
@@ -77,6 +103,15 @@ pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, Str
         Ok(_) => Err("something follows the certificate within its PEM".to_owned()),
         Err(_) => Err("its PEM holds no X.509 certificate".to_owned()),
     }
+}
+
+/// Two of them, one after the other, and nothing else.
+pub(super) fn two_certificates(pem: &[u8]) -> Result<[CertificateDer<'static>; 2], String> {
+    let text = std::str::from_utf8(pem).map_err(|_| "it is no text".to_owned())?;
+    let Some((first, second)) = text.split_once(END) else {
+        return Err("it does not hold two certificates".to_owned());
+    };
+    Ok([one_certificate(format!("{first}{END}").as_bytes())?, one_certificate(second.as_bytes())?])
 }
 
 /// The armour of a certificate, 64 columns wide.
@@ -123,6 +158,12 @@ mod tests {
         ] {
             let reason = one_certificate(bad.as_bytes()).unwrap_err();
             assert!(reason.contains(why), "{reason} for {bad}");
+        }
+        assert_eq!(two_certificates(format!("{pem}{pem}").as_bytes()).unwrap(), [der.clone(), der]);
+        for bad in
+            [pem.clone(), pem.repeat(3), format!("{pem}{pem}garbage"), format!("{pem}garbage{pem}"), String::new()]
+        {
+            assert!(two_certificates(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(one_certificate(&[0xff, 0xfe]).unwrap_err().contains("no text"));
     }

@@ -106,6 +106,26 @@ pub enum TrustError {
         /// What should be.
         pin: Fingerprint,
     },
+    /// Nobody said which CA to trust.
+    #[error(
+        "`trust` has not been used for {registry} on this host, so it needs the pin: --ca-sha256 HEX, as `portcullis ca show` prints it \
+         on the server. Nothing was written"
+    )]
+    NoPin {
+        /// The registry.
+        registry: String,
+    },
+    /// The pinned CA does not hand over to the one that is served.
+    #[error(
+        "REFUSED: the registry has another CA, and the statement at {url} by which the pinned one would hand over to it does not \
+         hold: {reason}; ask the registry's operator for `portcullis ca show`. Nothing was written"
+    )]
+    FalseStatement {
+        /// Where the statement came from.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A certificate that signs nothing.
     #[error(
         "the pinned certificate at {url} is no CA ({reason}): pin the CA that `portcullis ca show` names. Nothing was written"

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::authority_file::one_certificate;
 use super::error::TrustError;
 use super::file;
 use super::host::{Host, Scope};
 use super::registry_address::RegistryAddress;
+use crate::tls::Fingerprint;
 
 /// The record of one registry. Paths are the host's own, whatever root stands in for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +63,23 @@ impl Manifest {
         let damaged =
             |error: serde_json::Error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() };
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The CA that the registry is known by on this host: the one that was written, as long as a file of it is there unchanged.
+    pub(super) fn authority(
+        host: &Host,
+        scope: &Scope,
+        registry: &RegistryAddress,
+    ) -> Result<Option<Fingerprint>, TrustError> {
+        let Some(manifest) = Self::load(&host.real(&Self::path(scope, registry)))? else { return Ok(None) };
+        for written in &manifest.files {
+            let bytes = file::read(&host.real(&written.path))?.unwrap_or_default();
+            let fingerprint = one_certificate(&bytes).ok().map(|der| Fingerprint::of_der(&der));
+            if let Some(fingerprint) = fingerprint.filter(|found| found.to_string() == manifest.ca_sha256) {
+                return Ok(Some(fingerprint));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes it. Its directory must be there.

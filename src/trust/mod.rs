@@ -1,7 +1,8 @@
 //! Trust on the client's host: a registry's private CA, fetched, checked against its pin, and put where container tools look.
 //!
 //! The order is the safety. [`verify()`] fetches the CA over a connection that it does not trust, believes nothing but the pin,
-//! and then connects again with that CA as the only root. [`Plan::make`] looks at what lies on the host and refuses what would
+//! and then connects again with that CA as the only root; where the pinned CA has handed over to another, that one takes its place
+//! by what the pinned one has signed (`succession`). [`Plan::make`] looks at what lies on the host and refuses what would
 //! overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove()`] undoes it.
 //! [`doctor`] looks at all of this and changes nothing.
 //! No tool's configuration is edited and no daemon restarted.
@@ -22,6 +23,7 @@ mod reach;
 mod registry_address;
 mod remove;
 mod stanza;
+mod succession;
 mod verify;
 
 pub use error::TrustError;
@@ -32,3 +34,14 @@ pub use registry_address::RegistryAddress;
 pub use remove::{Fate, RemovedFile, remove};
 pub use stanza::{buildkit_stanza, k3s_stanza};
 pub use verify::verify;
+
+use crate::tls::Fingerprint;
+
+/// The CA by which `trust` made this host know the registry before; `None` where it did not, or nothing of it is left.
+pub fn known_authority(
+    host: &Host,
+    scope: &Scope,
+    registry: &RegistryAddress,
+) -> Result<Option<Fingerprint>, TrustError> {
+    manifest::Manifest::authority(host, scope, registry)
+}

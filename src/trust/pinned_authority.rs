@@ -17,6 +17,7 @@ pub struct PinnedAuthority {
     fingerprint: Fingerprint,
     not_after: Timestamp,
     unconstrained: bool,
+    predecessor: Option<CertificateDer<'static>>,
 }
 
 impl PinnedAuthority {
@@ -55,7 +56,7 @@ impl PinnedAuthority {
             });
         }
         let unconstrained = reach.is_unlimited();
-        Ok(Self { der, fingerprint: found, not_after, unconstrained })
+        Ok(Self { der, fingerprint: found, not_after, unconstrained, predecessor: None })
     }
 
     /// The certificate.
@@ -63,12 +64,27 @@ impl PinnedAuthority {
         &self.der
     }
 
+    /// The same, known by what its predecessor says.
+    pub(super) fn succeeding(self, predecessor: &Self) -> Self {
+        Self { predecessor: Some(predecessor.der.clone()), ..self }
+    }
+
+    /// The CA that was pinned and hands over to this one.
+    pub(super) fn predecessor(&self) -> Option<&CertificateDer<'static>> {
+        self.predecessor.as_ref()
+    }
+
+    /// The SHA-256 of the CA that was pinned, where that hands over to this one.
+    pub fn succeeds(&self) -> Option<Fingerprint> {
+        self.predecessor.as_ref().map(|der| Fingerprint::of_der(der))
+    }
+
     /// The certificate as PEM: written anew from what was checked, not the stranger's bytes.
     pub fn pem(&self) -> String {
         to_pem(&self.der)
     }
 
-    /// Its SHA-256, equal to the pin.
+    /// Its SHA-256: the pin, or that of the pinned CA's successor.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

@@ -31,6 +31,8 @@ pub enum FileState {
     Absent,
     /// It holds this very CA.
     Same,
+    /// It holds the CA that hands over to this one, and is replaced.
+    Predecessor,
     /// It holds something else, and may be replaced.
     Other,
 }
@@ -90,6 +92,10 @@ impl Plan {
             plan.add_os_store()?;
         }
         plan.add_written_before()?;
+        plan.notes.extend(plan.authority.succeeds().map(|old| {
+            let new = plan.authority.fingerprint();
+            format!("the CA {old} hands over to {new}, which is trusted from now on in its place")
+        }));
         let other = plan.files.iter().find(|file| file.state == FileState::Other);
         match other {
             Some(other) if !options.replace => Err(plan.another_authority(&other.path)),
@@ -203,8 +209,11 @@ impl Plan {
         }
         let state = match file::read(&self.host.real(&path))? {
             None => FileState::Absent,
-            Some(bytes) if one_certificate(&bytes).is_ok_and(|der| der == *self.authority.der()) => FileState::Same,
-            Some(_) => FileState::Other,
+            Some(bytes) => match one_certificate(&bytes) {
+                Ok(der) if der == *self.authority.der() => FileState::Same,
+                Ok(der) if Some(&der) == self.authority.predecessor() => FileState::Predecessor,
+                _ => FileState::Other,
+            },
         };
         self.files.push(PlannedFile { path, state, os_store });
         Ok(())

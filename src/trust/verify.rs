@@ -7,25 +7,34 @@ use http::StatusCode;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::authority_file;
+use super::authority_file::{self, Source};
 use super::client::{self, Failed};
 use super::error::TrustError;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
+use super::succession;
 use crate::tls::Fingerprint;
 
 const PING: &str = "/v2/";
 
 /// Fetches the CA, checks it, and finds a registry behind it, each within `limit`. Whatever the host trusts already counts for
-/// nothing: a CA that is not the pinned one is refused.
+/// nothing: a CA that is neither the pinned one nor the one that the pinned one hands over to is refused.
 pub async fn verify(
     registry: &RegistryAddress,
     pin: Fingerprint,
     limit: Duration,
 ) -> Result<PinnedAuthority, TrustError> {
     let slow = |_| TrustError::Slow { address: registry.address().to_owned(), seconds: limit.as_secs() };
-    let der = tokio::time::timeout(limit, authority_file::fetch(registry)).await.map_err(slow)??;
-    let authority = PinnedAuthority::check(der, registry, pin, &authority_file::url(registry))?;
+    let der = tokio::time::timeout(limit, authority_file::fetch(registry, Source::Anybody)).await.map_err(slow)??;
+    let successor = if Fingerprint::of_der(&der) == pin {
+        None
+    } else {
+        tokio::time::timeout(limit, succession::follow(registry, pin)).await.map_err(slow)??
+    };
+    let authority = match successor {
+        Some(successor) => successor,
+        None => PinnedAuthority::check(der, registry, pin, &authority_file::url(registry))?,
+    };
     tokio::time::timeout(limit, find_registry(registry, &authority)).await.map_err(slow)??;
     Ok(authority)
 }
@@ -49,7 +58,8 @@ async fn find_registry(registry: &RegistryAddress, authority: &PinnedAuthority) 
     }
 }
 
-fn strict_client(authority: &PinnedAuthority) -> Result<Arc<ClientConfig>, rustls::Error> {
+/// A client that trusts this CA and nothing else.
+pub(super) fn strict_client(authority: &PinnedAuthority) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone())?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

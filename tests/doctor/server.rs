@@ -3,11 +3,12 @@
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use crate::Report;
-use crate::client_host::ClientHost;
-use crate::support::Server;
+use crate::client_host::{ClientHost, stdout};
 use crate::support::client_ca::ClientCa;
+use crate::support::{Server, eventually};
 
 fn doctor(server: &Server) -> Report {
     Report::of(&server.try_run(&["doctor", "--json"], ""))
@@ -209,4 +210,33 @@ async fn a_server_that_wants_certificates_of_clients_is_healthy() {
     let report = Report::of(&tokio::task::block_in_place(run));
     let finding = report.find("registry", "warning", "client certificate");
     assert!(finding["mend"].as_str().expect("text").contains("client.key"), "{finding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_is_told_and_no_problem_on_either_side() {
+    let server = Server::start().await;
+    let (registry, host) = (server.host(), ClientHost::new().with("usr/bin/podman", ""));
+    let pin = |server: &Server| {
+        let shown: serde_json::Value =
+            serde_json::from_slice(&server.run(&["ca", "show", "--json"]).stdout).expect("JSON");
+        shown["sha256"].as_str().expect("a text").to_owned()
+    };
+    stdout(&host.trust(&registry, &pin(&server), &[]));
+    server.run(&["ca", "rotate", "--host", "other.test", "--overlap", "24h"]);
+    eventually(Duration::from_secs(10), "the new certificate", async || {
+        doctor(&server).has("port", "ok") && !doctor(&server).has("reach", "problem")
+    })
+    .await;
+    let report = doctor(&server);
+    report.healthy();
+    report.find("ca", "warning", "root before");
+    let run = || Report::of(&host.run(&["doctor", &registry, "--json"]));
+    let report = tokio::task::block_in_place(run);
+    report.healthy();
+    report.find("authority", "ok", "pinned on this host");
+    report.find("authority", "ok", &pin(&server));
+
+    fs::rename(server.data().join("ca/root.key"), server.home().join("root.key")).expect("ours");
+    fs::remove_file(server.data().join("ca/issuing.pem")).expect("ours");
+    assert!(doctor(&server).mend("ca", "issuing.pem").starts_with("portcullis ca unseal --from"));
 }

@@ -6,13 +6,11 @@ use super::server::Subject;
 use crate::cli::host_names::{of_this_machine, subject_name};
 use crate::domain::finding::Finding;
 use crate::tls::{
-    EXPIRY_WARNING, Identity, IdentitySource, Inspected, Origin, SubjectName, TlsError, TlsPaths, expiry_warning,
-    inspect,
+    EXPIRY_WARNING, ISSUING_WARNING, Identity, IdentitySource, Inspected, Origin, ROOT_WARNING, SubjectName, TlsError,
+    TlsPaths, expiry_warning, inspect,
 };
 
 const CHECK: &str = "certificate";
-/// A new root has to reach every client's host; from here on that is urgent.
-const ROOT_WARNING_SECONDS: i64 = 365 * 86_400;
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -132,24 +130,14 @@ fn covers(pattern: &str, name: &SubjectName) -> bool {
     }
 }
 
-/// Root and issuing certificate.
+/// Root and issuing certificate, and the hand-over from a root before.
 fn authority(subject: &Subject) -> Vec<Finding> {
     let paths = TlsPaths::new(subject.data.path());
     let now = Timestamp::now();
-    let has_root_key = paths.root_key().exists();
     let one = |path: &std::path::Path| inspect(path).map(|mut found| found.swap_remove(0));
     let issuing = match one(&paths.issuing_certificate()) {
-        Ok(issuing) => issuing_finding(&issuing, has_root_key, now),
-        Err(error) => Finding::problem(
-            "ca",
-            error.to_string(),
-            "no certificate can be signed",
-            if has_root_key {
-                "portcullis cert renew"
-            } else {
-                "bring ca/root.key back, then run portcullis cert renew"
-            },
-        ),
+        Ok(issuing) => issuing_finding(&issuing, &paths, now),
+        Err(error) => Finding::problem("ca", error.to_string(), "no certificate can be signed", sign_again(&paths)),
     };
     let root = match one(&paths.root_certificate()) {
         Ok(root) => root_finding(&root, now),
@@ -160,45 +148,61 @@ fn authority(subject: &Subject) -> Vec<Finding> {
             format!("restore {} from a backup", paths.root_certificate().display()),
         ),
     };
-    vec![issuing, root]
+    // Outside of a rotation there is none.
+    let statement = one(&paths.cross_certificate()).ok().and_then(|statement| hand_over(&statement, now));
+    [issuing, root].into_iter().chain(statement).collect()
 }
 
-fn issuing_finding(issuing: &Inspected, has_root_key: bool, now: Timestamp) -> Finding {
+/// What makes a new issuing certificate, by where the root key is.
+fn sign_again(paths: &TlsPaths) -> &'static str {
+    if paths.root_key().exists() {
+        "portcullis cert renew"
+    } else if paths.sealed_root_key().exists() {
+        "portcullis ca unseal, then portcullis cert renew"
+    } else {
+        "portcullis ca unseal --from FILE, then portcullis cert renew"
+    }
+}
+
+fn issuing_finding(issuing: &Inspected, paths: &TlsPaths, now: Timestamp) -> Finding {
     let until = issuing.summary.not_after;
     let left = until.as_second() - now.as_second();
-    if left > EXPIRY_WARNING.as_secs().cast_signed() || (has_root_key && left > 0) {
+    // With the root key at hand it is made anew in time.
+    let from = if paths.root_key().exists() { EXPIRY_WARNING } else { ISSUING_WARNING };
+    if left > from.as_secs().cast_signed() {
         return Finding::ok("ca", format!("the issuing certificate is good until {until}"));
     }
-    let mend =
-        if has_root_key { "portcullis cert renew" } else { "bring ca/root.key back, then run portcullis cert renew" };
     let why = "after that no certificate can be signed, and the last one ends with it";
     if left > 0 {
-        return Finding::warning(
-            "ca",
-            format!("the issuing certificate ends on {until}, and the root key is not here"),
-            why,
-            mend,
-        );
+        return Finding::warning("ca", format!("the issuing certificate ends on {until}"), why, sign_again(paths));
     }
-    Finding::problem("ca", format!("the issuing certificate ended on {until}"), why, mend)
+    Finding::problem("ca", format!("the issuing certificate ended on {until}"), why, sign_again(paths))
 }
 
 fn root_finding(root: &Inspected, now: Timestamp) -> Finding {
     let (until, pin) = (root.summary.not_after, root.summary.fingerprint);
     let left = until.as_second() - now.as_second();
-    if left > ROOT_WARNING_SECONDS {
+    if left > ROOT_WARNING.as_secs().cast_signed() {
         return Finding::ok("ca", format!("the root certificate (SHA-256 {pin}) is good until {until}"));
     }
     let why = "every host that trusts it has to trust a new one before that day";
     if left > 0 {
         return Finding::warning("ca", format!("the root certificate ends on {until}"), why, "portcullis ca rotate");
     }
-    Finding::problem(
-        "ca",
-        format!("the root certificate ended on {until}"),
-        "every client refuses the registry",
-        "portcullis ca rotate",
-    )
+    let why = "every client refuses the registry";
+    Finding::problem("ca", format!("the root certificate ended on {until}"), why, "portcullis ca rotate")
+}
+
+/// How long hosts that trust the root before are served.
+fn hand_over(statement: &Inspected, now: Timestamp) -> Option<Finding> {
+    let until = statement.summary.not_after;
+    let left = until.as_second() - now.as_second();
+    let what = format!("hosts that trust the root before this one are served until {until}");
+    if left > EXPIRY_WARNING.as_secs().cast_signed() {
+        return Some(Finding::ok("ca", what));
+    }
+    let mend = "on each host that has not followed yet: portcullis trust HOST[:PORT]";
+    (left > 0).then(|| Finding::warning("ca", what, "from then on they refuse the registry", mend))
 }
 
 #[cfg(test)]

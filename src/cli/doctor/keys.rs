@@ -38,14 +38,18 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         findings.extend(exposed(&pair.private_key, EXPOSED, "600"));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(CHECK, format!("{count} files below ca, tls and keys are for their owner alone")));
+        findings.push(Finding::ok(
+            CHECK,
+            format!("{count} files below ca, tls and keys, the keys among them for their owner alone"),
+        ));
     }
     findings
 }
 
+/// Keys, sealed or not, are for their owner alone; certificates and names may be read.
 fn look_at_file(file: &Path, owner: u32) -> Option<Finding> {
-    let is_certificate = file.extension().is_some_and(|extension| extension == "pem" || extension == "crt");
-    if is_certificate { look(file, WRITABLE, "644", owner) } else { look(file, EXPOSED, "600", owner) }
+    let is_key = file.file_name().is_some_and(|name| name.to_string_lossy().contains("key"));
+    if is_key { look(file, EXPOSED, "600", owner) } else { look(file, WRITABLE, "644", owner) }
 }
 
 fn look(path: &Path, forbidden: u32, wanted: &str, owner: u32) -> Option<Finding> {

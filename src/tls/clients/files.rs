@@ -18,8 +18,8 @@ use super::error::ClientFilesError;
 use super::roster::{List, Roster};
 use crate::tls::certificate::{from_pem, parse, timestamp};
 use crate::tls::error::TlsError;
+use crate::tls::file_state::FileState;
 use crate::tls::private_file::read_public;
-use crate::tls::source::{FileState, state};
 
 /// The largest list, in bytes: some 400,000 certificates.
 const LIST_LIMIT: u64 = 16 * 1024 * 1024;
@@ -52,7 +52,7 @@ impl ClientFiles {
 
     /// The state of the files, to see a change.
     pub(super) fn states(&self) -> Vec<FileState> {
-        std::iter::once(&self.ca).chain(&self.crls).map(state).collect()
+        std::iter::once(&self.ca).chain(&self.crls).map(|path| FileState::of(path)).collect()
     }
 
     fn roots(

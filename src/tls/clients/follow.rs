@@ -12,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::ClientVerifier;
-use crate::tls::source::FileState;
+use crate::tls::file_state::FileState;
 
 /// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
 const POLL: Duration = Duration::from_millis(250);

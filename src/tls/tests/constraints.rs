@@ -7,7 +7,7 @@ use rcgen::BasicConstraints;
 use super::*;
 
 /// Whether `openssl verify` accepts the chain for the name, strictly; `None` where there is no openssl.
-fn openssl_accepts(root: &Path, issuing: &str, leaf: &str, name: &str) -> Option<bool> {
+pub(super) fn openssl_accepts(root: &Path, issuing: &str, leaf: &str, name: &str) -> Option<bool> {
     let dir = tempfile::tempdir().unwrap();
     let (leaf_path, issuing_path) = (dir.path().join("leaf.pem"), dir.path().join("issuing.pem"));
     std::fs::write(&leaf_path, leaf).unwrap();

@@ -103,6 +103,25 @@ async fn a_swapped_link_is_followed() {
     running.becomes(|identity| identity.summary().fingerprint != first).await;
 }
 
+#[tokio::test]
+async fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let source = own(data.path());
+    let running = run(source.prepare().unwrap(), source, FAST);
+    let (first, wanted) = (running.shown(), names(&["a.test"]));
+    let overlap = Some(Duration::from_secs(2));
+    let succession = Succession { names: wanted, added: Vec::new(), constraints: Constraints::ToNames, overlap };
+    let new = Authority::rotate(data.path(), &succession).unwrap();
+    running.becomes(|identity| identity.summary().fingerprint != first).await;
+    let length = || running.serving.current().shown_for(Some("a.test"), jiff::Timestamp::now()).cert.len();
+    assert_eq!(length(), 3);
+    let until = new.rotation(jiff::Timestamp::now()).unwrap().until();
+    while jiff::Timestamp::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(length(), 2);
+}
+
 /// A leaf of which the larger part has passed, signed with the authority's own key.
 fn old_leaf(data: &Path) -> Identity {
     let paths = TlsPaths::new(data);

@@ -4,6 +4,8 @@ mod authority;
 mod constraints;
 mod freshness;
 mod identity;
+mod rotation;
+mod seal;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

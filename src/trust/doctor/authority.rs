@@ -54,7 +54,11 @@ fn pinned(examined: &Examined, chain: &Chain) -> Option<Finding> {
 /// What the registry hands out as its CA, against what is presented. Neither is verified; they can only contradict each other.
 async fn handed_out(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
-    let fetched = tokio::time::timeout(examined.limit, authority_file::fetch(&examined.registry)).await;
+    let fetched = tokio::time::timeout(
+        examined.limit,
+        authority_file::fetch(&examined.registry, authority_file::Source::Anybody),
+    )
+    .await;
     let der = match fetched {
         Ok(Ok(der)) => der,
         Ok(Err(TrustError::NoAuthorityFile { status, .. })) => {
