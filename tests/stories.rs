@@ -9,10 +9,12 @@ mod stories {
     mod errors;
     mod failures;
     mod first_start;
+    mod front_page;
     mod interop;
     mod login;
     mod manifests;
     mod pulls;
+    mod readiness;
     mod rights;
     mod sizes;
     mod uploads;

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::administrator::Administrator;
 use super::data_directory::DataDirectory;
 use super::host_names::{best_for_others, names_to_serve, with_port};
-use super::trust_command::shell_line;
 use crate::auth::Secret;
 use crate::config::Config;
+use crate::domain::trust_command::shell_line;
 use crate::tls::{Authority, CertificateSummary};
 
 /// After `init`.

@@ -9,10 +9,10 @@ use super::context::Context;
 use super::host_names::{best_for_others, names_to_serve, with_port};
 use super::output::{Output, is_terminal};
 use super::serve::identity_source;
-use super::trust_command::{program_line, shell_line};
 use super::{ca_rotate, ca_seal};
 use crate::config::Config;
 use crate::domain::host_port::HostPort;
+use crate::domain::trust_command::{program_line, shell_line};
 use crate::tls::{Authority, Origin, PermittedNames, RootKeyPlace};
 
 #[derive(Debug, Subcommand)]

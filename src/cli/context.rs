@@ -1,13 +1,13 @@
 //! What every command has: the configuration in force, the data directory, a runtime to wait on.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::data_directory::DataDirectory;
-use crate::config::{Config, Environment, Loaded, Overrides};
+use crate::config::{Config, ConfigErrors, Environment, Loaded, Overrides};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 
 /// The flags of every command. Their environment variables are read by the configuration, which tells flag and variable apart.
@@ -41,6 +41,18 @@ impl Context {
         let mut overrides = self.overrides.clone();
         adjust(&mut overrides);
         Ok(Config::load(&overrides, &self.environment)?)
+    }
+
+    /// The configuration, or every error in it.
+    pub(super) fn load(&self) -> Result<Loaded, ConfigErrors> {
+        Config::load(&self.overrides, &self.environment)
+    }
+
+    /// What flags, variables and defaults say, or flags and defaults alone: for looking around although the file is wrong.
+    pub(super) fn without_its_file(&self) -> Option<Config> {
+        let parse = |environment: &Environment| Config::parse(Path::new(""), b"", &self.overrides, environment);
+        let loaded = parse(&self.environment).or_else(|_| parse(&Environment::default()));
+        loaded.ok().map(|loaded| loaded.config)
     }
 
     /// The configuration in force.

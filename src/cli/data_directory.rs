@@ -98,7 +98,7 @@ impl DataDirectory {
 
     /// The same; the inner error is the number of the process that serves it.
     pub(super) fn try_lock(&self) -> anyhow::Result<Result<DataLock, String>> {
-        let path = self.path.join("lock");
+        let path = self.lock_file();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
         if file.try_lock().is_err() {
@@ -110,6 +110,11 @@ impl DataDirectory {
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
         Ok(Ok(DataLock { _file: file }))
+    }
+
+    /// The file that the serving process holds a lock on, and that tells its number.
+    pub(super) fn lock_file(&self) -> PathBuf {
+        self.path.join("lock")
     }
 
     /// The key that seals the token keys, made where it is missing.

@@ -37,7 +37,7 @@ fn with_loopback(names: Vec<SubjectName>) -> Vec<SubjectName> {
 }
 
 /// The machine's host name, and the addresses of its interfaces that others can reach.
-fn of_this_machine() -> Vec<SubjectName> {
+pub(super) fn of_this_machine() -> Vec<SubjectName> {
     let host = rustix::system::uname().nodename().to_string_lossy().parse().ok();
     let addresses = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list this machine's addresses; name them with --host");

@@ -16,6 +16,7 @@ mod certificates;
 mod config;
 mod context;
 mod data_directory;
+mod doctor;
 mod grant;
 mod health;
 mod host_names;
@@ -28,7 +29,6 @@ mod password;
 mod repo;
 mod serve;
 mod trust;
-mod trust_command;
 mod untrust;
 mod user;
 
@@ -73,9 +73,10 @@ enum Command {
     /// The repositories
     #[command(subcommand)]
     Repo(repo::Verb),
-    // What these two do takes more than a line: their help stands at their arguments.
+    // What these three do takes more than a line: their help stands at their arguments.
     Trust(trust::Args),
     Untrust(untrust::Args),
+    Doctor(doctor::Args),
     /// Ask the server of this data directory whether it is ready; for supervisors and containers
     Health(health::Args),
     /// Print a completion script for a shell
@@ -118,6 +119,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
+        Command::Doctor(args) => doctor::run(&context, args, output),
         Command::Health(args) => health::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

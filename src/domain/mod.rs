@@ -9,6 +9,7 @@ pub mod byte_range;
 pub mod client_certificate;
 pub mod descriptor;
 pub mod digest;
+pub mod finding;
 pub mod glob;
 pub mod grantee;
 pub mod hasher;
@@ -20,6 +21,7 @@ pub mod reference;
 pub mod repository_name;
 pub mod strict_json;
 pub mod tag;
+pub mod trust_command;
 pub mod upload_id;
 pub mod user_rule;
 

@@ -11,6 +11,7 @@ mod extractors;
 mod handlers;
 mod headers;
 mod origin;
+mod page;
 mod query;
 pub mod route;
 pub mod router;

@@ -31,6 +31,11 @@ pub struct CertificateSummary {
 }
 
 impl CertificateSummary {
+    /// Reads a certificate in DER form that came from elsewhere than a file; `None` where it is none.
+    pub fn of_der(der: &CertificateDer<'_>) -> Option<Self> {
+        Self::read(Path::new("DER"), der).ok()
+    }
+
     /// Reads a certificate in DER form; `path` is named in errors.
     pub(super) fn read(path: &Path, der: &CertificateDer<'_>) -> Result<Self, TlsError> {
         let certificate = parse(path, der)?;

@@ -20,9 +20,9 @@ pub(super) const CLOCK_SKEW: Duration = Duration::from_hours(1);
 pub const EXPIRY_WARNING: Duration = DAY.saturating_mul(14);
 
 /// From here to the end of the issuing certificate the server warns where the root key is not here to make a new one.
-pub(super) const ISSUING_WARNING: Duration = DAY.saturating_mul(60);
+pub const ISSUING_WARNING: Duration = DAY.saturating_mul(60);
 /// From here to the end of the root the server warns: clients need time to be told of a new one.
-pub(super) const ROOT_WARNING: Duration = DAY.saturating_mul(180);
+pub const ROOT_WARNING: Duration = DAY.saturating_mul(180);
 
 /// Whether two thirds of the life have passed.
 pub fn renewal_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {

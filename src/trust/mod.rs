@@ -4,12 +4,14 @@
 //! and then connects again with that CA as the only root; where the pinned CA has handed over to another, that one takes its place
 //! by what the pinned one has signed (`succession`). [`Plan::make`] looks at what lies on the host and refuses what would
 //! overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove()`] undoes it.
+//! [`doctor`] looks at all of this and changes nothing.
 //! No tool's configuration is edited and no daemon restarted.
 
 mod authority_file;
 mod client;
 mod containerd;
 mod daemons;
+pub mod doctor;
 mod error;
 mod file;
 mod host;

@@ -1,23 +1,70 @@
 //! `/`: what a person sees who opens the registry's address.
 
+use askama::Template;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
 
+use crate::domain::host_port::HostPort;
 use crate::http::App;
 use crate::http::error::OciError;
 use crate::http::origin::origin;
+use crate::http::page::{POLICY, Page};
 
-/// Says what this is and how to log in.
-pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<impl IntoResponse, OciError> {
-    let host = origin(&parts, &app.settings.trusted_proxies)?;
-    let text = format!(
-        "This is a registry for container images, served by Portcullis.\n\n\
-         \x20 docker login {host}\n\
-         \x20 docker pull {host}/REPOSITORY:TAG\n\n\
-         If your client says that the certificate is signed by an unknown authority, ask the registry's administrator\n\
-         for the line that `portcullis ca trust-command {host}` prints, and run it on this host.\n"
-    );
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
+/// Says what this is, how to trust it and how to log in: as a page to browsers, as text to everybody else.
+pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
+    // Stricter than what a token's realm may name: this host stands in a line of shell.
+    let host: HostPort = origin(&parts, &app.settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
+    let page = Page::new(&host, app.certificates.authority().as_deref());
+    let body = if wants_html(&parts.headers) { page.render().ok() } else { None };
+    let (kind, body) = match body {
+        Some(html) => ("text/html; charset=utf-8", html),
+        None => ("text/plain; charset=utf-8", page.to_text()),
+    };
+    let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+    Ok(response)
+}
+
+/// Of both forms. What is said depends on the name that was asked for, so no cache may keep it.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::VARY, "accept"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+/// Whether HTML is named among what is accepted; `*/*`, which curl and container tools send, does not count.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_html = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+        is_html && !parts.any(|parameter| parameter.strip_prefix("q=").is_some_and(is_zero))
+    })
+}
+
+fn is_zero(weight: &str) -> bool {
+    weight.parse() == Ok(0.0_f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_get_a_page_and_tools_get_text() {
+        let accepts =
+            |text: &'static str| wants_html(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(text))]));
+        assert!(accepts("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(accepts("application/json, Text/HTML;q=0.5"));
+        assert!(!accepts("*/*") && !accepts("text/html;q=0") && !accepts("text/html;level=1;q=0.0"));
+        assert!(!accepts("text/plain") && !wants_html(&HeaderMap::new()));
+    }
 }

@@ -7,6 +7,7 @@
 mod acme;
 mod error;
 mod grants;
+mod inspect;
 mod keys;
 mod links;
 mod manifests;
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use sqlx::{SqliteConnection, SqlitePool};
 
+pub use self::inspect::Inspection;
 use self::writer::Writer;
 use super::Metadata;
 use crate::storage::StorageError;

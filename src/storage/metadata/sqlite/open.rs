@@ -17,7 +17,7 @@ use super::writer::Writer;
 use super::{SqliteMetadata, policy};
 use crate::storage::StorageError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/metadata/sqlite/migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/metadata/sqlite/migrations");
 
 /// How many reads run at the same time.
 const READERS: u32 = 4;

@@ -5,7 +5,7 @@
 
 /// The shell line for a client host. `host` is `NAME:PORT` exactly as images will name it; `pin` the SHA-256 of the CA's DER in
 /// lower-case hexadecimal digits.
-pub(super) fn shell_line(host: &str, pin: &str) -> String {
+pub fn shell_line(host: &str, pin: &str) -> String {
     // `host` was parsed, `pin` printed by this program: neither holds a quote.
     let names = match host.strip_suffix(":443") {
         Some(bare) => format!("{bare} {host}"),
@@ -44,7 +44,7 @@ pub(super) fn shell_line(host: &str, pin: &str) -> String {
 }
 
 /// The same for a host that has this program; it checks more, and can undo it.
-pub(super) fn program_line(host: &str, pin: &str) -> String {
+pub fn program_line(host: &str, pin: &str) -> String {
     format!("portcullis trust {host} --ca-sha256 {pin}")
 }
 

@@ -1,0 +1,124 @@
+//! The page at `/`: one file of HTML without a script, and the same as text for those who ask for no HTML.
+//!
+//! Everything that is filled in is escaped by the template; the style is the only thing that a browser is allowed to use, by its
+//! hash.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use crate::domain::host_port::HostPort;
+use crate::domain::trust_command::{program_line, shell_line};
+use crate::http::PublishedAuthority;
+use crate::http::headers::value;
+
+/// The port of an image reference without one.
+const DEFAULT_PORT: u16 = 443;
+const STYLE: &str = include_str!("index.css");
+
+/// Nothing but the page's own style, by its hash; in no frame of anybody.
+pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    value(format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ))
+});
+
+/// What there is to tell somebody who came by this name.
+#[derive(Template)]
+#[template(path = "index.html", config = "src/http/page/askama.toml")]
+pub(super) struct Page {
+    /// As image references begin.
+    host: String,
+    /// How to trust the registry; `None` where its certificate comes from an authority that it does not own.
+    trust: Option<Trust>,
+    style: &'static str,
+}
+
+struct Trust {
+    sha256: String,
+    program: String,
+    shell: String,
+}
+
+impl Page {
+    /// The page for those who call the registry `host`.
+    pub(super) fn new(host: &HostPort, authority: Option<&PublishedAuthority>) -> Self {
+        let address = host.with_default_port(DEFAULT_PORT);
+        let trust = authority.map(|authority| Trust {
+            sha256: authority.sha256.clone(),
+            program: program_line(&host.to_string(), &authority.sha256),
+            shell: shell_line(&address, &authority.sha256),
+        });
+        Self { host: host.to_string(), trust, style: STYLE }
+    }
+
+    /// The page without HTML.
+    pub(super) fn to_text(&self) -> String {
+        let host = &self.host;
+        let mut text = format!(
+            "This is a registry for container images, served by Portcullis.\n\n\
+             \x20 docker login {host}\n\
+             \x20 docker pull {host}/REPOSITORY:TAG\n"
+        );
+        if let Some(trust) = &self.trust {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "\nIf your client says that the certificate is signed by an unknown authority: the registry has an authority of its\n\
+                 own. Compare its SHA-256 with what the registry's administrator gave you,\n\n\
+                 \x20 {}\n\n\
+                 and then run as root, where Portcullis is installed,\n\n\
+                 \x20 {}\n\n\
+                 or, with curl or wget and openssl alone,\n\n\
+                 \x20 {}\n",
+                trust.sha256, trust.program, trust.shell
+            );
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authority() -> PublishedAuthority {
+        PublishedAuthority { pem: "".into(), sha256: "0a".repeat(32) }
+    }
+
+    #[test]
+    fn a_host_without_a_port_is_trusted_under_both_spellings() {
+        let page = Page::new(&"registry.test".parse().unwrap(), Some(&authority()));
+        let html = page.render().unwrap();
+        assert!(html.contains("docker login registry.test<"), "{html}");
+        assert!(html.contains("for n in registry.test registry.test:443;"), "{html}");
+        assert!(page.to_text().contains(&format!("portcullis trust registry.test --ca-sha256 {}", "0a".repeat(32))));
+    }
+
+    #[test]
+    fn what_is_filled_in_is_escaped() {
+        let page = Page {
+            host: "<script>alert(1)</script>".to_owned(),
+            trust: Some(Trust { sha256: "\"><img src=x>".into(), program: "a & b".into(), shell: "'<b>".into() }),
+            style: STYLE,
+        };
+        let html = page.render().unwrap();
+        for raw in ["<script", "<img", "<b>", "a & b"] {
+            assert!(!html.contains(raw), "{raw} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_public_certificate_needs_no_trust() {
+        let page = Page::new(&"registry.test:5000".parse().unwrap(), None);
+        let (html, text) = (page.render().unwrap(), page.to_text());
+        assert!(!html.contains("portcullis trust") && !html.contains("ca.pem") && !text.contains("SHA-256"), "{html}");
+        assert!(html.contains("docker login registry.test:5000"));
+    }
+}
