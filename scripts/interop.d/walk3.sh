@@ -142,8 +142,11 @@ trust_with_the_program() {
   on client rm -r "/etc/docker/certs.d/$registry_name" "/etc/containers/certs.d/$registry_name"
   clients_refuse "without the CA"
   pin=$(on server portcullis ca show --json | jq -r .sha256)
+  refused 'portcullis trust' "portcullis doctor $registry_name names what is missing" on client portcullis doctor "$registry_name"
   check "portcullis trust $registry_name --ca-sha256 ..." on client portcullis trust "$registry_name" --ca-sha256 "$pin"
   check "portcullis trust once more: unchanged" trust_is_unchanged "$pin"
+  check "portcullis doctor $registry_name finds no problem" on client portcullis doctor "$registry_name"
+  check "portcullis doctor on the server finds no problem" on server portcullis doctor
   refused 'pin|SHA-256|fingerprint' "portcullis trust with another pin is refused" \
     on client portcullis trust "$registry_name" --ca-sha256 "$(rev <<<"$pin")" --replace
   [[ ! -e $work/client/daemon.before ]] || check "docker push" docker_push client operator "$registry_name/nginx:v1"
