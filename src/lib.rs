@@ -18,7 +18,7 @@
 //! | [`auth`] | who someone is and what they may do; the only place that makes permits |
 //! | [`registry`] | the use cases: pull, push, upload, mount, delete, list, referrers; each takes a permit |
 //! | [`http`] | the wire: one table of routes, extractors, one mapping of failures |
-//! | [`tls`] | the certificate authority, the served certificate, its renewal; whose client certificates count |
+//! | [`tls`] | the certificate authority, the served certificate, its renewal, ACME; whose client certificates count |
 //! | [`trust`] | the client's side: a registry's CA fetched, checked against its pin, installed and removed; what keeps a host from it |
 //! | [`server`] | the accept loop: limits, timeouts, draining |
 //! | [`cli`] | one file per command |

@@ -17,6 +17,16 @@ pub enum AuthError {
         /// The name of the token key.
         kid: String,
     },
+    /// An ACME account was sealed with another key than the one at hand.
+    #[error(
+        "the ACME account for {directory} in the database cannot be opened: it was sealed with another key than the one in the \
+         seal key file. Restore the file that belongs to this database; without it, remove the row of acme_accounts, and a new \
+         account is made"
+    )]
+    SealedAccount {
+        /// The address of the authority.
+        directory: String,
+    },
     /// No key may sign now.
     #[error("no token key may sign at this time: check the clock of this host against the times of the token keys")]
     NoSigningKey,

@@ -1,4 +1,4 @@
-//! The key that seals private token keys, so that a stolen database signs nothing.
+//! The key that seals private keys (of tokens, of accounts with an ACME server), so that a stolen database signs nothing.
 
 use std::fmt;
 
@@ -36,11 +36,26 @@ impl SealKey {
 
     /// AES-256-GCM with a random nonce; `name` is authenticated, so sealed keys cannot be exchanged for one another.
     pub(super) fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {
+        self.seal_in(&context(name), secret)
+    }
+
+    /// Seals an account with the ACME server of `directory`. The directory is authenticated as well.
+    pub fn seal_account(&self, directory: &str, account: &[u8]) -> Result<Vec<u8>, AuthError> {
+        self.seal_in(&account_context(directory), account)
+    }
+
+    /// Opens what [`Self::seal_account`] sealed for the same directory.
+    pub fn open_account(&self, directory: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
+        let damaged = || AuthError::SealedAccount { directory: directory.to_owned() };
+        self.open_in(&account_context(directory), sealed)?.ok_or_else(damaged)
+    }
+
+    fn seal_in(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {
         let mut body = secret.to_vec();
         let nonce = self
             .cipher()?
-            .seal_in_place_append_tag(Aad::from(context(name)), &mut body)
-            .map_err(|_| AuthError::Cryptography("sealing a token key"))?;
+            .seal_in_place_append_tag(Aad::from(context), &mut body)
+            .map_err(|_| AuthError::Cryptography("sealing a key"))?;
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + body.len());
         sealed.push(FORMAT);
         sealed.extend_from_slice(nonce.as_ref());
@@ -50,15 +65,19 @@ impl SealKey {
 
     /// Opens what [`Self::seal`] sealed under the same name.
     pub(super) fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
-        let damaged = || AuthError::Sealed { kid: name.to_owned() };
-        let [FORMAT, rest @ ..] = sealed else { return Err(damaged()) };
-        let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or_else(damaged)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
+        self.open_in(&context(name), sealed)?.ok_or_else(|| AuthError::Sealed { kid: name.to_owned() })
+    }
+
+    /// `None` where it was sealed otherwise, or damaged.
+    fn open_in(&self, context: &str, sealed: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, AuthError> {
+        let [FORMAT, rest @ ..] = sealed else { return Ok(None) };
+        let Some((nonce, body)) = rest.split_at_checked(NONCE_LEN) else { return Ok(None) };
+        let Ok(nonce) = Nonce::try_assume_unique_for_key(nonce) else { return Ok(None) };
         let mut secret = Zeroizing::new(body.to_vec());
-        let opened = self.cipher()?.open_in_place(nonce, Aad::from(context(name)), &mut secret);
-        let length = opened.map_err(|_| damaged())?.len();
+        let opened = self.cipher()?.open_in_place(nonce, Aad::from(context), &mut secret);
+        let Ok(length) = opened.map(|opened| opened.len()) else { return Ok(None) };
         secret.truncate(length);
-        Ok(secret)
+        Ok(Some(secret))
     }
 
     fn cipher(&self) -> Result<RandomizedNonceKey, AuthError> {
@@ -69,6 +88,10 @@ impl SealKey {
 
 fn context(name: &str) -> String {
     format!("portcullis token key {name}")
+}
+
+fn account_context(directory: &str) -> String {
+    format!("portcullis acme account {directory}")
 }
 
 impl fmt::Debug for SealKey {
@@ -98,5 +121,16 @@ mod tests {
             assert!(key.open("kid", &flipped).is_err(), "{bit}");
         }
         assert_eq!(format!("{key:?}"), "SealKey(redacted)");
+    }
+
+    #[test]
+    fn accounts_and_token_keys_do_not_open_for_one_another() {
+        let key = SealKey::generate();
+        let sealed = key.seal_account("https://ca.test/dir", b"account").expect("sealed");
+        assert_eq!(key.open_account("https://ca.test/dir", &sealed).expect("opened").as_slice(), b"account");
+        assert!(key.open_account("https://other.test/dir", &sealed).is_err());
+        assert!(key.open("https://ca.test/dir", &sealed).is_err());
+        let token_key = key.seal("kid", b"secret").expect("sealed");
+        assert!(key.open_account("kid", &token_key).is_err());
     }
 }

@@ -128,7 +128,7 @@ fn trust_command(
 fn require_own_certificate(context: &Context, config: &Config) -> anyhow::Result<()> {
     let served = identity_source(config, &context.data_directory()?)?.load();
     match served.map(|identity| identity.origin()) {
-        Ok(Origin::Imported | Origin::Given) => bail!(
+        Ok(Origin::Imported | Origin::Acme | Origin::Given) => bail!(
             "the certificate in use was not made by this registry's CA: other hosts must trust the authority that signed it \
              (portcullis cert show)"
         ),

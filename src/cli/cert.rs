@@ -6,11 +6,13 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::cert_request;
 use super::context::Context;
+use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
 use super::output::Output;
 use super::serve::identity_source;
-use crate::tls::{self, Authority, CertificateSummary, Origin};
+use crate::tls::{self, Authority, CertificateSummary, Identity, Origin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -18,6 +20,8 @@ pub(super) enum Verb {
     Show,
     /// Make the registry's own certificate anew; a running server takes it up
     Renew,
+    /// Order a certificate by ACME now, and say what is wrong where that fails; a running server takes it up
+    Request,
     /// Serve a certificate of another authority from now on; a running server takes it up
     Import {
         /// The chain as PEM, the server's certificate first
@@ -35,8 +39,10 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     match verb {
         Verb::Show => {
             let identity = identity_source(&config, &data)?.load()?;
-            show(identity.summary(), identity.origin(), output)
+            show(identity.summary(), identity.origin(), ordered_from(&identity, &data).as_deref(), output)
         }
+        Verb::Request => cert_request::run(context, &config, &data, output),
+        Verb::Renew if config.acme.is_some() => cert_request::run(context, &config, &data, output),
         Verb::Renew => {
             let source = identity_source(&config, &data)?;
             if let Ok(identity) = source.load()
@@ -48,7 +54,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             let names = names_to_serve(&config.server.hosts, Some(&authority));
             tls::renew_leaf(data.path(), &mut authority, &names)?;
             let identity = source.load()?;
-            show(identity.summary(), identity.origin(), output)
+            show(identity.summary(), identity.origin(), None, output)
         }
         Verb::Import { cert, key } => {
             if config.tls.pair.is_some() {
@@ -56,20 +62,36 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
                     "the configuration names a certificate already (tls.certificate): change the files there, or remove the keys"
                 );
             }
+            if config.acme.is_some() {
+                bail!(
+                    "ACME is switched on, and its certificate is what is served: set acme.directory to \"none\" first"
+                );
+            }
             let summary = tls::import(data.path(), &cert, &key)?;
-            show(&summary, Origin::Imported, output)
+            show(&summary, Origin::Imported, None, output)
         }
     }
 }
 
-fn show(summary: &CertificateSummary, origin: Origin, output: &Output) -> anyhow::Result<()> {
+/// The authority's directory, where ACME ordered the certificate.
+fn ordered_from(identity: &Identity, data: &DataDirectory) -> Option<String> {
+    if identity.origin() == Origin::Acme { tls::acme::issued_by(data.path()) } else { None }
+}
+
+pub(super) fn show(
+    summary: &CertificateSummary,
+    origin: Origin,
+    directory: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let source = directory.map_or_else(|| origin.to_string(), |directory| format!("{origin} ({directory})"));
     output.record(
         &[
             ("names", summary.names.join(", ")),
             ("from", summary.not_before.to_string()),
             ("until", summary.not_after.to_string()),
             ("issuer", summary.issuer.clone()),
-            ("source", origin.to_string()),
+            ("source", source),
             ("SHA-256", summary.fingerprint.to_string()),
         ],
         &json!({
@@ -78,6 +100,7 @@ fn show(summary: &CertificateSummary, origin: Origin, output: &Output) -> anyhow
             "not_after": summary.not_after.to_string(),
             "issuer": summary.issuer,
             "source": origin.to_string(),
+            "directory": directory,
             "sha256": summary.fingerprint.to_string(),
         }),
     )

@@ -87,6 +87,17 @@ impl DataDirectory {
 
     /// Takes the directory for this process; refused while another one serves it.
     pub(super) fn lock(&self) -> anyhow::Result<DataLock> {
+        match self.try_lock()? {
+            Ok(lock) => Ok(lock),
+            Err(holder) => bail!(
+                "{} is served by process {holder} already: stop that one, or choose another directory with --data DIR",
+                self.path.display(),
+            ),
+        }
+    }
+
+    /// The same; the inner error is the number of the process that serves it.
+    pub(super) fn try_lock(&self) -> anyhow::Result<Result<DataLock, String>> {
         let path = self.lock_file();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
@@ -94,15 +105,11 @@ impl DataDirectory {
             let mut holder = String::new();
             // The holder's number is a help; without it the refusal stands as well.
             let _ = file.read_to_string(&mut holder);
-            bail!(
-                "{} is served by process {} already: stop that one, or choose another directory with --data DIR",
-                self.path.display(),
-                holder.trim()
-            );
+            return Ok(Err(holder.trim().to_owned()));
         }
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
-        Ok(DataLock { _file: file })
+        Ok(Ok(DataLock { _file: file }))
     }
 
     /// The file that the serving process holds a lock on, and that tells its number.

@@ -3,12 +3,15 @@
 //! A command prints what was asked for on stdout. What failed is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod acme;
+mod acme_ledger;
 mod administrator;
 mod banner;
 mod ca;
 mod ca_rotate;
 mod ca_seal;
 mod cert;
+mod cert_request;
 mod certificates;
 mod config;
 mod context;

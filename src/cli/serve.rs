@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::acme::Acme;
 use super::administrator::Administrator;
 use super::banner;
 use super::certificates::CertificatesInUse;
@@ -34,7 +35,7 @@ use crate::tls::{
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";
 /// Between two looks at what other processes changed in the database; "within a second" is promised.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 /// Between two looks for upload sessions that stand still.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(5);
 
@@ -68,11 +69,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let clients = client_verifier(&config)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let server = Server::bind(ServerOptions { clients: clients.clone(), ..server_options(&config) })?;
+    let acme = Acme::prepare(&config, &data, server.local_addr().port())?;
     let administrator = first_start(&data, &config).await?;
     let source = identity_source(&config, &data)?;
     let identity = source.prepare()?;
     let authority = if identity.origin() == Origin::Own { Some(Authority::load(data.path())?) } else { None };
-    let serving = ServingIdentity::new(identity);
+    let serving = match &acme {
+        Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
+        None => ServingIdentity::new(identity),
+    };
 
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
     let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?).await?;
@@ -92,6 +97,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(Arc::clone(&auth).keep_current(stop.clone()));
     tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
+    if let Some(acme) = acme {
+        acme.start(metadata.clone(), data.seal_key()?, Arc::clone(&serving), stop.clone());
+    }
     tokio::spawn(keep_fresh(Arc::clone(&serving), source, Cadence::default(), Arc::clone(&reload), stop.clone()));
     tokio::spawn(certificates.keep_current(stop.clone()));
     tokio::spawn(obey_signals(
@@ -171,7 +179,8 @@ pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     // A damaged authority is told before anything is asked of it.
     Authority::load(data.path())?;
     let hosts = config.server.hosts.clone();
-    Ok(IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority))))
+    let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
+    Ok(if config.acme.is_some() { source.with_acme() } else { source })
 }
 
 /// Whose client certificates count, where the configuration asks for any.
@@ -225,7 +234,7 @@ async fn obey_signals(mut signals: Signals, app: App, reload: [Arc<Notify>; 2], 
     }
 }
 
-fn server_options(config: &Config) -> ServerOptions {
+pub(super) fn server_options(config: &Config) -> ServerOptions {
     let server = &config.server;
     ServerOptions {
         max_connections: server.max_connections as usize,

@@ -34,8 +34,8 @@ pub use self::{
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
     sections::{
-        AcceptedCertificates, Auth, Challenge, ClientCertificates, Delete, Limits, Log, LogFormat, OperatorPair,
-        Server, Storage, Tls,
+        AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount,
+        Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls,
     },
 };
 use self::{
@@ -55,6 +55,8 @@ pub struct Config {
     pub server: Server,
     /// The certificate.
     pub tls: Tls,
+    /// A certificate by ACME; `None`: switched off.
+    pub acme: Option<Acme>,
     /// Certificates of clients.
     pub client_certificates: ClientCertificates,
     /// Passwords and tokens.
@@ -143,10 +145,15 @@ fn assemble(
 }
 
 fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
+    let data_dir = data_dir(&mut reader.top(), environment);
+    let server = Server::read(&mut reader.section("server"));
+    let tls = Tls::read(&mut reader.section("tls"));
+    let acme = Acme::read(&mut reader.section("acme"), &server, &tls);
     Config {
-        data_dir: data_dir(&mut reader.top(), environment),
-        server: Server::read(&mut reader.section("server")),
-        tls: Tls::read(&mut reader.section("tls")),
+        data_dir,
+        server,
+        tls,
+        acme,
         client_certificates: ClientCertificates::read(&mut reader.section("client_certificates")),
         auth: Auth::read(&mut reader.section("auth")),
         storage: Storage::read(&mut reader.section("storage")),

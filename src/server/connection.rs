@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::{AlertDescription, ServerConfig};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,6 +27,7 @@ use super::options::ServerOptions;
 use super::plain_http;
 use super::stall::StallGuard;
 use crate::domain::peer_address::PeerAddress;
+use crate::tls::acme::ACME_TLS;
 use crate::tls::{ClientVerifier, PresentedCertificate, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
@@ -101,6 +103,12 @@ impl Connections {
     async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<Secured> {
         match greeting(&stream).await {
             Greeting::Tls => match self.acceptor.accept(StallGuard::new(stream, self.write_stall_timeout)).await {
+                Ok(mut stream) if is_validation(&stream) => {
+                    tracing::debug!(%peer, "answered an ACME challenge");
+                    // The handshake was the answer; whether the peer hears our farewell is its own affair.
+                    let _ = stream.shutdown().await;
+                    None
+                }
                 Ok(stream) => Some(stream),
                 Err(error) => {
                     log_failed_handshake(peer, &error);
@@ -159,6 +167,11 @@ impl Connections {
             }
         }
     }
+}
+
+/// Whether the handshake was an authority's look at a challenge: nothing is served after it (RFC 8737, section 4).
+fn is_validation(stream: &Secured) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(ACME_TLS)
 }
 
 async fn answer(

@@ -5,6 +5,7 @@
 //! `axum::Router` answers. Nothing here knows what the router does.
 
 mod admission;
+mod challenge_listener;
 mod connection;
 mod file_limit;
 mod options;
@@ -28,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use admission::Admission;
 use connection::Connections;
 
+pub use challenge_listener::ChallengeListener;
 pub use options::ServerOptions;
 pub use signals::{Caught, Signals};
 
@@ -38,24 +40,28 @@ const REST: Duration = Duration::from_millis(100);
 
 /// A listening address could not be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}{}", hint(source))]
+#[error("cannot listen on {address}: {source}{}", hint(source, setting))]
 pub struct BindError {
     /// The address that was asked for.
     pub address: SocketAddr,
+    /// The flag or key by which another one is chosen.
+    pub setting: &'static str,
     /// Why not.
     pub source: io::Error,
 }
 
-fn hint(source: &io::Error) -> &'static str {
+fn hint(source: &io::Error, setting: &str) -> String {
     match source.kind() {
         io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it, or choose another port with --listen ADDR:PORT"
+            format!("; another program listens there: stop it, or choose another port with {setting}")
         }
         io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with --listen ADDR:PORT"
+            format!("; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with {setting}")
         }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: give one of its own, or 0.0.0.0",
-        _ => "",
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: give one of its own, or 0.0.0.0".to_owned()
+        }
+        _ => String::new(),
     }
 }
 
@@ -78,7 +84,7 @@ impl Server {
     /// Binds the address (port 0 chooses a free one) and raises the process's limit on open files as far as it may.
     pub fn bind(options: ServerOptions) -> Result<Self, BindError> {
         file_limit::raise();
-        let refuse = |source| BindError { address: options.listen, source };
+        let refuse = |source| BindError { address: options.listen, setting: "--listen ADDR:PORT", source };
         let listener = listen(options.listen).map_err(refuse)?;
         let address = listener.local_addr().map_err(refuse)?;
         Ok(Self { listener, address, options })

@@ -26,11 +26,23 @@ const BODY_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers one request and closes. `limit` bounds the whole exchange.
 pub(super) async fn answer(stream: TcpStream, peer: PeerAddress, limit: Duration) {
-    let service = service_fn(move |request: Request<Incoming>| async move {
+    answer_with(stream, peer, limit, |request| respond(request, None)).await;
+}
+
+/// The same with another answer.
+pub(super) async fn answer_with(
+    stream: TcpStream,
+    peer: PeerAddress,
+    limit: Duration,
+    respond: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
+) {
+    let service = service_fn(|request: Request<Incoming>| {
         let response = respond(&request);
-        tracing::debug!(%peer, status = response.status().as_u16(), "plain HTTP on the TLS port");
-        swallow(request).await;
-        Ok::<_, Infallible>(response)
+        tracing::debug!(%peer, status = response.status().as_u16(), "plain HTTP");
+        async move {
+            swallow(request).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(BUFFER).keep_alive(false);
@@ -42,10 +54,11 @@ pub(super) async fn answer(stream: TcpStream, peer: PeerAddress, limit: Duration
     }
 }
 
-fn respond<B>(request: &Request<B>) -> Response<Full<Bytes>> {
+/// Whatever is asked: use https. `https_port` is the port to use there, where it is another one than this.
+pub(super) fn respond<B>(request: &Request<B>, https_port: Option<u16>) -> Response<Full<Bytes>> {
     let with_credentials =
         [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].iter().any(|name| request.headers().contains_key(name));
-    let target = secure_target(request);
+    let target = secure_target(request, https_port);
     if with_credentials {
         return text(StatusCode::BAD_REQUEST, credentials_exposed(target.as_deref()));
     }
@@ -80,7 +93,7 @@ fn redirect(target: &str) -> Response<Full<Bytes>> {
     response
 }
 
-fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+pub(super) fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -90,7 +103,7 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 }
 
 /// The same address under https; `None` without exactly one valid Host.
-fn secure_target<B>(request: &Request<B>) -> Option<String> {
+fn secure_target<B>(request: &Request<B>, https_port: Option<u16>) -> Option<String> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, None) = (hosts.next()?, hosts.next()) else { return None };
     let authority: Authority = host.to_str().ok()?.parse().ok()?;
@@ -98,7 +111,12 @@ fn secure_target<B>(request: &Request<B>) -> Option<String> {
         return None;
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    path.starts_with('/').then(|| format!("https://{authority}{path}"))
+    let target = match https_port {
+        None => authority.to_string(),
+        Some(443) => authority.host().to_owned(),
+        Some(port) => format!("{}:{port}", authority.host()),
+    };
+    path.starts_with('/').then(|| format!("https://{target}{path}"))
 }
 
 /// Reads a little of the body, unless the client waits to be told to send it.
@@ -130,13 +148,13 @@ mod tests {
     }
 
     fn location(request: &Request<()>) -> Option<String> {
-        respond(request).headers().get(LOCATION).map(|value| value.to_str().unwrap().to_owned())
+        respond(request, None).headers().get(LOCATION).map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
     fn reads_are_sent_to_https() {
         let get = request("GET", "/v2/_catalog?n=5", &[("host", "localhost:5000")]);
-        assert_eq!(respond(&get).status(), StatusCode::TEMPORARY_REDIRECT);
+        assert_eq!(respond(&get, None).status(), StatusCode::TEMPORARY_REDIRECT);
         assert_eq!(location(&get).unwrap(), "https://localhost:5000/v2/_catalog?n=5");
         let head = request("HEAD", "//evil.test/", &[("host", "[::1]:5000")]);
         assert_eq!(location(&head).unwrap(), "https://[::1]:5000//evil.test/");
@@ -158,7 +176,7 @@ mod tests {
             request("CONNECT", "a.test:443", &[host]),
         ];
         for request in refused {
-            let response = respond(&request);
+            let response = respond(&request, None);
             assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{request:?}");
             assert!(response.headers().get(LOCATION).is_none());
         }

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::identity::{Identity, Origin};
-use super::lifetime::{EXPIRY_WARNING, renewal_due};
+use super::lifetime::{renewal_due, warning_time};
 use super::serving::ServingIdentity;
 use super::source::{IdentitySource, Signature};
 
@@ -71,15 +71,17 @@ pub async fn keep_fresh(
     }
 }
 
-/// From 14 days before the end of a certificate: what is about to happen, and what to do.
+/// From 14 days before the end of a certificate (of a short-lived one, from a time that leaves renewal its due): what is about to
+/// happen, and what to do.
 pub fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
-    let until = identity.summary().not_after;
+    let (from, until) = (identity.summary().not_before, identity.summary().not_after);
     let left = until.as_second().saturating_sub(now.as_second());
-    if left > EXPIRY_WARNING.as_secs().cast_signed() {
+    if left > warning_time(from, until) {
         return None;
     }
     let mend = match identity.origin() {
         Origin::Own => "run `portcullis cert renew`",
+        Origin::Acme => "run `portcullis cert request`, which says why it is not renewed",
         Origin::Imported => "run `portcullis cert import --cert FILE --key FILE` with a newer one",
         Origin::Given => "replace the files that tls.certificate and tls.private_key name",
     };
@@ -133,7 +135,7 @@ impl Keeper {
         }
         self.changing = None;
         self.handled = Some(signature);
-        match self.source.prepare() {
+        match self.source.follow() {
             Ok(identity) => self.serve(identity),
             Err(error) => {
                 tracing::error!(%error, "the new certificate is refused; the old one stays in use");

@@ -24,6 +24,8 @@ pub enum Origin {
     Own,
     /// Copied into the data directory by `cert import`; renewed by the operator.
     Imported,
+    /// Ordered from a public authority by ACME; renewed by us.
+    Acme,
     /// At paths that the configuration names; renewed by the operator or his tools.
     Given,
 }
@@ -33,6 +35,7 @@ impl std::fmt::Display for Origin {
         f.write_str(match self {
             Self::Own => "own authority",
             Self::Imported => "imported",
+            Self::Acme => "ACME",
             Self::Given => "configured files",
         })
     }

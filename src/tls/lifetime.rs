@@ -30,6 +30,13 @@ pub fn renewal_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) 
     now.as_second().saturating_sub(not_before.as_second()) >= life / 3 * 2
 }
 
+/// How long before its end to warn, in seconds: [`EXPIRY_WARNING`], or three tenths of a short life, when two thirds should have been
+/// enough to renew it.
+pub(super) fn warning_time(not_before: Timestamp, not_after: Timestamp) -> i64 {
+    let life = not_after.as_second().saturating_sub(not_before.as_second());
+    EXPIRY_WARNING.as_secs().cast_signed().min(life / 10 * 3)
+}
+
 /// The validity of a certificate made `now`, never beyond the end of its issuer.
 pub(super) fn validity(
     now: Timestamp,
@@ -58,6 +65,16 @@ mod tests {
         assert!(renewal_due(at(0), at(90), at(60)));
         assert!(renewal_due(at(0), at(90), at(1000)));
         assert!(renewal_due(at(10), at(10), at(10)));
+    }
+
+    #[test]
+    fn short_lives_warn_late_but_before_the_end() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let day = 86_400;
+        assert_eq!(warning_time(at(0), at(90 * day)), 14 * day);
+        let six_days = warning_time(at(0), at(6 * day));
+        assert!(six_days < 2 * day && six_days > day, "after the renewal at two thirds");
+        assert!(!renewal_due(at(0), at(6 * day), at(4 * day - 1)));
     }
 
     #[test]

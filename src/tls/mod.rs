@@ -6,6 +6,7 @@
 //! [`ClientVerifier`] says which certificates of clients count, and whom they name.
 //! This module knows nothing of HTTP or the registry.
 
+pub mod acme;
 mod authority;
 mod bridge;
 mod certificate;

@@ -105,4 +105,19 @@ impl TlsPaths {
     pub fn imported_key(&self) -> PathBuf {
         self.serving_dir().join("imported.key")
     }
+
+    /// `tls/acme.pem`: the chain that ACME ordered; served instead of ours where ACME is switched on.
+    pub fn acme_chain(&self) -> PathBuf {
+        self.serving_dir().join("acme.pem")
+    }
+
+    /// `tls/acme.key`.
+    pub fn acme_key(&self) -> PathBuf {
+        self.serving_dir().join("acme.key")
+    }
+
+    /// `tls/acme.lock`: held by whoever orders.
+    pub fn acme_lock(&self) -> PathBuf {
+        self.serving_dir().join("acme.lock")
+    }
 }

@@ -7,6 +7,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, version};
 
+use super::acme::ACME_TLS;
 use super::clients::ClientVerifier;
 use super::error::TlsError;
 use super::serving::ServingIdentity;
@@ -23,11 +24,16 @@ pub fn server_config(
     let resume = clients.is_none();
     let verifier =
         clients.map_or_else(WebPkiClientVerifier::no_client_auth, |clients| clients as Arc<dyn ClientCertVerifier>);
+    let answers_challenges = serving.answers_challenges();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(serving);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Last, so that whoever offers a protocol to talk in gets that one; the connection that gets this one ends with its handshake.
+    if answers_challenges {
+        config.alpn_protocols.push(ACME_TLS.to_vec());
+    }
     if resume {
         config.ticketer = aws_lc_rs::Ticketer::new()?;
     } else {

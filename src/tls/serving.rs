@@ -7,18 +7,30 @@ use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::acme::{Challenges, Handshake};
 use super::identity::Identity;
 
 /// What new handshakes are answered with. Connections that are open keep what they began with.
 #[derive(Debug)]
 pub struct ServingIdentity {
     current: ArcSwap<Identity>,
+    challenges: Option<Arc<Challenges>>,
 }
 
 impl ServingIdentity {
     /// Serves `identity` until it is swapped.
     pub fn new(identity: Identity) -> Arc<Self> {
-        Arc::new(Self { current: ArcSwap::from_pointee(identity) })
+        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: None })
+    }
+
+    /// The same, and answers an authority's validating handshakes.
+    pub fn with_challenges(identity: Identity, challenges: Arc<Challenges>) -> Arc<Self> {
+        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: Some(challenges) })
+    }
+
+    /// Whether validating handshakes are to be expected.
+    pub(super) fn answers_challenges(&self) -> bool {
+        self.challenges.as_ref().is_some_and(|challenges| challenges.answers_handshakes())
     }
 
     /// From the next handshake on, serves `identity`.
@@ -36,6 +48,11 @@ impl ResolvesServerCert for ServingIdentity {
     /// The same certificate for every name, but where two are served after a rotation: clients that reach us by another name see a clear name error instead of a broken
     /// handshake.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(challenges) = &self.challenges
+            && let Handshake::Validation(certificate) = challenges.handshake(&hello)
+        {
+            return certificate;
+        }
         Some(Arc::clone(self.current.load().shown_for(hello.server_name(), Timestamp::now())))
     }
 }

@@ -1,8 +1,8 @@
-//! Which certificate is served: the configured files, else the imported one, else our own.
+//! Which certificate is served: the configured files; else the ordered one where ACME is switched on; else the imported one; else our own.
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ pub struct IdentitySource {
     paths: TlsPaths,
     names: Names,
     given: Option<(PathBuf, PathBuf)>,
+    acme: bool,
 }
 
 /// The names that the authority at hand is to serve.
@@ -58,7 +59,7 @@ impl IdentitySource {
         data_dir: impl Into<PathBuf>,
         names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
     ) -> Self {
-        Self { paths: TlsPaths::new(data_dir), names: Names(Arc::new(names)), given: None }
+        Self { paths: TlsPaths::new(data_dir), names: Names(Arc::new(names)), given: None, acme: false }
     }
 
     /// A chain and key at the operator's own paths.
@@ -67,24 +68,54 @@ impl IdentitySource {
         Self { given, ..Self::data_directory(data_dir, Vec::new()) }
     }
 
+    /// With ACME switched on: the ordered certificate takes the place of an imported one, and until there is one, ours is served.
+    #[must_use]
+    pub fn with_acme(mut self) -> Self {
+        self.acme = true;
+        self
+    }
+
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
     /// an interrupted rotation has left is destroyed.
     pub fn prepare(&self) -> Result<Identity, TlsError> {
-        if self.origin() == Origin::Own {
-            let data_dir = self.paths.data_dir();
-            lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
-            let mut authority = Authority::load(data_dir)?;
-            let names = (self.names.0)(&authority);
-            ensure_leaf(data_dir, &mut authority, &names)?;
+        match self.origin() {
+            Origin::Own => self.ensure_own()?,
+            Origin::Acme => match self.load_selected() {
+                Err(error) if error.is_mended_by_reissue() => {
+                    tracing::warn!(%error, "the ordered certificate is unusable; serving the registry's own until there is a new one");
+                    self.ensure_own()?;
+                }
+                loaded => return loaded,
+            },
+            Origin::Imported | Origin::Given => {}
         }
         self.load()
     }
 
-    /// Reads what is there now, and makes nothing.
+    /// What to serve after a change. An ordered certificate that cannot be served has nothing put in its place: the one in use stays.
+    pub(super) fn follow(&self) -> Result<Identity, TlsError> {
+        if self.origin() == Origin::Acme { self.load_selected() } else { self.prepare() }
+    }
+
+    /// Reads what is there now, and makes nothing. In the place of an ordered certificate that cannot be served stands our own.
     pub fn load(&self) -> Result<Identity, TlsError> {
+        match self.load_selected() {
+            Err(error) if self.origin() == Origin::Acme && error.is_mended_by_reissue() => {
+                self.load_from(Origin::Own, &self.paths.leaf_chain(), &self.paths.leaf_key())
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// The same without anything in its place.
+    pub(super) fn load_selected(&self) -> Result<Identity, TlsError> {
         let (origin, chain, key) = self.select();
+        self.load_from(origin, &chain, &key)
+    }
+
+    fn load_from(&self, origin: Origin, chain: &Path, key: &Path) -> Result<Identity, TlsError> {
         let now = Timestamp::now();
-        let identity = Identity::load(&chain, &key, origin, now)?;
+        let identity = Identity::load(chain, key, origin, now)?;
         match Rotation::load(&self.paths, now) {
             Some(rotation) if origin == Origin::Own => Ok(self.bridged(identity, &rotation, now)),
             _ => Ok(identity),
@@ -105,7 +136,7 @@ impl IdentitySource {
     /// Makes our own certificate anew.
     pub(super) fn renew(&self) -> Result<Identity, TlsError> {
         let mut authority = Authority::load(self.paths.data_dir())?;
-        let names = (self.names.0)(&authority);
+        let names = self.own_names(&authority);
         renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
         self.load()
     }
@@ -123,6 +154,21 @@ impl IdentitySource {
         Signature { origin, chain: FileState::of(&chain), key: FileState::of(&key), authority }
     }
 
+    fn ensure_own(&self) -> Result<(), TlsError> {
+        let data_dir = self.paths.data_dir();
+        lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
+        let mut authority = Authority::load(data_dir)?;
+        let names = self.own_names(&authority);
+        ensure_leaf(data_dir, &mut authority, &names)?;
+        Ok(())
+    }
+
+    /// With ACME, our own certificate fills a gap, and does so for the names that it may have.
+    fn own_names(&self, authority: &Authority) -> Vec<SubjectName> {
+        let may = |name: &SubjectName| !self.acme || authority.check_permitted(std::slice::from_ref(name)).is_ok();
+        (self.names.0)(authority).into_iter().filter(may).collect()
+    }
+
     fn origin(&self) -> Origin {
         self.select().0
     }
@@ -130,7 +176,10 @@ impl IdentitySource {
     fn select(&self) -> (Origin, PathBuf, PathBuf) {
         match &self.given {
             Some((chain, key)) => (Origin::Given, chain.clone(), key.clone()),
-            None if is_present(self.paths.imported_chain()) => {
+            None if self.acme && is_present(self.paths.acme_chain()) => {
+                (Origin::Acme, self.paths.acme_chain(), self.paths.acme_key())
+            }
+            None if !self.acme && is_present(self.paths.imported_chain()) => {
                 (Origin::Imported, self.paths.imported_chain(), self.paths.imported_key())
             }
             None => (Origin::Own, self.paths.leaf_chain(), self.paths.leaf_key()),

@@ -78,7 +78,12 @@ impl Server {
 
     /// Starts the process; returns when it serves.
     pub async fn spawn(&mut self) {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        self.spawn_on("127.0.0.1:0").await;
+    }
+
+    /// The same on this address and port.
+    pub async fn spawn_on(&mut self, listen: &str) {
+        let mut command = self.command(&["serve", "--listen", listen]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));

@@ -19,8 +19,8 @@ fn an_unknown_key_names_file_line_and_the_nearest() {
         ("[server]\n\nlisen = \"0.0.0.0:1\"\n", 3, "server.lisen", "server.listen"),
         ("data = \"/x\"\n", 1, "data", "data_dir"),
         ("[sever]\nlisten = \"0.0.0.0:1\"\n", 1, "sever", "server"),
-        ("[server]\nchallenge = \"basic\"\n", 2, "server.challenge", "auth.challenge"),
-        ("challenge = \"basic\"\n", 1, "challenge", "auth.challenge"),
+        ("[server]\nservice = \"a\"\n", 2, "server.service", "auth.service"),
+        ("service = \"a\"\n", 1, "service", "auth.service"),
         ("server.host = []\n", 1, "server.host", "server.hosts"),
         ("\"data_dir\\n\" = 1\n", 1, "\"data_dir\\n\"", "data_dir"),
     ] {
@@ -58,6 +58,10 @@ fn bounds_are_told() {
         ("[auth]\nservice = \"a b\"", "visible ASCII"),
         ("[auth]\nissuer = \"\"", "visible ASCII"),
         ("[limits]\npage_size = 1001", "between 1 and 1000"),
+        ("[acme]\nchallenge = \"dns-01\"", "not one of \"tls-alpn-01\", \"http-01\""),
+        ("[acme]\ndirectory = \"http://ca.test/dir\"", "is not an https address"),
+        ("[acme]\ncontact = [\"mailto:a@b.test\"]", "is not a mail address"),
+        ("[acme]\neab_kid = \"a\"", "acme.eab_key_file is missing"),
         ("[limits]\ntags_per_push = 9", "between 10 and 1000"),
         ("[limits]\nblob_size = \"1B\"", "\"none\""),
         ("[limits]\nmanifest_size = \"1GiB\"", "\"64MiB\""),
@@ -215,4 +219,21 @@ proptest! {
         let variables = known.iter().map(|known| (*known, value.as_str())).chain([(name.as_str(), value.as_str())]);
         let _ = Config::load(&Overrides::default(), &Environment::of_variables(variables));
     }
+}
+
+#[test]
+fn acme_needs_agreement_and_names_that_others_can_reach() {
+    let acme = "[acme]\ndirectory = \"https://ca.test/dir\"\n";
+    let hosts = "[server]\nhosts = [\"registry.test\"]\n";
+    assert!(only(&format!("{acme}{hosts}")).contains("/etc/c.toml:2: acme.directory: an authority gives"));
+    let agreed = format!("{acme}terms_agreed = true\n");
+    assert!(only(&agreed).contains("/etc/c.toml:2: acme.directory: server.hosts is empty"));
+    for host in ["localhost", "127.0.0.1", "::1", "a.localhost"] {
+        let error = only(&format!("{agreed}[server]\nhosts = [\"registry.test\", \"{host}\"]\n"));
+        assert!(error.contains(&format!("no authority can reach {host}")), "{error}");
+    }
+    let given = format!("{agreed}{hosts}[tls]\ncertificate = \"a\"\nprivate_key = \"b\"\n");
+    assert!(only(&given).contains("tls.certificate is set as well"));
+    let loaded = load(&format!("{agreed}{hosts}"), &[]).expect("right");
+    assert_eq!(loaded.config.acme.expect("switched on").directory, "https://ca.test/dir");
 }

@@ -1,9 +1,11 @@
-//! Everything that is not a blob's content: repositories, manifests, tags, links to blobs, upload sessions, users, grants, keys.
+//! Everything that is not a blob's content: repositories, manifests, tags, links to blobs, upload sessions, users, grants, keys, and
+//! what ACME needs to remember.
 //!
 //! One small trait per noun; [`Metadata`] is all of them. Every method is one transaction, durable when it returns.
 //! Times are whole seconds since the Unix epoch.
 
 mod account;
+mod acme;
 mod grant;
 mod key;
 mod link;
@@ -15,6 +17,7 @@ mod tag;
 mod upload;
 
 pub use account::{NewUser, UserRecord, Users};
+pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
@@ -40,6 +43,7 @@ pub trait Metadata:
     + Grants
     + TokenKeys
     + RefreshTokens
+    + AcmeRecords
     + Send
     + Sync
     + 'static

@@ -4,6 +4,7 @@ mod authority;
 mod constraints;
 mod freshness;
 mod identity;
+mod ordered;
 mod rotation;
 mod seal;
 

@@ -4,6 +4,7 @@
 //! connections beside it and never wait for a write. Another process (the command line) may write to the same file.
 //! The SQL is plain enough to serve `PostgreSQL` later, except for `json_each`, which carries lists.
 
+mod acme;
 mod error;
 mod grants;
 mod inspect;

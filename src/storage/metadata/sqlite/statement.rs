@@ -19,14 +19,17 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqliteConnection};
 
     use super::super::{
-        SqliteMetadata, grants, keys, links, manifests, policy, put, refresh_tokens, repositories, tags, uploads, users,
+        SqliteMetadata, acme, grants, keys, links, manifests, policy, put, refresh_tokens, repositories, tags, uploads,
+        users,
     };
 
-    /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway.
-    const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING"];
+    /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
+    /// and the challenges of an order under way, a handful.
+    const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
 
     fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
         [
+            acme::ALL,
             grants::ALL,
             keys::ALL,
             links::ALL,
