@@ -19,7 +19,7 @@ use portcullis::storage::metadata::sqlite::SqliteMetadata;
 use portcullis::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
 use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
-use support::{Server, eventually};
+use support::{ClientCa, Server, eventually};
 use visitor::Visitor;
 
 /// What may pass until an ordered certificate is served.
@@ -97,6 +97,26 @@ async fn the_first_certificate_is_ordered_while_serving_and_taken_up_without_a_r
     assert_eq!(again.certificate(), before);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!server.log().contains("ordering a certificate"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_every_client_needs_a_certificate_the_authority_that_validates_needs_none() {
+    let Some(pebble) = Pebble::start().await else { return };
+    let ca = ClientCa::new("clients");
+    let files = tempfile::tempdir().expect("a folder");
+    let required = format!(
+        "[client_certificates]\nca = \"{}\"\nrequired = true\n",
+        ca.write(&files.path().join("clients.pem")).display()
+    );
+    let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], &required);
+    server.spawn_on(&listen(&pebble)).await;
+    eventually(PATIENCE, "a certificate of the authority", async || shown(&server)["source"] == "ACME").await;
+    let root = pebble.root().await;
+    let entered = match Visitor::connect(server.port(), "registry.test", &root).await {
+        Ok(mut visitor) => visitor.get("/v2/").await.is_ok(),
+        Err(_) => false,
+    };
+    assert!(!entered, "others do need one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

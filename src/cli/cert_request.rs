@@ -63,7 +63,7 @@ async fn order_alone(
         ChallengeMethod::TlsAlpn01 => {
             let server = Server::bind(server_options(config))?;
             let identity = identity_source(config, data)?.prepare()?;
-            let tls = tls::server_config(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;
+            let tls = tls::Acceptor::new(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
         }
     };

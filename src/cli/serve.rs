@@ -108,7 +108,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         [reload, reload_clients],
         stop.clone(),
     ));
-    let drained = server.serve(crate::http::service(&app), tls::server_config(serving, clients)?, stop).await;
+    let drained = server.serve(crate::http::service(&app), tls::Acceptor::new(serving, clients)?, stop).await;
     if drained.cut > 0 {
         tracing::warn!(
             connections = drained.cut,

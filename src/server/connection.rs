@@ -14,10 +14,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use rustls::{AlertDescription, ServerConfig};
+use rustls::AlertDescription;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -28,7 +27,7 @@ use super::plain_http;
 use super::stall::StallGuard;
 use crate::domain::peer_address::PeerAddress;
 use crate::tls::acme::ACME_TLS;
-use crate::tls::{ClientVerifier, PresentedCertificate, explain_refusal};
+use crate::tls::{Acceptor, ClientVerifier, PresentedCertificate, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -43,7 +42,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// What all connections of a server share.
 pub(super) struct Connections {
     router: Router,
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     clients: Option<Arc<ClientVerifier>>,
     http: Builder<TokioExecutor>,
     handshake_timeout: Duration,
@@ -66,13 +65,13 @@ impl Connections {
     pub(super) fn new(
         options: &ServerOptions,
         router: Router,
-        tls: Arc<ServerConfig>,
+        tls: Acceptor,
         shutdown: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
         Self {
             router,
-            acceptor: TlsAcceptor::from(tls),
+            acceptor: tls,
             clients: options.clients.clone(),
             http: http_settings(options),
             handshake_timeout: options.handshake_timeout,

@@ -21,13 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use admission::Admission;
 use connection::Connections;
+
+use crate::tls::Acceptor;
 
 pub use challenge_listener::ChallengeListener;
 pub use options::ServerOptions;
@@ -97,7 +98,7 @@ impl Server {
 
     /// Serves until `shutdown`, then drains: the socket closes, idle connections end, requests under way finish within
     /// [`ServerOptions::drain_timeout`], and what is left is cut.
-    pub async fn serve(self, router: Router, tls: Arc<ServerConfig>, shutdown: CancellationToken) -> Drained {
+    pub async fn serve(self, router: Router, tls: Acceptor, shutdown: CancellationToken) -> Drained {
         let tracker = TaskTracker::new();
         // Not a child of the caller's token: it ends connections only after the time to drain.
         let cut = CancellationToken::new();

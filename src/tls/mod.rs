@@ -6,6 +6,7 @@
 //! [`ClientVerifier`] says which certificates of clients count, and whom they name.
 //! This module knows nothing of HTTP or the registry.
 
+mod acceptor;
 pub mod acme;
 mod authority;
 mod bridge;
@@ -33,6 +34,7 @@ mod subject_name;
 #[cfg(test)]
 mod tests;
 
+pub use acceptor::Acceptor;
 pub use authority::{
     Authority, IssuedLeaf, RootKeyPlace, Rotation, StoredRootKey, Succession, move_root_key, seal_root_key,
 };
@@ -53,7 +55,6 @@ pub use lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 pub use paths::TlsPaths;
 pub use pinned_client::pinned_client;
 pub use private_file::{read_key, write_key};
-pub use server_config::server_config;
 pub use serving::ServingIdentity;
 pub use source::IdentitySource;
 pub use subject_name::SubjectName;

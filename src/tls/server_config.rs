@@ -17,23 +17,18 @@ use super::serving::ServingIdentity;
 ///
 /// With `clients`, asks for their certificates and resumes nothing: a resumed session brings the certificate of the first one along
 /// without a look at what has been revoked since.
-pub fn server_config(
+pub(super) fn server_config(
     serving: Arc<ServingIdentity>,
     clients: Option<Arc<ClientVerifier>>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let resume = clients.is_none();
     let verifier =
         clients.map_or_else(WebPkiClientVerifier::no_client_auth, |clients| clients as Arc<dyn ClientCertVerifier>);
-    let answers_challenges = serving.answers_challenges();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(serving);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Last, so that whoever offers a protocol to talk in gets that one; the connection that gets this one ends with its handshake.
-    if answers_challenges {
-        config.alpn_protocols.push(ACME_TLS.to_vec());
-    }
     if resume {
         config.ticketer = aws_lc_rs::Ticketer::new()?;
     } else {
@@ -41,6 +36,19 @@ pub fn server_config(
         config.send_tls13_tickets = 0;
     }
     config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
+/// For the handshake of an authority that validates our names (RFC 8737, section 4): shows the challenge's certificate or none, and asks
+/// for none.
+pub(super) fn validation_config(serving: Arc<ServingIdentity>) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(serving);
+    config.alpn_protocols = vec![ACME_TLS.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 

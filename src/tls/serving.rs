@@ -45,8 +45,8 @@ impl ServingIdentity {
 }
 
 impl ResolvesServerCert for ServingIdentity {
-    /// The same certificate for every name, but where two are served after a rotation: clients that reach us by another name see a clear name error instead of a broken
-    /// handshake.
+    /// The same certificate for every name, but where two are served after a rotation: clients that reach us by another name see a clear
+    /// name error instead of a broken handshake.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if let Some(challenges) = &self.challenges
             && let Handshake::Validation(certificate) = challenges.handshake(&hello)

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::peer_address::PeerAddress;
-use crate::tls::{Authority, Constraints, IdentitySource, ServingIdentity, renew_leaf, server_config};
+use crate::tls::{Acceptor, Authority, Constraints, IdentitySource, ServingIdentity, renew_leaf};
 
 struct Running {
     address: SocketAddr,
@@ -72,7 +72,7 @@ fn start(adjust: impl FnOnce(&mut ServerOptions)) -> Running {
     let server = Server::bind(options).unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let router = Router::new().route("/who", get(who)).route("/slow", get(slowly)).route("/endless", get(endless));
-    let tls = server_config(Arc::clone(&serving), None).unwrap();
+    let tls = Acceptor::new(Arc::clone(&serving), None).unwrap();
     let ended = tokio::spawn(server.serve(router, tls, shutdown.clone()));
     Running { address, serving, authority, data, shutdown, ended }
 }

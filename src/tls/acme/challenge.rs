@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::challenge_certificate::{challenge_certificate, server_name};
 use super::ledger::{Ledger, PendingChallenge};
 use super::settings::ChallengeMethod;
+use crate::tls::acceptor::is_validation;
 
 /// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -74,8 +75,7 @@ impl Challenges {
     /// A hello that offers the validation protocol and nothing else validates; one that offers it among others is ordinary, and gets
     /// one of the others.
     pub(in crate::tls) fn handshake(&self, hello: &ClientHello<'_>) -> Handshake {
-        let mut offered = hello.alpn().into_iter().flatten();
-        if offered.next() != Some(ACME_TLS) || offered.next().is_some() {
+        if !is_validation(hello) {
             return Handshake::Ordinary;
         }
         Handshake::Validation(hello.server_name().and_then(|name| self.certificate(name)))

@@ -1,0 +1,56 @@
+//! The server's side of a handshake: which settings a connection gets is decided by its first message.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::{Acceptor as HelloReader, ClientHello};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+
+use super::acme::ACME_TLS;
+use super::clients::ClientVerifier;
+use super::error::TlsError;
+use super::server_config::{server_config, validation_config};
+use super::serving::ServingIdentity;
+
+/// Does the handshakes of a server.
+pub struct Acceptor {
+    ordinary: Arc<ServerConfig>,
+    /// For an authority that validates our names (RFC 8737): it is asked for no certificate, and learns of no other protocol.
+    validation: Option<Arc<ServerConfig>>,
+}
+
+impl Acceptor {
+    /// Shows what `serving` has, and asks for certificates of clients where `clients` are to have some.
+    pub fn new(serving: Arc<ServingIdentity>, clients: Option<Arc<ClientVerifier>>) -> Result<Self, TlsError> {
+        let validation = serving.answers_challenges().then(|| validation_config(Arc::clone(&serving))).transpose()?;
+        Ok(Self { ordinary: server_config(serving, clients)?, validation })
+    }
+
+    /// Does one handshake.
+    pub async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some(validation) = &self.validation else {
+            return TlsAcceptor::from(Arc::clone(&self.ordinary)).accept(stream).await;
+        };
+        let handshake = LazyConfigAcceptor::new(HelloReader::default(), stream).await?;
+        let config = if is_validation(&handshake.client_hello()) { validation } else { &self.ordinary };
+        handshake.into_stream(Arc::clone(config)).await
+    }
+}
+
+/// Whoever validates offers that protocol and nothing else.
+pub(super) fn is_validation(hello: &ClientHello<'_>) -> bool {
+    let mut offered = hello.alpn().into_iter().flatten();
+    offered.next() == Some(ACME_TLS) && offered.next().is_none()
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").field("validates", &self.validation.is_some()).finish_non_exhaustive()
+    }
+}
