@@ -77,7 +77,7 @@ async fn a_certificate_that_has_ended_or_will_soon() {
     for (days, state) in [(-3, "problem"), (5, "warning"), (60, "ok")] {
         let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         let now = time::OffsetDateTime::now_utc();
-        parameters.not_before = now - time::Duration::days(10);
+        parameters.not_before = now - time::Duration::days(80);
         parameters.not_after = now + time::Duration::days(days);
         let key = rcgen::KeyPair::generate().expect("a key");
         let (crt, pem) = (server.home().join("own.crt"), server.home().join("own.key"));
@@ -230,8 +230,12 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
     let report = doctor(&server);
     report.healthy();
     report.find("ca", "warning", "root before");
-    let run = || Report::of(&host.run(&["doctor", &registry, "--json"]));
-    let report = tokio::task::block_in_place(run);
+    let run = || tokio::task::block_in_place(|| Report::of(&host.run(&["doctor", &registry, "--json"])));
+    eventually(Duration::from_secs(10), "the new CA is handed out", async || {
+        run().findings.iter().any(|finding| finding["what"].as_str().is_some_and(|text| text.contains(&pin(&server))))
+    })
+    .await;
+    let report = run();
     report.healthy();
     report.find("authority", "ok", "pinned on this host");
     report.find("authority", "ok", &pin(&server));
@@ -239,4 +243,15 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
     fs::rename(server.data().join("ca/root.key"), server.home().join("root.key")).expect("ours");
     fs::remove_file(server.data().join("ca/issuing.pem")).expect("ours");
     assert!(doctor(&server).mend("ca", "issuing.pem").starts_with("portcullis ca unseal --from"));
+}
+
+#[test]
+fn a_certificate_that_was_to_be_ordered_and_is_not_there() {
+    let mut server = stopped("");
+    server.configure(
+        "[server]\nhosts = [\"registry.test\"]\n[acme]\ndirectory = \"https://acme.test/directory\"\nterms_agreed = true\n",
+    );
+    let report = doctor(&server);
+    let finding = report.find("certificate", "warning", "stands in");
+    assert_eq!(finding["mend"], "portcullis cert request");
 }

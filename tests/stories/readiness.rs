@@ -13,7 +13,7 @@ use crate::support::Server;
 pub(super) fn operators_pair(directory: &Path, days: i64) -> (String, String) {
     let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let now = time::OffsetDateTime::now_utc();
-    parameters.not_before = now - time::Duration::days(1);
+    parameters.not_before = now - time::Duration::days(80);
     parameters.not_after = now + time::Duration::days(days) + time::Duration::hours(1);
     let key = rcgen::KeyPair::generate().expect("a key");
     let pem = parameters.self_signed(&key).expect("signed").pem();

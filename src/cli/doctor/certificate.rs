@@ -18,6 +18,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     match &identity {
         Ok(identity) => {
             findings.push(in_date(identity));
+            findings.extend(not_ordered_yet(subject, identity));
             findings.extend(names(subject, identity));
         }
         Err(error) => findings.push(Finding::problem(
@@ -39,10 +40,11 @@ pub(super) fn served(subject: &Subject) -> Result<Identity, TlsError> {
 }
 
 fn source(subject: &Subject) -> IdentitySource {
-    match &subject.config.tls.pair {
-        Some(pair) => IdentitySource::files(subject.data.path(), &pair.certificate, &pair.private_key),
-        None => IdentitySource::data_directory(subject.data.path(), Vec::new()),
+    if let Some(pair) = &subject.config.tls.pair {
+        return IdentitySource::files(subject.data.path(), &pair.certificate, &pair.private_key);
     }
+    let source = IdentitySource::data_directory(subject.data.path(), Vec::new());
+    if subject.config.acme.is_some() { source.with_acme() } else { source }
 }
 
 fn mend(subject: &Subject) -> String {
@@ -52,6 +54,7 @@ fn mend(subject: &Subject) -> String {
             pair.certificate.display(),
             pair.private_key.display()
         ),
+        None if subject.config.acme.is_some() => "portcullis cert request".to_owned(),
         None if TlsPaths::new(subject.data.path()).imported_chain().exists() => {
             "portcullis cert import --cert FILE --key FILE".to_owned()
         }
@@ -71,6 +74,18 @@ fn in_date(identity: &Identity) -> Finding {
             format!("{} for {}, until {}", identity.origin(), summary.names.join(", "), summary.not_after),
         ),
     }
+}
+
+/// With ACME switched on, our own certificate only stands in.
+fn not_ordered_yet(subject: &Subject, identity: &Identity) -> Option<Finding> {
+    (subject.config.acme.is_some() && identity.origin() == Origin::Own).then(|| {
+        Finding::warning(
+            CHECK,
+            "ACME is switched on, and the registry's own certificate stands in: none was ordered yet, or it is unusable",
+            "clients that do not trust this registry's CA refuse it",
+            "portcullis cert request",
+        )
+    })
 }
 
 /// What clients are told to use against what the certificate says.

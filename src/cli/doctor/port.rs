@@ -22,7 +22,9 @@ pub(super) async fn check(subject: &Subject) -> (Vec<Finding>, Option<SocketAddr
         Holder::Nobody => (vec![free(listen)], None),
         Holder::Unknown(_) => (vec![Finding::unknown(CHECK, "it cannot be told whether the server runs")], None),
         holder => {
-            let address = listening(holder, listen);
+            // Where it only answers challenges.
+            let other = subject.config.acme.as_ref().map(|acme| acme.http_listen.port());
+            let address = listening(holder, listen, other);
             let finding = ours(subject, address).await;
             (vec![finding], Some(address))
         }
@@ -30,13 +32,13 @@ pub(super) async fn check(subject: &Subject) -> (Vec<Finding>, Option<SocketAddr
 }
 
 /// Where the serving process listens: as the kernel says, for it may have been started with --listen; else as configured.
-fn listening(holder: &Holder, configured: SocketAddr) -> SocketAddr {
+fn listening(holder: &Holder, configured: SocketAddr, other: Option<u16>) -> SocketAddr {
     let addresses = match holder {
         Holder::Process(process) => process.listens_on(),
         _ => Vec::new(),
     };
     let as_configured = addresses.iter().find(|address| address.port() == configured.port());
-    as_configured.or(addresses.first()).copied().unwrap_or(configured)
+    as_configured.or(addresses.iter().find(|address| Some(address.port()) != other)).copied().unwrap_or(configured)
 }
 
 /// The server does not run: its port must be free for it.
