@@ -83,6 +83,21 @@ pub enum TlsError {
         /// Another way out.
         hint: &'static str,
     },
+    /// The root key would be moved to where it is not away.
+    #[error(
+        "{} is in the data directory: the root key is away only on another disk; give a file there; nothing changed",
+        path.display()
+    )]
+    NotAway {
+        /// Where it was to go.
+        path: PathBuf,
+    },
+    /// A new file would take the place of another.
+    #[error("{} exists already and is not overwritten: give the name of a new file; nothing changed", path.display())]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is nothing to unseal.
     #[error("{} is not there: say with --from FILE where the root key was moved to", path.display())]
     NoSealedKey {

@@ -37,9 +37,19 @@ pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, pem, 0o600)
 }
 
-/// Writes a private key where nothing is yet.
+/// Writes a private key where nothing is yet, whole or not at all.
 pub(super) fn write_new_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
-    write_new(path, pem, 0o600).map_err(TlsError::io("make the new file", path))?;
+    match write_new(path, pem, 0o600) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(TlsError::FileExists { path: path.to_owned() });
+        }
+        Err(error) => {
+            // The error above is the one to report. Nothing else made this file: it did not exist.
+            let _ = std::fs::remove_file(path);
+            return Err(TlsError::io("make the new file", path)(error));
+        }
+    }
     sync_directory(path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
