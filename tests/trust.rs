@@ -4,6 +4,8 @@
 mod client_host;
 #[path = "trust/hostile_server.rs"]
 mod hostile_server;
+#[path = "trust/interrupted.rs"]
+mod interrupted;
 #[path = "trust/rotation.rs"]
 mod rotation;
 mod support;

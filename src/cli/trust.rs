@@ -68,8 +68,8 @@ enum Tool {
 
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let registry = RegistryAddress::from(args.registry);
-    let scope = if args.user { Scope::User(home()?) } else { Scope::System };
     let (host, limit) = (Host::at(args.root), Duration::from_secs(args.timeout));
+    let scope = if args.user { Scope::User(home(&host)?) } else { Scope::System };
     let pin = match args.ca_sha256 {
         Some(pin) => pin,
         None => known_authority(&host, &scope, &registry)?
@@ -135,8 +135,15 @@ fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
     }
 }
 
+/// The directories of whoever runs this, where something may be written for this user.
+pub(super) fn home(host: &Host) -> anyhow::Result<Home> {
+    let home = home_of_environment()?;
+    home.require_own(host)?;
+    Ok(home)
+}
+
 /// The directories of whoever runs this, from the environment as docker and podman read it.
-pub(super) fn home() -> anyhow::Result<Home> {
+pub(super) fn home_of_environment() -> anyhow::Result<Home> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let Some(home) = absolute("HOME") else {
         bail!("HOME is not set to an absolute path, so there is no user to write for; set it, or run without --user");

@@ -241,6 +241,26 @@ pub enum TrustError {
         /// What is wrong.
         reason: String,
     },
+    /// Another command changes what is trusted.
+    #[error(
+        "another `portcullis trust` or `untrust` has been at work for {seconds} s (it holds {}): wait for it, or end it, and try \
+         again. Nothing was changed", path.display()
+    )]
+    Busy {
+        /// The file of the lock.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Root was told to write into the home of a user, who could lead it anywhere.
+    #[error(
+        "{} belongs to another user, and this is root: run it as that user (without sudo), or without --user. Nothing was changed",
+        path.display()
+    )]
+    HomeOfAnother {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A directory outside of what may be written.
     #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
+use super::host::Host;
 
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
 const LIMIT: u64 = 1024 * 1024;
@@ -50,6 +51,14 @@ pub(super) fn missing_directories(path: &Path) -> Vec<PathBuf> {
     missing
 }
 
+/// The directories of the host, by its own paths, that are not there yet and lead to `directory`; from the top down.
+pub(super) fn missing_on(host: &Host, directory: &Path) -> Vec<PathBuf> {
+    let missing = directory.ancestors().take_while(|dir| !host.real(dir).exists());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
 /// Makes a directory and those above it, for everybody to enter. One that exists is left as it is.
 pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
     for directory in missing_directories(path) {
@@ -62,6 +71,23 @@ pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
         fs::set_permissions(&directory, open).map_err(TrustError::io("make the directory", &directory))?;
     }
     Ok(())
+}
+
+/// What killed commands have left beside a file: halves of it that were to take its place.
+pub(super) fn temporaries(path: &Path) -> Vec<PathBuf> {
+    let is_ours = |entry: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str())?;
+        let random = entry.file_name()?.to_str()?.strip_prefix('.')?.strip_prefix(name)?;
+        let random = random.strip_prefix('.')?.strip_suffix(".tmp")?;
+        Some(random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let entries = path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|entry| is_ours(entry) == Some(true)).collect()
+}
+
+/// Removes them. Nobody else may be writing the file.
+pub(super) fn remove_temporaries(path: &Path) -> Result<(), TrustError> {
+    temporaries(path).iter().try_for_each(|path| remove(path))
 }
 
 /// Removes a file, if it is there.

@@ -20,7 +20,7 @@ use anyhow::{Context as _, bail};
 
 use super::context::Context;
 use super::output::{Output, is_terminal};
-use super::trust::home;
+use super::trust::home_of_environment;
 use crate::domain::finding::{Finding, State};
 use crate::domain::host_port::HostPort;
 use crate::trust::doctor::{Examined, examine};
@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
-                home: home().ok(),
+                home: home_of_environment().ok(),
                 registry: RegistryAddress::from(registry),
                 limit,
                 variables: variables(),
