@@ -24,6 +24,7 @@ mod import;
 mod inspect;
 mod leaf;
 mod lifetime;
+mod pair;
 mod paths;
 mod pinned_client;
 mod private_file;

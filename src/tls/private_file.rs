@@ -127,14 +127,26 @@ fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError
 
 fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), TlsError> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let temporary = temporary_beside(path);
-    let written = write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(source) = written {
+    let temporary = write_temporary(path, bytes, mode)?;
+    if let Err(source) = std::fs::rename(&temporary, path) {
         // The error above is the one to report; a leftover is harmless and private.
         let _ = std::fs::remove_file(&temporary);
         return Err(TlsError::Io { action: "write", path: path.to_owned(), source });
     }
     sync_directory(directory)
+}
+
+/// Writes a file to its last byte beside the place that it is to take by a rename. Returns where.
+pub(super) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, TlsError> {
+    let temporary = temporary_beside(path);
+    match write_new(&temporary, bytes, mode) {
+        Ok(()) => Ok(temporary),
+        Err(error) => {
+            // The error above is the one to report; a leftover is harmless and private.
+            let _ = std::fs::remove_file(&temporary);
+            Err(TlsError::io("write", path)(error))
+        }
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
