@@ -235,12 +235,17 @@ async fn a_pin_is_needed_and_must_be_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_names_the_command() {
     let server = Server::start().await;
-    let said = server.run(&["ca", "trust-command", "registry.test:5000"]);
+    let registry = server.host();
+    for name in ["other.test", "10.9.8.7:5000"] {
+        let text = refusal(&server.try_run(&["ca", "trust-command", name], ""));
+        assert!(text.contains("may not sign for") && text.contains("ca rotate --host"), "{text}");
+    }
+    let said = server.run(&["ca", "trust-command", &registry]);
     let text = String::from_utf8(said.stdout).expect("text");
     assert_eq!(text.lines().count(), 1, "into a pipe goes the shell line alone");
-    let said = server.run(&["ca", "trust-command", "registry.test:5000", "--json"]);
+    let said = server.run(&["ca", "trust-command", &registry, "--json"]);
     let json: Value = serde_json::from_slice(&said.stdout).expect("JSON");
-    let wanted = format!("portcullis trust registry.test:5000 --ca-sha256 {}", pin_of(&server));
+    let wanted = format!("portcullis trust {registry} --ca-sha256 {}", pin_of(&server));
     assert_eq!(json["program"].as_str(), Some(wanted.as_str()));
 }
 

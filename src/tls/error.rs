@@ -9,7 +9,7 @@ use jiff::Timestamp;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file could not be read, written or made.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -269,5 +269,18 @@ impl TlsError {
                     | Self::Unusable { .. }
                     | Self::TooLarge { .. }
             )
+    }
+}
+
+/// What to do about what the system says, where that is clear.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run it as the owner of the data directory, who must be able to read what is named"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only: mount it for writing",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk and try again",
+        io::ErrorKind::NotFound => "; check the path",
+        _ => "",
     }
 }

@@ -40,11 +40,10 @@ impl Pair {
     /// Takes the step that a killed command has not taken, and removes the rest of what it left. The directory must be locked.
     fn mend(&self) -> Result<(), TlsError> {
         let chains = self.left_of(&self.chain)?;
-        if !chains.is_empty() && !self.fits(&self.chain) {
-            if let Some(chain) = chains.iter().find(|chain| self.fits(chain)) {
-                fs::rename(chain, &self.chain).map_err(TlsError::io("write", &self.chain))?;
-                sync_directory(self.directory())?;
-            }
+        let in_place = chains.is_empty() || self.fits(&self.chain);
+        if let Some(chain) = chains.iter().find(|chain| !in_place && self.fits(chain)) {
+            fs::rename(chain, &self.chain).map_err(TlsError::io("write", &self.chain))?;
+            sync_directory(self.directory())?;
         }
         chains.iter().try_for_each(|chain| remove_public(chain))?;
         self.left_of(&self.key)?.iter().try_for_each(|key| destroy_key(key))

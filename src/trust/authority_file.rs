@@ -14,6 +14,7 @@ use super::client::{self, BodyFailed, Failed};
 use super::error::TrustError;
 use super::registry_address::RegistryAddress;
 use crate::tls::danger::{self, Accept};
+use crate::tls::pem_fault;
 
 /// Where a registry keeps its CA for those who do not trust it yet.
 const PATH: &str = "/.well-known/portcullis/ca.pem";
@@ -96,8 +97,8 @@ pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, Str
         Some((_, after)) if !after.is_empty() => return Err("something follows the certificate".to_owned()),
         Some(_) => {}
     }
-    let der =
-        CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| format!("its PEM is damaged ({error})"))?;
+    let der = CertificateDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| format!("its PEM is damaged ({})", pem_fault(&error)))?;
     match x509_parser::parse_x509_certificate(&der) {
         Ok(([], _)) => Ok(der),
         Ok(_) => Err("something follows the certificate within its PEM".to_owned()),

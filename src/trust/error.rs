@@ -283,8 +283,14 @@ impl TrustError {
 
 fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the file system is mounted read-only: on a system of that kind put the CA into its image, or use --user"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk and try again",
+        io::ErrorKind::NotADirectory => "; a file stands where a directory has to be: move it away",
         io::ErrorKind::PermissionDenied => {
-            "; run it as root (sudo), or with --user for this user's rootless tools alone"
+            "; run it as the owner of that place: as root (sudo) for the whole host, or with --user and your own HOME for \
+             your rootless tools"
         }
         _ => "",
     }
