@@ -226,6 +226,7 @@ async fn a_pin_is_needed_and_must_be_right() {
     );
     let short = host.trust(&registry, "3f9a", &[]);
     assert_eq!(short.status.code(), Some(2));
+    assert_eq!(host.trust(&registry, &pin_of(&server), &["--timeout", "0"]).status.code(), Some(2));
     let wrong = "0a".repeat(32);
     let text = refusal(&host.trust(&registry, &wrong, &[]));
     assert!(text.contains("REFUSED") && text.contains(&wrong) && text.contains(&pin_of(&server)), "{text}");

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::context::block_on;
+use super::context::block_on_and_leave;
 use super::output::Output;
 use crate::domain::host_port::HostPort;
 use crate::tls::Fingerprint;
@@ -51,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TOOL")]
     print: Vec<Tool>,
     /// Give up a connection after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// A directory that stands in for /
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
@@ -75,7 +75,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         None => known_authority(&host, &scope, &registry)?
             .ok_or_else(|| TrustError::NoPin { registry: registry.written().to_owned() })?,
     };
-    let authority = block_on(async { Ok(verify(&registry, pin, limit).await?) })?;
+    let authority = block_on_and_leave(verify(&registry, pin, limit))??;
     let (until, found, succeeds) = (authority.not_after(), authority.fingerprint(), authority.succeeds());
     let options = Options { system_store: args.system, replace: args.replace };
     let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;

@@ -12,7 +12,7 @@ use x509_parser::prelude::FromDer;
 
 use super::error::TlsError;
 use super::fingerprint::Fingerprint;
-use super::pem_fault::pem_fault;
+use super::pem::pem_fault;
 
 /// What people want to know of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]

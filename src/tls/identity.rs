@@ -15,7 +15,7 @@ use super::bridge::Bridge;
 use super::certificate::{self, CertificateSummary};
 use super::chain;
 use super::error::TlsError;
-use super::pem_fault::pem_fault;
+use super::pem::pem_fault;
 use super::private_file::{read_key, read_public};
 
 /// Where a served certificate comes from.

@@ -76,7 +76,7 @@ pub(super) fn destroy_directory(path: &Path) -> Result<(), TlsError> {
 }
 
 /// Whether the name is one that [`temporary_beside`] makes for `stem`.
-pub(super) fn is_temporary(name: &str, stem: &str) -> bool {
+pub fn is_temporary(name: &str, stem: &str) -> bool {
     let random =
         name.strip_prefix('.').and_then(|rest| rest.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".tmp"));
     random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -156,7 +156,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 /// A hidden name in the same directory that no other writer uses.
-pub(super) fn temporary_beside(path: &Path) -> PathBuf {
+pub fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
     path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()))
 }

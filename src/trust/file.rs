@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 use super::host::Host;
+use crate::tls::{is_temporary, temporary_beside};
 
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
 const LIMIT: u64 = 1024 * 1024;
@@ -25,8 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
 
 /// Writes a file that everybody may read, whole or not at all. Its directory must be there.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
-    let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
-    let temporary = path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()));
+    let temporary = temporary_beside(path);
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // The error above is the one to report.
@@ -75,14 +75,10 @@ pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
 
 /// What killed commands have left beside a file: halves of it that were to take its place.
 pub(super) fn temporaries(path: &Path) -> Vec<PathBuf> {
-    let is_ours = |entry: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str())?;
-        let random = entry.file_name()?.to_str()?.strip_prefix('.')?.strip_prefix(name)?;
-        let random = random.strip_prefix('.')?.strip_suffix(".tmp")?;
-        Some(random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let stem = name(path);
     let entries = path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|entry| is_ours(entry) == Some(true)).collect()
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|entry| is_temporary(&name(entry), &stem)).collect()
 }
 
 /// Removes them. Nobody else may be writing the file.

@@ -19,7 +19,7 @@ use super::roster::{List, Roster};
 use crate::tls::certificate::{from_pem, parse, timestamp};
 use crate::tls::error::TlsError;
 use crate::tls::file_state::FileState;
-use crate::tls::pem_fault::pem_fault;
+use crate::tls::pem::pem_fault;
 use crate::tls::private_file::read_public;
 
 /// The largest list, in bytes: some 400,000 certificates.

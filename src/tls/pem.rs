@@ -1,6 +1,21 @@
-//! What is wrong with a PEM text, in words for whoever has to mend the file.
+//! PEM texts (RFC 7468): certificates written as such, and what is wrong with one, in words for whoever has to mend the file.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::Error;
+
+/// The armour of a certificate, 64 columns wide.
+pub fn certificate_to_pem(der: &[u8]) -> String {
+    const LINE: usize = 64;
+    let text = STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for start in (0..text.len()).step_by(LINE) {
+        // Base64 is ASCII, so every index is a boundary.
+        pem.push_str(&text[start..text.len().min(start + LINE)]);
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
+}
 
 /// The library's own words show bytes as numbers.
 pub fn pem_fault(error: &Error) -> String {
