@@ -35,6 +35,7 @@ mod source;
 mod subject_name;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use acceptor::Acceptor;
 pub use authority::{
