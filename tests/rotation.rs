@@ -335,3 +335,16 @@ async fn hand_overs_that_are_killed(server: &Server) {
         pin = is_whole(server, server.data());
     }
 }
+
+#[tokio::test]
+async fn an_overlap_of_nothing_or_of_ages_is_a_wrong_usage() {
+    let mut server = Server::absent("");
+    server.initialise();
+    let before = server.run(&["ca", "show", "--json"]).stdout;
+    for (overlap, said) in [("0s", "--at-once"), ("5000000d", "730d at most"), ("soon", "such as")] {
+        let refused = server.try_run(&["ca", "rotate", "--overlap", overlap], "");
+        assert_eq!(refused.status.code(), Some(2), "{overlap}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(said), "{overlap}: {refused:?}");
+    }
+    assert_eq!(server.run(&["ca", "show", "--json"]).stdout, before, "nothing changed");
+}

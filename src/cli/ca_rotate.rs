@@ -8,8 +8,9 @@ use super::context::Context;
 use super::host_names::names_to_serve;
 use super::init::constraints;
 use super::output::Output;
+use super::serve::identity_source;
 use crate::config::parse_duration;
-use crate::tls::{Authority, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
+use crate::tls::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
 
 /// Make a new CA; hosts that trust the old one are served until an announced date
 ///
@@ -23,7 +24,7 @@ pub(super) struct Args {
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<SubjectName>,
     /// How long hosts that trust the old CA are served, at most until it ends: "30d", "24h"
-    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = overlap)]
     overlap: Duration,
     /// Serve hosts that trust the old CA no longer: where its key was stolen, or is lost
     #[arg(long, conflicts_with = "overlap")]
@@ -31,6 +32,20 @@ pub(super) struct Args {
     /// Let the new CA sign for any name: whoever trusts it then trusts it for the whole internet
     #[arg(long)]
     unconstrained: bool,
+}
+
+/// The longest hand-over: hosts that have not moved over in two years never will by themselves.
+const LONGEST: Duration = Duration::from_hours(2 * 365 * 24);
+
+fn overlap(text: &str) -> Result<Duration, String> {
+    let overlap = parse_duration(text)?;
+    if overlap.is_zero() {
+        return Err("a hand-over takes time; --at-once does without one".to_owned());
+    }
+    if overlap > LONGEST {
+        return Err("a hand-over takes 730d at most".to_owned());
+    }
+    Ok(overlap)
 }
 
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
@@ -52,13 +67,26 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     let mut new = Authority::rotate(data.path(), &succession)?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
-    report(&old, &new, &served, output)
+    let shown = identity_source(&config, &data)?.load().is_ok_and(|identity| identity.origin() == Origin::Own);
+    report((&old, &new), &served, shown, output)
 }
 
-fn report(old: &Authority, new: &Authority, served: &[SubjectName], output: &Output) -> anyhow::Result<()> {
+/// `shown`: whether what is served comes from the authority at all.
+fn report(
+    (old, new): (&Authority, &Authority),
+    served: &[SubjectName],
+    shown: bool,
+    output: &Output,
+) -> anyhow::Result<()> {
     let (before, pin) = (old.fingerprint(), new.fingerprint());
     let rotation = new.rotation(jiff::Timestamp::now());
     let mut lines = vec![format!("new CA SHA-256 {pin}; the key of the one before ({before}) is destroyed")];
+    if !shown {
+        lines.push(
+            "the certificate in use comes from another authority (portcullis cert show): no host is concerned now"
+                .to_owned(),
+        );
+    }
     match rotation {
         Some(rotation) => {
             lines.push(format!(
