@@ -7,7 +7,7 @@ use crate::auth::{Access, Continue, Delete, Pull, Push};
 
 fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {
     let name = name.parse().expect("a name");
-    UserRecord { name, password_hash: String::new(), admin, disabled, epoch: 1, created_at: 0 }
+    UserRecord { name, password_hash: String::new(), admin, disabled, epoch: 1, created_at: 0, failures: FailureRecord::default() }
 }
 
 fn grant(to: &str, on: &str, allow: &str) -> GrantRecord {

@@ -19,7 +19,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqliteConnection};
 
     use super::super::{
-        SqliteMetadata, acme, grants, keys, links, manifests, policy, put, refresh_tokens, repositories, tags, uploads,
+        SqliteMetadata, acme, grants, keys, links, login_failures, manifests, policy, put, refresh_tokens, repositories, tags, uploads,
         users,
     };
 
@@ -33,6 +33,7 @@ mod tests {
             grants::ALL,
             keys::ALL,
             links::ALL,
+            login_failures::ALL,
             manifests::ALL,
             policy::ALL,
             put::ALL,
