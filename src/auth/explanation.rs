@@ -141,7 +141,15 @@ mod tests {
 
     fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {
         let name = name.parse().expect("a name");
-        UserRecord { name, password_hash: String::new(), admin, disabled, epoch: 1, created_at: 0, failures: FailureRecord::default() }
+        UserRecord {
+            name,
+            password_hash: String::new(),
+            admin,
+            disabled,
+            epoch: 1,
+            created_at: 0,
+            failures: FailureRecord::default(),
+        }
     }
 
     fn explain(who: &str, action: Action, repository: &str) -> String {

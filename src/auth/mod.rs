@@ -6,13 +6,17 @@
 //! a token only ever narrows them.
 
 mod access;
+mod account_limit;
+mod address_limit;
 mod authenticator;
 mod catalog;
 mod credential;
 mod denial;
 mod error;
 mod explanation;
+mod familiar;
 mod key_ring;
+mod ledger;
 mod login;
 mod password;
 pub mod permit;
@@ -29,6 +33,7 @@ mod token;
 mod token_key;
 
 pub use access::Access;
+pub use account_limit::{AccountLimit, Pause};
 pub use authenticator::Authenticator;
 pub use catalog::CatalogPermit;
 pub use credential::{Credential, CredentialError};

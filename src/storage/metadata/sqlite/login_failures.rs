@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::statement::statements;
-use super::{SqliteMetadata, policy, row};
+use super::{SqliteMetadata, policy};
 use crate::domain::AccountName;
 use crate::storage::StorageError;
 use crate::storage::metadata::{FailureRecord, LoginFailures};
@@ -28,7 +28,10 @@ impl LoginFailures for SqliteMetadata {
                 };
                 let mut failures = read(&found)?;
                 failures.add(at, since);
-                let set = sqlx::query(SET).bind(name.as_str()).bind(row::list(&failures.at)).bind(failures.in_row);
+                let set = sqlx::query(SET)
+                    .bind(name.as_str())
+                    .bind(serde_json::json!(failures.at).to_string())
+                    .bind(failures.in_row);
                 set.execute(connection).await?;
                 Ok(())
             })
@@ -63,7 +66,9 @@ impl LoginFailures for SqliteMetadata {
 pub(super) fn read(found: &SqliteRow) -> Result<FailureRecord, StorageError> {
     let at = found.try_get::<Option<&str>, _>("failed_at")?.map(serde_json::from_str).transpose();
     let at = at.map_err(|error| {
-        StorageError::Damaged(format!("a row of the metadata database, column 'failed_at': {error}; portcullis user unlock"))
+        StorageError::Damaged(format!(
+            "a row of the metadata database, column 'failed_at': {error}; portcullis user unlock"
+        ))
     })?;
     Ok(FailureRecord { at: at.unwrap_or_default(), in_row: found.try_get("failed_in_row")? })
 }
