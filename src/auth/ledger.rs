@@ -44,7 +44,7 @@ pub(super) struct Target {
 
 impl Ledger {
     pub(super) fn new(store: Arc<dyn Metadata>, settings: &AuthSettings) -> Self {
-        let strangers = Cache::builder().max_capacity(STRANGERS).time_to_live(Duration::from_hours(24));
+        let strangers = Cache::builder().max_capacity(STRANGERS).time_to_idle(Duration::from_hours(24));
         Self {
             store,
             limit: AccountLimit::new(settings.failures_per_account),

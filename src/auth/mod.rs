@@ -4,6 +4,9 @@
 //! credential into a permit, [`Authorized`] or [`CatalogPermit`]. Only policy makes permits, and use cases take them as
 //! arguments, so an unauthorised path does not compile. Rights are looked up anew at every use, in a snapshot without locks:
 //! a token only ever narrows them.
+//!
+//! Guessing: `login` is the gate before every password check, `ledger` counts the wrong ones, by `account_limit` and `address_limit`;
+//! `familiar` knows whom a wait for others must not stop.
 
 mod access;
 mod account_limit;
