@@ -7,6 +7,8 @@ hosts=()
 # host_start NAME - a host with a loopback interface and nothing else.
 host_start() {
   local name=$1 dir=$work/$1 unshare_pid
+  # Nothing is left of a host of the same name in an earlier walk.
+  rm -rf --one-file-system "$dir"
   mkdir -p "$dir"/{etc,home,bin,data,log}
   cp -a /etc/. "$dir/etc/"
   rm -rf "$dir"/etc/{docker,containers/certs.d,containerd,portcullis}
