@@ -36,8 +36,10 @@ pub(super) struct Ledger {
 pub(super) struct Target {
     /// The name as typed.
     pub(super) name: String,
-    /// The account of that name, where there is one.
+    /// The name, where an account could have it.
     pub(super) account: Option<AccountName>,
+    /// Whether one has.
+    pub(super) exists: bool,
     /// Where it came from.
     pub(super) from: Network,
 }
@@ -77,15 +79,19 @@ impl Ledger {
         Arc::clone(&self.turns[place]).lock_owned().await
     }
 
-    /// The failures so far, read anew.
+    /// The failures so far, read anew. The same is asked of the database for a name of nobody, to take as long.
     pub(super) async fn failures(&self, target: &Target) -> Result<FailureRecord, StorageError> {
-        match &target.account {
-            Some(account) => Ok(self.store.user(account).await?.map(|user| user.failures).unwrap_or_default()),
-            None => Ok(self.of_stranger(&target.name)),
+        let user = match &target.account {
+            Some(account) => self.store.user(account).await?,
+            None => None,
+        };
+        if target.exists {
+            return Ok(user.map(|user| user.failures).unwrap_or_default());
         }
+        Ok(self.of_stranger(&target.name))
     }
 
-    /// Counts a wrong password after these `failures`. Takes as long for a name of nobody.
+    /// Counts a wrong password after these `failures`. Takes as long for a name of nobody, but for those that nobody can have.
     pub(super) async fn failed(&self, target: &Target, mut failures: FailureRecord) -> Result<(), StorageError> {
         self.failed_from(target.from);
         if !self.limit.counts() {
@@ -93,14 +99,16 @@ impl Ledger {
         }
         let now = now();
         let since = now.saturating_sub(DAY);
-        let Some(account) = &target.account else {
+        if !target.exists {
             let known = self.strangers.get_with(self.hasher.hash_one(&target.name), Arc::default);
             known.lock().unwrap_or_else(PoisonError::into_inner).add(now, since);
-            return self.store.ping().await;
-        };
+        }
+        let Some(account) = &target.account else { return Ok(()) };
         self.store.add_login_failure(account, now, since).await?;
-        failures.add(now, since);
-        self.tell(account, target.from, &failures, now);
+        if target.exists {
+            failures.add(now, since);
+            self.tell(account, target.from, &failures, now);
+        }
         Ok(())
     }
 

@@ -152,7 +152,8 @@ impl Gate {
             busy: CredentialError::Busy { retry_after: self.moves_in },
             target: Target {
                 name: attempt.name.to_owned(),
-                account: attempt.user.map(|user| user.name.clone()),
+                account: attempt.name.parse().ok(),
+                exists: attempt.user.is_some(),
                 from: attempt.from,
             },
             may_pass: attempt.may_pass(),
@@ -188,7 +189,7 @@ impl Look {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| self.busy.clone())?;
         // Others were looked at while this one waited.
         let failures = self.ledger.failures(&self.target).await?;
-        let known = self.target.account.is_some().then_some(&failures);
+        let known = self.target.exists.then_some(&failures);
         let pause = self.ledger.pause(&self.target.name, known, self.target.from);
         if let Some(retry_after) = pause
             && !self.familiar.knows(&self.target.name, self.target.from, &self.fingerprint)
