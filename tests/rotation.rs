@@ -253,33 +253,63 @@ fn is_whole(server: &Server, data: &Path) -> String {
     pin
 }
 
+/// How long to wait before the next kill: longer as long as kills come too early, shorter when one came too late, so that they come
+/// close before and close after the change however fast the machine is at the moment.
+struct Delay {
+    next: Duration,
+    early: u32,
+    late: u32,
+}
+
+impl Delay {
+    const MOST_KILLS: u32 = 400;
+
+    fn new() -> Self {
+        Self { next: Duration::ZERO, early: 0, late: 0 }
+    }
+
+    fn saw(&mut self, changed: bool) {
+        let step = (self.next / 10).max(Duration::from_millis(1));
+        if changed {
+            (self.late, self.next) = (self.late + 1, self.next.saturating_sub(step * 3));
+        } else {
+            (self.early, self.next) = (self.early + 1, self.next + step);
+        }
+    }
+
+    /// Whether both outcomes have been seen so many times.
+    fn is_enough(&self, times: u32) -> bool {
+        assert!(
+            self.early + self.late < Self::MOST_KILLS,
+            "{} kills came too early, {} too late",
+            self.early,
+            self.late
+        );
+        self.early >= times && self.late >= times
+    }
+}
+
+/// Kills the command after the delay; it may have ended already.
+async fn killed(server: &Server, arguments: &[&str], delay: &Delay) {
+    let mut command = server.command(arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+    tokio::time::sleep(delay.next).await;
+    let _ = child.kill();
+    child.wait().expect("a child of ours");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_is_killed_leaves_the_old_authority_or_the_new_one() {
     let mut server = Server::absent("");
     server.initialise();
-    let (mut pin, mut kept, mut changed) = (is_whole(&server, server.data()), 0, 0);
-    let begun = std::time::Instant::now();
-    server.run(&["ca", "rotate", "--at-once"]);
-    let whole = begun.elapsed();
-    pin.clone_from(&is_whole(&server, server.data()));
-    for step in 0..80 {
-        let mut command = server.command(&["ca", "rotate", "--at-once"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
-        tokio::time::sleep(whole * step / 70).await;
-        // It may have ended already.
-        let _ = child.kill();
-        child.wait().expect("a child of ours");
+    let (mut pin, mut delay) = (is_whole(&server, server.data()), Delay::new());
+    while !delay.is_enough(20) {
+        killed(&server, &["ca", "rotate", "--at-once"], &delay).await;
         let now = is_whole(&server, server.data());
-        if now == pin {
-            kept += 1;
-        } else {
-            changed += 1;
-        }
+        delay.saw(now != pin);
         pin = now;
     }
-    assert!(kept > 0 && changed > 0, "some before the change and some after: {kept}, {changed}");
-    println!("{kept} left the old authority, {changed} the new one");
-    hand_overs_that_are_killed(&server, whole).await;
+    hand_overs_that_are_killed(&server).await;
     server.spawn().await;
     everybody(&ca_of(&server), &server, true).await;
     let left = std::fs::read_dir(server.data()).expect("readable").filter_map(Result::ok);
@@ -288,28 +318,20 @@ async fn a_rotation_that_is_killed_leaves_the_old_authority_or_the_new_one() {
 }
 
 /// With the new authority the statement for it is there, or the old one is in force: never the one without the other.
-async fn hand_overs_that_are_killed(server: &Server, whole: Duration) {
-    let mut pin = is_whole(server, server.data());
-    let (mut kept, mut changed) = (0, 0);
-    for step in 0..24 {
-        let mut command = server.command(&["ca", "rotate", "--overlap", "1h"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
-        tokio::time::sleep(whole * step / 16).await;
-        // It may have ended already.
-        let _ = child.kill();
-        child.wait().expect("a child of ours");
+async fn hand_overs_that_are_killed(server: &Server) {
+    let (mut pin, mut delay) = (is_whole(server, server.data()), Delay::new());
+    while !delay.is_enough(6) {
+        killed(server, &["ca", "rotate", "--overlap", "1h"], &delay).await;
         let now = is_whole(server, server.data());
         let rotation = shown(server)["rotation"].clone();
+        delay.saw(now != pin);
         if now == pin {
             assert_eq!(rotation, Value::Null);
-            kept += 1;
         } else {
             assert_eq!(rotation["previous_sha256"], pin.as_str());
-            changed += 1;
             // Only one hand-over runs at a time.
             server.run(&["ca", "rotate", "--at-once"]);
         }
         pin = is_whole(server, server.data());
     }
-    assert!(kept > 0 && changed > 0, "some before the change and some after: {kept}, {changed}");
 }

@@ -4,6 +4,8 @@
 mod client_host;
 #[path = "trust/hostile_server.rs"]
 mod hostile_server;
+#[path = "trust/interrupted.rs"]
+mod interrupted;
 #[path = "trust/rotation.rs"]
 mod rotation;
 mod support;
@@ -224,6 +226,7 @@ async fn a_pin_is_needed_and_must_be_right() {
     );
     let short = host.trust(&registry, "3f9a", &[]);
     assert_eq!(short.status.code(), Some(2));
+    assert_eq!(host.trust(&registry, &pin_of(&server), &["--timeout", "0"]).status.code(), Some(2));
     let wrong = "0a".repeat(32);
     let text = refusal(&host.trust(&registry, &wrong, &[]));
     assert!(text.contains("REFUSED") && text.contains(&wrong) && text.contains(&pin_of(&server)), "{text}");
@@ -233,12 +236,17 @@ async fn a_pin_is_needed_and_must_be_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_names_the_command() {
     let server = Server::start().await;
-    let said = server.run(&["ca", "trust-command", "registry.test:5000"]);
+    let registry = server.host();
+    for name in ["other.test", "10.9.8.7:5000"] {
+        let text = refusal(&server.try_run(&["ca", "trust-command", name], ""));
+        assert!(text.contains("may not sign for") && text.contains("ca rotate --host"), "{text}");
+    }
+    let said = server.run(&["ca", "trust-command", &registry]);
     let text = String::from_utf8(said.stdout).expect("text");
     assert_eq!(text.lines().count(), 1, "into a pipe goes the shell line alone");
-    let said = server.run(&["ca", "trust-command", "registry.test:5000", "--json"]);
+    let said = server.run(&["ca", "trust-command", &registry, "--json"]);
     let json: Value = serde_json::from_slice(&said.stdout).expect("JSON");
-    let wanted = format!("portcullis trust registry.test:5000 --ca-sha256 {}", pin_of(&server));
+    let wanted = format!("portcullis trust {registry} --ca-sha256 {}", pin_of(&server));
     assert_eq!(json["program"].as_str(), Some(wanted.as_str()));
 }
 

@@ -13,7 +13,7 @@ use super::{ca_rotate, ca_seal};
 use crate::config::Config;
 use crate::domain::host_port::HostPort;
 use crate::domain::trust_command::{program_line, shell_line};
-use crate::tls::{Authority, Origin, PermittedNames, RootKeyPlace};
+use crate::tls::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -107,7 +107,7 @@ fn trust_command(
     output: &Output,
 ) -> anyhow::Result<()> {
     let config = context.config()?;
-    require_own_certificate(context, &config)?;
+    let served = require_own_certificate(context, &config)?;
     let port = config.server.listen.port();
     let host = if let Some(host) = host {
         host.with_default_port(port)
@@ -116,6 +116,7 @@ fn trust_command(
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         with_port(best_for_others(&names), port)
     };
+    require_served(authority, &served, &host)?;
     let pin = authority.fingerprint().to_string();
     let (shell, program) = (shell_line(&host, &pin), program_line(&host, &pin));
     let json = json!({ "host": host, "sha256": pin, "shell": shell, "program": program });
@@ -124,14 +125,30 @@ fn trust_command(
     output.done(&text, &json)
 }
 
-/// The CA is worth trusting only where the certificate that is served comes from it.
-fn require_own_certificate(context: &Context, config: &Config) -> anyhow::Result<()> {
-    let served = identity_source(config, &context.data_directory()?)?.load();
-    match served.map(|identity| identity.origin()) {
-        Ok(Origin::Imported | Origin::Acme | Origin::Given) => bail!(
+/// A host that trusts the CA for a name that is not served gets another error of x509, and its people look for the fault there.
+fn require_served(authority: &Authority, served: &[String], host: &str) -> anyhow::Result<()> {
+    let name: SubjectName = host.rsplit_once(':').map_or(host, |(name, _)| name).parse()?;
+    if !authority.permits(&name) {
+        bail!(
+            "the CA may not sign for `{name}`: `portcullis ca rotate --host {name}` makes one that may; then ask again"
+        );
+    }
+    if !served.is_empty() && !served.contains(&name.to_string()) {
+        bail!(
+            "the certificate is not for `{name}` (portcullis cert show): add it to server.hosts, restart the server, and ask again"
+        );
+    }
+    Ok(())
+}
+
+/// The CA is worth trusting only where the certificate that is served comes from it. Returns its names; none where it cannot be read.
+fn require_own_certificate(context: &Context, config: &Config) -> anyhow::Result<Vec<String>> {
+    let Ok(served) = identity_source(config, &context.data_directory()?)?.load() else { return Ok(Vec::new()) };
+    match served.origin() {
+        Origin::Imported | Origin::Acme | Origin::Given => bail!(
             "the certificate in use was not made by this registry's CA: other hosts must trust the authority that signed it \
              (portcullis cert show)"
         ),
-        Ok(Origin::Own) | Err(_) => Ok(()),
+        Origin::Own => Ok(served.summary().names.clone()),
     }
 }

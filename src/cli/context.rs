@@ -85,6 +85,16 @@ impl Context {
     }
 }
 
+/// Waits for `work` on a runtime that is left behind at once: a resolver that outlives its limit shall not hold the program back. Not
+/// for work that leaves something to be finished.
+pub(super) fn block_on_and_leave<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the asynchronous runtime")?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(result)
+}
+
 /// Waits for `work` on a runtime of its own.
 pub(super) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

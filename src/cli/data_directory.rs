@@ -55,6 +55,10 @@ impl DataDirectory {
         match fs::read_to_string(self.marker()) {
             Ok(date) => Ok(Some(date.trim().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
+                "cannot read {}: {error}; run it as the owner of the data directory (sudo -u OWNER), or name another with --data",
+                self.marker().display()
+            ),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.marker().display())),
         }
     }

@@ -127,6 +127,9 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
             output.raw(&script)
         }
         Command::Man { dir } => man::run(&Cli::command(), dir.as_deref(), output),
-        Command::Version => output.raw(format!("portcullis {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
+        Command::Version => {
+            let version = env!("CARGO_PKG_VERSION");
+            output.done(&format!("portcullis {version}"), &serde_json::json!({ "version": version }))
+        }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::context::block_on;
+use super::context::block_on_and_leave;
 use super::output::Output;
 use crate::domain::host_port::HostPort;
 use crate::tls::Fingerprint;
@@ -51,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TOOL")]
     print: Vec<Tool>,
     /// Give up a connection after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// A directory that stands in for /
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
@@ -68,14 +68,14 @@ enum Tool {
 
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let registry = RegistryAddress::from(args.registry);
-    let scope = if args.user { Scope::User(home()?) } else { Scope::System };
     let (host, limit) = (Host::at(args.root), Duration::from_secs(args.timeout));
+    let scope = if args.user { Scope::User(home(&host)?) } else { Scope::System };
     let pin = match args.ca_sha256 {
         Some(pin) => pin,
         None => known_authority(&host, &scope, &registry)?
             .ok_or_else(|| TrustError::NoPin { registry: registry.written().to_owned() })?,
     };
-    let authority = block_on(async { Ok(verify(&registry, pin, limit).await?) })?;
+    let authority = block_on_and_leave(verify(&registry, pin, limit))??;
     let (until, found, succeeds) = (authority.not_after(), authority.fingerprint(), authority.succeeds());
     let options = Options { system_store: args.system, replace: args.replace };
     let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;
@@ -135,8 +135,15 @@ fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
     }
 }
 
+/// The directories of whoever runs this, where something may be written for this user.
+pub(super) fn home(host: &Host) -> anyhow::Result<Home> {
+    let home = home_of_environment()?;
+    home.require_own(host)?;
+    Ok(home)
+}
+
 /// The directories of whoever runs this, from the environment as docker and podman read it.
-pub(super) fn home() -> anyhow::Result<Home> {
+pub(super) fn home_of_environment() -> anyhow::Result<Home> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let Some(home) = absolute("HOME") else {
         bail!("HOME is not set to an absolute path, so there is no user to write for; set it, or run without --user");

@@ -32,7 +32,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let (host, registry) = (Host::at(args.root), RegistryAddress::from(args.registry));
-    let user = match home() {
+    let user = match home(&host) {
         Ok(home) => Some(Scope::User(home)),
         Err(error) if args.user => return Err(error),
         Err(_) => None,

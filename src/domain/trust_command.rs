@@ -12,7 +12,8 @@ pub fn shell_line(host: &str, pin: &str) -> String {
         None => host.to_owned(),
     };
     [
-        "sh -c 'set -eu",
+        // -f: the brackets of an IPv6 address are no pattern for files that happen to lie here.
+        "sh -c 'set -euf",
         "umask 022",
         "t=$(mktemp)",
         "trap \"rm -f $t\" EXIT",
@@ -64,6 +65,18 @@ mod tests {
         assert!(!inner.contains('\''), "a quote would end the line early");
         let checked = Command::new("sh").args(["-n", "-c", inner]).status().expect("sh is there");
         assert!(checked.success(), "{inner}");
+    }
+
+    #[test]
+    fn brackets_of_an_address_are_no_pattern() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("1:5000"), "").expect("writable");
+        let line = shell_line("[::1]:5000", "00");
+        let (begin, end) = (line.find("set ").expect("it is set"), line.find(';').expect("a command ends"));
+        let names = &line[line.find("for n in").expect("the loop")..line.find("; do mkdir").expect("its body")];
+        let script = format!("{}; {names}; do echo \"$n\"; done", &line[begin..end]);
+        let said = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().expect("sh is there");
+        assert_eq!(String::from_utf8_lossy(&said.stdout), "[::1]:5000\n", "{script}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use x509_parser::prelude::FromDer;
 
 use super::error::TlsError;
 use super::fingerprint::Fingerprint;
+use super::pem::pem_fault;
 
 /// What people want to know of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub(super) fn parse<'a>(path: &Path, der: &'a CertificateDer<'_>) -> Result<X509
 pub(super) fn from_pem(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "certificate", reason };
     let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| refuse(error.to_string()))?;
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| refuse(pem_fault(&error)))?;
     if chain.is_empty() {
         return Err(refuse(
             "no BEGIN CERTIFICATE line (a DER file is turned into PEM by: openssl x509 -inform der)".to_owned(),

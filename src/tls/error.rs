@@ -9,7 +9,7 @@ use jiff::Timestamp;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file could not be read, written or made.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -82,6 +82,21 @@ pub enum TlsError {
         place: &'static str,
         /// Another way out.
         hint: &'static str,
+    },
+    /// The root key would be moved to where it is not away.
+    #[error(
+        "{} is in the data directory: the root key is away only on another disk; give a file there; nothing changed",
+        path.display()
+    )]
+    NotAway {
+        /// Where it was to go.
+        path: PathBuf,
+    },
+    /// A new file would take the place of another.
+    #[error("{} exists already and is not overwritten: give the name of a new file; nothing changed", path.display())]
+    FileExists {
+        /// The file.
+        path: PathBuf,
     },
     /// There is nothing to unseal.
     #[error("{} is not there: say with --from FILE where the root key was moved to", path.display())]
@@ -254,5 +269,18 @@ impl TlsError {
                     | Self::Unusable { .. }
                     | Self::TooLarge { .. }
             )
+    }
+}
+
+/// What to do about what the system says, where that is clear.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run it as the owner of the data directory, who must be able to read what is named"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only: mount it for writing",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk and try again",
+        io::ErrorKind::NotFound => "; check the path",
+        _ => "",
     }
 }

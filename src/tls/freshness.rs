@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::identity::{Identity, Origin};
 use super::lifetime::{renewal_due, warning_time};
 use super::serving::ServingIdentity;
 use super::source::{IdentitySource, Signature};
+use super::turns::take_turns;
 
 /// How often things are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -47,28 +47,9 @@ pub async fn keep_fresh(
     reload: Arc<Notify>,
     shutdown: CancellationToken,
 ) {
-    let mut keeper = Keeper::new(serving, source, cadence);
-    let mut ticks = tokio::time::interval(cadence.poll.max(Duration::from_millis(10)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let asked = tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = reload.notified() => true,
-            _ = ticks.tick() => false,
-        };
-        // Files and signatures block; the runtime's own threads must not.
-        let turn = tokio::task::spawn_blocking(move || {
-            keeper.turn(asked);
-            keeper
-        });
-        match turn.await {
-            Ok(back) => keeper = back,
-            Err(error) => {
-                tracing::error!(%error, "the certificate is no longer watched; restart the server to renew it");
-                return;
-            }
-        }
-    }
+    let keeper = Keeper::new(serving, source, cadence);
+    let lost = "the certificate is no longer watched; restart the server to renew it";
+    take_turns(keeper, cadence.poll, reload, shutdown, Keeper::turn, lost).await;
 }
 
 /// From 14 days before the end of a certificate (of a short-lived one, from a time that leaves renewal its due): what is about to

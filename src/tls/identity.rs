@@ -15,6 +15,7 @@ use super::bridge::Bridge;
 use super::certificate::{self, CertificateSummary};
 use super::chain;
 use super::error::TlsError;
+use super::pem::pem_fault;
 use super::private_file::{read_key, read_public};
 
 /// Where a served certificate comes from.
@@ -112,7 +113,7 @@ fn parse_key(path: &Path, pem: &Zeroizing<Vec<u8>>) -> Result<Arc<dyn SigningKey
     }
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
         rustls_pki_types::pem::Error::NoItemsFound => refuse("no BEGIN PRIVATE KEY line".to_owned()),
-        error => refuse(error.to_string()),
+        error => refuse(pem_fault(&error)),
     })?;
     aws_lc_rs::default_provider().key_provider.load_private_key(key).map_err(|error| refuse(error.to_string()))
 }

@@ -8,21 +8,19 @@ use jiff::Timestamp;
 use super::certificate::CertificateSummary;
 use super::error::TlsError;
 use super::identity::{Identity, Origin};
+use super::pair::Pair;
 use super::paths::TlsPaths;
-use super::private_file::{
-    lock_directory, make_directory, read_key, read_public, sync_directory, write_key, write_public,
-};
+use super::private_file::{lock_directory, make_directory, read_key, read_public, sync_directory};
 
 /// Copies a chain and its key into the data directory after the checks of [`Identity::load`]. A running server serves it
-/// within a second. The key goes first: the chain's presence is what makes the pair count.
+/// within a second.
 pub fn import(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, TlsError> {
     let (chain_pem, key_pem) = (read_public(chain)?, read_key(key)?);
     let identity = Identity::from_pem((chain, &chain_pem), (key, &key_pem), Origin::Imported, Timestamp::now())?;
     let paths = TlsPaths::new(data_dir);
     make_directory(&paths.serving_dir())?;
     let _lock = lock_directory(&paths.serving_dir())?;
-    write_key(&paths.imported_key(), &key_pem)?;
-    write_public(&paths.imported_chain(), &chain_pem)?;
+    Pair::at(paths.imported_chain(), paths.imported_key()).write(&chain_pem, &key_pem)?;
     Ok(identity.summary().clone())
 }
 

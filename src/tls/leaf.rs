@@ -11,10 +11,9 @@ use super::certificate;
 use super::error::TlsError;
 use super::identity::{Identity, Origin};
 use super::lifetime::renewal_due;
+use super::pair::Pair;
 use super::paths::TlsPaths;
-use super::private_file::{
-    destroy_key, lock_directory, make_directory, read_public, remove_public, write_key, write_public,
-};
+use super::private_file::{destroy_key, lock_directory, make_directory, read_public, remove_public};
 use super::subject_name::SubjectName;
 
 /// What [`ensure_leaf`] did.
@@ -53,15 +52,14 @@ fn issue(paths: &TlsPaths, authority: &mut Authority, names: &[SubjectName]) -> 
     let rotation = authority.rotation(Timestamp::now()).cloned();
     if let Some(within) = rotation.and_then(|rotation| names_within(names, &rotation)) {
         let bridge = authority.issue_leaf(&within)?;
-        write_key(&paths.bridge_key(), bridge.key_pem.as_bytes())?;
-        write_public(&paths.bridge_chain(), bridge.chain_pem.as_bytes())?;
+        let pair = Pair::at(paths.bridge_chain(), paths.bridge_key());
+        pair.write(bridge.chain_pem.as_bytes(), bridge.key_pem.as_bytes())?;
     } else if paths.bridge_key().exists() {
         // Of an overlap that has ended.
         destroy_key(&paths.bridge_key())?;
         remove_public(&paths.bridge_chain())?;
     }
-    write_key(&paths.leaf_key(), leaf.key_pem.as_bytes())?;
-    write_public(&paths.leaf_chain(), leaf.chain_pem.as_bytes())
+    Pair::at(paths.leaf_chain(), paths.leaf_key()).write(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes())
 }
 
 fn is_good(paths: &TlsPaths, authority: &Authority, names: &[SubjectName]) -> Result<bool, TlsError> {

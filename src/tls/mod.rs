@@ -24,7 +24,9 @@ mod import;
 mod inspect;
 mod leaf;
 mod lifetime;
+mod pair;
 mod paths;
+mod pem;
 mod pinned_client;
 mod private_file;
 mod server_config;
@@ -33,6 +35,7 @@ mod source;
 mod subject_name;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use acceptor::Acceptor;
 pub use authority::{
@@ -53,8 +56,9 @@ pub use inspect::{Inspected, inspect};
 pub use leaf::{LeafOutcome, ensure_leaf, renew_leaf};
 pub use lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 pub use paths::TlsPaths;
+pub use pem::{certificate_to_pem, pem_fault};
 pub use pinned_client::pinned_client;
-pub use private_file::{read_key, write_key};
+pub use private_file::{is_temporary, read_key, temporary_beside, write_key};
 pub use serving::ServingIdentity;
 pub use source::IdentitySource;
 pub use subject_name::SubjectName;

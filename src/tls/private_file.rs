@@ -37,9 +37,19 @@ pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, pem, 0o600)
 }
 
-/// Writes a private key where nothing is yet.
+/// Writes a private key where nothing is yet, whole or not at all.
 pub(super) fn write_new_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
-    write_new(path, pem, 0o600).map_err(TlsError::io("make the new file", path))?;
+    match write_new(path, pem, 0o600) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(TlsError::FileExists { path: path.to_owned() });
+        }
+        Err(error) => {
+            // The error above is the one to report. Nothing else made this file: it did not exist.
+            let _ = std::fs::remove_file(path);
+            return Err(TlsError::io("make the new file", path)(error));
+        }
+    }
     sync_directory(path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
@@ -66,7 +76,7 @@ pub(super) fn destroy_directory(path: &Path) -> Result<(), TlsError> {
 }
 
 /// Whether the name is one that [`temporary_beside`] makes for `stem`.
-pub(super) fn is_temporary(name: &str, stem: &str) -> bool {
+pub fn is_temporary(name: &str, stem: &str) -> bool {
     let random =
         name.strip_prefix('.').and_then(|rest| rest.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".tmp"));
     random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -117,14 +127,26 @@ fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError
 
 fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), TlsError> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let temporary = temporary_beside(path);
-    let written = write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(source) = written {
+    let temporary = write_temporary(path, bytes, mode)?;
+    if let Err(source) = std::fs::rename(&temporary, path) {
         // The error above is the one to report; a leftover is harmless and private.
         let _ = std::fs::remove_file(&temporary);
         return Err(TlsError::Io { action: "write", path: path.to_owned(), source });
     }
     sync_directory(directory)
+}
+
+/// Writes a file to its last byte beside the place that it is to take by a rename. Returns where.
+pub(super) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, TlsError> {
+    let temporary = temporary_beside(path);
+    match write_new(&temporary, bytes, mode) {
+        Ok(()) => Ok(temporary),
+        Err(error) => {
+            // The error above is the one to report; a leftover is harmless and private.
+            let _ = std::fs::remove_file(&temporary);
+            Err(TlsError::io("write", path)(error))
+        }
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -134,7 +156,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 /// A hidden name in the same directory that no other writer uses.
-pub(super) fn temporary_beside(path: &Path) -> PathBuf {
+pub fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
     path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()))
 }

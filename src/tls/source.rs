@@ -13,6 +13,7 @@ use super::error::TlsError;
 use super::file_state::FileState;
 use super::identity::{Identity, Origin};
 use super::leaf::{ensure_leaf, renew_leaf};
+use super::pair::mend_pairs;
 use super::paths::TlsPaths;
 use super::private_file::lock_directory;
 use super::subject_name::SubjectName;
@@ -76,8 +77,9 @@ impl IdentitySource {
     }
 
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
-    /// an interrupted rotation has left is destroyed.
+    /// interrupted commands have left is finished or destroyed.
     pub fn prepare(&self) -> Result<Identity, TlsError> {
+        mend_pairs(&self.paths)?;
         match self.origin() {
             Origin::Own => self.ensure_own()?,
             Origin::Acme => match self.load_selected() {

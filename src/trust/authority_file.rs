@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header;
 use rustls::ClientConfig;
@@ -14,6 +12,7 @@ use super::client::{self, BodyFailed, Failed};
 use super::error::TrustError;
 use super::registry_address::RegistryAddress;
 use crate::tls::danger::{self, Accept};
+use crate::tls::pem_fault;
 
 /// Where a registry keeps its CA for those who do not trust it yet.
 const PATH: &str = "/.well-known/portcullis/ca.pem";
@@ -96,8 +95,8 @@ pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, Str
         Some((_, after)) if !after.is_empty() => return Err("something follows the certificate".to_owned()),
         Some(_) => {}
     }
-    let der =
-        CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| format!("its PEM is damaged ({error})"))?;
+    let der = CertificateDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| format!("its PEM is damaged ({})", pem_fault(&error)))?;
     match x509_parser::parse_x509_certificate(&der) {
         Ok(([], _)) => Ok(der),
         Ok(_) => Err("something follows the certificate within its PEM".to_owned()),
@@ -114,24 +113,10 @@ pub(super) fn two_certificates(pem: &[u8]) -> Result<[CertificateDer<'static>; 2
     Ok([one_certificate(format!("{first}{END}").as_bytes())?, one_certificate(second.as_bytes())?])
 }
 
-/// The armour of a certificate, 64 columns wide.
-pub(super) fn to_pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let mut lines = vec![BEGIN];
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        // Base64 is ASCII, so every index is a boundary.
-        let (line, after) = rest.split_at(rest.len().min(64));
-        lines.push(line);
-        rest = after;
-    }
-    lines.push(END);
-    lines.join("\n") + "\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::certificate_to_pem as to_pem;
 
     fn certificate() -> String {
         let key = rcgen::KeyPair::generate().unwrap();

@@ -241,6 +241,26 @@ pub enum TrustError {
         /// What is wrong.
         reason: String,
     },
+    /// Another command changes what is trusted.
+    #[error(
+        "another `portcullis trust` or `untrust` has been at work for {seconds} s (it holds {}): wait for it, or end it, and try \
+         again. Nothing was changed", path.display()
+    )]
+    Busy {
+        /// The file of the lock.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Root was told to write into the home of a user, who could lead it anywhere.
+    #[error(
+        "{} belongs to another user, and this is root: run it as that user (without sudo), or without --user. Nothing was changed",
+        path.display()
+    )]
+    HomeOfAnother {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A directory outside of what may be written.
     #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {
@@ -263,8 +283,14 @@ impl TrustError {
 
 fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the file system is mounted read-only: on a system of that kind put the CA into its image, or use --user"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk and try again",
+        io::ErrorKind::NotADirectory => "; a file stands where a directory has to be: move it away",
         io::ErrorKind::PermissionDenied => {
-            "; run it as root (sudo), or with --user for this user's rootless tools alone"
+            "; run it as the owner of that place: as root (sudo) for the whole host, or with --user and your own HOME for \
+             your rootless tools"
         }
         _ => "",
     }

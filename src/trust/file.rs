@@ -6,6 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
+use super::host::Host;
+use crate::tls::{is_temporary, temporary_beside};
 
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
 const LIMIT: u64 = 1024 * 1024;
@@ -24,8 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
 
 /// Writes a file that everybody may read, whole or not at all. Its directory must be there.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
-    let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
-    let temporary = path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()));
+    let temporary = temporary_beside(path);
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // The error above is the one to report.
@@ -50,6 +51,14 @@ pub(super) fn missing_directories(path: &Path) -> Vec<PathBuf> {
     missing
 }
 
+/// The directories of the host, by its own paths, that are not there yet and lead to `directory`; from the top down.
+pub(super) fn missing_on(host: &Host, directory: &Path) -> Vec<PathBuf> {
+    let missing = directory.ancestors().take_while(|dir| !host.real(dir).exists());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
 /// Makes a directory and those above it, for everybody to enter. One that exists is left as it is.
 pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
     for directory in missing_directories(path) {
@@ -62,6 +71,19 @@ pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
         fs::set_permissions(&directory, open).map_err(TrustError::io("make the directory", &directory))?;
     }
     Ok(())
+}
+
+/// What killed commands have left beside a file: halves of it that were to take its place.
+pub(super) fn temporaries(path: &Path) -> Vec<PathBuf> {
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let stem = name(path);
+    let entries = path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|entry| is_temporary(&name(entry), &stem)).collect()
+}
+
+/// Removes them. Nobody else may be writing the file.
+pub(super) fn remove_temporaries(path: &Path) -> Result<(), TrustError> {
+    temporaries(path).iter().try_for_each(|path| remove(path))
 }
 
 /// Removes a file, if it is there.

@@ -1,6 +1,9 @@
 //! The host whose tools shall trust the registry, and whose: everybody's, or one user's rootless ones.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use super::error::TrustError;
 
 /// A machine, by its root directory. Another root than `/` stands in for a machine, for tests and for images being built.
 #[derive(Debug, Clone)]
@@ -29,6 +32,26 @@ pub struct Home {
     pub config: PathBuf,
     /// `$XDG_STATE_HOME`, or `~/.local/state`: where the manifest goes.
     pub state: PathBuf,
+}
+
+impl Home {
+    /// Refuses what root would write or remove in another's home, where that one could lead it anywhere by links and manifests. Other
+    /// users can do only what is theirs.
+    pub fn require_own(&self, host: &Host) -> Result<(), TrustError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let scope = Scope::User(self.clone());
+        for place in [scope.docker_certs(), scope.containers_certs(), scope.manifests()] {
+            // Links count as themselves: who owns one may turn it.
+            let is_anothers = |path: &&Path| host.real(path).symlink_metadata().is_ok_and(|meta| meta.uid() != 0);
+            let below_root = place.ancestors().filter(|path| path.parent().is_some());
+            if let Some(path) = below_root.filter(is_anothers).last() {
+                return Err(TrustError::HomeOfAnother { path: path.to_owned() });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whose tools.

@@ -37,8 +37,19 @@ pub(super) struct WrittenFile {
     pub(super) path: PathBuf,
     /// The SHA-256 of its bytes.
     pub(super) sha256: String,
+    /// The SHA-256 of what was written there before and may still be there, where the command was killed before it took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<String>,
     /// Whether it lies in the OS store, whose command has to run when it goes.
     pub(super) os_store: bool,
+}
+
+impl WrittenFile {
+    /// Whether these bytes are what was written.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let found = sha256(bytes);
+        found == self.sha256 || self.before.as_ref() == Some(&found)
+    }
 }
 
 impl Manifest {
@@ -65,21 +76,26 @@ impl Manifest {
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
-    /// The CA that the registry is known by on this host: the one that was written, as long as a file of it is there unchanged.
+    /// The CA that the registry is known by on this host: the one that was written, as long as a file of it is there unchanged; where a
+    /// command was killed before it wrote any, the one before.
     pub(super) fn authority(
         host: &Host,
         scope: &Scope,
         registry: &RegistryAddress,
     ) -> Result<Option<Fingerprint>, TrustError> {
         let Some(manifest) = Self::load(&host.real(&Self::path(scope, registry)))? else { return Ok(None) };
+        let mut before = None;
         for written in &manifest.files {
             let bytes = file::read(&host.real(&written.path))?.unwrap_or_default();
-            let fingerprint = one_certificate(&bytes).ok().map(|der| Fingerprint::of_der(&der));
-            if let Some(fingerprint) = fingerprint.filter(|found| found.to_string() == manifest.ca_sha256) {
+            let Some(fingerprint) = one_certificate(&bytes).ok().map(|der| Fingerprint::of_der(&der)) else { continue };
+            if fingerprint.to_string() == manifest.ca_sha256 {
                 return Ok(Some(fingerprint));
             }
+            if written.holds(&bytes) {
+                before = Some(fingerprint);
+            }
         }
-        Ok(None)
+        Ok(before)
     }
 
     /// Writes it. Its directory must be there.
@@ -89,18 +105,20 @@ impl Manifest {
         file::write(path, (text + "\n").as_bytes())
     }
 
-    /// Notes a file, in the place of what was noted of it before.
-    pub(super) fn note_file(&mut self, path: &Path, bytes: &[u8], os_store: bool) {
+    /// Notes a file, in the place of what was noted of it before. `current` is what it holds until it is written.
+    pub(super) fn note_file(&mut self, path: &Path, bytes: &[u8], os_store: bool, current: Option<&[u8]>) {
+        let noted = self.files.iter().find(|file| file.path == path);
+        let ours = current.filter(|current| *current != bytes && noted.is_some_and(|noted| noted.holds(current)));
+        let before = ours.map(sha256);
         self.files.retain(|file| file.path != path);
-        self.files.push(WrittenFile { path: path.to_owned(), sha256: sha256(bytes), os_store });
+        self.files.push(WrittenFile { path: path.to_owned(), sha256: sha256(bytes), before, os_store });
     }
 
-    /// Notes the directories that are not there yet and lead to `directory`.
-    pub(super) fn note_missing_directories(&mut self, host: &Host, directory: &Path) {
-        let missing: Vec<&Path> = directory.ancestors().take_while(|dir| !host.real(dir).exists()).collect();
-        for dir in missing.into_iter().rev() {
-            if !self.directories.iter().any(|noted| noted == dir) {
-                self.directories.push(dir.to_owned());
+    /// Notes directories that were made, from the top down.
+    pub(super) fn note_directories(&mut self, made: &[PathBuf]) {
+        for directory in made {
+            if !self.directories.contains(directory) {
+                self.directories.push(directory.clone());
             }
         }
     }

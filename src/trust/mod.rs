@@ -24,6 +24,7 @@ mod registry_address;
 mod remove;
 mod stanza;
 mod succession;
+mod turn;
 mod verify;
 
 pub use error::TrustError;

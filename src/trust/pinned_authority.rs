@@ -4,11 +4,10 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 
-use super::authority_file::to_pem;
 use super::error::TrustError;
 use super::reach::Reach;
 use super::registry_address::RegistryAddress;
-use crate::tls::Fingerprint;
+use crate::tls::{Fingerprint, certificate_to_pem};
 
 /// The CA of a registry, after every check that needs no connection.
 #[derive(Debug, Clone)]
@@ -81,7 +80,7 @@ impl PinnedAuthority {
 
     /// The certificate as PEM: written anew from what was checked, not the stranger's bytes.
     pub fn pem(&self) -> String {
-        to_pem(&self.der)
+        certificate_to_pem(&self.der)
     }
 
     /// Its SHA-256: the pin, or that of the pinned CA's successor.

@@ -13,6 +13,7 @@ use super::os_store::OsStore;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
 use super::stanza;
+use super::turn::Turn;
 use crate::tls::Fingerprint;
 
 /// What was asked for beside the registry and its CA.
@@ -119,9 +120,10 @@ impl Plan {
         if to_write.is_empty() {
             return Ok(Applied { manifest: None, store_command: None, to_restart: Vec::new() });
         }
+        let turn = Turn::take(&self.host, &self.scope)?;
         let manifest_path = Manifest::path(&self.scope, &self.registry);
         let mut undo = Undo::default();
-        let written = self.write(&to_write, &manifest_path, &mut undo).and_then(|()| {
+        let written = self.write(&to_write, &manifest_path, &turn, &mut undo).and_then(|()| {
             let store = self.store.filter(|_| to_write.iter().any(|file| file.os_store));
             store.map(|store| store.update_after_adding(&self.host).map(|()| store.command())).transpose()
         });
@@ -138,22 +140,30 @@ impl Plan {
     }
 
     /// The manifest first: it must know of every file, even if the machine stops here.
-    fn write(&self, files: &[&PlannedFile], manifest_path: &Path, undo: &mut Undo) -> Result<(), TrustError> {
+    fn write(
+        &self,
+        files: &[&PlannedFile],
+        manifest_path: &Path,
+        turn: &Turn,
+        undo: &mut Undo,
+    ) -> Result<(), TrustError> {
         let pem = self.authority.pem();
         let real_manifest = self.host.real(manifest_path);
         let mut manifest = Manifest::load(&real_manifest)?.unwrap_or_else(|| Manifest::empty(&self.registry));
         manifest.ca_sha256 = self.authority.fingerprint().to_string();
         for file in files {
-            manifest.note_missing_directories(&self.host, parent(&file.path));
-            manifest.note_file(&file.path, pem.as_bytes(), file.os_store);
+            manifest.note_directories(&file::missing_on(&self.host, parent(&file.path)));
+            let current = file::read(&self.host.real(&file.path))?;
+            manifest.note_file(&file.path, pem.as_bytes(), file.os_store, current.as_deref());
         }
-        manifest.note_missing_directories(&self.host, parent(manifest_path));
+        manifest.note_directories(turn.made());
         undo.remember(&real_manifest)?;
-        file::make_directories(parent(&real_manifest))?;
+        file::remove_temporaries(&real_manifest)?;
         manifest.save(&real_manifest)?;
         for file in files {
             let path = self.host.real(&file.path);
             undo.remember(&path)?;
+            file::remove_temporaries(&path)?;
             file::make_directories(parent(&path))?;
             file::write(&path, pem.as_bytes())?;
         }

@@ -1,13 +1,16 @@
 //! Trust taken back: what the manifest names and nobody has changed since goes, and the directories that were made for it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 use super::file;
 use super::host::{Host, Scope};
-use super::manifest::{Manifest, WrittenFile, sha256};
+use super::manifest::{Manifest, WrittenFile};
 use super::os_store::OsStore;
 use super::registry_address::RegistryAddress;
+use super::turn::{LOCK, Turn};
 
 /// What becomes of a file that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,23 +42,46 @@ pub fn remove(
     dry_run: bool,
 ) -> Result<Vec<RemovedFile>, TrustError> {
     let path = Manifest::path(scope, registry);
+    let turn = if dry_run || !has_traces(host, &path) { None } else { take_turn(host, scope, &path)? };
     let manifest = Manifest::load(&host.real(&path))?;
     let files = manifest.as_ref().map(|manifest| manifest.files.as_slice()).unwrap_or_default();
     let mut fates: Vec<RemovedFile> = Vec::new();
     for written in files {
         fates.push(RemovedFile { path: written.path.clone(), fate: fate(host, written)? });
     }
-    if let (Some(manifest), false) = (manifest, dry_run) {
-        undo(host, scope, &path, manifest, &fates)?;
+    if let Some(mut turn) = turn {
+        file::remove_temporaries(&host.real(&path))?;
+        if let Some(manifest) = manifest {
+            undo(host, scope, &path, manifest, &fates, &mut turn)?;
+        }
     }
     fates.extend(foreign(host, scope, registry, &fates));
     Ok(fates)
 }
 
+/// Whether a command has been at work here, even if it was killed before it wrote its manifest.
+fn has_traces(host: &Host, manifest: &Path) -> bool {
+    let real = host.real(manifest);
+    let is_empty = || real.parent().and_then(|dir| fs::read_dir(dir).ok()).is_some_and(|mut dir| dir.next().is_none());
+    real.exists() || real.with_file_name(LOCK).exists() || !file::temporaries(&real).is_empty() || is_empty()
+}
+
+/// `None` where there is no manifest and this user may write none: then nothing here is this user's to remove.
+fn take_turn(host: &Host, scope: &Scope, manifest: &Path) -> Result<Option<Turn>, TrustError> {
+    match Turn::take(host, scope) {
+        Err(TrustError::Io { cause, .. })
+            if cause.kind() == io::ErrorKind::PermissionDenied && !host.real(manifest).exists() =>
+        {
+            Ok(None)
+        }
+        turn => turn.map(Some),
+    }
+}
+
 fn fate(host: &Host, written: &WrittenFile) -> Result<Fate, TrustError> {
     Ok(match file::read(&host.real(&written.path))? {
         None => Fate::Gone,
-        Some(bytes) if sha256(&bytes) == written.sha256 => Fate::Removed,
+        Some(bytes) if written.holds(&bytes) => Fate::Removed,
         Some(_) => Fate::Changed,
     })
 }
@@ -64,9 +90,10 @@ fn fate(host: &Host, written: &WrittenFile) -> Result<Fate, TrustError> {
 fn undo(
     host: &Host,
     scope: &Scope,
-    path: &std::path::Path,
+    path: &Path,
     mut manifest: Manifest,
     fates: &[RemovedFile],
+    turn: &mut Turn,
 ) -> Result<(), TrustError> {
     let has_fate = |written: &WrittenFile, fate| fates.iter().any(|f| f.path == written.path && f.fate == fate);
     let is_store = |written: &&WrittenFile| written.os_store && !has_fate(written, Fate::Changed);
@@ -74,6 +101,7 @@ fn undo(
     for written in manifest.files.iter().filter(|written| has_fate(written, Fate::Removed)) {
         file::remove(&host.real(&written.path))?;
     }
+    manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
     manifest.files.retain(|written| has_fate(written, Fate::Changed));
     // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
     let mut left = Vec::new();
@@ -84,11 +112,15 @@ fn undo(
     }
     if manifest.files.is_empty() {
         file::remove(&host.real(path))?;
-        for directory in &left {
-            if !file::remove_empty_directory(&host.real(directory))? {
-                Manifest::hand_over(host, scope, directory)?;
+        let mut kept = Vec::new();
+        for directory in left {
+            if !file::remove_empty_directory(&host.real(&directory))? && !Manifest::hand_over(host, scope, &directory)?
+            {
+                kept.push(directory);
             }
         }
+        // The lock is in them.
+        kept.iter().rev().for_each(|directory| turn.remove_at_end(directory));
     } else {
         left.reverse();
         manifest.directories = left;

@@ -183,6 +183,8 @@ fn wrong_usage_is_told_apart_from_refusal() {
         assert_eq!(server.try_run(arguments, "").status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(server.try_run(&["version"], "").status.code(), Some(0));
+    let version: serde_json::Value = serde_json::from_slice(&server.run(&["version", "--json"]).stdout).expect("JSON");
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     let text = refused(&server, &["user", "list"]);
     assert!(text.contains("init") && text.contains("--data"), "what to do: {text}");
 }

@@ -15,7 +15,7 @@ async fn published(server: &Server) -> String {
 }
 
 /// Rotates, and waits until the server publishes the new CA. Returns it.
-async fn rotate(server: &Server, arguments: &[&str]) -> String {
+pub(crate) async fn rotate(server: &Server, arguments: &[&str]) -> String {
     server.run(&[&["ca", "rotate"], arguments].concat());
     let new = String::from_utf8(server.run(&["ca", "export"]).stdout).expect("PEM is text");
     eventually(std::time::Duration::from_secs(2), "the new CA", async || published(server).await == new).await;

@@ -1,4 +1,6 @@
-//! Room on the disk of the data directory: bytes against the floor, and inodes.
+//! The disk of the data directory: whether it can be written, bytes against the floor, and inodes.
+
+use rustix::fs::StatVfsMountFlags;
 
 use super::server::Subject;
 use crate::domain::finding::Finding;
@@ -15,6 +17,9 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         Ok(status) => status,
         Err(error) => return vec![Finding::unknown(CHECK, format!("{}: {error}", path.display()))],
     };
+    if status.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return vec![read_only(&path.display().to_string())];
+    }
     let free = status.f_bavail.saturating_mul(status.f_frsize);
     let mut findings = vec![space(&path.display().to_string(), free, subject.config.storage.min_free_space.bytes())];
     // A file system that makes inodes as it needs them tells none.
@@ -22,6 +27,15 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         findings.extend(inodes(&path.display().to_string(), status.f_favail));
     }
     findings
+}
+
+fn read_only(path: &str) -> Finding {
+    Finding::problem(
+        CHECK,
+        format!("the file system of {path} is mounted read-only"),
+        "nothing can be pushed, no user changed, and no certificate renewed",
+        format!("see why (dmesg; a failing disk does this), then: mount -o remount,rw \"$(stat -c %m {path})\""),
+    )
 }
 
 fn space(path: &str, free: u64, floor: u64) -> Finding {
@@ -75,6 +89,7 @@ mod tests {
         assert_eq!(state((1 << 30) - 1), State::Problem);
         assert_eq!(state(1 << 30), State::Warning);
         assert_eq!(state(1 << 31), State::Ok);
+        assert_eq!(read_only("/data").state, State::Problem);
         let state = |free| inodes("/data", free).map(|finding| finding.state);
         assert_eq!((state(1), state(500), state(1 << 20)), (Some(State::Problem), Some(State::Warning), None));
         assert_eq!((human(1023), human(5 << 30)), ("1023 bytes".to_owned(), "5 GiB".to_owned()));

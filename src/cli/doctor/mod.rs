@@ -16,11 +16,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
-use super::context::Context;
+use super::context::{Context, block_on_and_leave};
 use super::output::{Output, is_terminal};
-use super::trust::home;
+use super::trust::home_of_environment;
 use crate::domain::finding::{Finding, State};
 use crate::domain::host_port::HostPort;
 use crate::trust::doctor::{Examined, examine};
@@ -48,28 +48,19 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => wait(server::examine(context, limit))?,
+        None => block_on_and_leave(server::examine(context, limit))?,
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
-                home: home().ok(),
+                home: home_of_environment().ok(),
                 registry: RegistryAddress::from(registry),
                 limit,
                 variables: variables(),
             };
-            wait(examine(&examined))?
+            block_on_and_leave(examine(&examined))?
         }
     };
     report(&findings, output)
-}
-
-/// Waits on a runtime that is left behind at once: a resolver that outlives its limit shall not hold the program back.
-fn wait(work: impl Future<Output = Vec<Finding>>) -> anyhow::Result<Vec<Finding>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the asynchronous runtime")?;
-    let findings = runtime.block_on(work);
-    runtime.shutdown_background();
-    Ok(findings)
 }
 
 fn variables() -> std::collections::BTreeMap<String, String> {

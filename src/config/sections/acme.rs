@@ -117,7 +117,14 @@ fn external_account(
 fn is_directory(directory: &Option<String>) -> Result<(), String> {
     let Some(text) = directory else { return Ok(()) };
     let parsed = text.parse::<http::Uri>().ok();
+    let has_user = |uri: &http::Uri| uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     match parsed {
+        // Not quoted: the address is logged and printed, a secret must not be.
+        Some(uri) if has_user(&uri) => {
+            Err("the address holds a user or a password before `@`, which ACME has no use for: \
+             take them out, and give acme.eab_kid and acme.eab_key_file where the authority wants an account of its own"
+                .to_owned())
+        }
         Some(uri) if uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| !host.is_empty()) => Ok(()),
         _ => Err(format!(
             "{} is not an https address such as \"https://acme-v02.api.letsencrypt.org/directory\"",

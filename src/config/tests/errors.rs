@@ -60,6 +60,7 @@ fn bounds_are_told() {
         ("[limits]\npage_size = 1001", "between 1 and 1000"),
         ("[acme]\nchallenge = \"dns-01\"", "not one of \"tls-alpn-01\", \"http-01\""),
         ("[acme]\ndirectory = \"http://ca.test/dir\"", "is not an https address"),
+        ("[acme]\ndirectory = \"https://user:secret@ca.test/dir\"", "holds a user or a password"),
         ("[acme]\ncontact = [\"mailto:a@b.test\"]", "is not a mail address"),
         ("[acme]\neab_kid = \"a\"", "acme.eab_key_file is missing"),
         ("[limits]\ntags_per_push = 9", "between 10 and 1000"),

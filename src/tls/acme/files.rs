@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 use super::error::AcmeError;
 use crate::tls::certificate;
 use crate::tls::identity::{Identity, Origin};
+use crate::tls::pair::Pair;
 use crate::tls::paths::TlsPaths;
-use crate::tls::private_file::{lock_directory, make_directory, read_public, write_key, write_public};
+use crate::tls::private_file::{lock_directory, make_directory, read_public};
 use crate::tls::{CertificateSummary, SubjectName, TlsError};
 
 /// PEM readers pass over what stands before the first certificate (RFC 7468, section 2).
@@ -39,8 +40,7 @@ impl OrderLock {
     }
 }
 
-/// Checks the pair as it will be checked when it is served, and that it has all names, then puts it in its place. The key goes
-/// first: the chain's presence is what makes the pair count.
+/// Checks the pair as it will be checked when it is served, and that it has all names, then puts it in its place.
 pub(super) fn install(
     data_dir: &Path,
     directory: &str,
@@ -55,8 +55,7 @@ pub(super) fn install(
         return Err(AcmeError::NameMissing { name: missing.to_string() });
     }
     let _lock = lock_directory(&paths.serving_dir())?;
-    write_key(&key, key_pem)?;
-    write_public(&chain, format!("{MARK}{directory}\n{chain_pem}").as_bytes())?;
+    Pair::at(chain, key).write(format!("{MARK}{directory}\n{chain_pem}").as_bytes(), key_pem)?;
     Ok(identity.summary().clone())
 }
 

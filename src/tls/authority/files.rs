@@ -115,15 +115,3 @@ pub(super) fn check_pair(
 pub(super) fn root_key_missing(paths: &TlsPaths, problem: String) -> TlsError {
     TlsError::RootKeyMissing { issuing: paths.issuing_certificate(), root_key: paths.root_key(), problem }
 }
-
-pub(super) fn to_pem(der: &CertificateDer<'_>) -> String {
-    const LINE: usize = 64;
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for start in (0..text.len()).step_by(LINE) {
-        pem.push_str(&text[start..text.len().min(start + LINE)]);
-        pem.push('\n');
-    }
-    pem + "-----END CERTIFICATE-----\n"
-}

@@ -20,7 +20,7 @@ use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use self::files::{
-    check_pair, read_added_names, read_certificate, read_key_pair, root_key_missing, to_pem, write_new_authority,
+    check_pair, read_added_names, read_certificate, read_key_pair, root_key_missing, write_new_authority,
 };
 use self::params::leaf_params;
 use self::signer::{Signer, load_issuing, new_issuing};
@@ -32,6 +32,7 @@ use super::fingerprint::Fingerprint;
 use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 use super::paths::TlsPaths;
+use super::pem::certificate_to_pem;
 use super::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
 use super::subject_name::SubjectName;
 
@@ -152,7 +153,7 @@ impl Authority {
         let key = KeyPair::generate()?;
         let issuer = Issuer::from_ca_cert_der(&self.issuing.der, &self.issuing.key)?;
         let leaf = leaf_params(names, self.issuing.summary.not_after)?.signed_by(&key, &issuer)?;
-        let chain_pem = leaf.pem() + &to_pem(&self.issuing.der);
+        let chain_pem = leaf.pem() + &certificate_to_pem(&self.issuing.der);
         Ok(IssuedLeaf { chain_pem, key_pem: Zeroizing::new(key.serialize_pem()) })
     }
 
@@ -173,7 +174,7 @@ impl Authority {
 
     /// The root certificate as PEM, one certificate.
     pub fn root_pem(&self) -> String {
-        to_pem(&self.root)
+        certificate_to_pem(&self.root)
     }
 
     /// The root certificate as DER.

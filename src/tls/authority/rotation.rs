@@ -19,11 +19,12 @@ use super::super::constraints::{Constraints, PermittedNames};
 use super::super::error::TlsError;
 use super::super::fingerprint::Fingerprint;
 use super::super::paths::TlsPaths;
+use super::super::pem::certificate_to_pem;
 use super::super::private_file::{
     destroy_directory, lock_directory, make_directory, sync_directory, temporary_beside, write_public,
 };
 use super::super::subject_name::SubjectName;
-use super::files::{NewRoot, read_certificate, sweep, to_pem, write_new_authority};
+use super::files::{NewRoot, read_certificate, sweep, write_new_authority};
 use super::params::cross_params;
 use super::{Authority, RootKeyPlace};
 
@@ -106,7 +107,7 @@ impl Rotation {
 
     /// The root before, then the statement that it has signed, as PEM.
     pub fn to_pem(&self) -> String {
-        to_pem(&self.previous) + &to_pem(&self.cross)
+        certificate_to_pem(&self.previous) + &certificate_to_pem(&self.cross)
     }
 
     /// The certificate that leads from this root's key to the root before.
@@ -153,7 +154,7 @@ fn stage(paths: &TlsPaths, old: &Authority, succession: &Succession) -> Result<(
     if let Some((key, until)) = hand_over {
         let cross = sign_cross(old, key, &new, until)?;
         write_public(&paths.previous_root(), old.root_pem().as_bytes())?;
-        write_public(&paths.cross_certificate(), to_pem(&cross).as_bytes())?;
+        write_public(&paths.cross_certificate(), certificate_to_pem(&cross).as_bytes())?;
     }
     Ok(())
 }

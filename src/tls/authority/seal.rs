@@ -26,11 +26,12 @@ pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, TlsEr
 }
 
 /// Moves the root key to a new file, off this host: encrypted where there is a passphrase, else as it is. A sealed key is moved as
-/// it is.
+/// it is. A place in the data directory is refused: what lies there is destroyed together with the keys of the authority.
 pub fn move_root_key(data_dir: &Path, to: &Path, passphrase: Option<&str>) -> Result<(), TlsError> {
     let paths = TlsPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
     sweep(&paths)?;
+    require_away(data_dir, to)?;
     let sealed = paths.sealed_root_key();
     if !paths.root_key().exists() && sealed.exists() {
         let pem = read_key(&sealed)?;
@@ -106,6 +107,16 @@ impl StoredRootKey {
         let sealed = self.paths.sealed_root_key();
         if sealed.exists() { destroy_key(&sealed) } else { Ok(()) }
     }
+}
+
+/// That a file would lie outside of the data directory, whatever links lead there.
+fn require_away(data_dir: &Path, to: &Path) -> Result<(), TlsError> {
+    let directory = to.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = |path: &Path| path.canonicalize().map_err(TlsError::io("look into", path));
+    if real(directory)?.starts_with(real(data_dir)?) {
+        return Err(TlsError::NotAway { path: to.to_owned() });
+    }
+    Ok(())
 }
 
 /// The root key in its place, which must be the root certificate's.

@@ -19,6 +19,7 @@ use super::roster::{List, Roster};
 use crate::tls::certificate::{from_pem, parse, timestamp};
 use crate::tls::error::TlsError;
 use crate::tls::file_state::FileState;
+use crate::tls::pem::pem_fault;
 use crate::tls::private_file::read_public;
 
 /// The largest list, in bytes: some 400,000 certificates.
@@ -105,7 +106,7 @@ fn read_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>,
     match lists {
         Ok(lists) if !lists.is_empty() => Ok(lists),
         Ok(_) => Err(bad_list(path, &"no BEGIN X509 CRL line, and no DER")),
-        Err(error) => Err(bad_list(path, &error)),
+        Err(error) => Err(bad_list(path, &pem_fault(&error))),
     }
 }
 

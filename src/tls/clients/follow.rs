@@ -8,39 +8,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::ClientVerifier;
 use crate::tls::file_state::FileState;
+use crate::tls::turns::take_turns;
 
 /// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
 const POLL: Duration = Duration::from_millis(250);
 
 /// Runs until `shutdown`. `reload` asks for a look at the files at once, changed or not (SIGHUP).
 pub async fn keep_clients_fresh(verifier: Arc<ClientVerifier>, reload: Arc<Notify>, shutdown: CancellationToken) {
-    let mut follower = Follower { verifier, handled: None, changing: None, warned: BTreeSet::new() };
-    let mut ticks = tokio::time::interval(POLL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let asked = tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = reload.notified() => true,
-            _ = ticks.tick() => false,
-        };
-        // Files and signatures block; the runtime's own threads must not.
-        let turn = tokio::task::spawn_blocking(move || {
-            follower.turn(asked);
-            follower
-        });
-        match turn.await {
-            Ok(back) => follower = back,
-            Err(error) => {
-                tracing::error!(%error, "the files of [client_certificates] are no longer watched; restart the server");
-                return;
-            }
-        }
-    }
+    let follower = Follower { verifier, handled: None, changing: None, warned: BTreeSet::new() };
+    let lost = "the files of [client_certificates] are no longer watched; restart the server";
+    take_turns(follower, POLL, reload, shutdown, Follower::turn, lost).await;
 }
 
 struct Follower {

@@ -5,6 +5,7 @@ mod constraints;
 mod freshness;
 mod identity;
 mod ordered;
+mod pair;
 mod rotation;
 mod seal;
 

@@ -54,6 +54,26 @@ fn a_sealed_root_signs_nothing_until_unsealed_and_leaves_go_on() {
 }
 
 #[test]
+fn it_is_moved_to_no_place_where_it_would_be_destroyed() {
+    let (dir, paths) = authority();
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(dir.path(), link.path().join("data")).unwrap();
+    let (before, leaf) = (fs::read(paths.root_key()).unwrap(), dir.path().join("away.key"));
+    for to in [paths.sealed_root_key(), leaf, link.path().join("data/ca/away.key")] {
+        let text = move_root_key(dir.path(), &to, None).unwrap_err().to_string();
+        assert!(text.contains("in the data directory") && text.contains("nothing changed"), "{text}");
+        assert!(!to.exists() && fs::read(paths.root_key()).unwrap() == before, "{}", to.display());
+    }
+    let there = link.path().join("there");
+    fs::write(&there, "precious").unwrap();
+    let text = move_root_key(dir.path(), &there, None).unwrap_err().to_string();
+    assert!(text.contains("exists already") && fs::read(&there).unwrap() == b"precious", "{text}");
+    let nowhere = move_root_key(dir.path(), &link.path().join("absent/key"), None).unwrap_err().to_string();
+    assert!(nowhere.contains("absent"), "{nowhere}");
+    assert_eq!(fs::read(paths.root_key()).unwrap(), before);
+}
+
+#[test]
 fn it_is_moved_off_the_host_plain_or_encrypted_and_brought_back() {
     for passphrase in [None, Some(PASSPHRASE)] {
         let ((dir, paths), elsewhere) = (authority(), tempfile::tempdir().unwrap());
