@@ -40,7 +40,7 @@ fn shown(server: &Server) -> Value {
 
 #[tokio::test]
 async fn after_ten_wrong_passwords_in_a_minute_an_address_waits_and_others_do_not() {
-    let (server, alice) = server_with_alice("").await;
+    let (mut server, alice) = server_with_alice("").await;
     let guesser = server.actor_at(ELSEWHERE, "alice", ALICE_PASSWORD);
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     for n in 0..10 {
@@ -63,7 +63,8 @@ async fn after_ten_wrong_passwords_in_a_minute_an_address_waits_and_others_do_no
     assert_eq!(ping.status(), StatusCode::OK);
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     assert_eq!(login(&server.actor_at(FAR_AWAY, "alice", ALICE_PASSWORD)).await.status(), StatusCode::OK);
-    let log = server.log();
+    server.signal("TERM");
+    let log = server.log_at_its_end().await;
     assert_eq!(log.matches("an address sends wrong passwords").count(), 1, "{log}");
     assert!(log.contains("127.0.0.2") && !log.contains("a guess that no log has"), "{log}");
 }
@@ -133,9 +134,9 @@ async fn a_locked_user_stays_locked_over_a_restart_until_unlocked() {
         assert!(refused.is_some_and(|seconds| (86_000..=86_400).contains(&seconds)), "{refused:?}");
     };
     lock(&alice).await;
-    let log = server.log();
+    server.signal("TERM");
+    let log = server.log_at_its_end().await;
     assert_eq!(log.matches("portcullis user unlock alice").count(), 1, "{log}");
-    server.stop().await;
     server.spawn().await;
     let alice = server.actor("alice", ALICE_PASSWORD);
     assert!(pause(&login(&alice).await).is_some(), "a restart forgets nothing");
