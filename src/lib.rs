@@ -33,7 +33,8 @@
 //! [`http::router`], whose table leads to the ping handler. Its extractor finds no credential and answers 401 with a challenge
 //! that names the token endpoint under the host and port that the client used. Docker asks `GET /auth/token` with its password as
 //! Basic credentials; [`auth::Authenticator::password`] reads the user's row and verifies Argon2id away from the async threads,
-//! a few at a time. No scope was asked for, so the token has none: ES256, five minutes, signed with a key that lies sealed in the
+//! a few at a time; after too many wrong passwords for the name or from the address it waits, unless that password is known from
+//! there. No scope was asked for, so the token has none: ES256, five minutes, signed with a key that lies sealed in the
 //! database. Docker pings again with the token; its signature is verified once and remembered until it expires.
 //!
 //! # One push

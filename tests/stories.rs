@@ -3,6 +3,7 @@
 mod support;
 
 mod stories {
+    mod brute_force;
     mod certificates;
     mod client_certificates;
     mod durability;

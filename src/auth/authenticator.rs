@@ -1,6 +1,7 @@
 //! The front door: passwords, certificates and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second, and
 //! of this very moment where a token is issued.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::address_limit::Network;
 use super::key_ring::KeyRing;
-use super::login::{Attempt, Busy, Gate};
-use super::password::{NOBODYS_HASH, Verdict};
+use super::ledger::Ledger;
+use super::login::{Attempt, Gate};
+use super::password::Verdict;
 use super::rotation::{Rotation, Step};
 use super::settings::now;
 use super::token::{InvalidToken, Tokens};
@@ -58,7 +61,7 @@ impl Authenticator {
             policy: ArcSwap::from_pointee(Policy::new(Vec::new(), Vec::new(), false)),
             ring: ArcSwap::default(),
             tokens: Tokens::new(&settings),
-            gate: Gate::new(&settings),
+            gate: Gate::new(&settings, Ledger::new(Arc::clone(&store), &settings)),
             version: Mutex::new(None),
             store,
             seal,
@@ -69,18 +72,15 @@ impl Authenticator {
     }
 
     /// Verifies a password. `name` is as typed. Unknown users, disabled users and wrong passwords take the same time and give the same
-    /// answer. The user's row is read every time, so a changed password counts at once.
-    pub async fn password(&self, name: &str, password: &Secret) -> Result<Credential, CredentialError> {
+    /// answer; after too many of them, `from` one address or for one name, nothing is looked at for a while ([`CredentialError::Limited`]).
+    /// The user's row is read every time, so a changed password and a user unlocked count at once.
+    pub async fn password(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Credential, CredentialError> {
         let user = match name.parse::<AccountName>() {
             Ok(account) => self.store.user(&account).await?,
             Err(_) => None,
         };
-        let (epoch, hash) = user.as_ref().map_or((0, NOBODYS_HASH), |user| (user.epoch, &user.password_hash));
-        let enabled = user.as_ref().filter(|user| !user.disabled);
-        let attempt = Attempt { name, epoch, hash, password, remember: enabled.is_some() };
-        let verdict =
-            self.gate.check(attempt).await.map_err(|Busy { retry_after }| CredentialError::Busy { retry_after });
-        match (verdict?, enabled) {
+        let attempt = Attempt { name, user: user.as_ref(), password, from: Network::of(from) };
+        match (self.gate.check(attempt).await?, &user) {
             (Verdict::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
             _ => Err(CredentialError::Wrong),
         }

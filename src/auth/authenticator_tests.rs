@@ -31,7 +31,7 @@ impl Registry {
     }
 
     async fn login(&self, user: &str, password: &str) -> Result<Credential, CredentialError> {
-        self.auth.password(user, &secret(password)).await
+        self.auth.password(user, &secret(password), [192, 0, 2, 1].into()).await
     }
 
     /// A token of alice's for this scope.

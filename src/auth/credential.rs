@@ -36,6 +36,12 @@ pub enum CredentialError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Too many passwords for this name, or from this address, were wrong: this one was not looked at. Names of nobody are answered the same.
+    #[error("too many wrong passwords; try again in {} s", retry_after.as_secs())]
+    Limited {
+        /// When the next is looked at.
+        retry_after: Duration,
+    },
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -137,11 +137,19 @@ impl fmt::Display for Explanation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::metadata::UserRecord;
+    use crate::storage::metadata::{FailureRecord, UserRecord};
 
     fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {
         let name = name.parse().expect("a name");
-        UserRecord { name, password_hash: String::new(), admin, disabled, epoch: 1, created_at: 0 }
+        UserRecord {
+            name,
+            password_hash: String::new(),
+            admin,
+            disabled,
+            epoch: 1,
+            created_at: 0,
+            failures: FailureRecord::default(),
+        }
     }
 
     fn explain(who: &str, action: Action, repository: &str) -> String {

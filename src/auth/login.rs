@@ -1,4 +1,5 @@
-//! The gate before Argon2: few checks at once, a short line, one check for simultaneous equal attempts, and a brief memory.
+//! The gate before Argon2: few checks at once, a short line, one check for simultaneous equal attempts, a brief memory, and a pause for
+//! those who guess.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +9,14 @@ use aws_lc_rs::hmac;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::address_limit::Network;
+use super::familiar::Familiar;
+use super::ledger::{Ledger, Target};
 use super::password::{self, NOBODYS_HASH, Verdict};
-use super::{AuthSettings, Secret};
+use super::{AuthSettings, CredentialError, Secret};
+use crate::storage::metadata::{FailureRecord, UserRecord};
 
 /// How many verified passwords are remembered at most.
 const MEMORY_CAPACITY: u64 = 10_000;
@@ -19,30 +24,40 @@ const MEMORY_CAPACITY: u64 = 10_000;
 const CHECK: Duration = Duration::from_millis(50);
 
 /// A keyed hash over all that an attempt consists of. The key is random and lives as long as the process.
-type Fingerprint = [u8; 32];
-type Work = BoxFuture<'static, Result<Verdict, Busy>>;
+pub(super) type Fingerprint = [u8; 32];
+type Outcome = Result<Verdict, CredentialError>;
+type Work = BoxFuture<'static, Outcome>;
 /// A check under way, which any number of attempts wait for.
 type Flight = Shared<Work>;
-
-/// The line is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Busy {
-    pub(super) retry_after: Duration,
-}
 
 /// One attempt to log in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt<'a> {
     /// The name as typed.
     pub(super) name: &'a str,
-    /// The user's epoch, so that nothing remembered outlives a change.
-    pub(super) epoch: i64,
-    /// The stored hash, or [`NOBODYS_HASH`].
-    pub(super) hash: &'a str,
+    /// The user of that name.
+    pub(super) user: Option<&'a UserRecord>,
     /// What was typed.
     pub(super) password: &'a Secret,
-    /// Whether success may be remembered: never of users who may not log in, lest the quick answer tell something.
-    pub(super) remember: bool,
+    /// Where it came from.
+    pub(super) from: Network,
+}
+
+impl<'a> Attempt<'a> {
+    /// The user's epoch, so that nothing remembered outlives a change.
+    fn epoch(&self) -> i64 {
+        self.user.map_or(0, |user| user.epoch)
+    }
+
+    fn hash(&self) -> &'a str {
+        self.user.map_or(NOBODYS_HASH, |user| &user.password_hash)
+    }
+
+    /// Whether a password can be right at all. One of a user who may not log in never is, nor is it remembered, lest the quick answer
+    /// tell something.
+    fn may_pass(&self) -> bool {
+        self.user.is_some_and(|user| !user.disabled)
+    }
 }
 
 /// See the module.
@@ -50,40 +65,61 @@ pub(super) struct Gate {
     slots: Arc<Semaphore>,
     line: Arc<Semaphore>,
     memory: Option<Cache<Fingerprint, ()>>,
+    familiar: Arc<Familiar>,
+    ledger: Arc<Ledger>,
     flights: Mutex<HashMap<Fingerprint, WeakShared<Work>>>,
     key: hmac::Key,
-    busy: Busy,
+    /// What is estimated for a full line.
+    moves_in: Duration,
 }
 
 impl Gate {
-    pub(super) fn new(settings: &AuthSettings) -> Self {
+    pub(super) fn new(settings: &AuthSettings, ledger: Ledger) -> Self {
         let slots = settings.password_concurrency.clamp(1, 1024);
         let places = slots.saturating_add(settings.password_queue).min(Semaphore::MAX_PERMITS);
         let turns = u32::try_from(settings.password_queue / slots).unwrap_or(u32::MAX);
-        let memory = (!settings.password_memory.is_zero())
-            .then(|| Cache::builder().max_capacity(MEMORY_CAPACITY).time_to_live(settings.password_memory).build());
+        let remembers = !settings.password_memory.is_zero();
+        let memory = || Cache::builder().max_capacity(MEMORY_CAPACITY).time_to_live(settings.password_memory).build();
         Self {
             slots: Arc::new(Semaphore::new(slots)),
             line: Arc::new(Semaphore::new(places)),
-            memory,
+            memory: remembers.then(memory),
+            familiar: Arc::new(Familiar::new(remembers)),
+            ledger: Arc::new(ledger),
             flights: Mutex::default(),
             key: hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>()),
-            busy: Busy { retry_after: Duration::from_secs(1 + CHECK.saturating_mul(turns).as_secs()) },
+            moves_in: Duration::from_secs(1 + CHECK.saturating_mul(turns).as_secs()),
         }
     }
 
-    /// Checks the password: from memory, by joining an equal attempt under way, or by Argon2 when it is its turn.
-    pub(super) async fn check(&self, attempt: Attempt<'_>) -> Result<Verdict, Busy> {
+    /// Checks the password: from memory, by joining an equal attempt under way, or by Argon2 when it is its turn; not at all where there
+    /// were too many wrong ones, unless it is known to be right.
+    pub(super) async fn check(&self, attempt: Attempt<'_>) -> Outcome {
+        let Attempt { name, user, from, .. } = attempt;
         let fingerprint = self.fingerprint(&attempt);
+        let pause = self.ledger.pause(name, user.map(|user| &user.failures), from);
+        if let Some(retry_after) = pause
+            && !self.familiar.knows(name, from, &fingerprint)
+        {
+            return Err(CredentialError::Limited { retry_after });
+        }
         if self.memory.as_ref().is_some_and(|memory| memory.get(&fingerprint).is_some()) {
+            self.familiar.note(name, from, &fingerprint);
             return Ok(Verdict::Right { rehashed: None });
         }
-        self.join_or_start(&attempt, fingerprint).await
+        let (flight, joined) = self.join_or_start(&attempt, fingerprint);
+        let outcome = flight.await;
+        match &outcome {
+            Ok(Verdict::Right { .. }) => self.familiar.note(name, from, &fingerprint),
+            Ok(Verdict::Wrong) if joined => self.ledger.failed_from(from),
+            Ok(Verdict::Wrong) | Err(_) => {}
+        }
+        outcome
     }
 
     fn fingerprint(&self, attempt: &Attempt<'_>) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
-        for part in [attempt.name.as_bytes(), &attempt.epoch.to_be_bytes(), attempt.hash.as_bytes()] {
+        for part in [attempt.name.as_bytes(), &attempt.epoch().to_be_bytes(), attempt.hash().as_bytes()] {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
@@ -93,38 +129,99 @@ impl Gate {
         fingerprint
     }
 
-    fn join_or_start(&self, attempt: &Attempt<'_>, fingerprint: Fingerprint) -> Flight {
+    /// The flight, and whether it was under way already.
+    fn join_or_start(&self, attempt: &Attempt<'_>, fingerprint: Fingerprint) -> (Flight, bool) {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&fingerprint).and_then(WeakShared::upgrade) {
-            return flight;
+            return (flight, true);
         }
         // Whoever waits holds a flight; what nobody waits for is forgotten, so the map is no longer than the line.
         flights.retain(|_, flight| flight.upgrade().is_some());
-        let flight = self.start(attempt, fingerprint);
+        let flight = self.look(attempt, fingerprint).run().boxed().shared();
         flights.extend(flight.downgrade().map(|weak| (fingerprint, weak)));
-        flight
+        (flight, false)
     }
 
-    fn start(&self, attempt: &Attempt<'_>, fingerprint: Fingerprint) -> Flight {
-        let (slots, line, busy) = (Arc::clone(&self.slots), Arc::clone(&self.line), self.busy);
-        let memory = self.memory.clone().filter(|_| attempt.remember);
-        let (password, hash, name) = (attempt.password.clone(), attempt.hash.to_owned(), attempt.name.to_owned());
-        async move {
-            let place = line.try_acquire_owned().map_err(|_| busy)?;
-            let slot = slots.acquire_owned().await.map_err(|_| busy)?;
-            let work = move || {
-                // Held until the work is done, also when nobody waits for it any more.
-                let _turn = (place, slot);
-                check_or_spend(&name, &password, &hash)
-            };
-            let verdict = tokio::task::spawn_blocking(work).await.map_err(|_| busy)?;
-            if let (Verdict::Right { rehashed: None }, Some(memory)) = (&verdict, memory) {
-                memory.insert(fingerprint, ());
-            }
-            Ok(verdict)
+    fn look(&self, attempt: &Attempt<'_>, fingerprint: Fingerprint) -> Look {
+        Look {
+            slots: Arc::clone(&self.slots),
+            line: Arc::clone(&self.line),
+            memory: self.memory.clone(),
+            familiar: Arc::clone(&self.familiar),
+            ledger: Arc::clone(&self.ledger),
+            busy: CredentialError::Busy { retry_after: self.moves_in },
+            target: Target {
+                name: attempt.name.to_owned(),
+                account: attempt.name.parse().ok(),
+                exists: attempt.user.is_some(),
+                from: attempt.from,
+            },
+            may_pass: attempt.may_pass(),
+            password: attempt.password.clone(),
+            hash: attempt.hash().to_owned(),
+            fingerprint,
         }
-        .boxed()
-        .shared()
+    }
+}
+
+/// One look at a password, with all that it needs to outlive the request.
+struct Look {
+    slots: Arc<Semaphore>,
+    line: Arc<Semaphore>,
+    memory: Option<Cache<Fingerprint, ()>>,
+    familiar: Arc<Familiar>,
+    ledger: Arc<Ledger>,
+    busy: CredentialError,
+    target: Target,
+    may_pass: bool,
+    password: Secret,
+    hash: String,
+    fingerprint: Fingerprint,
+}
+
+/// The place in the line and the slot, held for as long as a core is taken.
+type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
+impl Look {
+    async fn run(self) -> Outcome {
+        let place = Arc::clone(&self.line).try_acquire_owned().map_err(|_| self.busy.clone())?;
+        let _alone = self.ledger.turn(&self.target.name).await;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| self.busy.clone())?;
+        // Others were looked at while this one waited.
+        let failures = self.ledger.failures(&self.target).await?;
+        let known = self.target.exists.then_some(&failures);
+        let pause = self.ledger.pause(&self.target.name, known, self.target.from);
+        if let Some(retry_after) = pause
+            && !self.familiar.knows(&self.target.name, self.target.from, &self.fingerprint)
+        {
+            return Err(CredentialError::Limited { retry_after });
+        }
+        // The turn ends once the outcome is written down.
+        let (verdict, _turn) = self.verify((place, slot)).await?;
+        self.settle(verdict, failures, pause.is_some()).await
+    }
+
+    /// The turn comes back with the verdict; where nobody waits for it any more, it ends with the work.
+    async fn verify(&self, turn: Turn) -> Result<(Verdict, Turn), CredentialError> {
+        let (name, password, hash) = (self.target.name.clone(), self.password.clone(), self.hash.clone());
+        let work = move || (check_or_spend(&name, &password, &hash), turn);
+        tokio::task::spawn_blocking(work).await.map_err(|_| self.busy.clone())
+    }
+
+    /// Writes down what came of it. A right password during a pause does not end the row: it was let through because it is known, and
+    /// whoever guesses beside it must not profit.
+    async fn settle(&self, verdict: Verdict, failures: FailureRecord, paused: bool) -> Outcome {
+        if !self.may_pass || verdict == Verdict::Wrong {
+            self.ledger.failed(&self.target, failures).await?;
+            return Ok(Verdict::Wrong);
+        }
+        if !paused {
+            self.ledger.succeeded(&self.target, &failures).await;
+        }
+        if let (Verdict::Right { rehashed: None }, Some(memory)) = (&verdict, &self.memory) {
+            memory.insert(self.fingerprint, ());
+        }
+        Ok(verdict)
     }
 }
 
@@ -138,87 +235,5 @@ fn check_or_spend(name: &str, password: &Secret, hash: &str) -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-
-    fn settings() -> AuthSettings {
-        AuthSettings { password_concurrency: 1, password_queue: 2, ..AuthSettings::for_tests() }
-    }
-
-    fn secret(text: &str) -> Secret {
-        Secret::new(text).expect("short")
-    }
-
-    fn attempt<'a>(hash: &'a str, password: &'a Secret) -> Attempt<'a> {
-        Attempt { name: "alice", epoch: 1, hash, password, remember: true }
-    }
-
-    const RIGHT: Result<Verdict, Busy> = Ok(Verdict::Right { rehashed: None });
-
-    #[tokio::test]
-    async fn a_right_password_is_remembered_until_something_changes() {
-        let gate = Gate::new(&settings());
-        let (right, wrong) = (secret("hunter2"), secret("hunter3"));
-        let hash = password::hash_password(&right);
-        assert_eq!(gate.check(attempt(&hash, &right)).await, RIGHT);
-        let start = Instant::now();
-        for _ in 0..1000 {
-            assert_eq!(gate.check(attempt(&hash, &right)).await, RIGHT);
-        }
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-        assert_eq!(gate.check(attempt(&hash, &wrong)).await, Ok(Verdict::Wrong));
-        let remembered = |attempt: Attempt<'_>| {
-            let fingerprint = gate.fingerprint(&attempt);
-            gate.memory.as_ref().is_some_and(|memory| memory.contains_key(&fingerprint))
-        };
-        assert!(remembered(attempt(&hash, &right)) && !remembered(attempt(&hash, &wrong)));
-        assert!(!remembered(Attempt { epoch: 2, ..attempt(&hash, &right) }));
-        assert!(!remembered(Attempt { name: "bob", ..attempt(&hash, &right) }));
-        assert!(!remembered(attempt(&password::hash_password(&right), &right)));
-    }
-
-    #[tokio::test]
-    async fn what_may_not_be_remembered_is_not() {
-        let gate = Gate::new(&settings());
-        let right = secret("hunter2");
-        let hash = password::hash_password(&right);
-        assert_eq!(gate.check(Attempt { remember: false, ..attempt(&hash, &right) }).await, RIGHT);
-        assert_eq!(gate.memory.as_ref().map(Cache::iter).map(Iterator::count), Some(0));
-        let forgetful = Gate::new(&AuthSettings { password_memory: Duration::ZERO, ..settings() });
-        assert_eq!(forgetful.check(attempt(&hash, &right)).await, RIGHT);
-    }
-
-    #[tokio::test]
-    async fn the_line_is_short_and_equal_attempts_share_a_place() {
-        let gate = Gate::new(&settings());
-        let right = secret("hunter2");
-        let hash = password::hash_password(&right);
-        let held = Arc::clone(&gate.slots).acquire_owned().await.expect("open");
-        let equal = (0..50).map(|_| gate.check(attempt(&hash, &right)));
-        let guesses: Vec<Secret> = (0..10).map(|n| secret(&format!("guess{n}"))).collect();
-        let others = guesses.iter().map(|guess| gate.check(attempt(&hash, guess)));
-        let release = async {
-            tokio::task::yield_now().await;
-            drop(held);
-        };
-        let ((equal, others), ()) = tokio::join!(
-            futures_util::future::join(futures_util::future::join_all(equal), futures_util::future::join_all(others)),
-            release
-        );
-        assert!(equal.iter().all(|verdict| *verdict == RIGHT));
-        assert_eq!(others.iter().filter(|verdict| **verdict == Ok(Verdict::Wrong)).count(), 2);
-        assert_eq!(others.iter().filter(|verdict| verdict.is_err()).count(), 8);
-        assert_eq!(gate.line.available_permits(), 3, "every place is given back");
-    }
-
-    #[tokio::test]
-    async fn damaged_hashes_are_wrong_and_old_ones_are_renewed() {
-        let gate = Gate::new(&settings());
-        let right = secret("hunter2");
-        assert_eq!(gate.check(attempt("damaged", &right)).await, Ok(Verdict::Wrong));
-        let old = password::hash_with(&right, 64, 1, 1);
-        assert!(matches!(gate.check(attempt(&old, &right)).await, Ok(Verdict::Right { rehashed: Some(_) })));
-    }
-}
+#[path = "login_tests.rs"]
+mod tests;

@@ -4,15 +4,22 @@
 //! credential into a permit, [`Authorized`] or [`CatalogPermit`]. Only policy makes permits, and use cases take them as
 //! arguments, so an unauthorised path does not compile. Rights are looked up anew at every use, in a snapshot without locks:
 //! a token only ever narrows them.
+//!
+//! Guessing: `login` is the gate before every password check, `ledger` counts the wrong ones, by `account_limit` and `address_limit`;
+//! `familiar` knows whom a wait for others must not stop.
 
 mod access;
+mod account_limit;
+mod address_limit;
 mod authenticator;
 mod catalog;
 mod credential;
 mod denial;
 mod error;
 mod explanation;
+mod familiar;
 mod key_ring;
+mod ledger;
 mod login;
 mod password;
 pub mod permit;
@@ -29,6 +36,7 @@ mod token;
 mod token_key;
 
 pub use access::Access;
+pub use account_limit::{AccountLimit, Pause};
 pub use authenticator::Authenticator;
 pub use catalog::CatalogPermit;
 pub use credential::{Credential, CredentialError};

@@ -4,10 +4,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::auth::{Access, Continue, Delete, Pull, Push};
+use crate::storage::metadata::FailureRecord;
 
 fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {
     let name = name.parse().expect("a name");
-    UserRecord { name, password_hash: String::new(), admin, disabled, epoch: 1, created_at: 0 }
+    UserRecord {
+        name,
+        password_hash: String::new(),
+        admin,
+        disabled,
+        epoch: 1,
+        created_at: 0,
+        failures: FailureRecord::default(),
+    }
 }
 
 fn grant(to: &str, on: &str, allow: &str) -> GrantRecord {

@@ -19,6 +19,10 @@ pub struct AuthSettings {
     pub password_queue: usize,
     /// How long a verified password is remembered; zero switches that off.
     pub password_memory: Duration,
+    /// How many wrong passwords one address (an IPv6 network of 64 bits) may try in a minute; 0: any number.
+    pub failures_per_address: u32,
+    /// How many wrong passwords are looked at for one name in 24 hours, with waits after ten in a row; 0: any number, without waits.
+    pub failures_per_account: u32,
     /// How long a refresh token serves; `None`: none are issued, and none accepted.
     pub refresh_token_lifetime: Option<Duration>,
     /// How long a key signs before its successor takes over.
@@ -43,6 +47,8 @@ impl AuthSettings {
             password_concurrency: 2,
             password_queue: 64,
             password_memory: Duration::from_mins(1),
+            failures_per_address: 10,
+            failures_per_account: 100,
             refresh_token_lifetime: Some(Duration::from_hours(720)),
             key_rotation: Duration::from_hours(720),
         }

@@ -103,6 +103,8 @@ pub(super) fn auth_settings(config: &Config) -> AuthSettings {
         password_concurrency: auth.password_concurrency as usize,
         password_queue: auth.password_queue as usize,
         password_memory: auth.password_memory,
+        failures_per_address: auth.failures_per_address,
+        failures_per_account: auth.failures_per_account,
         refresh_token_lifetime: auth.refresh_token_lifetime,
         key_rotation: auth.key_rotation,
     }

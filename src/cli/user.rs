@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::output::{Output, date};
 use super::password::{self, Chosen};
-use crate::auth::hash_password;
+use crate::auth::{AccountLimit, Pause, hash_password};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{NewUser, UserRecord, Users};
+use crate::storage::metadata::{LoginFailures, NewUser, UserRecord, Users};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -34,7 +34,7 @@ pub(super) enum Verb {
         /// The name
         name: AccountName,
     },
-    /// Set a new password; outstanding tokens end
+    /// Set a new password; outstanding tokens end, wrong passwords are forgotten
     Passwd {
         /// The name
         name: AccountName,
@@ -52,6 +52,11 @@ pub(super) enum Verb {
         /// The name
         name: AccountName,
     },
+    /// Forget wrong passwords: the user's password is looked at again at once
+    Unlock {
+        /// The name
+        name: AccountName,
+    },
     /// Remove a user and the grants given to it; repositories stay
     Remove {
         /// The name
@@ -63,8 +68,15 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     match verb {
         Verb::Add { name, admin, password_stdin } => add(context, &name, admin, password_stdin, output),
         Verb::Passwd { name, password_stdin } => passwd(context, &name, password_stdin, output),
-        Verb::List => context.with_metadata(async |store| list(&store.users().await?, output)),
-        Verb::Show { name } => context.with_metadata(async |store| show(&store, &name, output).await),
+        Verb::List => {
+            let limit = limit(context)?;
+            context.with_metadata(async |store| list(&store.users().await?, limit, output))
+        }
+        Verb::Show { name } => {
+            let limit = limit(context)?;
+            context.with_metadata(async |store| show(&store, &name, limit, output).await)
+        }
+        Verb::Unlock { name } => unlock(context, &name, output),
         Verb::Disable { name } => switch(context, &name, true, output),
         Verb::Enable { name } => switch(context, &name, false, output),
         Verb::Remove { name } => context.with_metadata(async |store| {
@@ -114,27 +126,78 @@ fn done(output: &Output, sentence: &str, name: &AccountName, chosen: &Chosen) ->
     output.done(sentence, &json!({ "name": name.as_str() }))
 }
 
-fn list(users: &[UserRecord], output: &Output) -> anyhow::Result<()> {
-    let rows: Vec<Vec<String>> = users
-        .iter()
-        .map(|user| vec![user.name.to_string(), role(user).to_owned(), state(user).to_owned(), date(user.created_at)])
-        .collect();
-    output.table(&["NAME", "ROLE", "STATE", "ADDED"], &rows, &users.iter().map(to_json).collect())
+fn list(users: &[UserRecord], limit: AccountLimit, output: &Output) -> anyhow::Result<()> {
+    let row = |user: &UserRecord| {
+        let guesses = Guesses::of(user, limit);
+        vec![
+            user.name.to_string(),
+            role(user).to_owned(),
+            state(user).to_owned(),
+            date(user.created_at),
+            guesses.wrong.to_string(),
+            guesses.until(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = users.iter().map(row).collect();
+    let json = users.iter().map(|user| to_json(user, limit)).collect();
+    output.table(&["NAME", "ROLE", "STATE", "ADDED", "WRONG PASSWORDS", "LOCKED UNTIL"], &rows, &json)
 }
 
-async fn show(store: &SqliteMetadata, name: &AccountName, output: &Output) -> anyhow::Result<()> {
+async fn show(store: &SqliteMetadata, name: &AccountName, limit: AccountLimit, output: &Output) -> anyhow::Result<()> {
     let Some(user) = store.user(name).await? else {
         return found(false, name);
     };
+    let guesses = Guesses::of(&user, limit);
     output.record(
         &[
             ("name", user.name.to_string()),
             ("role", role(&user).to_owned()),
             ("state", state(&user).to_owned()),
             ("added", date(user.created_at)),
+            ("wrong passwords", format!("{} in 24 hours", guesses.wrong)),
+            ("locked until", guesses.until()),
         ],
-        &to_json(&user),
+        &to_json(&user, limit),
     )
+}
+
+fn unlock(context: &Context, name: &AccountName, output: &Output) -> anyhow::Result<()> {
+    let limit = limit(context)?;
+    context.with_metadata(async |store| {
+        let Some(user) = store.user(name).await? else { return found(false, name) };
+        found(store.clear_login_failures(name).await?, name)?;
+        let guesses = Guesses::of(&user, limit);
+        let sentence = match (guesses.pause, guesses.wrong) {
+            (Some(_), wrong) => format!("unlocked user {name}, and forgot {wrong} wrong passwords"),
+            (None, 0) => format!("user {name} was not locked"),
+            (None, wrong) => format!("user {name} was not locked; forgot {wrong} wrong passwords"),
+        };
+        let json = json!({ "name": name.as_str(), "was_locked": guesses.pause.is_some(), "forgotten": guesses.wrong });
+        output.done(&sentence, &json)
+    })
+}
+
+/// Wrong passwords, as the configuration counts them.
+fn limit(context: &Context) -> anyhow::Result<AccountLimit> {
+    Ok(AccountLimit::new(context.config()?.auth.failures_per_account))
+}
+
+/// What wrong passwords have come to.
+struct Guesses {
+    wrong: usize,
+    pause: Option<Pause>,
+}
+
+impl Guesses {
+    fn of(user: &UserRecord, limit: AccountLimit) -> Self {
+        let now = jiff::Timestamp::now().as_second();
+        Self { wrong: AccountLimit::lately(&user.failures, now), pause: limit.pause(&user.failures, now) }
+    }
+
+    /// Until when no password is looked at.
+    fn until(&self) -> String {
+        self.pause.map_or_else(|| "-".to_owned(), |pause| date(pause.until))
+    }
 }
 
 fn switch(context: &Context, name: &AccountName, disabled: bool, output: &Output) -> anyhow::Result<()> {
@@ -158,6 +221,14 @@ fn state(user: &UserRecord) -> &'static str {
     if user.disabled { "disabled" } else { "enabled" }
 }
 
-fn to_json(user: &UserRecord) -> Value {
-    json!({ "name": user.name.as_str(), "admin": user.admin, "disabled": user.disabled, "created_at": date(user.created_at) })
+fn to_json(user: &UserRecord, limit: AccountLimit) -> Value {
+    let guesses = Guesses::of(user, limit);
+    json!({
+        "name": user.name.as_str(),
+        "admin": user.admin,
+        "disabled": user.disabled,
+        "created_at": date(user.created_at),
+        "wrong_passwords": guesses.wrong,
+        "locked_until": guesses.pause.map(|pause| date(pause.until)),
+    })
 }

@@ -152,7 +152,8 @@ impl OciError {
     }
 
     pub(super) fn too_many(retry_after: std::time::Duration, message: impl Into<String>) -> Self {
-        let seconds = retry_after.as_secs().max(1).to_string();
+        // Rounded up: whoever comes back then must not be too early.
+        let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).max(1).to_string();
         Self::new(Code::TooManyRequests, message).with_header(header::RETRY_AFTER, value(seconds))
     }
 

@@ -10,12 +10,13 @@ use axum::http::request::Parts;
 use super::App;
 use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
+use super::client_address::client_address;
 use super::error::{Code, OciError};
 use super::headers::text;
 use super::origin::origin;
 use super::query::Query;
 use super::route::Route;
-use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope};
+use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
 use crate::domain::digest::InvalidDigest;
 use crate::domain::reference::InvalidReference;
 use crate::domain::tag::InvalidTag;
@@ -113,10 +114,20 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     let presented = value.to_str().map_err(|_| InvalidAuthorization).and_then(Authorization::parse);
     let result = match presented {
         Ok(Authorization::Bearer(token)) => app.auth.bearer(token),
-        Ok(Authorization::Basic { name, password }) => app.auth.password(&name, &password).await,
+        Ok(Authorization::Basic { name, password }) => check_password(parts, app, &name, &password).await,
         Err(error) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
     result.map_err(|error| refuse(parts, app, error))
+}
+
+/// Verifies a password that the request carries.
+pub(super) async fn check_password(
+    parts: &Parts,
+    app: &App,
+    name: &str,
+    password: &Secret,
+) -> Result<Credential, CredentialError> {
+    app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await
 }
 
 /// Refuses whatever comes over a connection whose certificate was accepted once and no longer is, as a new one would be.
@@ -158,6 +169,9 @@ pub(super) fn refuse(parts: &Parts, app: &App, error: CredentialError) -> OciErr
         CredentialError::NoSuchUser(_) => unauthorized(parts, app, Vec::new(), None, &error.to_string()),
         CredentialError::Busy { retry_after } => {
             OciError::too_many(retry_after, "too many passwords are being checked at once: try again")
+        }
+        CredentialError::Limited { retry_after } => {
+            OciError::too_many(retry_after, "too many wrong passwords: this one was not looked at; try again later")
         }
         CredentialError::Storage(error) => error.into(),
     }

@@ -6,6 +6,7 @@ pub mod authorization;
 mod body;
 mod certificates;
 mod challenge;
+mod client_address;
 pub mod error;
 mod extractors;
 mod handlers;

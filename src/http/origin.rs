@@ -5,16 +5,15 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use ipnet::IpNet;
 
+use super::client_address::{is_trusted, peer};
 use super::error::OciError;
 use super::headers::text;
-use crate::domain::peer_address::PeerAddress;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The host, with its port where the client named one. A proxy's word counts only where the operator trusts the proxy.
 pub(super) fn origin(parts: &Parts, trusted_proxies: &[IpNet]) -> Result<String, OciError> {
-    let peer = parts.extensions.get::<PeerAddress>().map(PeerAddress::ip);
-    let trusted = peer.is_some_and(|peer| trusted_proxies.iter().any(|net| net.contains(&peer)));
+    let trusted = peer(parts).is_some_and(|peer| is_trusted(peer, trusted_proxies));
     let forwarded = text(&parts.headers, FORWARDED_HOST).filter(|_| trusted);
     let named = forwarded
         .map(|hosts| hosts.split(',').next().unwrap_or_default().trim())

@@ -1,7 +1,9 @@
 //! The contract of `Metadata`: users, grants, keys, and the version that grows with each of them.
 
 use portcullis::domain::{AccountName, Glob, Grantee};
-use portcullis::storage::metadata::{GrantRecord, Metadata, NewUser, RefreshTokenRecord, TokenKeyRecord};
+use portcullis::storage::metadata::{
+    FailureRecord, GrantRecord, Metadata, NewUser, RefreshTokenRecord, TokenKeyRecord,
+};
 
 use crate::support::sqlite;
 
@@ -12,6 +14,7 @@ async fn contract(store: &dyn Metadata) {
     a_removed_user_loses_its_grants(store).await;
     of_two_that_rotate_one_does(store).await;
     refresh_tokens_end_with_their_time_their_number_and_their_user(store).await;
+    wrong_passwords_are_kept_until_they_are_old_or_forgiven(store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,4 +185,40 @@ async fn refresh_tokens_end_with_their_time_their_number_and_their_user(store: &
     assert!(!there("b").await && !there("c").await && there("d").await, "what had ended is gone");
     assert!(store.remove_user(&account("rita")).await.expect("removed"));
     assert!(!there("d").await && there("e").await);
+}
+
+async fn wrong_passwords_are_kept_until_they_are_old_or_forgiven(store: &dyn Metadata) {
+    assert!(add(store, "fay").await && add(store, "finn").await);
+    let (fay, nobody) = (account("fay"), account("nobody"));
+    let failures = async |name: &str| store.user(&account(name)).await.expect("read").expect("there").failures;
+    let record = |at: &[i64], in_row: u32| FailureRecord { at: at.to_vec(), in_row };
+    let (mut version, before) = (store.policy_version().await.expect("read"), epoch(store, "fay").await);
+    assert_eq!(failures("fay").await, FailureRecord::default());
+    for at in [100, 100, 130] {
+        store.add_login_failure(&fay, at, 0).await.expect("counted");
+    }
+    assert_eq!(failures("fay").await, record(&[100, 100, 130], 3));
+    store.end_failures_in_row(&fay).await.expect("ended");
+    store.add_login_failure(&fay, 150, 100).await.expect("counted");
+    assert_eq!(failures("fay").await, record(&[130, 150], 1), "old ones are gone, and the row begins anew");
+    let listed = store.users().await.expect("read").into_iter().find(|user| user.name == fay);
+    assert_eq!(listed.expect("listed").failures, record(&[130, 150], 1));
+    assert_eq!(failures("finn").await, FailureRecord::default(), "those of others are others");
+
+    store.add_login_failure(&nobody, 150, 100).await.expect("nothing to count");
+    store.end_failures_in_row(&nobody).await.expect("nothing to end");
+    assert!(!store.clear_login_failures(&nobody).await.expect("answered"));
+    assert!(store.clear_login_failures(&fay).await.expect("cleared"));
+    assert!(store.clear_login_failures(&fay).await.expect("cleared already"));
+    assert_eq!(failures("fay").await, FailureRecord::default());
+    assert!(!grew(store, &mut version).await && epoch(store, "fay").await == before, "nobody's rights changed");
+
+    store.add_login_failure(&fay, 200, 100).await.expect("counted");
+    assert!(store.rehash_password(&fay, "$argon2id$1", "$argon2id$2".to_owned()).await.expect("rehashed"));
+    assert_eq!(failures("fay").await, record(&[200], 1));
+    let (one, other) = tokio::join!(store.add_login_failure(&fay, 201, 0), store.add_login_failure(&fay, 201, 0));
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!(failures("fay").await, record(&[200, 201, 201], 3), "of two at once, both count");
+    assert!(store.set_password(&fay, "new".to_owned()).await.expect("set"));
+    assert_eq!(failures("fay").await, FailureRecord::default());
 }

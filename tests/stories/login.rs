@@ -93,7 +93,9 @@ async fn scopes_may_be_repeated_and_separated_by_spaces_in_both_forms() {
 
 #[tokio::test]
 async fn wrong_credentials_are_refused_in_every_form() {
-    let (server, admin, _, anonymous) = Server::start_with_people().await;
+    let server = Server::start_with("[auth]\nfailures_per_address = 0\n").await;
+    server.add_user("alice", ALICE_PASSWORD);
+    let (admin, anonymous) = (server.actor("admin", ADMIN_PASSWORD), server.anonymous());
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
     Image::of("public").push(&admin, "public/app", "v1").await;
     eventually(Duration::from_secs(1), "the grant", async || {

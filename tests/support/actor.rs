@@ -1,5 +1,6 @@
 //! Somebody who talks to the registry, as clients do: asks, is challenged, fetches a token, asks again.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -28,6 +29,11 @@ impl Actor {
         let identity = reqwest::Identity::from_pem(pair.as_bytes()).expect("a certificate and its key");
         let client = client(ca).identity(identity);
         Self::with_client(if http2 { client } else { client.http1_only() }, port, None)
+    }
+
+    /// Somebody at this address of this machine.
+    pub fn at(port: u16, ca: &str, credentials: Option<(&str, &str)>, address: IpAddr) -> Self {
+        Self::with_client(client(ca).local_address(address), port, credentials)
     }
 
     fn with_client(client: ClientBuilder, port: u16, credentials: Option<(&str, &str)>) -> Self {

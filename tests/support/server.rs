@@ -114,6 +114,11 @@ impl Server {
         Actor::over_http1(self.port(), &self.ca, Some(("alice", ALICE_PASSWORD)))
     }
 
+    /// The same, at another address of this machine.
+    pub fn actor_at(&self, address: [u8; 4], name: &str, password: &str) -> Actor {
+        Actor::at(self.port(), &self.ca, Some((name, password)), address.into())
+    }
+
     /// Somebody without.
     pub fn anonymous(&self) -> Actor {
         Actor::new(self.port(), &self.ca, None)

@@ -36,6 +36,10 @@ pub struct Auth {
     pub password_queue: u32,
     /// How long a right password is remembered; zero: not at all.
     pub password_memory: Duration,
+    /// Wrong passwords in a minute from one address (one /64 in IPv6); 0: any number.
+    pub failures_per_address: u32,
+    /// Wrong passwords for one user in 24 hours; 0: any number, and no waits between them.
+    pub failures_per_account: u32,
     /// How long a refresh token is good for; `None`: they are neither issued nor accepted.
     pub refresh_token_lifetime: Option<Duration>,
     /// Age at which the key that signs tokens is replaced.
@@ -53,6 +57,8 @@ impl Auth {
             password_concurrency: keys.within("password_concurrency", 2, 1..=64),
             password_queue: keys.within("password_queue", 64, 0..=10_000),
             password_memory: keys.within("password_memory", seconds(60), seconds(0)..=minutes(15)),
+            failures_per_address: keys.within("failures_per_address", 10, 0..=1000),
+            failures_per_account: keys.within("failures_per_account", 100, 0..=1000),
             refresh_token_lifetime: keys.checked("refresh_token_lifetime", None, within_a_year),
             key_rotation: keys.within("key_rotation", days(30), days(1)..=days(365)),
         }

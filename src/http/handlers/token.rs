@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::authorization::Authorization;
 use crate::http::body;
 use crate::http::error::{Code, OciError};
-use crate::http::extractors::{admit_connection, certified, refuse};
+use crate::http::extractors::{admit_connection, certified, check_password, refuse};
 use crate::http::headers::text;
 use crate::http::query::Query;
 
@@ -35,7 +35,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
         return Err(OciError::new(Code::Unauthorized, "the token endpoint takes Basic credentials")
             .with_header(header::WWW_AUTHENTICATE, basic_challenge(&app)));
     };
-    let credential = app.auth.password(&name, &password).await;
+    let credential = check_password(&parts, &app, &name, &password).await;
     let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
     let keep = query.get("offline_token") == Some("true");
     respond(&app, credential.principal(), keep, &scopes).await
@@ -58,7 +58,7 @@ pub(in crate::http) async fn post(State(app): State<App>, request: Request) -> R
         return Err(invalid_request("username and password are missing"));
     };
     let password = Secret::new(password).map_err(|_| refuse(&parts, &app, CredentialError::Wrong))?;
-    let credential = app.auth.password(name, &password).await;
+    let credential = check_password(&parts, &app, name, &password).await;
     let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
     let keep = form.get("access_type") == Some("offline");
     respond(&app, credential.principal(), keep, &Scope::parse_all(form.all("scope"))).await

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::domain::AccountName;
 use crate::storage::StorageError;
+use crate::storage::metadata::FailureRecord;
 
 /// A user to be added.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct UserRecord {
     pub epoch: i64,
     /// When the user was added.
     pub created_at: i64,
+    /// The wrong passwords of late.
+    pub failures: FailureRecord,
 }
 
 /// Users by name.
@@ -45,7 +48,7 @@ pub trait Users {
     /// All users in ASCII order.
     async fn users(&self) -> Result<Vec<UserRecord>, StorageError>;
 
-    /// Sets the password and a new epoch. `false` where there is no such user.
+    /// Sets the password and a new epoch, and forgets wrong passwords. `false` where there is no such user.
     async fn set_password(&self, name: &AccountName, password_hash: String) -> Result<bool, StorageError>;
 
     /// Replaces the hash of the same password by one with other parameters, if it is still `old`; no new epoch, no new policy version.

@@ -9,6 +9,7 @@ mod acme;
 mod grant;
 mod key;
 mod link;
+mod login_failures;
 mod manifest;
 mod refresh_token;
 mod repository;
@@ -21,6 +22,7 @@ pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
+pub use login_failures::{FailureRecord, LoginFailures};
 pub use manifest::{Manifests, NewManifest, Precondition, PutOutcome, ReferrerRecord, StoredManifest};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
@@ -40,6 +42,7 @@ pub trait Metadata:
     + BlobLinks
     + Uploads
     + Users
+    + LoginFailures
     + Grants
     + TokenKeys
     + RefreshTokens

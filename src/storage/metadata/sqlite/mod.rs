@@ -10,6 +10,7 @@ mod grants;
 mod inspect;
 mod keys;
 mod links;
+mod login_failures;
 mod manifests;
 mod open;
 mod operation;

@@ -19,8 +19,8 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqliteConnection};
 
     use super::super::{
-        SqliteMetadata, acme, grants, keys, links, manifests, policy, put, refresh_tokens, repositories, tags, uploads,
-        users,
+        SqliteMetadata, acme, grants, keys, links, login_failures, manifests, policy, put, refresh_tokens,
+        repositories, tags, uploads, users,
     };
 
     /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
@@ -33,6 +33,7 @@ mod tests {
             grants::ALL,
             keys::ALL,
             links::ALL,
+            login_failures::ALL,
             manifests::ALL,
             policy::ALL,
             put::ALL,

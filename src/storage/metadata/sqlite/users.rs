@@ -5,17 +5,19 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::statement::statements;
-use super::{SqliteMetadata, grants, now, policy, row};
+use super::{SqliteMetadata, grants, login_failures, now, policy, row};
 use crate::domain::{AccountName, Grantee};
 use crate::storage::StorageError;
 use crate::storage::metadata::{NewUser, UserRecord, Users};
 
 statements! {
     ADD = "INSERT INTO users (name, password_hash, admin, epoch, created_at) VALUES ($1, $2, $3, $4, $5)";
-    FIND = "SELECT name, password_hash, admin, disabled, epoch, created_at FROM users WHERE name = $1";
-    USERS = "SELECT name, password_hash, admin, disabled, epoch, created_at FROM users ORDER BY name";
+    FIND = "SELECT name, password_hash, admin, disabled, epoch, created_at, failed_at, failed_in_row
+        FROM users WHERE name = $1";
+    USERS = "SELECT name, password_hash, admin, disabled, epoch, created_at, failed_at, failed_in_row
+        FROM users ORDER BY name";
     EXISTS = "SELECT 1 FROM users WHERE name = $1";
-    SET_PASSWORD = "UPDATE users SET password_hash = $2, epoch = $3 WHERE name = $1";
+    SET_PASSWORD = "UPDATE users SET password_hash = $2, epoch = $3, failed_at = NULL, failed_in_row = 0 WHERE name = $1";
     REHASH = "UPDATE users SET password_hash = $3 WHERE name = $1 AND password_hash = $2";
     DISABLE = "UPDATE users SET disabled = 1, epoch = $2 WHERE name = $1";
     ENABLE = "UPDATE users SET disabled = 0 WHERE name = $1";
@@ -131,5 +133,6 @@ fn read(found: &SqliteRow) -> Result<UserRecord, StorageError> {
         disabled: found.try_get("disabled")?,
         epoch: found.try_get("epoch")?,
         created_at: found.try_get("created_at")?,
+        failures: login_failures::read(found)?,
     })
 }

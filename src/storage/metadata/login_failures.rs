@@ -1,0 +1,45 @@
+//! Wrong passwords of an account: kept with it, so that a restart forgets none and another process can forgive them.
+
+use async_trait::async_trait;
+
+use crate::domain::AccountName;
+use crate::storage::StorageError;
+
+/// The wrong passwords that an account was tried with lately.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailureRecord {
+    /// When each of them came, in whole seconds since the Unix epoch, oldest first.
+    pub at: Vec<i64>,
+    /// How many came since the last right one, as far as they are in `at`.
+    pub in_row: u32,
+}
+
+impl FailureRecord {
+    /// Those that came after `since`.
+    pub fn later_than(&self, since: i64) -> impl Iterator<Item = i64> {
+        self.at.iter().copied().filter(move |at| *at > since)
+    }
+
+    /// One more, at `at`; those that did not come after `since` are forgotten.
+    pub fn add(&mut self, at: i64, since: i64) {
+        self.at.retain(|known| *known > since);
+        let left = u32::try_from(self.at.len()).unwrap_or(u32::MAX);
+        self.in_row = self.in_row.min(left).saturating_add(1);
+        self.at.push(at);
+    }
+}
+
+/// Wrong passwords, counted. They are read with the account ([`super::UserRecord::failures`]), go with it, and change neither its epoch
+/// nor the policy version.
+#[async_trait]
+pub trait LoginFailures {
+    /// Counts a wrong password that came at `at`, and forgets those that did not come after `since`. A commit in any case, so that it takes as
+    /// long where there is no such user.
+    async fn add_login_failure(&self, name: &AccountName, at: i64, since: i64) -> Result<(), StorageError>;
+
+    /// The password was right: the next wrong one is the first in a row. When wrong ones came is kept.
+    async fn end_failures_in_row(&self, name: &AccountName) -> Result<(), StorageError>;
+
+    /// Forgets every wrong password. `false` where there is no such user.
+    async fn clear_login_failures(&self, name: &AccountName) -> Result<bool, StorageError>;
+}
