@@ -58,6 +58,16 @@
 //! `GET /v2/alice/app/manifests/v1`: an [`auth::Authorized`]`<Pull>` from the remembered token, then the manifest from memory, where
 //! an entry holds only as long as nothing was written to its repository. Each blob: the row (repository, digest) is read, which is
 //! the right to read the file; then 256 KiB reads off the async threads.
+//!
+//! # One certificate
+//!
+//! [`tls::IdentitySource`] finds what is to be served: the configured files, ACME's, the imported one, or the registry's own under
+//! [`tls::Authority`]. [`tls::keep_fresh`] looks at the files, renews our own at two thirds of its life, and puts each new one into
+//! [`tls::ServingIdentity`], which every new handshake asks; connections that are open keep theirs. After `ca rotate` the chain
+//! carries a certificate of the new root that the old one has signed: clients that trust either find their way, and
+//! [`trust`] takes it for the statement by which a host moves over. With [`tls::acme`] the authority's questions are answered in
+//! the same handshakes ([`tls::Acceptor`]); with client certificates, [`tls::ClientVerifier`] says whom a connection stands for, and
+//! the extractors of [`http`] take that where a request brings no credentials of its own.
 
 pub mod auth;
 pub mod cli;
