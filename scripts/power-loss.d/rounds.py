@@ -74,7 +74,7 @@ def digest(content):
 
 def push(connection, repository, count):
     """Pushes an image; its digest, once it is acknowledged."""
-    layer = os.urandom(random.choice([100, 5_000, 70_000, 800_000]))
+    layer = os.urandom(random.choice([100, 5_000, 70_000, 200_000]))
     config = json.dumps({"architecture": "amd64", "os": "linux", "count": count}).encode()
     for content in (layer, config):
         status, body, _ = ask(connection, "POST", f"/v2/{repository}/blobs/uploads/?digest={digest(content)}", content)
