@@ -8,7 +8,8 @@ use http::{Request, Response, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -58,6 +59,16 @@ pub(super) async fn get(
     let agent = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
     request.headers_mut().insert(header::USER_AGENT, http::HeaderValue::from_static(agent));
     sender.send_request(request).await.map_err(Failed::Http)
+}
+
+/// Settings that trust these roots and nothing else, with full checks of the host name.
+pub(super) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 /// The body, of at most `limit` bytes.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 
@@ -166,12 +165,7 @@ fn client_config(believe: Believe) -> Result<Arc<ClientConfig>, rustls::Error> {
     let Believe::Roots(certificates) = believe else { return danger::client(Accept::Anybody).map(Arc::new) };
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates);
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    client::trusting(roots)
 }
 
 /// An error with its causes, which it does not tell itself.
