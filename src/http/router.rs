@@ -25,8 +25,8 @@ use crate::domain::peer_address::PeerAddress;
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
 fn table() -> Vec<Row> {
     use Endpoint::{
-        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token, Upload,
-        Uploads,
+        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token,
+        TrustScript, Upload, Uploads,
     };
     let row = |method, endpoint, answer| Row { method, endpoint, answer };
     vec![
@@ -51,6 +51,7 @@ fn table() -> Vec<Row> {
         row(Method::GET, Jwks, on(well_known::jwks)),
         row(Method::GET, Ca, on(well_known::ca)),
         row(Method::GET, Rotation, on(well_known::rotation)),
+        row(Method::GET, TrustScript, on(well_known::trust_script)),
         row(Method::GET, Live, on(health::live)),
         row(Method::GET, Ready, on(health::ready)),
         row(Method::GET, Index, on(index::get)),
