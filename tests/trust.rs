@@ -8,6 +8,8 @@ mod hostile_server;
 mod interrupted;
 #[path = "trust/rotation.rs"]
 mod rotation;
+#[path = "trust/script.rs"]
+mod script;
 mod support;
 #[path = "trust/system_store.rs"]
 mod system_store;
