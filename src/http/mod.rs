@@ -6,6 +6,7 @@ pub mod authorization;
 mod body;
 mod certificates;
 mod challenge;
+mod challenge_rule;
 mod client_address;
 pub mod error;
 mod extractors;
@@ -18,7 +19,7 @@ pub mod route;
 pub mod router;
 
 pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
-pub use challenge::ChallengeKind;
+pub use challenge_rule::ChallengeRule;
 pub use router::{routes, service};
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use crate::registry::Registry;
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// What clients without credentials are asked for.
-    pub challenge: ChallengeKind,
+    pub challenge: ChallengeRule,
     /// The token service's name in challenges.
     pub service: String,
     /// Proxies whose `X-Forwarded-Host` and `X-Forwarded-For` are believed.
