@@ -12,6 +12,7 @@ mod stories {
     mod failures;
     mod first_start;
     mod front_page;
+    mod greed;
     mod interop;
     mod login;
     mod manifests;
