@@ -6,14 +6,17 @@ mod stories {
     mod brute_force;
     mod certificates;
     mod client_certificates;
+    mod data_directory;
     mod durability;
     mod errors;
     mod failures;
     mod first_start;
     mod front_page;
+    mod given_certificates;
     mod interop;
     mod login;
     mod manifests;
+    mod poor_file_systems;
     mod pulls;
     mod readiness;
     mod rights;
