@@ -5,6 +5,7 @@
 pub mod account_name;
 pub mod account_pattern;
 pub mod action;
+pub mod build_time;
 pub mod byte_range;
 pub mod client_certificate;
 pub mod descriptor;
