@@ -17,6 +17,7 @@ pub mod host_port;
 pub mod manifest;
 pub mod media_type;
 pub mod peer_address;
+pub mod proxy_header;
 pub mod reference;
 pub mod repository_name;
 pub mod strict_json;
