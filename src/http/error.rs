@@ -235,6 +235,12 @@ impl From<StorageError> for OciError {
                 &error,
                 "the registry's disk is full; nothing was stored",
             ),
+            StorageError::Exhausted(_) => Self::internal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &error,
+                "the registry has too many files open; try again",
+            )
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
             StorageError::BrokenBody(_) => Self::new(Code::BlobUploadInvalid, error.to_string()),
             StorageError::Damaged(_) | StorageError::Failed { .. } => {
                 Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "the registry failed to do this")
