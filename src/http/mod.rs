@@ -10,6 +10,7 @@ mod challenge_rule;
 mod client_address;
 pub mod error;
 mod extractors;
+mod framing;
 mod handlers;
 mod headers;
 mod origin;
