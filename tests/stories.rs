@@ -7,6 +7,7 @@ mod stories {
     mod certificates;
     mod challenges;
     mod client_certificates;
+    mod connections;
     mod durability;
     mod errors;
     mod failures;
