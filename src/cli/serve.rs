@@ -259,6 +259,7 @@ fn registry_settings(config: &Config) -> RegistrySettings {
         delete_enabled: config.delete.enabled,
         read_only: config.storage.read_only,
         upload_expiry: config.storage.upload_expiry,
+        uploads_per_account: config.limits.uploads_per_account,
     }
 }
 
@@ -275,7 +276,9 @@ fn http_settings(config: &Config) -> HttpSettings {
         trusted_proxies: config.server.trusted_proxies.clone(),
         tags_per_push: config.limits.tags_per_push as usize,
         idle_timeout: config.server.idle_timeout,
+        minimum_rate: config.server.minimum_rate.bytes(),
         concurrent_uploads: config.limits.concurrent_uploads as usize,
+        body_memory: usize::try_from(config.limits.body_memory.bytes()).unwrap_or(usize::MAX),
         notice: config.server.notice.clone(),
     }
 }

@@ -77,10 +77,9 @@ impl ChallengeRule {
     /// See the module.
     pub(super) fn kind(self, request: Refused<'_>) -> ChallengeKind {
         match self {
-            Self::Bearer => ChallengeKind::Bearer,
             Self::Basic => ChallengeKind::Basic,
             Self::Auto if request.to_repository && needs_basic(request) => ChallengeKind::Basic,
-            Self::Auto => ChallengeKind::Bearer,
+            Self::Auto | Self::Bearer => ChallengeKind::Bearer,
         }
     }
 }

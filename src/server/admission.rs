@@ -1,7 +1,7 @@
 //! How many connections there may be: in all, per address, and still without a first request. Who makes room for a newcomer is decided
 //! by [`ConnectionTable`].
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::Activity;
 use super::connection_table::ConnectionTable;
 use super::options::ServerOptions;
+use crate::domain::network::Network;
 
 /// How long to wait for a place before the next connection is asked to make room.
 const RETRY: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(super) struct Admission {
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Arc<Admission>,
-    address: IpAddr,
+    address: Network,
     number: u64,
     activity: Arc<Activity>,
     evicted: CancellationToken,
@@ -53,7 +54,7 @@ impl Admission {
     /// where all of them are at work. With all places taken, a connection of anyone makes room; where all are at work this waits, and
     /// the kernel's backlog with it.
     pub(super) async fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Admitted> {
-        let address = counted_as(peer.ip());
+        let address = Network::of(peer.ip());
         {
             let mut table = self.table();
             if table.of_address(address) >= self.per_address && !table.make_room_of(address) {
@@ -108,7 +109,7 @@ impl Admitted {
 
     /// The connection speaks for another address, which has a share of its own. `None` where that address has its share already.
     pub(super) fn speak_for(mut self, peer: SocketAddr) -> Option<Self> {
-        let address = counted_as(peer.ip());
+        let address = Network::of(peer.ip());
         let mut table = self.admission.table();
         if table.of_address(address) >= self.admission.per_address && !table.make_room_of(address) {
             return None;
@@ -125,7 +126,7 @@ impl Admitted {
     }
 
     /// The address that the connection counts for.
-    pub(super) fn address(&self) -> IpAddr {
+    pub(super) fn address(&self) -> Network {
         self.address
     }
 
@@ -144,14 +145,6 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         // One that was evicted has been forgotten already.
         self.admission.table().remove(self.address, self.number);
-    }
-}
-
-/// One customer of IPv6 has a /64 at least: it counts as one address.
-fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 
@@ -218,14 +211,6 @@ mod tests {
         let newcomer = admission.admit(peer(1)).await.unwrap();
         assert!(longest.evicted.is_cancelled());
         assert!(!idle.evicted.is_cancelled() && !newcomer.evicted.is_cancelled());
-    }
-
-    #[tokio::test]
-    async fn networks_of_ipv6_count_as_one_and_mapped_addresses_as_ipv4() {
-        let ip = |text: &str| counted_as(text.parse().unwrap());
-        assert_eq!(ip("2001:db8::1"), ip("2001:db8::ffff:1"));
-        assert_ne!(ip("2001:db8::1"), ip("2001:db8:0:1::1"));
-        assert_eq!(ip("::ffff:10.0.0.1"), ip("10.0.0.1"));
     }
 
     #[tokio::test]

@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
+use crate::domain::network::Network;
 
 /// A connection on which nothing has moved for so long may be closed, requests under way or not, where room is needed and nothing is
 /// idle.
@@ -20,9 +20,9 @@ const PART: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct ConnectionTable {
     /// By number, so that the oldest comes first.
-    by_address: HashMap<IpAddr, BTreeMap<u64, Connection>>,
+    by_address: HashMap<Network, BTreeMap<u64, Connection>>,
     /// Without a first request, oldest first.
-    pending: BTreeMap<u64, IpAddr>,
+    pending: BTreeMap<u64, Network>,
     count: usize,
     next: u64,
 }
@@ -42,12 +42,12 @@ impl ConnectionTable {
         self.pending.len()
     }
 
-    pub(super) fn of_address(&self, address: IpAddr) -> usize {
+    pub(super) fn of_address(&self, address: Network) -> usize {
         self.by_address.get(&address).map_or(0, BTreeMap::len)
     }
 
     /// A new connection, without a request so far; returns its number.
-    pub(super) fn insert(&mut self, address: IpAddr, activity: Arc<Activity>, token: CancellationToken) -> u64 {
+    pub(super) fn insert(&mut self, address: Network, activity: Arc<Activity>, token: CancellationToken) -> u64 {
         let number = self.next;
         self.next += 1;
         self.count += 1;
@@ -61,7 +61,7 @@ impl ConnectionTable {
     }
 
     /// Counts the connection for another address from now on, where it was not told to end meanwhile.
-    pub(super) fn move_to(&mut self, number: u64, from: IpAddr, to: IpAddr) {
+    pub(super) fn move_to(&mut self, number: u64, from: Network, to: Network) {
         let pending = self.pending.contains_key(&number);
         if let Some(connection) = self.take(from, number) {
             self.count += 1;
@@ -73,7 +73,7 @@ impl ConnectionTable {
     }
 
     /// The connection has ended.
-    pub(super) fn remove(&mut self, address: IpAddr, number: u64) {
+    pub(super) fn remove(&mut self, address: Network, number: u64) {
         self.take(address, number);
     }
 
@@ -85,7 +85,7 @@ impl ConnectionTable {
 
     /// A connection of this address ends: the oldest without a request, the longest idle, or the one that has stood still for the
     /// longest. Whether there was one.
-    pub(super) fn make_room_of(&mut self, address: IpAddr) -> bool {
+    pub(super) fn make_room_of(&mut self, address: Network) -> bool {
         let Some(connections) = self.by_address.get(&address) else { return false };
         let pending = connections.keys().find(|number| self.pending.contains_key(number)).copied();
         let quiet = || connections.iter().filter_map(|(number, it)| Some((it.activity.quiet_since(QUIET)?, *number)));
@@ -123,13 +123,13 @@ impl ConnectionTable {
     }
 
     /// Tells the connection to end; from now on it does not count for its address.
-    fn evict(&mut self, address: IpAddr, number: u64) -> bool {
+    fn evict(&mut self, address: Network, number: u64) -> bool {
         let Some(connection) = self.take(address, number) else { return false };
         connection.token.cancel();
         true
     }
 
-    fn take(&mut self, address: IpAddr, number: u64) -> Option<Connection> {
+    fn take(&mut self, address: Network, number: u64) -> Option<Connection> {
         self.pending.remove(&number);
         let connections = self.by_address.get_mut(&address)?;
         let connection = connections.remove(&number)?;

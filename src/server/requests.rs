@@ -2,8 +2,9 @@
 //! takes the answer slowly.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::network::Network;
 
 /// Counts requests.
 #[derive(Debug)]
@@ -15,14 +16,14 @@ pub(super) struct Requests {
 #[derive(Debug, Default)]
 struct Table {
     count: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<Network, usize>,
 }
 
 /// The right of one request to be worked on; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     requests: Arc<Requests>,
-    address: IpAddr,
+    address: Network,
 }
 
 impl Requests {
@@ -31,7 +32,7 @@ impl Requests {
     }
 
     /// A place for a request from the address, which has at most half of all places.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub(super) fn admit(self: &Arc<Self>, address: Network) -> Option<Place> {
         let mut table = self.table();
         let share = self.total.div_ceil(2);
         if table.count >= self.total || table.by_address.get(&address).is_some_and(|count| *count >= share) {
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn one_address_has_half_and_all_have_no_more_than_all() {
         let requests = Arc::new(Requests::new(4));
-        let admit = |last: u8| requests.admit([10, 0, 0, last].into());
+        let admit = |last: u8| requests.admit(Network::of([10, 0, 0, last].into()));
         let (first, second) = (admit(1).expect("room"), admit(1).expect("room"));
         assert!(admit(1).is_none(), "its half is taken");
         let (third, fourth) = (admit(2).expect("room"), admit(3).expect("room"));

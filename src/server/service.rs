@@ -2,7 +2,6 @@
 //! says about the connection.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use super::answer_memory::{AnswerMemory, Held, SMALL};
 use super::request_body::RequestBody;
 use super::requests::Requests;
 use super::streams;
+use crate::domain::network::Network;
 use crate::domain::peer_address::PeerAddress;
 use crate::tls::PresentedCertificate;
 
@@ -43,7 +43,7 @@ pub(super) struct Answering {
 pub(super) struct Client {
     pub(super) peer: PeerAddress,
     /// The address that its requests count for.
-    pub(super) counted_as: IpAddr,
+    pub(super) counted_as: Network,
     pub(super) certificate: Option<Arc<PresentedCertificate>>,
     pub(super) activity: Arc<Activity>,
 }

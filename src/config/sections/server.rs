@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::config::{
-    HostName,
+    ByteSize, HostName,
     duration::{hours, minutes, seconds},
     reader::Keys,
 };
@@ -36,6 +36,8 @@ pub struct Server {
     pub keep_alive: Duration,
     /// How long a transfer may stand still.
     pub idle_timeout: Duration,
+    /// The bytes per second that the body of a request must come with, on average; none is asked for where this is 0.
+    pub minimum_rate: ByteSize,
     /// How long transfers may go on after SIGTERM.
     pub drain_timeout: Duration,
     /// Proxies whose `X-Forwarded-*` headers are believed.
@@ -59,6 +61,7 @@ impl Server {
             header_timeout: keys.within("header_timeout", seconds(8), seconds(1)..=minutes(5)),
             keep_alive: keys.within("keep_alive", seconds(75), seconds(1)..=hours(1)),
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
+            minimum_rate: keys.within("minimum_rate", ByteSize::kib(1), ByteSize::from_bytes(0)..=ByteSize::mib(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
             trusted_proxies: keys.get("trusted_proxies", Vec::new()),
             proxy_protocol: keys.get("proxy_protocol", false),

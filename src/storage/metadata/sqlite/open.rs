@@ -95,11 +95,11 @@ fn at(path: &Path, error: StorageError) -> StorageError {
     match error {
         StorageError::Damaged(what) => StorageError::Damaged(format!("{path}: {what}; restore it from a backup")),
         StorageError::Full(what) => StorageError::Full(format!("{path}: {what}")),
-        StorageError::Exhausted(what) => StorageError::Exhausted(format!("{path}: {what}")),
         StorageError::Failed { context, source } => {
             StorageError::Failed { context: format!("opening {path}: {context}"), source }
         }
-        StorageError::BrokenBody(_) => error,
+        StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
+        StorageError::BrokenBody(_) | StorageError::SlowBody(_) => error,
     }
 }
 
