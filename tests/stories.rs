@@ -8,6 +8,7 @@ mod stories {
     mod challenges;
     mod client_certificates;
     mod data_directory;
+    mod connections;
     mod durability;
     mod errors;
     mod failures;

@@ -137,6 +137,9 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
 struct RequestId(Uuid);
 
 async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
+    if let Err(error) = super::framing::check(&request) {
+        return error.into_response();
+    }
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
