@@ -3,19 +3,23 @@
 mod support;
 
 mod stories {
+    mod browsers;
     mod brute_force;
     mod certificates;
     mod client_certificates;
     mod durability;
     mod errors;
     mod failures;
+    mod far_lists;
     mod first_start;
     mod front_page;
     mod interop;
+    mod lenience;
     mod login;
     mod manifests;
     mod pulls;
     mod readiness;
+    mod removal;
     mod rights;
     mod sizes;
     mod uploads;

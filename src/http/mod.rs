@@ -7,8 +7,11 @@ mod body;
 mod certificates;
 mod challenge;
 mod client_address;
+mod cors;
+mod cursor;
 pub mod error;
 mod extractors;
+mod forwarded;
 mod handlers;
 mod headers;
 mod origin;
@@ -29,8 +32,10 @@ use axum::extract::FromRef;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::cursor::CursorKey;
 use self::error::OciError;
 use crate::auth::Authenticator;
+use crate::domain::host_port::HostPort;
 use crate::registry::Registry;
 
 /// What the operator set about the wire.
@@ -40,8 +45,12 @@ pub struct HttpSettings {
     pub challenge: ChallengeKind,
     /// The token service's name in challenges.
     pub service: String,
-    /// Proxies whose `X-Forwarded-Host` and `X-Forwarded-For` are believed.
+    /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The host (and port) that clients reach this registry by, whatever a request says.
+    pub public_host: Option<HostPort>,
+    /// Origins whose pages may read answers (the Fetch standard's CORS protocol).
+    pub cors_origins: Vec<String>,
     /// How many `tag` parameters a push of a manifest may carry.
     pub tags_per_push: usize,
     /// How long an upload may stand without a byte.
@@ -62,6 +71,7 @@ pub struct App {
     certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
     uploads: Arc<Semaphore>,
+    cursors: Arc<CursorKey>,
 }
 
 impl App {
@@ -79,6 +89,7 @@ impl App {
             settings: Arc::new(settings),
             certificates,
             draining: Arc::new(AtomicBool::new(false)),
+            cursors: Arc::new(CursorKey::generate()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::http::page::{POLICY, Page};
 /// Says what this is, how to trust it and how to log in: as a page to browsers, as text to everybody else.
 pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
     // Stricter than what a token's realm may name: this host stands in a line of shell.
-    let host: HostPort = origin(&parts, &app.settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
+    let host: HostPort = origin(&parts, &app.settings)?.parse().map_err(|_| OciError::no_host())?;
     let page = Page::new(&host, app.certificates.authority().as_deref());
     let body = if wants_html(&parts.headers) { page.render().ok() } else { None };
     let (kind, body) = match body {
