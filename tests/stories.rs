@@ -6,6 +6,7 @@ mod stories {
     mod browsers;
     mod brute_force;
     mod certificates;
+    mod challenges;
     mod client_certificates;
     mod durability;
     mod errors;

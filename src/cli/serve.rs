@@ -21,7 +21,7 @@ use super::output::{self, Output};
 use crate::auth::{Authenticator, Secret};
 use crate::config::{Challenge, Config};
 use crate::domain::AccountName;
-use crate::http::{App, ChallengeKind, HttpSettings};
+use crate::http::{App, ChallengeRule, HttpSettings};
 use crate::registry::{Registry, RegistrySettings};
 use crate::server::{Caught, Server, ServerOptions, Signals};
 use crate::storage::blobs::disk::DiskBlobStore;
@@ -241,14 +241,18 @@ fn registry_settings(config: &Config) -> RegistrySettings {
         delete_enabled: config.delete.enabled,
         read_only: config.storage.read_only,
         upload_expiry: config.storage.upload_expiry,
+        uploads_per_account: config.limits.uploads_per_account,
     }
 }
 
 fn http_settings(config: &Config) -> HttpSettings {
     HttpSettings {
         challenge: match config.auth.challenge {
-            Challenge::Bearer => ChallengeKind::Bearer,
-            Challenge::Basic => ChallengeKind::Basic,
+            // Identity tokens go to the token endpoint alone: see `http::challenge_rule`.
+            Challenge::Auto if config.auth.refresh_token_lifetime.is_some() => ChallengeRule::Bearer,
+            Challenge::Auto => ChallengeRule::Auto,
+            Challenge::Bearer => ChallengeRule::Bearer,
+            Challenge::Basic => ChallengeRule::Basic,
         },
         service: config.auth.service.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
@@ -256,7 +260,9 @@ fn http_settings(config: &Config) -> HttpSettings {
         cors_origins: config.server.cors_origins.iter().map(ToString::to_string).collect(),
         tags_per_push: config.limits.tags_per_push as usize,
         idle_timeout: config.server.idle_timeout,
+        minimum_rate: config.server.minimum_rate.bytes(),
         concurrent_uploads: config.limits.concurrent_uploads as usize,
+        body_memory: usize::try_from(config.limits.body_memory.bytes()).unwrap_or(usize::MAX),
         notice: config.server.notice.clone(),
     }
 }

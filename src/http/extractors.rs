@@ -10,6 +10,8 @@ use axum::http::request::Parts;
 use super::App;
 use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
+use super::challenge_rule::{Refused, Sent};
+use super::charged::{charge, recognise};
 use super::client_address::client_address;
 use super::error::{Code, OciError};
 use super::headers::text;
@@ -76,6 +78,7 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let credential = credential(parts, app).await?;
+        charge(parts, app, &credential);
         let repository = repository(parts)?;
         let permit = app.auth.policy().authorize::<P>(&credential, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
@@ -117,7 +120,9 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
         Ok(Authorization::Basic { name, password }) => check_password(parts, app, &name, &password).await,
         Err(error) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
-    result.map_err(|error| refuse(parts, app, error))
+    let credential = result.map_err(|error| refuse(parts, app, error))?;
+    recognise(parts, &credential);
+    Ok(credential)
 }
 
 /// Verifies a password that the request carries.
@@ -127,7 +132,9 @@ pub(super) async fn check_password(
     name: &str,
     password: &Secret,
 ) -> Result<Credential, CredentialError> {
-    app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await
+    let credential = app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await?;
+    recognise(parts, &credential);
+    Ok(credential)
 }
 
 /// Refuses whatever comes over a connection whose certificate was accepted once and no longer is, as a new one would be.
@@ -151,7 +158,9 @@ pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, Oc
         None => Ok(Credential::anonymous()),
         Some(_) if comes_from_another_site(parts) => Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_PAGE)),
         Some(ClientCertificate::Names(name)) => {
-            app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))
+            let credential = app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))?;
+            recognise(parts, &credential);
+            Ok(credential)
         }
         Some(ClientCertificate::NamesNobody(why) | ClientCertificate::Withdrawn(why)) => {
             Err(unauthorized(parts, app, Vec::new(), None, why))
@@ -162,7 +171,10 @@ pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, Oc
 /// The answer to credentials that do not hold.
 pub(super) fn refuse(parts: &Parts, app: &App, error: CredentialError) -> OciError {
     match error {
-        CredentialError::Wrong => unauthorized(parts, app, Vec::new(), None, "the name or the password is wrong"),
+        // Docker's engine repeats the request with the same password where no error says not to.
+        CredentialError::Wrong => {
+            unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the name or the password is wrong")
+        }
         CredentialError::Expired => {
             unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the token is not valid, or no longer")
         }
@@ -193,8 +205,22 @@ fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'s
         Err(error) => return error,
     };
     let settings = &app.settings;
-    let challenge = Challenge { kind: settings.challenge, host, service: settings.service.clone(), scopes, error };
+    let kind = settings.challenge.kind(Refused {
+        to_repository: parts.extensions.get::<Route>().is_some_and(|route| route.repository.is_some()),
+        method: &parts.method,
+        sent: sent(parts),
+        user_agent: text(&parts.headers, header::USER_AGENT),
+    });
+    let challenge = Challenge { kind, host, service: settings.service.clone(), scopes, error };
     OciError::unauthorized(&challenge, message)
+}
+
+fn sent(parts: &Parts) -> Sent {
+    match text(&parts.headers, header::AUTHORIZATION).map(Authorization::parse) {
+        None if !parts.headers.contains_key(header::AUTHORIZATION) => Sent::Nothing,
+        Some(Ok(Authorization::Basic { .. })) => Sent::Password,
+        _ => Sent::Other,
+    }
 }
 
 impl From<InvalidDigest> for OciError {

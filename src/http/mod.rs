@@ -6,6 +6,8 @@ pub mod authorization;
 mod body;
 mod certificates;
 mod challenge;
+mod challenge_rule;
+mod charged;
 mod client_address;
 mod cors;
 mod cursor;
@@ -15,13 +17,16 @@ mod forwarded;
 mod handlers;
 mod headers;
 mod origin;
+mod pace;
 mod page;
+mod places;
 mod query;
+mod refusals;
 pub mod route;
 pub mod router;
 
 pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
-pub use challenge::ChallengeKind;
+pub use challenge_rule::ChallengeRule;
 pub use router::{routes, service};
 
 use std::sync::Arc;
@@ -30,19 +35,21 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use ipnet::IpNet;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::cursor::CursorKey;
 use self::error::OciError;
+use self::pace::Patience;
+use self::places::{Place, Places};
+use self::refusals::Refusals;
 use crate::auth::Authenticator;
 use crate::domain::host_port::HostPort;
-use crate::registry::Registry;
+use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
 
 /// What the operator set about the wire.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// What clients without credentials are asked for.
-    pub challenge: ChallengeKind,
+    pub challenge: ChallengeRule,
     /// The token service's name in challenges.
     pub service: String,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
@@ -55,8 +62,12 @@ pub struct HttpSettings {
     pub tags_per_push: usize,
     /// How long an upload may stand without a byte.
     pub idle_timeout: Duration,
+    /// The bytes per second that a body must come with on average; 0: any.
+    pub minimum_rate: u64,
     /// How many uploads may write at the same time.
     pub concurrent_uploads: usize,
+    /// The memory for bodies that are held whole, in bytes.
+    pub body_memory: usize,
     /// A text for everybody, sent as `Warning` (OCI distribution specification, "Warnings"): printable ASCII without quotes
     /// and backslashes.
     pub notice: Option<String>,
@@ -70,8 +81,10 @@ pub struct App {
     settings: Arc<HttpSettings>,
     certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
-    uploads: Arc<Semaphore>,
     cursors: Arc<CursorKey>,
+    places: Arc<Places>,
+    memory: Arc<MemoryBudget>,
+    refusals: Arc<Refusals>,
 }
 
 impl App {
@@ -82,10 +95,13 @@ impl App {
         settings: HttpSettings,
         certificates: Arc<dyn Certificates>,
     ) -> Self {
+        let largest = usize::try_from(registry.settings().manifest_size).unwrap_or(usize::MAX);
         Self {
+            memory: MemoryBudget::new(settings.body_memory, largest),
             registry,
             auth,
-            uploads: Arc::new(Semaphore::new(settings.concurrent_uploads.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(settings.concurrent_uploads),
+            refusals: Arc::default(),
             settings: Arc::new(settings),
             certificates,
             draining: Arc::new(AtomicBool::new(false)),
@@ -98,11 +114,18 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A place among the uploads that write at the same time, for as long as the answer lives.
-    fn begin_writing(&self) -> Result<OwnedSemaphorePermit, OciError> {
-        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
-            OciError::too_many(Duration::from_secs(1), "too many uploads are being written at once: try again")
-        })
+    /// A place among the uploads, for as long as the body comes.
+    fn open_place(&self, owner: Owner) -> Result<Place, OciError> {
+        self.places.open(owner)
+    }
+
+    /// Memory for a body that is held whole, to be grown.
+    fn reserve(&self, owner: Owner) -> Reserved {
+        self.memory.open(owner)
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { idle: self.settings.idle_timeout, rate: self.settings.minimum_rate }
     }
 
     fn is_draining(&self) -> bool {

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::config::{
-    HostName, PublicUrl, WebOrigin,
+    ByteSize, HostName, PublicUrl, WebOrigin,
     duration::{hours, minutes, seconds},
     reader::Keys,
 };
@@ -32,6 +32,8 @@ pub struct Server {
     pub header_timeout: Duration,
     /// How long a transfer may stand still.
     pub idle_timeout: Duration,
+    /// The bytes per second that the body of a request must come with, on average; none is asked for where this is 0.
+    pub minimum_rate: ByteSize,
     /// How long transfers may go on after SIGTERM.
     pub drain_timeout: Duration,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
@@ -55,6 +57,7 @@ impl Server {
             handshake_timeout: keys.within("handshake_timeout", seconds(8), seconds(1)..=minutes(5)),
             header_timeout: keys.within("header_timeout", seconds(8), seconds(1)..=minutes(5)),
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
+            minimum_rate: keys.within("minimum_rate", ByteSize::kib(1), ByteSize::from_bytes(0)..=ByteSize::mib(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
             trusted_proxies: keys.get("trusted_proxies", Vec::new()),
             public_url: keys.get("public_url", None),

@@ -11,6 +11,7 @@ use crate::auth::{Authorized, Delete, Pull, Push};
 use crate::domain::{MediaType, Reference, Tag};
 use crate::http::App;
 use crate::http::body;
+use crate::http::charged::Charged;
 use crate::http::error::{Code, OciError};
 use crate::http::extractors::At;
 use crate::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value};
@@ -49,6 +50,7 @@ fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> R
 /// Stores a manifest under its digest and its tags.
 pub(in crate::http) async fn put(
     permit: Authorized<Push>,
+    Charged(owner): Charged,
     At(reference): At<Reference>,
     State(app): State<App>,
     request: Request,
@@ -60,9 +62,10 @@ pub(in crate::http) async fn put(
     let limit = app.registry.settings().manifest_size;
     let content = match body::declared_length(&parts.headers) {
         Some(length) if length > limit => None,
-        _ => body::gather(body, limit, app.settings.idle_timeout).await?,
+        _ => body::gather(body, limit, app.patience(), app.reserve(owner), Code::ManifestInvalid).await?,
     };
-    let content = content.ok_or(RegistryError::ManifestTooLarge { limit })?;
+    // Counted until the manifest is stored.
+    let (content, _reserved) = content.ok_or(RegistryError::ManifestTooLarge { limit })?.into_parts();
     let pushed = app
         .registry
         .push_manifest(&permit, &reference, tags.clone(), content_type.as_ref(), content, precondition)
