@@ -16,6 +16,7 @@ mod extractors;
 mod forwarded;
 mod handlers;
 mod headers;
+mod held;
 mod origin;
 mod pace;
 mod page;
