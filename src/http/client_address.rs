@@ -27,6 +27,9 @@ pub(super) fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
 /// counts.
 pub(super) fn client_address(parts: &Parts, trusted_proxies: &[IpNet]) -> IpAddr {
     let peer = peer(parts).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if !is_trusted(peer, trusted_proxies) {
+        return peer;
+    }
     let headers = parts.headers.get_all(FORWARDED_FOR).into_iter().map(|value| value.to_str().unwrap_or_default());
     let listed: Vec<Option<IpAddr>> = headers.flat_map(|list| list.split(',')).map(address).collect();
     let hops = forwarded::hops(&parts.headers);

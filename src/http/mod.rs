@@ -18,6 +18,7 @@ mod forwarded;
 mod framing;
 mod handlers;
 mod headers;
+mod held;
 mod origin;
 mod pace;
 mod page;
@@ -85,13 +86,12 @@ pub struct App {
     settings: Arc<HttpSettings>,
     certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
+    cursors: Arc<CursorKey>,
     places: Arc<Places>,
     memory: Arc<MemoryBudget>,
     answers: Arc<Answers>,
     large_manifests: Arc<Semaphore>,
     refusals: Arc<Refusals>,
-    uploads: Arc<Semaphore>,
-    cursors: Arc<CursorKey>,
 }
 
 impl App {

@@ -3,6 +3,7 @@
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
+use ipnet::IpNet;
 
 use super::HttpSettings;
 use super::client_address::{believed_hop, is_trusted, peer};
@@ -20,11 +21,16 @@ const HTTPS_PORT: &str = "443";
 /// The host, with its port where there is one: as the operator says, else as the client wrote it. A proxy's word counts only where the
 /// operator trusts the proxy.
 pub(super) fn origin(parts: &Parts, settings: &HttpSettings) -> Result<String, OciError> {
-    if let Some(host) = &settings.public_host {
-        return Ok(host.to_string());
+    match &settings.public_host {
+        Some(host) => Ok(host.to_string()),
+        None => asked_for(parts, &settings.trusted_proxies),
     }
-    let is_trusted = peer(parts).is_some_and(|peer| is_trusted(peer, &settings.trusted_proxies));
-    let said = if is_trusted { said_by_proxy(parts, settings) } else { Said::default() };
+}
+
+/// What the request says.
+fn asked_for(parts: &Parts, trusted_proxies: &[IpNet]) -> Result<String, OciError> {
+    let is_trusted = peer(parts).is_some_and(|peer| is_trusted(peer, trusted_proxies));
+    let said = if is_trusted { said_by_proxy(parts, trusted_proxies) } else { Said::default() };
     let direct = || parts.uri.authority().map(Authority::as_str).or_else(|| text(&parts.headers, header::HOST));
     let named = said.host.as_deref().or_else(direct).ok_or_else(OciError::no_host)?;
     // No user information, and nothing that could break out of a quoted string.
@@ -41,6 +47,11 @@ pub(super) fn origin(parts: &Parts, settings: &HttpSettings) -> Result<String, O
     })
 }
 
+/// The same for texts that name the host in a line of shell: stricter than what a token's realm may name.
+pub(super) fn host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, OciError> {
+    origin(parts, settings)?.parse().map_err(|_| OciError::no_host())
+}
+
 /// What a trusted proxy says of the address that it was asked under.
 #[derive(Default)]
 struct Said {
@@ -51,9 +62,9 @@ struct Said {
 
 /// `X-Forwarded-Host` wins over `Forwarded`. `X-Forwarded-Port` completes a host without a port, be it one that a proxy forwards or the
 /// request's own; that of a proxy which was asked over plain HTTP is not the port of an `https` address.
-fn said_by_proxy(parts: &Parts, settings: &HttpSettings) -> Said {
+fn said_by_proxy(parts: &Parts, trusted_proxies: &[IpNet]) -> Said {
     let first = |name| text(&parts.headers, name).map(|list| list.split(',').next().unwrap_or_default().trim());
-    let hop = believed_hop(parts, &settings.trusted_proxies).unwrap_or_default();
+    let hop = believed_hop(parts, trusted_proxies).unwrap_or_default();
     let proto = first(FORWARDED_PROTO).or(hop.proto.as_deref());
     let is_https = proto.is_none_or(|proto| proto.eq_ignore_ascii_case(HTTPS));
     let port = first(FORWARDED_PORT).filter(|port| is_https && *port != HTTPS_PORT);
@@ -66,41 +77,25 @@ fn said_by_proxy(parts: &Parts, settings: &HttpSettings) -> Said {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::time::Duration;
 
     use axum::http::Request;
 
     use super::*;
     use crate::domain::peer_address::PeerAddress;
-    use crate::http::ChallengeKind;
 
-    fn settings(public_host: Option<&str>) -> HttpSettings {
-        HttpSettings {
-            challenge: ChallengeKind::Bearer,
-            service: String::new(),
-            trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],
-            public_host: public_host.map(|host| host.parse().expect("a host")),
-            cors_origins: Vec::new(),
-            tags_per_push: 10,
-            idle_timeout: Duration::from_secs(1),
-            concurrent_uploads: 1,
-            notice: None,
-        }
-    }
-
-    fn asked(peer: &str, headers: &[(&str, &str)], public_host: Option<&str>) -> Option<String> {
+    fn asked(peer: &str, headers: &[(&str, &str)]) -> Option<String> {
         let mut request = Request::builder().header("host", "own.test");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).expect("a request").into_parts();
         parts.extensions.insert(PeerAddress::new(SocketAddr::new(peer.parse().expect("an address"), 1)));
-        origin(&parts, &settings(public_host)).ok()
+        asked_for(&parts, &["10.0.0.0/8".parse().expect("a network")]).ok()
     }
 
     #[test]
     fn a_port_that_the_proxy_drops_from_the_host_is_added() {
-        let by_proxy = |headers: &[(&str, &str)]| asked("10.0.0.1", headers, None).expect("a host");
+        let by_proxy = |headers: &[(&str, &str)]| asked("10.0.0.1", headers).expect("a host");
         assert_eq!(by_proxy(&[("x-forwarded-port", "8443")]), "own.test:8443");
         assert_eq!(by_proxy(&[("x-forwarded-host", "hub.test"), ("x-forwarded-port", "8443")]), "hub.test:8443");
         assert_eq!(by_proxy(&[("x-forwarded-host", "hub.test"), ("x-forwarded-port", "443")]), "hub.test");
@@ -114,26 +109,18 @@ mod tests {
 
     #[test]
     fn forwarded_names_the_host_where_x_forwarded_host_does_not() {
-        let by_proxy = |headers: &[(&str, &str)]| asked("10.0.0.1", headers, None).expect("a host");
+        let by_proxy = |headers: &[(&str, &str)]| asked("10.0.0.1", headers).expect("a host");
         assert_eq!(by_proxy(&[("forwarded", "for=192.0.2.1;host=\"hub.test:8443\";proto=https")]), "hub.test:8443");
         assert_eq!(by_proxy(&[("forwarded", "host=hub.test"), ("x-forwarded-host", "other.test")]), "other.test");
         assert_eq!(by_proxy(&[("forwarded", "host=hub.test;proto=http"), ("x-forwarded-port", "80")]), "hub.test");
         let chain = "for=192.0.2.1;host=theirs.test, for=192.0.2.2;host=outer.test, for=10.0.0.2;host=inner.test";
         assert_eq!(by_proxy(&[("forwarded", chain)]), "outer.test", "what trusted proxies added, the first of them");
-        assert_eq!(asked("10.0.0.1", &[("forwarded", "host=\"a\\\"b\"")], None), None);
+        assert_eq!(asked("10.0.0.1", &[("forwarded", "host=\"a\\\"b\"")]), None);
     }
 
     #[test]
-    fn nobody_else_is_believed_and_the_operator_is_always() {
+    fn no_one_else_is_believed() {
         let headers = [("x-forwarded-port", "8443"), ("forwarded", "host=hub.test"), ("x-forwarded-host", "x.test")];
-        assert_eq!(asked("192.0.2.1", &headers, None).as_deref(), Some("own.test"));
-        for peer in ["192.0.2.1", "10.0.0.1"] {
-            assert_eq!(asked(peer, &headers, Some("hub.test:444")).as_deref(), Some("hub.test:444"));
-        }
+        assert_eq!(asked("192.0.2.1", &headers).as_deref(), Some("own.test"));
     }
-}
-
-/// The same for texts that name the host in a line of shell: stricter than what a token's realm may name.
-pub(super) fn host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, OciError> {
-    origin(parts, settings)?.parse().map_err(|_| OciError::no_host())
 }

@@ -39,7 +39,7 @@ statements! {
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
-    REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
+    pub(super) REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
         WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
             AND l.repository_name >= $2 AND l.repository_name < $3 ORDER BY l.repository_name LIMIT 1";
     UNLINK = "DELETE FROM repository_blobs WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
