@@ -3,25 +3,29 @@
 mod support;
 
 mod stories {
+    mod browsers;
     mod brute_force;
     mod certificates;
     mod challenges;
     mod client_certificates;
-    mod data_directory;
     mod connections;
+    mod data_directory;
     mod durability;
     mod errors;
     mod failures;
+    mod far_lists;
     mod first_start;
     mod front_page;
-    mod greed;
     mod given_certificates;
+    mod greed;
     mod interop;
+    mod lenience;
     mod login;
     mod manifests;
     mod poor_file_systems;
     mod pulls;
     mod readiness;
+    mod removal;
     mod rights;
     mod sizes;
     mod uploads;
