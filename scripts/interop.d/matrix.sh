@@ -44,8 +44,6 @@ matrix() {
   matrix_cells exchange
   for host in "${matrix_hosts[@]}"; do ! is_engine "$host" || matrix_trusts "$host"; done
   matrix_cells_again login push pull build buildx builder
-  [[ -z ${labels[docker_20]:-} ]] ||
-    check "${labels[docker_20]}: DOCKER_BUILDKIT=1 docker build, after plain trust" docker_20_builds_with_buildkit
   check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
   check "serve with auth.challenge = \"basic\"" matrix_challenges_basic
   matrix_cells basic

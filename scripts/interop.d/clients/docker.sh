@@ -48,22 +48,12 @@ docker_mount_by() {
 }
 
 # docker_build_by ENGINE BASE TAG - `docker build` of an image from a base that the engine has to pull: by BuildKit, except
-# in 20.10, which has the classic builder as its default.
+# in 20.10, whose default is the classic builder (its BuildKit reads certs.d once, when the daemon starts).
 docker_build_by() {
   docker_context_from "$1" "$2"
   docker_forgets "$1" "$2"
   by "$1" docker build --pull --tag "$3" "$work/$1/context-from"
   same "$(on "$1" docker image inspect "$3" | jq '.[0].RootFS.Layers | length')" 3
-}
-
-# BuildKit of 20.10 has the User-Agent of containerd, and so is asked for a token: the client fetches it, which reads the
-# operating system's store.
-docker_20_builds_with_buildkit() {
-  local base
-  base=$(repository docker_20 -base):$image_tag
-  docker_context_from docker_20 "$base"
-  docker_forgets docker_20 "$base"
-  by docker_20 env DOCKER_BUILDKIT=1 docker build --pull --tag from-private "$work/docker_20/context-from"
 }
 
 # docker_buildx_by ENGINE BASE TAG - the same with the driver `docker`, and pushed.
