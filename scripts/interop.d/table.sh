@@ -61,6 +61,7 @@ table_of() {
 markdown_of() {
   local client capability kind=$1
   shift
+  [[ -n $(clients_of "$kind") ]] || return 0
   printf '| client |'
   for capability in "$@"; do printf ' %s |' "$(capability_name "$capability")"; done
   printf '\n|---|'
