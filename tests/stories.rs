@@ -3,10 +3,12 @@
 mod support;
 
 mod stories {
+    mod accounts;
     mod brute_force;
     mod certificates;
     mod challenges;
     mod client_certificates;
+    mod credentials;
     mod durability;
     mod errors;
     mod failures;

@@ -3,7 +3,7 @@
 use crate::auth::{Secret, hash_password};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{NewUser, Users};
+use crate::storage::metadata::{AddedUser, NewUser, Users};
 
 /// The administrator of a new registry.
 pub(super) struct Administrator {
@@ -22,8 +22,8 @@ impl Administrator {
         let generated = password.is_none();
         let secret = password.unwrap_or_else(Secret::generate);
         let password_hash = hash_password(&secret);
-        if !metadata.add_user(NewUser { name: name.clone(), password_hash: password_hash.clone(), admin: true }).await?
-        {
+        let user = NewUser { name: name.clone(), password_hash: password_hash.clone(), admin: true };
+        if metadata.add_user(user, false).await? == AddedUser::NameTaken {
             // A run that was interrupted after this point showed no password yet.
             metadata.set_password(&name, password_hash).await?;
         }

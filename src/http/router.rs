@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -56,6 +56,9 @@ fn table() -> Vec<Row> {
         row(Method::GET, Index, on(index::get)),
     ]
 }
+
+/// Headers that a request may carry once: of a second one, a proxy in front and this server could each believe another value.
+const ONCE: [HeaderName; 3] = [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_RANGE];
 
 type Answer = Box<dyn Fn(Request, App) -> BoxFuture<'static, Response> + Send + Sync>;
 
@@ -123,6 +126,9 @@ async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
         && encoding != "identity"
     {
         return OciError::unsupported_encoding().into_response();
+    }
+    if let Some(name) = ONCE.iter().find(|name| request.headers().get_all(*name).iter().nth(1).is_some()) {
+        return OciError::repeated_header(name).into_response();
     }
     let route = match Route::parse(request.uri().path()) {
         Ok(route) => route,

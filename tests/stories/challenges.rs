@@ -24,7 +24,7 @@ async fn challenge(who: &Actor, method: Method, path: &str, user_agent: &str, pa
     };
     let response = request.send().await.expect("an answer");
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path} {user_agent}");
-    header(&response, "www-authenticate").to_owned()
+    header(&response, "www-authenticate")
 }
 
 #[tokio::test]
@@ -56,7 +56,8 @@ async fn an_engine_pulls_from_an_open_repository_without_any_challenge() {
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
     Image::of("public").push(&admin, "public/app", "v1").await;
     eventually(Duration::from_secs(5), "the grant", async || {
-        let pulled = anonymous.bare(Method::HEAD, "/v2/public/app/manifests/v1").header(USER_AGENT, ENGINE).send().await;
+        let pulled =
+            anonymous.bare(Method::HEAD, "/v2/public/app/manifests/v1").header(USER_AGENT, ENGINE).send().await;
         pulled.expect("an answer").status() == StatusCode::OK
     })
     .await;
