@@ -1,52 +1,19 @@
 //! How many wrong passwords an address may try in a minute. In memory: a restart forgets them, the accounts' own limit does not.
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+pub(super) use crate::domain::Network;
+
 const MINUTE: Duration = Duration::from_mins(1);
 /// How long the log says nothing new of an address that it spoke of: as long as it goes on, and this long after.
 const EPISODE: Duration = Duration::from_mins(10);
 /// How many addresses are remembered; those that were quiet for longest make way.
 const CAPACITY: u64 = 50_000;
-
-/// Whoever shares a limit: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer has at the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
-
-impl Network {
-    pub(super) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
-
-    pub(super) fn site(self) -> Site {
-        Site(match self.0 {
-            IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8))),
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80))),
-        })
-    }
-}
-
-/// What one customer of a provider may have as a whole: 24 bits of IPv4, 48 of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Site(IpAddr);
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => address.fmt(f),
-            IpAddr::V6(address) => write!(f, "{address}/64"),
-        }
-    }
-}
 
 /// See the module.
 pub(super) struct AddressLimit {
@@ -113,15 +80,6 @@ mod tests {
 
     fn network(text: &str) -> Network {
         Network::of(text.parse().expect("an address"))
-    }
-
-    #[test]
-    fn an_ipv6_network_of_64_bits_counts_as_one_and_a_mapped_address_as_ipv4() {
-        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::7"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
-        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
-        assert_eq!(network("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
     }
 
     #[test]

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::address_limit::{Network, Site};
+use crate::domain::Network;
+use crate::domain::network::Site;
 
 /// Places of one known pair at once. A client may try a password twice at the same time; equal attempts share a place.
 const OF_PAIR: usize = 2;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::challenge::Challenge;
 use super::headers::{uploaded_range, value};
-use crate::registry::{RegistryError, StorageError};
+use crate::registry::{OutOfMemory, RegistryError, StorageError};
 
 /// The codes of the specification, and the few of Docker's that clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,10 @@ pub enum Code {
     TooManyRequests,
     /// Not a page size.
     PaginationNumberInvalid,
+    /// The registry failed.
+    Unknown,
+    /// The registry cannot do this now.
+    Unavailable,
 }
 
 impl Code {
@@ -62,6 +66,8 @@ impl Code {
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
+            Self::Unknown => "UNKNOWN",
+            Self::Unavailable => "UNAVAILABLE",
         }
     }
 
@@ -81,6 +87,8 @@ impl Code {
             Self::Denied => StatusCode::FORBIDDEN,
             Self::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -94,16 +102,16 @@ pub struct OciError {
     internal: Option<Box<Internal>>,
 }
 
+/// What went wrong inside, for the log.
+#[derive(Clone, Debug)]
+pub(super) struct Internal(pub(super) String);
+
 #[derive(Debug)]
 struct Entry {
     code: Code,
     message: String,
     detail: Value,
 }
-
-/// What went wrong inside (for the log), and what the client may know of it.
-#[derive(Clone, Debug)]
-pub(super) struct Internal(pub(super) String, pub(super) &'static str);
 
 impl OciError {
     /// One entry, with the code's own status.
@@ -175,13 +183,36 @@ impl OciError {
         Self::new(code, message).with_status(StatusCode::RANGE_NOT_SATISFIABLE)
     }
 
-    /// 5xx: the log gets `what`, the client `told` and the request's id, no code.
+    /// 503: it may work in a moment.
+    pub(super) fn unavailable(retry_after: std::time::Duration, message: impl Into<String>) -> Self {
+        let seconds = retry_after.as_secs().max(1).to_string();
+        Self::new(Code::Unavailable, message).with_header(header::RETRY_AFTER, value(seconds))
+    }
+
+    /// 5xx: the log gets `what`, the client `told`; the request's id, which is in the header of each answer, joins them.
     pub(super) fn internal(status: StatusCode, what: &impl ToString, told: &'static str) -> Self {
-        Self {
-            status,
-            entries: Vec::new(),
-            headers: Vec::new(),
-            internal: Some(Box::new(Internal(what.to_string(), told))),
+        let code = if status == StatusCode::INTERNAL_SERVER_ERROR { Code::Unknown } else { Code::Unavailable };
+        let message = format!("{told}; the server's log tells more under the id in the header X-Request-Id");
+        let internal = Some(Box::new(Internal(what.to_string())));
+        Self { internal, ..Self::new(code, message).with_status(status) }
+    }
+
+    /// The answer to a request whose handler panicked.
+    pub(super) fn panicked() -> Self {
+        Self::internal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &"a request handler panicked",
+            "the registry failed to do this",
+        )
+    }
+}
+
+impl From<OutOfMemory> for OciError {
+    fn from(error: OutOfMemory) -> Self {
+        let (soon, message) = (std::time::Duration::from_secs(1), error.to_string());
+        match error {
+            OutOfMemory::Share => Self::too_many(soon, message),
+            OutOfMemory::Total => Self::unavailable(soon, message),
         }
     }
 }
@@ -201,6 +232,8 @@ impl From<RegistryError> for OciError {
             }
             RegistryError::UploadUnknown => Self::new(Code::BlobUploadUnknown, message),
             RegistryError::UploadBusy => Self::too_many(std::time::Duration::from_secs(1), message),
+            RegistryError::TooManyUploads { .. } => Self::too_many(std::time::Duration::from_mins(1), message),
+            RegistryError::OutOfMemory(error) => error.into(),
             RegistryError::OffsetMismatch { expected, .. } => Self::bad_range(Code::BlobUploadInvalid, message)
                 .with_header(header::RANGE, value(uploaded_range(expected))),
             RegistryError::LengthMismatch { .. } => Self::new(Code::SizeInvalid, message),
@@ -241,6 +274,15 @@ impl From<StorageError> for OciError {
                 "the registry's disk is full; nothing was stored",
             ),
             StorageError::BrokenBody(_) => Self::new(Code::BlobUploadInvalid, error.to_string()),
+            StorageError::SlowBody(_) => {
+                Self::new(Code::BlobUploadInvalid, error.to_string()).with_status(StatusCode::REQUEST_TIMEOUT)
+            }
+            StorageError::Busy(_) => Self::internal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &error,
+                "the registry is too busy to do this now: try again",
+            )
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
             StorageError::Damaged(_) | StorageError::Failed { .. } => {
                 Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "the registry failed to do this")
             }

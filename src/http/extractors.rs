@@ -11,6 +11,7 @@ use super::App;
 use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent};
+use super::charged::{charge, recognise};
 use super::client_address::client_address;
 use super::error::{Code, OciError};
 use super::headers::text;
@@ -78,6 +79,7 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let credential = credential(parts, app).await?;
+        charge(parts, app, &credential);
         let repository = repository(parts)?;
         let permit = app.auth.policy().authorize::<P>(&credential, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
@@ -110,12 +112,14 @@ fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
 /// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer); where it presents nothing, the connection's certificate.
 async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     admit_connection(parts, app)?;
-    match Authorization::of(&parts.headers) {
-        None => certified(parts, app).await,
-        Some(Ok(Authorization::Bearer(token))) => app.auth.bearer(token).map_err(|error| refuse(parts, app, error)),
-        Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await,
-        Some(Err(error)) => Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
-    }
+    let credential = match Authorization::of(&parts.headers) {
+        None => return certified(parts, app).await,
+        Some(Ok(Authorization::Bearer(token))) => app.auth.bearer(token).map_err(|error| refuse(parts, app, error))?,
+        Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await?,
+        Some(Err(error)) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
+    };
+    recognise(parts, &credential);
+    Ok(credential)
 }
 
 /// Verifies Basic credentials; not those that a browser added to the request of another site's page.
@@ -133,7 +137,9 @@ pub(super) async fn check_password(
     name: &str,
     password: &Secret,
 ) -> Result<Credential, CredentialError> {
-    app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await
+    let credential = app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await?;
+    recognise(parts, &credential);
+    Ok(credential)
 }
 
 /// Refuses whatever comes over a connection whose certificate was accepted once and no longer is, as a new one would be.
@@ -159,7 +165,9 @@ pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, Oc
             Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_CERTIFICATE))
         }
         Some(ClientCertificate::Names(name)) => {
-            app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))
+            let credential = app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))?;
+            recognise(parts, &credential);
+            Ok(credential)
         }
         Some(ClientCertificate::NamesNobody(why) | ClientCertificate::Withdrawn(why)) => {
             Err(unauthorized(parts, app, Vec::new(), None, why))

@@ -2,19 +2,25 @@
 //!
 //! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
 
+mod answers;
 pub mod authorization;
 mod body;
 mod certificates;
 mod challenge;
 mod challenge_rule;
+mod charged;
 mod client_address;
 pub mod error;
 mod extractors;
+mod framing;
 mod handlers;
 mod headers;
 mod origin;
+mod pace;
 mod page;
+mod places;
 mod query;
+mod refusals;
 pub mod route;
 pub mod router;
 
@@ -28,11 +34,15 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use ipnet::IpNet;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
+use self::answers::Answers;
 use self::error::OciError;
+use self::pace::Patience;
+use self::places::{Place, Places};
+use self::refusals::Refusals;
 use crate::auth::Authenticator;
-use crate::registry::Registry;
+use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
 
 /// What the operator set about the wire.
 #[derive(Clone, Debug)]
@@ -47,8 +57,12 @@ pub struct HttpSettings {
     pub tags_per_push: usize,
     /// How long an upload may stand without a byte.
     pub idle_timeout: Duration,
+    /// The bytes per second that a body must come with on average; 0: any.
+    pub minimum_rate: u64,
     /// How many uploads may write at the same time.
     pub concurrent_uploads: usize,
+    /// The memory for bodies that are held whole, in bytes.
+    pub body_memory: usize,
     /// A text for everybody, sent as `Warning` (OCI distribution specification, "Warnings"): printable ASCII without quotes
     /// and backslashes.
     pub notice: Option<String>,
@@ -62,7 +76,11 @@ pub struct App {
     settings: Arc<HttpSettings>,
     certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
-    uploads: Arc<Semaphore>,
+    places: Arc<Places>,
+    memory: Arc<MemoryBudget>,
+    answers: Arc<Answers>,
+    large_manifests: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
 }
 
 impl App {
@@ -73,10 +91,15 @@ impl App {
         settings: HttpSettings,
         certificates: Arc<dyn Certificates>,
     ) -> Self {
+        let largest = usize::try_from(registry.settings().manifest_size).unwrap_or(usize::MAX);
         Self {
+            memory: MemoryBudget::new(settings.body_memory, largest),
+            answers: Arc::new(Answers::new(MemoryBudget::open_to_strangers(settings.body_memory, largest))),
+            large_manifests: Arc::new(Semaphore::new(1)),
             registry,
             auth,
-            uploads: Arc::new(Semaphore::new(settings.concurrent_uploads.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(settings.concurrent_uploads),
+            refusals: Arc::default(),
             settings: Arc::new(settings),
             certificates,
             draining: Arc::new(AtomicBool::new(false)),
@@ -88,11 +111,18 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A place among the uploads that write at the same time, for as long as the answer lives.
-    fn begin_writing(&self) -> Result<OwnedSemaphorePermit, OciError> {
-        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
-            OciError::too_many(Duration::from_secs(1), "too many uploads are being written at once: try again")
-        })
+    /// A place among the uploads, for as long as the body comes.
+    fn open_place(&self, owner: Owner) -> Result<Place, OciError> {
+        self.places.open(owner)
+    }
+
+    /// Memory for a body that is held whole, to be grown.
+    fn reserve(&self, owner: Owner) -> Reserved {
+        self.memory.open(owner)
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { idle: self.settings.idle_timeout, rate: self.settings.minimum_rate }
     }
 
     fn is_draining(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Every route, in one table, and what happens around each request: routing, panics, request ids, the access log.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,26 +8,29 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::App;
+use super::charged::Recognised;
 use super::error::{Code, OciError};
 use super::handlers::{
     blobs, catalog, health, index, manifests, ping, referrers, search, tags, token, uploads, well_known,
 };
 use super::headers::{API_VERSION, REQUEST_ID, value};
+use super::refusals::excerpt;
 use super::route::{Endpoint, NoRoute, Route};
 use crate::domain::peer_address::PeerAddress;
+use crate::registry::Owner;
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
 fn table() -> Vec<Row> {
     use Endpoint::{
-        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token, Upload,
-        Uploads,
+        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token,
+        TrustScript, Upload, Uploads,
     };
     let row = |method, endpoint, answer| Row { method, endpoint, answer };
     vec![
@@ -51,6 +55,7 @@ fn table() -> Vec<Row> {
         row(Method::GET, Jwks, on(well_known::jwks)),
         row(Method::GET, Ca, on(well_known::ca)),
         row(Method::GET, Rotation, on(well_known::rotation)),
+        row(Method::GET, TrustScript, on(well_known::trust_script)),
         row(Method::GET, Live, on(health::live)),
         row(Method::GET, Ready, on(health::ready)),
         row(Method::GET, Index, on(index::get)),
@@ -96,23 +101,36 @@ pub fn service(app: &App) -> Router {
 
 async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     let started = Instant::now();
-    let id = RequestId(Uuid::now_v7());
+    let (id, recognised) = (RequestId(Uuid::now_v7()), Recognised::default());
     request.extensions_mut().insert(id);
+    request.extensions_mut().insert(recognised.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
+    let (refusals, answers) = (Arc::clone(&app.refusals), Arc::clone(&app.answers));
     let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
     let mut response = response.unwrap_or_else(|_| {
-        tracing::error!(request = %id.0, %method, path, "a request handler panicked; this is a bug, please report it");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        let (method, path) = (excerpt(method.as_str()), excerpt(&path));
+        tracing::error!(request = %id.0, %method, %path, "a request handler panicked; this is a bug, please report it");
+        OciError::panicked().into_response()
     });
+    let address = peer.map(|peer| peer.ip());
+    let stranger = || Owner::of(None, address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    response = answers.hold(response, || recognised.account().cloned().unwrap_or_else(stranger)).await;
     complete(&mut response, id);
-    let status = response.status().as_u16();
+    let status = response.status();
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    if matches!(method, Method::GET | Method::HEAD) && status < 400 {
-        tracing::debug!(request = %id.0, %method, path, status, duration_us, peer = peer.map(tracing::field::display), "answered");
+    let quiet = matches!(method, Method::GET | Method::HEAD) && status.as_u16() < 400;
+    // What strangers can cause at will is counted beyond a few lines.
+    if !quiet && recognised.account().is_none() && status.is_client_error() && !refusals.may_be_told(address, status) {
+        return response;
+    }
+    let (method, path, status) = (excerpt(method.as_str()), excerpt(&path), status.as_u16());
+    let peer = peer.map(tracing::field::display);
+    if quiet {
+        tracing::debug!(request = %id.0, %method, %path, status, duration_us, peer, "answered");
     } else {
-        tracing::info!(request = %id.0, %method, path, status, duration_us, peer = peer.map(tracing::field::display), "answered");
+        tracing::info!(request = %id.0, %method, %path, status, duration_us, peer, "answered");
     }
     response
 }
@@ -122,6 +140,9 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
 struct RequestId(Uuid);
 
 async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
+    if let Err(error) = super::framing::check(&request) {
+        return error.into_response();
+    }
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
@@ -147,16 +168,11 @@ async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
     (row.answer)(request, app).await
 }
 
-/// What every answer carries. An answer of 5xx names the request, so that it can be found in the log.
+/// What every answer carries. The log says what went wrong inside, under the request's name.
 fn complete(response: &mut Response, id: RequestId) {
     let id = id.0.to_string();
-    if response.status().is_server_error()
-        && let Some(error) = response.extensions_mut().remove::<super::error::Internal>()
-    {
+    if let Some(error) = response.extensions_mut().remove::<super::error::Internal>() {
         tracing::error!(request = id, error = error.0, "a request failed");
-        let text = format!("{}; the server's log tells more under the request id {id}\n", error.1);
-        *response.body_mut() = text.into();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     }
     let headers = response.headers_mut();
     headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));

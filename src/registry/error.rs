@@ -1,5 +1,6 @@
 //! What a use case may fail with, in the registry's own words.
 
+use super::{OutOfMemory, Owner};
 use crate::domain::digest::InvalidDigest;
 use crate::domain::manifest::InvalidManifest;
 use crate::domain::{Digest, Reference, RepositoryName};
@@ -30,6 +31,20 @@ pub enum RegistryError {
     /// Another request is writing to the session.
     #[error("another request is writing to this upload session")]
     UploadBusy,
+    /// The owner has as many unfinished uploads as are allowed.
+    #[error(
+        "{owner} has {limit} unfinished uploads, which is the most (limits.uploads_per_account): finish or cancel some, wait until \
+         they expire (storage.upload_expiry), or raise the limit"
+    )]
+    TooManyUploads {
+        /// Who has them.
+        owner: Owner,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// There is no memory for the request now.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
     /// The chunk does not begin where the session stands. Nothing was written.
     #[error("the upload stands at byte {expected}, but the chunk begins at byte {offset}")]
     OffsetMismatch {

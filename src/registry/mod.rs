@@ -8,7 +8,9 @@ mod error;
 mod expire;
 mod list;
 mod manifest_cache;
+mod memory;
 mod mount;
+mod owner;
 mod pull;
 mod push;
 mod referrers;
@@ -17,6 +19,8 @@ mod upload;
 
 pub use error::RegistryError;
 pub use list::Page;
+pub use memory::{MemoryBudget, OutOfMemory, Reserved};
+pub use owner::Owner;
 pub use pull::BlobContent;
 pub use push::PushedManifest;
 pub use referrers::{Referrer, ReferrerPage};
@@ -52,6 +56,8 @@ pub struct RegistrySettings {
     pub read_only: bool,
     /// How long an upload session may stand still before it is dropped.
     pub upload_expiry: Duration,
+    /// How many upload sessions one account, or one address without an account, may have open.
+    pub uploads_per_account: u32,
 }
 
 /// A registry over one metadata store and one blob store.

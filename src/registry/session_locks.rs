@@ -13,6 +13,9 @@ use crate::domain::UploadId;
 /// are being written.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many requests wait for one session at most. A client has one at a time, and a second where it has given up on the first.
+const WAITING: usize = 2;
+
 type Lock = Arc<tokio::sync::Mutex<()>>;
 
 /// The sessions that are being written to.
@@ -29,9 +32,15 @@ pub(super) struct SessionLock {
 }
 
 impl SessionLocks {
-    /// Waits for its turn; [`RegistryError::UploadBusy`] where it does not come soon.
+    /// Waits for its turn; [`RegistryError::UploadBusy`] where it does not come soon, and at once where others wait already: the body
+    /// of a request that waits is held somewhere.
     pub(super) async fn acquire(&self, id: UploadId) -> Result<SessionLock, RegistryError> {
         let (lock, mut turn) = self.queue(id);
+        // One of these is the map's and one the holder's; this request's is among those that wait.
+        if Arc::strong_count(&lock) > 2 + WAITING {
+            drop(lock);
+            return Err(RegistryError::UploadBusy);
+        }
         let guard = tokio::time::timeout(PATIENCE, lock.lock_owned()).await.map_err(|_| RegistryError::UploadBusy)?;
         turn.guard = Some(guard);
         Ok(turn)
@@ -75,6 +84,28 @@ mod tests {
         assert!(second.is_err(), "the second writer waits");
         drop(first);
         drop(locks.acquire(id).await.expect("free again"));
+        assert!(locks.held.lock().expect("not poisoned").is_empty());
+    }
+
+    #[tokio::test]
+    async fn few_wait_for_a_session_and_the_rest_is_refused_at_once() {
+        let locks = Arc::new(SessionLocks::default());
+        let id = UploadId::generate();
+        let first = locks.acquire(id).await.expect("free");
+        let wait = || {
+            let locks = Arc::clone(&locks);
+            tokio::spawn(async move { locks.acquire(id).await.map(drop) })
+        };
+        let waiting = [wait(), wait()];
+        tokio::task::yield_now().await;
+        for _ in 0..46 {
+            let refused = tokio::time::timeout(PATIENCE / 2, locks.acquire(id)).await.expect("at once");
+            assert!(matches!(refused, Err(RegistryError::UploadBusy)));
+        }
+        drop(first);
+        for request in waiting {
+            request.await.expect("no panic").expect("its turn came");
+        }
         assert!(locks.held.lock().expect("not poisoned").is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::session_locks::SessionLock;
-use super::{Registry, RegistryError};
+use super::{Owner, Registry, RegistryError};
 use crate::auth::{Authorized, Continue, Push};
 use crate::domain::{Algorithm, ContentRange, Digest, Hasher, RepositoryName, UploadId};
 use crate::storage::StorageError;
@@ -27,23 +27,29 @@ pub struct UploadSession {
 }
 
 impl Registry {
-    /// Opens a session. It lives on between requests, and over restarts.
+    /// Opens a session. It lives on between requests, and over restarts. Each owner may have so many
+    /// ([`RegistryError::TooManyUploads`]).
     pub async fn begin_upload(
         self: &Arc<Self>,
         permit: &Authorized<Push>,
         algorithm: Algorithm,
+        owner: &Owner,
     ) -> Result<UploadSession, RegistryError> {
         let mut session = self.begin_single_upload(permit, algorithm).await?;
         let record = UploadRecord {
             id: session.id(),
             repository: session.repository.clone(),
             subject: permit.subject().to_owned(),
+            owner: owner.to_string(),
             algorithm,
             length: 0,
             hash_state: session.staged.hasher.save(),
             updated_at: 0,
         };
-        self.metadata.create_upload(record).await?;
+        let limit = self.settings.uploads_per_account;
+        if !self.metadata.create_upload(record, limit).await? {
+            return Err(RegistryError::TooManyUploads { owner: owner.clone(), limit });
+        }
         session.stored = true;
         Ok(session)
     }

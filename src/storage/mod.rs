@@ -17,6 +17,12 @@ pub enum StorageError {
     /// The client's body ended with an error or too early. What came before it is kept, see [`blobs::BlobStore::append`].
     #[error("the upload's body broke off: {0}")]
     BrokenBody(String),
+    /// The client sent its body too slowly. What came before is kept, as with [`StorageError::BrokenBody`].
+    #[error("the body came too slowly: {0}")]
+    SlowBody(String),
+    /// The process has no more of something that others will give back soon: file descriptors, memory, connections to the database.
+    #[error("too busy: {0}")]
+    Busy(String),
     /// A file or row that must be there is missing or damaged.
     #[error("damaged storage: {0}")]
     Damaged(String),
@@ -31,12 +37,36 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// An input/output error, told apart by whether the disk is full.
+    /// An input/output error, told apart by whether the disk is full, or the process out of descriptors.
     pub fn io(context: impl Into<String>, error: io::Error) -> Self {
         let context = context.into();
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(context),
+            _ if is_exhaustion(&error) => Self::Busy(format!("{context}: {error}")),
             _ => Self::Failed { context, source: Arc::new(error) },
         }
+    }
+}
+
+/// Whether the process or the system has no descriptor or memory left, which passes as requests end.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    errno.is_some_and(|errno| {
+        [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::NOMEM].contains(&errno)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_is_told_apart_from_a_failure() {
+        let error = |code| StorageError::io("opening x", io::Error::from_raw_os_error(code));
+        for code in [23, 24, 12] {
+            assert!(matches!(error(code), StorageError::Busy(what) if what.starts_with("opening x: ")), "{code}");
+        }
+        assert!(matches!(error(28), StorageError::Full(_)));
+        assert!(matches!(error(13), StorageError::Failed { .. }));
     }
 }

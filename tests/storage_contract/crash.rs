@@ -70,12 +70,13 @@ async fn push_image(store: &dyn BlobStore, metadata: &SqliteMetadata, seed: u64)
         id: staged.upload,
         repository,
         subject: "user:crash".to_owned(),
+        owner: "user:crash".to_owned(),
         algorithm: staged.hasher.algorithm(),
         length: staged.length,
         hash_state: staged.hasher.save(),
         updated_at: 0,
     };
-    metadata.create_upload(upload).await.expect("stored");
+    metadata.create_upload(upload, 1000).await.expect("stored");
     format!("{digest} {}", staged.upload)
 }
 

@@ -30,6 +30,7 @@ async fn contract(store: &dyn Metadata) {
     repositories_with_a_blob_come_in_pages(store).await;
     uploads_belong_to_repository_and_subject(store).await;
     stale_uploads_are_found(store).await;
+    an_owner_has_so_many_uploads(store).await;
     store.ping().await.expect("writable");
 }
 
@@ -140,7 +141,7 @@ async fn a_removed_repository_takes_everything_along(store: &dyn Metadata) {
     index.children = vec![new.digest.clone()];
     put(store, "remove/this", index).await;
     let session = upload("remove/this", "user:a");
-    store.create_upload(session.clone()).await.expect("stored");
+    assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
 
     let this = name("remove/this");
     assert!(store.remove_repository(&this).await.expect("removed"));
@@ -298,7 +299,7 @@ async fn referrers_are_listed_in_pages(store: &dyn Metadata) {
 async fn links_are_rights(store: &dyn Metadata) {
     let blob = blob(9, 42);
     let session = upload("links/here", "user:a");
-    store.create_upload(session.clone()).await.expect("stored");
+    assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
     store.link_blob(&name("links/here"), blob.clone(), Some(session.id)).await.expect("linked");
     assert_eq!(store.upload(&name("links/here"), "user:a", session.id).await.expect("read"), None, "it has ended");
     store.link_blob(&name("links/here"), blob.clone(), Some(session.id)).await.expect("linked again");
@@ -355,6 +356,7 @@ fn upload(repository: &str, subject: &str) -> UploadRecord {
         id: UploadId::generate(),
         repository: name(repository),
         subject: subject.to_owned(),
+        owner: subject.to_owned(),
         algorithm: Algorithm::Sha256,
         length: 0,
         hash_state: vec![1, 2, 3],
@@ -365,7 +367,7 @@ fn upload(repository: &str, subject: &str) -> UploadRecord {
 async fn uploads_belong_to_repository_and_subject(store: &dyn Metadata) {
     let session = upload("uploads/here", "user:alice");
     let (here, id) = (name("uploads/here"), session.id);
-    store.create_upload(session.clone()).await.expect("stored");
+    assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
     assert!(!store.repository_exists(&here).await.expect("read"));
     let found = store.upload(&here, "user:alice", id).await.expect("read").expect("there");
     assert!(found.updated_at > 1_700_000_000, "set by the store");
@@ -386,9 +388,31 @@ async fn uploads_belong_to_repository_and_subject(store: &dyn Metadata) {
 
 async fn stale_uploads_are_found(store: &dyn Metadata) {
     let session = upload("stale", "user:alice");
-    store.create_upload(session.clone()).await.expect("stored");
+    assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
     let now = store.upload(&name("stale"), "user:alice", session.id).await.expect("read").expect("there").updated_at;
-    assert!(!store.stale_uploads(now, 100).await.expect("read").contains(&session.id));
-    assert!(store.stale_uploads(now + 1, 100).await.expect("read").contains(&session.id));
-    assert!(store.stale_uploads(now + 1, 0).await.expect("read").is_empty());
+    assert!(!store.stale_uploads(now, 0, 100).await.expect("read").contains(&session.id));
+    assert!(store.stale_uploads(now + 1, 0, 100).await.expect("read").contains(&session.id));
+    assert!(store.stale_uploads(now + 1, 0, 0).await.expect("read").is_empty());
+    assert!(store.stale_uploads(now + 1, 1000, 100).await.expect("read").is_empty());
+
+    // Progress since the look keeps a session.
+    let ids = vec![session.id, UploadId::generate()];
+    assert!(store.delete_stale_uploads(now, ids.clone()).await.expect("deleted").is_empty());
+    assert_eq!(store.delete_stale_uploads(now + 1, ids).await.expect("deleted"), [session.id]);
+    assert!(!store.upload_exists(session.id).await.expect("read"));
+}
+
+async fn an_owner_has_so_many_uploads(store: &dyn Metadata) {
+    let session = || UploadRecord { id: UploadId::generate(), ..upload("crowded", "user:carol") };
+    let first = session();
+    assert!(store.create_upload(first.clone(), 2).await.expect("stored"));
+    assert!(store.create_upload(session(), 2).await.expect("stored"));
+    let third = session();
+    assert!(!store.create_upload(third.clone(), 2).await.expect("refused"));
+    assert!(!store.upload_exists(third.id).await.expect("read"), "nothing was stored");
+    let other = UploadRecord { owner: "user:dave".to_owned(), ..session() };
+    assert!(store.create_upload(other, 2).await.expect("another owner"));
+    assert!(store.delete_upload(first.id).await.expect("deleted"));
+    assert!(store.create_upload(third, 2).await.expect("there is room again"));
+    assert!(!store.create_upload(session(), 0).await.expect("none at all"));
 }

@@ -107,18 +107,19 @@ async fn a_thousand_writes_at_once_and_one_that_fails() {
         id: portcullis::domain::UploadId::generate(),
         repository: name("a"),
         subject: "user:a".to_owned(),
+        owner: "user:a".to_owned(),
         algorithm: portcullis::domain::Algorithm::Sha256,
         length: 0,
         hash_state: Vec::new(),
         updated_at: 0,
     };
-    store.create_upload(session.clone()).await.expect("stored");
+    store.create_upload(session.clone(), 2000).await.expect("stored");
     let writes = (0..1000_u64).map(|number| {
         let (store, session) = (Arc::clone(&store), session.clone());
         tokio::spawn(async move {
             // Every tenth one is refused by the database: there is a session of this name.
             if number % 10 == 0 {
-                assert!(store.create_upload(session).await.is_err());
+                assert!(store.create_upload(session, 2000).await.is_err());
             } else {
                 let new = manifest(&format!("manifest {number}"), &[&format!("t{number}")]);
                 let outcome = store.put_manifest(&name(&format!("r{}", number % 5)), new).await.expect("put");

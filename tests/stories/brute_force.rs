@@ -201,10 +201,10 @@ async fn guessers_from_many_addresses_do_not_keep_out_who_was_here_before() {
     let (server, alice) =
         server_with_alice("[auth]\npassword_memory = \"1s\"\npassword_concurrency = 1\npassword_queue = 16\n").await;
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
-    let guessers: Vec<Actor> = (10..180).map(|n| server.actor_at([127, 0, n, 1], "x", "x")).collect();
+    let strangers: Vec<Actor> = (10..180).map(|n| server.actor_at([127, 0, n, 1], "x", "x")).collect();
     let wave = async |n: usize| {
-        let guesses = guessers.iter().enumerate().map(|(who, guesser)| async move {
-            guess(guesser, &format!("nobody{who}"), &format!("guess {n}")).await.status()
+        let guesses = strangers.iter().enumerate().map(|(who, stranger)| async move {
+            guess(stranger, &format!("nobody{who}"), &format!("guess {n}")).await.status()
         });
         futures_util::future::join_all(guesses).await
     };

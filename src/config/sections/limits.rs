@@ -15,6 +15,10 @@ pub struct Limits {
     pub page_size: u32,
     /// Uploads whose bytes are written at the same time, at least 1.
     pub concurrent_uploads: u32,
+    /// Unfinished upload sessions of one account, or of one address without an account, at least 1.
+    pub uploads_per_account: u32,
+    /// Memory for bodies that are held whole, and for manifests that wait to be sent.
+    pub body_memory: ByteSize,
 }
 
 impl Limits {
@@ -32,6 +36,8 @@ impl Limits {
             tags_per_push: keys.within("tags_per_push", 32, 10..=1000),
             page_size: keys.within("page_size", 1000, 1..=1000),
             concurrent_uploads: keys.within("concurrent_uploads", 1024, 1..=100_000),
+            uploads_per_account: keys.within("uploads_per_account", 1000, 1..=1_000_000),
+            body_memory: keys.within("body_memory", ByteSize::mib(32), ByteSize::mib(4)..=ByteSize::tib(1)),
         }
     }
 }

@@ -13,13 +13,14 @@ use crate::http::App;
 use crate::http::authorization::Authorization;
 use crate::http::body;
 use crate::http::challenge;
+use crate::http::charged::Charged;
 use crate::http::error::{Code, OciError};
 use crate::http::extractors::{admit_connection, basic, certified, check_password, refuse};
 use crate::http::headers::{text, value};
 use crate::http::query::Query;
 
-/// The largest form, in bytes.
-const FORM_LIMIT: u64 = 64 * 1024;
+/// The largest form, in bytes: anyone may send one.
+const FORM_LIMIT: u64 = 16 * 1024;
 /// The only type of a form (RFC 6749, appendix B).
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -46,13 +47,20 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
 }
 
 /// Credentials and parameters in a form.
-pub(in crate::http) async fn post(State(app): State<App>, request: Request) -> Result<Response, OciError> {
+pub(in crate::http) async fn post(
+    Charged(owner): Charged,
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
     admit_connection(&parts, &app)?;
     require_form(&parts)?;
-    let form = body::gather(body, FORM_LIMIT, app.settings.idle_timeout).await?;
-    let form = form.ok_or_else(|| OciError::too_large(Code::Unsupported, "the form is too large"))?;
-    let form = std::str::from_utf8(&form).map_err(|_| invalid_request("the form is not UTF-8"))?;
+    let form = match body::declared_length(&parts.headers) {
+        Some(length) if length > FORM_LIMIT => None,
+        _ => body::gather(body, FORM_LIMIT, app.patience(), app.reserve(owner), Code::Unsupported).await?,
+    };
+    let form = form.ok_or_else(|| OciError::too_large(Code::Unsupported, "the form has more than 16 KiB"))?;
+    let form = std::str::from_utf8(&form.bytes).map_err(|_| invalid_request("the form is not UTF-8"))?;
     let form = parameters(Some(form))?;
     match form.get("grant_type") {
         Some("password") => {}

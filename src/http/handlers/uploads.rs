@@ -7,29 +7,31 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::{Authorized, Continue, Credential, Denial, Pull, Push, Scope};
 use crate::domain::{Action, Actions, Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::http::App;
 use crate::http::body;
+use crate::http::charged::Charged;
 use crate::http::error::{Code, OciError};
 use crate::http::extractors::{At, Presented, denied};
 use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, uploaded_range, value};
+use crate::http::places::Place;
 use crate::http::query::Query;
-use crate::registry::{ByteStream, Registry, RegistryError, UploadSession};
+use crate::registry::{ByteStream, Owner, Registry, RegistryError, UploadSession};
 
 /// Opens a session; or mounts a blob; or takes a whole blob at once.
 pub(in crate::http) async fn post(
     permit: Authorized<Push>,
     Presented(credential): Presented,
+    Charged(owner): Charged,
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
     if let Some(digest) = query.get("digest") {
-        return upload_at_once(&permit, &app, &parts.headers, body, digest.parse()?).await;
+        return upload_at_once(&permit, &app, owner, &parts.headers, body, digest.parse()?).await;
     }
     if let Some(digest) = query.get("mount") {
         let digest: Digest = digest.parse()?;
@@ -41,21 +43,22 @@ pub(in crate::http) async fn post(
         Some(name) => name.parse()?,
         None => Algorithm::Sha256,
     };
-    let session = app.registry.begin_upload(&permit, algorithm).await?;
+    let session = app.registry.begin_upload(&permit, algorithm, &owner).await?;
     Ok(accepted(permit.repository(), session.id(), 0, StatusCode::ACCEPTED))
 }
 
 async fn upload_at_once(
     permit: &Authorized<Push>,
     app: &App,
+    owner: Owner,
     headers: &HeaderMap,
     body: Body,
     digest: Digest,
 ) -> Result<Response, OciError> {
     check_announced_length(app, headers, None)?;
-    let _turn = app.begin_writing()?;
+    let place = app.open_place(owner)?;
     let session = app.registry.begin_single_upload(permit, digest.algorithm()).await?;
-    session.commit(None, content(app, body), digest.clone()).await?;
+    session.commit(None, content(app, body, place), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
 }
 
@@ -105,19 +108,21 @@ pub(in crate::http) async fn get(
 /// Appends a chunk, or a stream of unknown length.
 pub(in crate::http) async fn patch(
     permit: Authorized<Continue>,
+    Charged(owner): Charged,
     At(id): At<UploadId>,
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
-    let Writing { session, range, _turn } = Writing::begin(&app, &permit, id, &parts.headers).await?;
-    let session = session.append(range, body::stream(body, app.settings.idle_timeout)).await?;
+    let Writing { session, range, place } = Writing::begin(&app, &permit, owner, id, &parts.headers).await?;
+    let session = session.append(range, body::stream(body, app.patience(), place)).await?;
     Ok(accepted(permit.repository(), id, session.length(), StatusCode::ACCEPTED))
 }
 
 /// Appends the last chunk, if there is one, and commits.
 pub(in crate::http) async fn put(
     permit: Authorized<Continue>,
+    Charged(owner): Charged,
     At(id): At<UploadId>,
     State(app): State<App>,
     request: Request,
@@ -128,29 +133,30 @@ pub(in crate::http) async fn put(
         Some(digest) => digest.parse()?,
         None => return Err(OciError::new(Code::DigestInvalid, "the parameter digest is missing")),
     };
-    let Writing { session, range, _turn } = Writing::begin(&app, &permit, id, &parts.headers).await?;
-    session.commit(range, content(&app, body), digest.clone()).await?;
+    let Writing { session, range, place } = Writing::begin(&app, &permit, owner, id, &parts.headers).await?;
+    session.commit(range, content(&app, body, place), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
 }
 
-/// A session that this request writes to, where its chunk belongs, and a place among the uploads that write.
+/// A session that this request writes to, where its chunk belongs, and a place among the uploads.
 struct Writing {
     session: UploadSession,
     range: Option<ContentRange>,
-    _turn: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Writing {
     async fn begin(
         app: &App,
         permit: &Authorized<Continue>,
+        owner: Owner,
         id: UploadId,
         headers: &HeaderMap,
     ) -> Result<Self, OciError> {
         let range = content_range(headers)?;
         check_announced_length(app, headers, range)?;
-        let turn = app.begin_writing()?;
-        Ok(Self { session: app.registry.resume_upload(permit, id).await?, range, _turn: turn })
+        let place = app.open_place(owner)?;
+        Ok(Self { session: app.registry.resume_upload(permit, id).await?, range, place })
     }
 }
 
@@ -164,8 +170,8 @@ pub(in crate::http) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn content(app: &App, body: Body) -> Option<ByteStream> {
-    (!body::is_empty(&body)).then(|| body::stream(body, app.settings.idle_timeout))
+fn content(app: &App, body: Body, place: Place) -> Option<ByteStream> {
+    (!body::is_empty(&body)).then(|| body::stream(body, app.patience(), place))
 }
 
 fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, OciError> {

@@ -14,6 +14,7 @@ use super::StorageError;
 use crate::domain::{Algorithm, Digest, Hasher, UploadId};
 
 /// Bytes on their way in (from a client) or out (to one). An error from a client's body ends the stream.
+/// An empty chunk from a client says that no more comes for a while.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, StorageError>> + Send>>;
 
 /// Where a published blob lies, in words of the backend; kept in the database beside the digest.

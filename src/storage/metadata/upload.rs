@@ -14,6 +14,8 @@ pub struct UploadRecord {
     pub repository: RepositoryName,
     /// Who opened it, with the account's epoch; no one else finds it.
     pub subject: String,
+    /// Whose number of open sessions it counts for.
+    pub owner: String,
     /// What its content is hashed with.
     pub algorithm: Algorithm,
     /// How many bytes have been received.
@@ -27,8 +29,9 @@ pub struct UploadRecord {
 /// Upload sessions.
 #[async_trait]
 pub trait Uploads {
-    /// Stores a new session (`updated_at` is set by the store). Does not create the repository.
-    async fn create_upload(&self, upload: UploadRecord) -> Result<(), StorageError>;
+    /// Stores a new session (`updated_at` is set by the store), unless its owner has `limit` of them already: then `false`. Does
+    /// not create the repository.
+    async fn create_upload(&self, upload: UploadRecord, limit: u32) -> Result<bool, StorageError>;
 
     /// The session, where it is of this repository and this subject.
     async fn upload(
@@ -53,6 +56,9 @@ pub trait Uploads {
     /// Whether there is a session of this name, whoever's it is.
     async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError>;
 
-    /// Up to `limit` sessions without progress since `before`.
-    async fn stale_uploads(&self, before: i64, limit: u32) -> Result<Vec<UploadId>, StorageError>;
+    /// Up to `limit` sessions without progress since `before`, the oldest first, after the first `skip`.
+    async fn stale_uploads(&self, before: i64, skip: u32, limit: u32) -> Result<Vec<UploadId>, StorageError>;
+
+    /// Ends those of the sessions that are still without progress since `before`; returns them.
+    async fn delete_stale_uploads(&self, before: i64, ids: Vec<UploadId>) -> Result<Vec<UploadId>, StorageError>;
 }

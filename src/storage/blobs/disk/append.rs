@@ -1,7 +1,7 @@
 //! Receiving a body: an async side that fills a buffer while a blocking one writes and hashes the one before.
 //!
 //! A thread is held only while there is something to write, so that slow clients hold none; and two buffers are all that an
-//! upload holds.
+//! upload holds. While its client is silent it holds none.
 
 use std::io;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub(super) async fn append(
     let mut receiver = Receiver::new(parts, staged);
     let broken = loop {
         match body.next().await {
+            Some(Ok(bytes)) if bytes.is_empty() => receiver.rest().await?,
             Some(Ok(bytes)) => receiver.receive(bytes).await?,
             Some(Err(error)) => break Some(error),
             None => break None,
@@ -48,7 +49,7 @@ pub(super) async fn append(
 struct Receiver {
     pool: BufferPool,
     buffer: Option<Buffer>,
-    /// Whether anything has been written.
+    /// Whether anything has been written since the client was last silent.
     started: bool,
     writing: Writing,
     /// The bytes written since the last sync began.
@@ -94,6 +95,13 @@ impl Receiver {
                 self.write().await?;
             }
         }
+        Ok(())
+    }
+
+    /// Nothing comes for a while: what has come is written, and no buffer is held meanwhile.
+    async fn rest(&mut self) -> Result<(), StorageError> {
+        self.write().await?;
+        self.started = false;
         Ok(())
     }
 

@@ -1,10 +1,15 @@
-//! Recycled buffers. Only so many large ones exist at a time, so that memory stays bounded however many transfers run: beyond
-//! them, transfers go on with small ones.
+//! Recycled buffers. Only so many large ones exist at a time, and only so many small ones, so that memory stays bounded however many
+//! transfers run: beyond them, transfers continue with tiny ones.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many large buffers stay allocated while nobody uses them.
 const IDLE: usize = 4;
+/// How many small buffers are lent at a time.
+const SMALL_BUFFERS: usize = 1024;
+/// The length of the others.
+const TINY: usize = 8 * 1024;
 
 /// Lends buffers.
 #[derive(Clone)]
@@ -13,6 +18,7 @@ pub(super) struct BufferPool(Arc<Pool>);
 struct Pool {
     large: usize,
     small: usize,
+    small_lent: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -26,13 +32,21 @@ struct State {
 pub(super) struct Buffer {
     bytes: Box<[u8]>,
     filled: usize,
-    home: Option<Arc<Pool>>,
+    home: Home,
+}
+
+/// Where a buffer is given back.
+enum Home {
+    Large(Arc<Pool>),
+    Small(Arc<Pool>),
+    Nowhere,
 }
 
 impl BufferPool {
-    /// Lends at most `count` buffers of `large` bytes at a time, and any number of `small` bytes.
+    /// Lends at most `count` buffers of `large` bytes at a time, and 1024 of `small` bytes.
     pub(super) fn new(large: usize, small: usize, count: usize) -> Self {
-        Self(Arc::new(Pool { large, small, state: Mutex::new(State { idle: Vec::new(), left: count }) }))
+        let small_lent = AtomicUsize::new(0);
+        Self(Arc::new(Pool { large, small, small_lent, state: Mutex::new(State { idle: Vec::new(), left: count }) }))
     }
 
     /// A large buffer, or a small one where all large ones are lent.
@@ -46,19 +60,31 @@ impl BufferPool {
         state.left -= 1;
         let bytes = state.idle.pop();
         drop(state);
-        let bytes = bytes.unwrap_or_else(|| vec![0; pool.large].into_boxed_slice());
-        Buffer { bytes, filled: 0, home: Some(Arc::clone(pool)) }
+        let bytes = bytes.unwrap_or_else(|| zeroed(pool.large));
+        Buffer { bytes, filled: 0, home: Home::Large(Arc::clone(pool)) }
     }
 
-    /// A small buffer.
+    /// A small buffer, or a tiny one where all small ones are lent.
     pub(super) fn take_small(&self) -> Buffer {
         self.take_exact(self.0.small)
     }
 
     /// A buffer of `length` bytes, at most a small one.
     pub(super) fn take_exact(&self, length: usize) -> Buffer {
-        Buffer { bytes: vec![0; length.min(self.0.small)].into_boxed_slice(), filled: 0, home: None }
+        let pool = &self.0;
+        let length = length.min(pool.small);
+        if length > TINY && pool.small_lent.fetch_add(1, Ordering::Relaxed) < SMALL_BUFFERS {
+            return Buffer { bytes: zeroed(length), filled: 0, home: Home::Small(Arc::clone(pool)) };
+        }
+        if length > TINY {
+            pool.small_lent.fetch_sub(1, Ordering::Relaxed);
+        }
+        Buffer { bytes: zeroed(length.min(TINY)), filled: 0, home: Home::Nowhere }
     }
+}
+
+fn zeroed(length: usize) -> Box<[u8]> {
+    vec![0; length].into_boxed_slice()
 }
 
 impl Buffer {
@@ -94,12 +120,18 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(pool) = self.home.take() {
-            let mut state = pool.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.left += 1;
-            if state.idle.len() < IDLE {
-                state.idle.push(std::mem::take(&mut self.bytes));
+        match std::mem::replace(&mut self.home, Home::Nowhere) {
+            Home::Large(pool) => {
+                let mut state = pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.left += 1;
+                if state.idle.len() < IDLE {
+                    state.idle.push(std::mem::take(&mut self.bytes));
+                }
             }
+            Home::Small(pool) => {
+                pool.small_lent.fetch_sub(1, Ordering::Relaxed);
+            }
+            Home::Nowhere => {}
         }
     }
 }
@@ -115,6 +147,16 @@ mod tests {
         assert_eq!((first.bytes.len(), second.bytes.len(), third.bytes.len()), (100, 100, 10));
         drop(first);
         assert_eq!(pool.take().bytes.len(), 100);
+    }
+
+    #[test]
+    fn small_buffers_are_bounded_too_and_what_is_beyond_is_tiny() {
+        let pool = BufferPool::new(64 * 1024, 32 * 1024, 0);
+        let lent: Vec<Buffer> = (0..SMALL_BUFFERS).map(|_| pool.take()).collect();
+        assert!(lent.iter().all(|buffer| buffer.bytes.len() == 32 * 1024));
+        assert_eq!((pool.take().bytes.len(), pool.take_exact(100).bytes.len()), (TINY, 100));
+        drop(lent);
+        assert_eq!(pool.take().bytes.len(), 32 * 1024);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod code {
     pub(super) const BUSY: i32 = 5;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
+    pub(super) const CANNOT_OPEN: i32 = 14;
     pub(super) const NOT_A_DATABASE: i32 = 26;
 }
 
@@ -17,6 +18,12 @@ impl From<sqlx::Error> for StorageError {
         match primary_code(&error) {
             Some(code::FULL) => Self::Full("the disk of the metadata database".to_owned()),
             Some(code::CORRUPT | code::NOT_A_DATABASE) => Self::Damaged(format!("the metadata database: {error}")),
+            Some(code::CANNOT_OPEN) if has_no_descriptor_left() => {
+                Self::Busy("the metadata database: no file descriptor is left".to_owned())
+            }
+            _ if matches!(error, sqlx::Error::PoolTimedOut) => {
+                Self::Busy("the metadata database: every connection has been in use for long".to_owned())
+            }
             _ if is_about_content(&error) => Self::Damaged(format!("a row of the metadata database: {error}")),
             _ => Self::Failed { context: "the metadata database".to_owned(), source: Arc::new(error) },
         }
@@ -26,6 +33,12 @@ impl From<sqlx::Error> for StorageError {
 /// Whether another connection held a lock for longer than this one waits.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(code::BUSY)
+}
+
+/// `SQLite` does not tell why it cannot open a file; the system does.
+fn has_no_descriptor_left() -> bool {
+    let opened = std::fs::File::open("/dev/null");
+    opened.is_err_and(|error| matches!(StorageError::io("", error), StorageError::Busy(_)))
 }
 
 fn is_about_content(error: &sqlx::Error) -> bool {

@@ -98,7 +98,8 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         StorageError::Failed { context, source } => {
             StorageError::Failed { context: format!("opening {path}: {context}"), source }
         }
-        StorageError::BrokenBody(_) => error,
+        StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
+        StorageError::BrokenBody(_) | StorageError::SlowBody(_) => error,
     }
 }
 

@@ -1,0 +1,4 @@
+-- Whom an open upload session counts for: an account, or the address of someone who has not logged in.
+ALTER TABLE uploads ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+UPDATE uploads SET owner = subject;
+CREATE INDEX uploads_by_owner ON uploads (owner);
