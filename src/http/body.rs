@@ -66,7 +66,7 @@ pub(super) async fn gather(
         if (whole.len() + chunk.len()) as u64 > limit {
             return Ok(None);
         }
-        make_room(&mut whole, chunk.len(), &mut reserved)?;
+        make_room(&mut whole, chunk.len(), limit, &mut reserved)?;
         whole.extend_from_slice(&chunk);
     }
     Ok(Some(Gathered { bytes: whole.freeze(), reserved }))
@@ -77,13 +77,16 @@ fn too_slow(code: Code, error: &Result<Bytes, StorageError>) -> OciError {
     OciError::new(code, message).with_status(StatusCode::REQUEST_TIMEOUT)
 }
 
-/// Grows the buffer as a vector does, and counts what it takes up.
-fn make_room(whole: &mut BytesMut, more: usize, reserved: &mut Reserved) -> Result<(), OciError> {
-    let (length, capacity) = (whole.len(), whole.capacity());
-    if length + more > capacity {
-        let wanted = (length + more).max(capacity.saturating_mul(2));
+/// Grows the buffer as a vector does, but no further than it may get, and counts what it takes up.
+fn make_room(whole: &mut BytesMut, more: usize, limit: u64, reserved: &mut Reserved) -> Result<(), OciError> {
+    let (needed, capacity) = (whole.len() + more, whole.capacity());
+    if needed > capacity {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let wanted = capacity.saturating_mul(2).min(limit).max(needed);
         reserved.grow(wanted - capacity)?;
-        whole.reserve(wanted - length);
+        let mut grown = BytesMut::with_capacity(wanted);
+        grown.extend_from_slice(whole);
+        *whole = grown;
     }
     Ok(())
 }

@@ -194,7 +194,11 @@ impl OciError {
 
     /// The answer to a request whose handler panicked.
     pub(super) fn panicked() -> Self {
-        Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &"a request handler panicked", "the registry failed to do this")
+        Self::internal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &"a request handler panicked",
+            "the registry failed to do this",
+        )
     }
 }
 

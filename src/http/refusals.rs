@@ -63,7 +63,8 @@ impl Refusals {
         let over = std::mem::take(&mut *self.interval());
         let untold: u64 = over.untold.values().sum();
         if untold > 0 {
-            let by_status: Vec<String> = over.untold.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+            let by_status: Vec<String> =
+                over.untold.iter().map(|(status, count)| format!("{status}: {count}")).collect();
             tracing::warn!(
                 refused = untold,
                 by_status = by_status.join(", "),

@@ -32,7 +32,9 @@ struct Used {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfMemory {
     /// The owner's other requests hold all that one owner may have.
-    #[error("your other requests hold as much memory as one account or address may have at once: finish them first, or raise limits.body_memory")]
+    #[error(
+        "your other requests hold as much memory as one account or address may have at once: finish them first, or raise limits.body_memory"
+    )]
     Share,
     /// All requests together hold all that there is.
     #[error("the server's memory for requests is in use: try again in a moment, or raise limits.body_memory")]

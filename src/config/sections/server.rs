@@ -53,11 +53,7 @@ impl Server {
             handshake_timeout: keys.within("handshake_timeout", seconds(8), seconds(1)..=minutes(5)),
             header_timeout: keys.within("header_timeout", seconds(8), seconds(1)..=minutes(5)),
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
-            minimum_rate: keys.within(
-                "minimum_rate",
-                ByteSize::kib(1),
-                ByteSize::from_bytes(0)..=ByteSize::mib(1),
-            ),
+            minimum_rate: keys.within("minimum_rate", ByteSize::kib(1), ByteSize::from_bytes(0)..=ByteSize::mib(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
             trusted_proxies: keys.get("trusted_proxies", Vec::new()),
             notice: keys.checked("notice", None, fits_a_quoted_string),

@@ -28,7 +28,8 @@ impl Uploads for SqliteMetadata {
         self.write(move |connection| {
             Box::pin(async move {
                 let most = i64::from(limit) - 1;
-                let full = sqlx::query(MORE_THAN).bind(&upload.owner).bind(most).fetch_optional(&mut *connection).await?;
+                let full =
+                    sqlx::query(MORE_THAN).bind(&upload.owner).bind(most).fetch_optional(&mut *connection).await?;
                 if limit == 0 || full.is_some() {
                     return Ok(false);
                 }
