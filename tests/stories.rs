@@ -5,6 +5,7 @@ mod support;
 mod stories {
     mod brute_force;
     mod certificates;
+    mod challenges;
     mod client_certificates;
     mod durability;
     mod errors;

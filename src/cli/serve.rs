@@ -21,7 +21,7 @@ use super::output::{self, Output};
 use crate::auth::{Authenticator, Secret};
 use crate::config::{Challenge, Config};
 use crate::domain::AccountName;
-use crate::http::{App, ChallengeKind, HttpSettings};
+use crate::http::{App, ChallengeRule, HttpSettings};
 use crate::registry::{Registry, RegistrySettings};
 use crate::server::{Caught, Server, ServerOptions, Signals};
 use crate::storage::blobs::disk::DiskBlobStore;
@@ -263,8 +263,11 @@ fn registry_settings(config: &Config) -> RegistrySettings {
 fn http_settings(config: &Config) -> HttpSettings {
     HttpSettings {
         challenge: match config.auth.challenge {
-            Challenge::Bearer => ChallengeKind::Bearer,
-            Challenge::Basic => ChallengeKind::Basic,
+            // Identity tokens go to the token endpoint alone: see `http::challenge_rule`.
+            Challenge::Auto if config.auth.refresh_token_lifetime.is_some() => ChallengeRule::Bearer,
+            Challenge::Auto => ChallengeRule::Auto,
+            Challenge::Bearer => ChallengeRule::Bearer,
+            Challenge::Basic => ChallengeRule::Basic,
         },
         service: config.auth.service.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),

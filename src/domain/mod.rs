@@ -23,6 +23,7 @@ pub mod repository_name;
 pub mod strict_json;
 pub mod tag;
 pub mod trust_command;
+pub mod trust_script;
 pub mod upload_id;
 pub mod user_rule;
 

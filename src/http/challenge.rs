@@ -1,16 +1,9 @@
 //! What a client without sufficient credentials is told: the `WWW-Authenticate` header
-//! (RFC 6750, section 3; Docker Registry token authentication).
+//! (RFC 6750, section 3; RFC 7617; Docker Registry token authentication).
 
 use std::fmt;
 
-/// Which credentials are asked for. Both kinds are accepted on every request, whichever is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChallengeKind {
-    /// Tokens from the token endpoint.
-    Bearer,
-    /// Name and password on every request, for clients that do not find the CA at the token endpoint.
-    Basic,
-}
+use super::challenge_rule::ChallengeKind;
 
 /// One challenge.
 #[derive(Debug)]
@@ -24,10 +17,15 @@ pub(super) struct Challenge {
     pub(super) error: Option<&'static str>,
 }
 
+/// Asks for name and password. The charset tells clients how to encode them (RFC 7617, section 2.1).
+pub(super) fn basic(service: &str) -> String {
+    format!("Basic realm=\"{service}\", charset=\"UTF-8\"")
+}
+
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ChallengeKind::Basic => write!(f, "Basic realm=\"{}\"", self.service),
+            ChallengeKind::Basic => f.write_str(&basic(&self.service)),
             ChallengeKind::Bearer => {
                 write!(f, "Bearer realm=\"https://{}/auth/token\",service=\"{}\"", self.host, self.service)?;
                 if !self.scopes.is_empty() {

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use super::App;
 use super::authorization::{Authorization, InvalidAuthorization};
 use super::challenge::Challenge;
+use super::challenge_rule::{Refused, Sent};
 use super::charged::{charge, recognise};
 use super::client_address::client_address;
 use super::error::{Code, OciError};
@@ -170,7 +171,10 @@ pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, Oc
 /// The answer to credentials that do not hold.
 pub(super) fn refuse(parts: &Parts, app: &App, error: CredentialError) -> OciError {
     match error {
-        CredentialError::Wrong => unauthorized(parts, app, Vec::new(), None, "the name or the password is wrong"),
+        // Docker's engine repeats the request with the same password where no error says not to.
+        CredentialError::Wrong => {
+            unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the name or the password is wrong")
+        }
         CredentialError::Expired => {
             unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the token is not valid, or no longer")
         }
@@ -201,8 +205,22 @@ fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'s
         Err(error) => return error,
     };
     let settings = &app.settings;
-    let challenge = Challenge { kind: settings.challenge, host, service: settings.service.clone(), scopes, error };
+    let kind = settings.challenge.kind(Refused {
+        to_repository: parts.extensions.get::<Route>().is_some_and(|route| route.repository.is_some()),
+        method: &parts.method,
+        sent: sent(parts),
+        user_agent: text(&parts.headers, header::USER_AGENT),
+    });
+    let challenge = Challenge { kind, host, service: settings.service.clone(), scopes, error };
     OciError::unauthorized(&challenge, message)
+}
+
+fn sent(parts: &Parts) -> Sent {
+    match text(&parts.headers, header::AUTHORIZATION).map(Authorization::parse) {
+        None if !parts.headers.contains_key(header::AUTHORIZATION) => Sent::Nothing,
+        Some(Ok(Authorization::Basic { .. })) => Sent::Password,
+        _ => Sent::Other,
+    }
 }
 
 impl From<InvalidDigest> for OciError {

@@ -7,6 +7,7 @@ pub mod authorization;
 mod body;
 mod certificates;
 mod challenge;
+mod challenge_rule;
 mod charged;
 mod client_address;
 pub mod error;
@@ -23,7 +24,7 @@ pub mod route;
 pub mod router;
 
 pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
-pub use challenge::ChallengeKind;
+pub use challenge_rule::ChallengeRule;
 pub use router::{routes, service};
 
 use std::sync::Arc;
@@ -46,7 +47,7 @@ use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// What clients without credentials are asked for.
-    pub challenge: ChallengeKind,
+    pub challenge: ChallengeRule,
     /// The token service's name in challenges.
     pub service: String,
     /// Proxies whose `X-Forwarded-Host` and `X-Forwarded-For` are believed.

@@ -128,7 +128,7 @@ async fn basic_is_taken_on_every_request_and_can_be_what_is_asked_for() {
     let alice = server.actor("alice", ALICE_PASSWORD);
     let refused = alice.bare(Method::GET, "/v2/").send().await.expect("an answer");
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(header(&refused, "www-authenticate"), "Basic realm=\"portcullis\"");
+    assert_eq!(header(&refused, "www-authenticate"), "Basic realm=\"portcullis\", charset=\"UTF-8\"");
     for path in ["/v2/", "/v2/alice/app/manifests/v1", "/v2/alice/app/tags/list", "/v2/_catalog"] {
         assert_eq!(alice.basic(Method::GET, path).send().await.expect("an answer").status(), StatusCode::OK, "{path}");
     }

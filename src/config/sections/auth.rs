@@ -11,7 +11,10 @@ use crate::config::{
 /// What a client without credentials is told to bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Challenge {
-    /// A token from the token endpoint: what docker and its kin do best.
+    /// The password with each request for docker's engine and BuildKit, which may not trust the token endpoint; a token for
+    /// everyone else.
+    Auto,
+    /// A token from the token endpoint.
     Bearer,
     /// The password with each request.
     Basic,
@@ -49,7 +52,7 @@ pub struct Auth {
 impl Auth {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
         Self {
-            challenge: keys.get("challenge", Challenge::Bearer),
+            challenge: keys.get("challenge", Challenge::Auto),
             service: keys.checked("service", "portcullis".to_owned(), printable),
             issuer: keys.checked("issuer", "portcullis".to_owned(), printable),
             token_lifetime: keys.within("token_lifetime", minutes(5), seconds(60)..=hours(1)),
@@ -87,14 +90,15 @@ fn within_a_year(lifetime: &Option<Duration>) -> Result<(), String> {
 }
 
 impl Setting for Challenge {
-    const EXPECTED: &'static str = r#""bearer" or "basic""#;
+    const EXPECTED: &'static str = r#""auto", "bearer" or "basic""#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        choose(text, &[("bearer", Self::Bearer), ("basic", Self::Basic)])
+        choose(text, &[("auto", Self::Auto), ("bearer", Self::Bearer), ("basic", Self::Basic)])
     }
 
     fn to_toml(&self) -> toml::Value {
         let word = match self {
+            Self::Auto => "auto",
             Self::Bearer => "bearer",
             Self::Basic => "basic",
         };

@@ -54,7 +54,7 @@ fn bounds_are_told() {
         ("[auth]\ntoken_lifetime = \"59s\"", "\"59s\" is out of bounds: choose between \"1m\" and \"1h\""),
         ("[auth]\ntoken_lifetime = \"61m\"", "out of bounds"),
         ("[auth]\npassword_concurrency = 0", "0 is out of bounds: choose between 1 and 64"),
-        ("[auth]\nchallenge = \"digest\"", "not one of \"bearer\", \"basic\""),
+        ("[auth]\nchallenge = \"digest\"", "not one of \"auto\", \"bearer\", \"basic\""),
         ("[auth]\nservice = \"a b\"", "visible ASCII"),
         ("[auth]\nissuer = \"\"", "visible ASCII"),
         ("[limits]\npage_size = 1001", "between 1 and 1000"),

@@ -13,7 +13,7 @@ fn without_anything_the_defaults_are_in_force() {
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:5000");
     assert!(config.server.hosts.is_empty() && config.server.trusted_proxies.is_empty());
     assert!(config.tls.pair.is_none() && config.tls.constrained);
-    assert_eq!(config.auth.challenge, Challenge::Bearer);
+    assert_eq!(config.auth.challenge, Challenge::Auto);
     assert_eq!(config.auth.token_lifetime.as_secs(), 300);
     assert_eq!((config.auth.password_concurrency, config.auth.password_queue), (2, 64));
     assert_eq!(config.limits.manifest_size.bytes(), 4 << 20);

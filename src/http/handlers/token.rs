@@ -12,10 +12,11 @@ use crate::auth::{AuthError, CredentialError, Principal, Scope, Secret};
 use crate::http::App;
 use crate::http::authorization::Authorization;
 use crate::http::body;
+use crate::http::challenge;
 use crate::http::charged::Charged;
 use crate::http::error::{Code, OciError};
 use crate::http::extractors::{admit_connection, certified, check_password, refuse};
-use crate::http::headers::text;
+use crate::http::headers::{text, value};
 use crate::http::query::Query;
 
 /// The largest form, in bytes: anyone may send one.
@@ -110,5 +111,5 @@ fn invalid_request(message: &str) -> OciError {
 }
 
 fn basic_challenge(app: &App) -> header::HeaderValue {
-    crate::http::headers::value(format!("Basic realm=\"{}\"", app.settings.service))
+    value(challenge::basic(&app.settings.service))
 }

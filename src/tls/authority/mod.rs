@@ -167,6 +167,11 @@ impl Authority {
         &self.permitted
     }
 
+    /// Whether the root can sign for nothing but its names: who trusts it risks no other site.
+    pub fn is_constrained(&self) -> bool {
+        matches!(self.permitted, PermittedNames::Only(_))
+    }
+
     /// The SHA-256 of the root certificate, the value to pin.
     pub fn fingerprint(&self) -> Fingerprint {
         self.root_summary.fingerprint
