@@ -202,7 +202,7 @@ mod tests {
     use crate::http::places::Places;
     use crate::registry::{MemoryBudget, Owner};
 
-    const PATIENCE: Patience = Patience { idle: Duration::from_secs(60), rate: 1024 };
+    const PATIENCE: Patience = Patience { idle: Duration::from_mins(1), rate: 1024 };
     const SHORT: Patience = Patience { idle: Duration::from_millis(50), rate: 1024 };
 
     fn user(name: &str) -> Owner {
@@ -241,15 +241,17 @@ mod tests {
         assert!(waiting.next().await.is_none());
     }
 
+    /// 700 bytes.
+    const LONG: &str = match std::str::from_utf8(&[b'x'; 700]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+
     #[tokio::test]
     async fn gathered_bodies_count_as_they_come_and_until_they_are_dropped() {
         let budget = MemoryBudget::new(4000, 1000);
         let gather = async |body: &'static str, owner| {
             gather(Body::from(body), 2000, PATIENCE, budget.open(user(owner)), Code::ManifestInvalid).await
-        };
-        const LONG: &str = match std::str::from_utf8(&[b'x'; 700]) {
-            Ok(text) => text,
-            Err(_) => "",
         };
         let first = gather(LONG, "alice").await.expect("room").expect("small enough");
         assert_eq!(first.bytes.len(), 700);

@@ -175,7 +175,7 @@ async fn a_flood_of_refused_requests_is_summed_up_in_the_log() {
             assert_eq!(raw.ask(&request).await.status, 405);
         }
     }
-    eventually(Duration::from_secs(60), "one line tells of the rest", async || {
+    eventually(Duration::from_mins(1), "one line tells of the rest", async || {
         server.log().contains("more requests without a valid credential were refused")
     })
     .await;
@@ -211,7 +211,7 @@ async fn without_file_descriptors_requests_are_asked_to_come_again() {
     let pid = Pid::from_raw(i32::try_from(server.pid()).expect("a number")).expect("a process");
     let limit = getrlimit(Resource::Nofile);
     // Below what is open already, which stays so: no new one fits.
-    let lowered = Rlimit { current: Some(3), ..limit.clone() };
+    let lowered = Rlimit { current: Some(3), ..limit };
     prlimit(Some(pid), Resource::Nofile, lowered).expect("the limit is ours to lower");
     // The connection is there already; the file is what cannot be opened.
     let mut answers = Vec::new();
