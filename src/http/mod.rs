@@ -12,6 +12,7 @@ mod charged;
 mod client_address;
 pub mod error;
 mod extractors;
+mod framing;
 mod handlers;
 mod headers;
 mod origin;

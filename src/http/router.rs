@@ -163,6 +163,9 @@ impl Asked {
 struct RequestId(Uuid);
 
 async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
+    if let Err(error) = super::framing::check(&request) {
+        return error.into_response();
+    }
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
