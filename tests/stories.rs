@@ -8,11 +8,13 @@ mod stories {
     mod challenges;
     mod client_certificates;
     mod data_directory;
+    mod connections;
     mod durability;
     mod errors;
     mod failures;
     mod first_start;
     mod front_page;
+    mod greed;
     mod given_certificates;
     mod interop;
     mod login;

@@ -253,7 +253,10 @@ pub(super) fn server_options(config: &Config) -> ServerOptions {
         max_connections_per_address: server.max_connections_per_address as usize,
         handshake_timeout: server.handshake_timeout,
         header_timeout: server.header_timeout,
+        keep_alive: server.keep_alive,
         max_streams_per_connection: server.max_streams_per_connection,
+        max_requests: server.max_requests as usize,
+        proxy_protocol: server.proxy_protocol.then(|| server.trusted_proxies.clone().into()),
         write_stall_timeout: server.idle_timeout,
         drain_timeout: server.drain_timeout,
         ..ServerOptions::new(server.listen)

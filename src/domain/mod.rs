@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod network;
 pub mod peer_address;
+pub mod proxy_header;
 pub mod reference;
 pub mod repository_name;
 pub mod strict_json;
