@@ -27,6 +27,7 @@ mod password_rules;
 pub mod permit;
 mod policy;
 mod principal;
+mod reach;
 mod refresh;
 mod rotation;
 mod rules;

@@ -22,7 +22,7 @@ pub(in crate::http) async fn ca(State(app): State<App>) -> Result<Response, OciE
 /// The script that makes a host trust this registry by the name that was asked for. Whoever runs it has its hash from elsewhere.
 pub(in crate::http) async fn trust_script(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
     let unknown = |message: String| OciError::new(Code::NameUnknown, message);
-    let host = host(&parts, &app.settings.trusted_proxies)?;
+    let host = host(&parts, &app.settings)?;
     let version = parts.extensions.get::<Route>().and_then(|route| route.last.parse().ok());
     let authority = app.certificates.authority().ok_or_else(|| {
         unknown("this registry's certificate was made by its operator's own authority: `portcullis trust HOST --ca-file FILE`".into())
