@@ -4,11 +4,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::error::TrustError;
 use super::file;
-use crate::tls::{Fingerprint, pem_fault};
+use crate::tls::{Fingerprint, PemItem, PemText};
 
 /// `-` reads standard input.
 const STDIN: &str = "-";
@@ -45,11 +44,11 @@ impl RootFile {
 }
 
 fn one_root(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let found = found.map_err(|error| format!("its PEM is damaged ({})", pem_fault(&error)))?;
+    let text = PemText::read(pem).map_err(|fault| format!("its PEM is damaged ({fault})"))?;
+    let found: Vec<&PemItem> = text.items.iter().filter(|item| item.is_certificate()).collect();
     let any = !found.is_empty();
     let mut roots: Vec<CertificateDer<'static>> = Vec::new();
-    for der in found.into_iter().filter(|der| is_root(der)) {
+    for der in found.into_iter().filter(|item| is_root(&item.der)).map(|item| CertificateDer::from(item.der.to_vec())) {
         if !roots.contains(&der) {
             roots.push(der);
         }
