@@ -35,7 +35,7 @@ run_the_pinned_line() {
   on client sh "$work/client/pinned.sh"
 }
 
-pinned_line() { on server portcullis ca trust-command "$registry_name" | grep -m 1 'openssl'; }
+pinned_line() { on server portcullis ca trust-command --self-contained "$registry_name" | grep -m 1 'openssl'; }
 
 # The same line with its pin reversed, for a CA that is not there yet.
 run_a_wrong_pin() {
