@@ -20,5 +20,6 @@ mod stories {
     mod readiness;
     mod rights;
     mod sizes;
+    mod unread;
     mod uploads;
 }
