@@ -30,6 +30,7 @@ const ROUTES: &[(&str, &str, Demands)] = &[
     ("GET", "/.well-known/jwks.json", Nothing),
     ("GET", "/.well-known/portcullis/ca.pem", Nothing),
     ("GET", "/.well-known/portcullis/rotation.pem", Nothing),
+    ("GET", "/.well-known/portcullis/trust/<version>", Nothing),
     ("GET", "/auth/token", Nothing),
     ("POST", "/auth/token", Nothing),
     ("GET", "/v2/", Login),

@@ -8,7 +8,11 @@ mod hostile_server;
 mod interrupted;
 #[path = "trust/rotation.rs"]
 mod rotation;
+#[path = "trust/script.rs"]
+mod script;
 mod support;
+#[path = "trust/system_store.rs"]
+mod system_store;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -53,7 +57,8 @@ async fn one_command_trusts_and_another_leaves_nothing() {
     }
     let before = host.tree();
     let again = stdout(&host.trust(&registry, &pin, &[]));
-    assert!(again.lines().all(|line| line.starts_with("unchanged ")), "{again}");
+    let told = "note: the CA is not in the operating system's store: /etc/os-release names no system";
+    assert!(again.lines().all(|line| line.starts_with("unchanged ") || line.starts_with(told)), "{again}");
     assert_eq!(host.tree(), before);
 
     let dry = stdout(&host.run(&["untrust", &registry, "--dry-run"]));
@@ -75,6 +80,8 @@ async fn json_names_every_file_and_stanzas_are_printed_on_request() {
     let path = format!("/etc/docker/certs.d/{registry}/ca.crt");
     assert_eq!((&said["files"][0]["path"], &said["files"][0]["state"]), (&path.as_str().into(), &"wrote".into()));
     assert_eq!((&said["changed"], &said["ca_sha256"]), (&true.into(), &pin.as_str().into()));
+    let text = said["stanzas"][0].as_str().expect("a text");
+    assert!(text.starts_with("# ~/.docker/buildx/buildkitd.default.toml"), "what buildx reads by itself: {text}");
     let buildkit: toml::Table = said["stanzas"][0].as_str().expect("a text").parse().expect("TOML");
     assert_eq!(buildkit["registry"][&registry]["ca"][0].as_str(), Some(path.as_str()));
     assert!(said["stanzas"][1].as_str().expect("a text").contains(&format!("ca_file: \"{path}\"")));
@@ -150,6 +157,10 @@ async fn two_registries_share_directories_and_the_last_removes_them() {
 async fn containerd_is_served_where_its_configuration_says() {
     let server = Server::start().await;
     let (registry, pin) = (server.host(), pin_of(&server));
+    // Installed, with nothing said about certificates: `nerdctl` looks there, and whoever sets a config_path names that place.
+    let plain = ClientHost::new().with("etc/containerd/config.toml", "version = 3\n");
+    stdout(&plain.trust(&registry, &pin, &[]));
+    assert_eq!(plain.text(&format!("etc/containerd/certs.d/{registry}/ca.crt")), server.ca());
     let config =
         "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
     let new = || ClientHost::new().with("etc/containerd/config.toml", config);
@@ -170,7 +181,7 @@ async fn containerd_is_served_where_its_configuration_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_family_of_systems_takes_the_ca_into_its_own_store() {
+async fn every_family_of_systems_takes_a_constrained_ca_into_its_own_store() {
     let server = Server::start().await;
     let (registry, pin) = (server.host(), pin_of(&server));
     let name = format!("portcullis-localhost+{}.crt", server.port());
@@ -184,12 +195,12 @@ async fn every_family_of_systems_takes_the_ca_into_its_own_store() {
         let host = ClientHost::new().with_command(command, 0).with("etc/os-release", os_release);
         let host = host.with("proc/77/comm", "dockerd\n").with("proc/78/comm", "sh\n");
         let before = host.tree();
-        let said = stdout(&host.trust(&registry, &pin, &["--system"]));
+        let said = stdout(&host.trust(&registry, &pin, &[]));
         assert_eq!(host.text(&format!("{directory}/{name}")), server.ca(), "{os_release}");
         assert!(said.contains("note: dockerd read") && !said.contains("note: sh"), "{said}");
         let command = command.rsplit('/').next().expect("a name");
         assert_eq!(host.text("called"), format!("{command} \n"), "{os_release}");
-        stdout(&host.trust(&registry, &pin, &["--system"]));
+        stdout(&host.trust(&registry, &pin, &[]));
         assert_eq!(host.text("called"), format!("{command} \n"), "nothing changed, nothing run");
         stdout(&host.run(&["untrust", &registry]));
         assert_eq!(host.text("called"), format!("{command} \n{command} {removal}\n"), "{os_release}");
@@ -206,7 +217,7 @@ async fn a_store_that_fails_or_is_unknown_leaves_the_host_as_it_was() {
         ClientHost::new().with_command("usr/sbin/update-ca-certificates", 3).with("etc/os-release", "ID=debian\n");
     let unknown = ClientHost::new().with("etc/os-release", "ID=plan9\n");
     let bare = ClientHost::new().with("etc/os-release", "ID=fedora\n");
-    for (host, why) in [(failing, "exit status: 3"), (unknown, "plan9"), (bare, "no `update-ca-trust`")] {
+    for (host, why) in [(failing, "exit status: 3"), (unknown, "plan9"), (bare, "`update-ca-trust` is missing")] {
         let before = host.tree();
         let text = refusal(&host.trust(&registry, &pin, &["--system"]));
         assert!(text.contains(why), "{text}");
@@ -248,6 +259,60 @@ async fn the_server_names_the_command() {
     let json: Value = serde_json::from_slice(&said.stdout).expect("JSON");
     let wanted = format!("portcullis trust {registry} --ca-sha256 {}", pin_of(&server));
     assert_eq!(json["program"].as_str(), Some(wanted.as_str()));
+    assert_eq!(json["shell"].as_str(), Some(text.trim()));
+    let hash = json["script_sha256"].as_str().expect("a text");
+    assert_eq!(
+        text.trim(),
+        format!(
+            "curl -qfsSk https://{registry}/.well-known/portcullis/trust/1 | head -c 65536 >t && \
+             echo \"{hash}  t\" | sha256sum -c && sudo sh t"
+        )
+    );
+    let long = server.run(&["ca", "trust-command", &registry, "--self-contained"]);
+    let long = String::from_utf8(long.stdout).expect("text");
+    assert_eq!(json["self_contained"].as_str(), Some(long.trim()));
+    assert!(long.starts_with("sh -c '") && long.contains("openssl"), "{long}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_own_ca_comes_from_a_file() {
+    let (ca, other) = (Ca::new(|_| {}), Ca::new(|_| {}));
+    let missing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let registry = ca.serve("localhost", missing, REGISTRY).await;
+    let trust = |host: &ClientHost, file: &Path, more: &[&str]| {
+        let file = file.display().to_string();
+        tokio::task::block_in_place(|| host.run(&[&["trust", &registry, "--ca-file", &file], more].concat()))
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("writable");
+        path
+    };
+    let (ours, theirs) = (file("ca.pem", &ca.pem()), file("other.pem", &other.pem()));
+    let both = file("both.pem", &format!("{}{}", ca.pem(), other.pem()));
+    let host = ClientHost::new();
+    for (file, more, why) in [
+        (&theirs, vec![], "REFUSED: with the pinned CA as the only root"),
+        (&both, vec![], "it holds 2 roots"),
+        (&folder.path().join("absent"), vec![], "cannot read"),
+        (&ours, vec!["--ca-sha256".to_owned(), other.pin()], "REFUSED: the CA at"),
+    ] {
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        let text = refusal(&trust(&host, file, &more));
+        assert!(text.contains(why), "wanted {why:?}: {text}");
+        assert!(host.tree().is_empty(), "{why}");
+    }
+    let without = refusal(&host.trust(&registry, &ca.pin(), &[]));
+    assert!(without.contains("--ca-file FILE"), "{without}");
+
+    stdout(&trust(&host, &ours, &["--ca-sha256", &ca.pin()]));
+    let again = stdout(&trust(&host, &ours, &[]));
+    assert!(again.contains("unchanged /etc/docker"), "{again}");
+    let written = host.text(&format!("etc/docker/certs.d/{registry}/ca.crt"));
+    assert_eq!(written.replace('\n', ""), ca.pem().replace('\n', ""));
+    stdout(&host.run(&["untrust", &registry]));
+    assert!(host.tree().is_empty(), "{:?}", host.tree());
 }
 
 /// Nothing is written, and the reason is named.
@@ -283,7 +348,7 @@ async fn hostile_ca_files_are_refused() {
         (redirect, "redirects to \"https://elsewhere.test/\""),
         (missing, "answers 404"),
         (ok(&format!("{pem}{}", other.pem())), "several certificates"),
-        (ok(&format!("{pem}garbage")), "something follows"),
+        (ok(&format!("{pem}garbage")), "something else than certificates"),
         (ok(""), "it is empty"),
         (ok("<html>"), "does not begin with a certificate"),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "is no HTTP"),

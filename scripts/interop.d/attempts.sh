@@ -18,6 +18,34 @@ try_pull() {
   pull_and_compare "$1" "$(repository "$1"):$image_tag"
 }
 
+# An image is built from a base that the client has to pull, and that only its owner may pull.
+try_build() {
+  provide "$1" "$(repository "$1" -base):$image_tag"
+  "build_with_$1" "$(repository "$1" -base):$image_tag" from-private
+}
+
+# The same, and the image is pushed: it has the base's two layers and one more, and the client pulls what the server has.
+try_buildx() { build_and_push "$1" buildx; }
+try_builder() { build_and_push "$1" builder; }
+
+build_and_push() {
+  local reference
+  reference=$(repository "$1" "-$2"):$image_tag
+  provide "$1" "$(repository "$1" -base):$image_tag"
+  "$2_with_$1" "$(repository "$1" -base):$image_tag" "$reference"
+  same "$(layers_served "$reference")" 3
+  pull_and_compare "$1" "$reference"
+}
+
+# A repository that is open to everyone takes no login.
+try_anonymous() {
+  local reference
+  reference=$(repository "$1" -open):$image_tag
+  provide "$1" "$reference"
+  "anonymous_with_$1" "$reference" 2>&1 | tee "$work/matrix/$1/said"
+  same "$(digest_said "$1")" "$(digest_served "$reference")"
+}
+
 # An index of two platforms, under the digest that the client named, and both of its images are there.
 try_index() {
   local dir=$work/matrix/$1/index reference platforms
@@ -146,6 +174,15 @@ digest_served() {
 
 manifest_served() {
   on hub curl --silent --show-error --fail --cacert "$(ca_file hub)" --user "$matrix_user:$matrix_password" "$(manifest_url "$1")"
+}
+
+# layers_served REFERENCE - how many layers the image has, or the first image of the index.
+layers_served() {
+  local manifest first
+  manifest=$(manifest_served "$1")
+  first=$(jq -r '.manifests[0].digest // empty' <<<"$manifest")
+  [[ -z $first ]] || manifest=$(manifest_served "${1%:*}@$first")
+  jq '.layers | length' <<<"$manifest"
 }
 
 # requests_to REPOSITORY METHOD STATUS - how many uploads in the repository the server's log has with it.

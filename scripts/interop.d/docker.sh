@@ -5,8 +5,7 @@
 docker_start() {
   local name=$1
   shift
-  # So that modern daemons take Debian's client, too; others do not know the variable.
-  daemon_start "$name" dockerd env DOCKER_MIN_API_VERSION=1.41 dockerd --host unix:///run/docker.sock --host "unix://$work/$name/docker.sock" \
+  daemon_start "$name" dockerd dockerd --host unix:///run/docker.sock --host "unix://$work/$name/docker.sock" \
     --data-root "$work/$name/docker" "$@"
   within 30 docker_answers "$name" || {
     tail -n 5 "$work/$name/log/dockerd" >&2

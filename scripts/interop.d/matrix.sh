@@ -1,13 +1,19 @@
 # Sourced. The client matrix: what each client does with the registry, by name, over a network and TLS, as a user who owns
 # no more than a namespace. A capability of a client is a function CAPABILITY_with_CLIENT in clients/; where there is none,
-# the client cannot. Ends with a table.
+# the client cannot. Ends with a table of docker's engines and one of the other clients.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
+#
+# Docker's engines are tried with what `trust --no-system` writes, certs.d alone, and once more with plain `trust`: a daemon
+# reads the operating system's store once, when it starts, so a store that was written later shows nothing about it.
 
-matrix_clients=(docker_classic docker_modern podman buildah skopeo ctr ctr_modern crane oras regctl cosign helm)
-matrix_capabilities=(trust login push pull index mount delete artifact large exchange basic)
+matrix_others=(podman buildah skopeo ctr ctr_modern crane oras regctl cosign helm)
+matrix_clients=("${matrix_engines[@]}" "${matrix_others[@]}")
+engine_capabilities=(trust login push pull build buildx builder anonymous index mount large exchange basic)
+other_capabilities=(trust login push pull index mount delete artifact large exchange basic)
 
-# What a client cannot although its functions would allow it: helm bounds charts to far less than 200 MiB.
-matrix_cannot=' helm/large helm/exchange '
+# What a client cannot although its functions would allow it: helm bounds charts to far less than 200 MiB, and the Debian
+# release of docker 20.10 has no buildx.
+matrix_cannot=' helm/large helm/exchange docker_20/buildx docker_20/builder '
 matrix_user=alice
 matrix_password=alices-own-password
 large_bytes=$((200 * 1024 * 1024))
@@ -20,31 +26,34 @@ matrix() {
   walk=matrix
   matrix_choose
   host_start hub
-  host_start desk
-  host_start modern
-  hosts_link hub 10.213.8.1/30 desk 10.213.8.2/30 eth0
-  hosts_link hub 10.213.9.1/30 modern 10.213.9.2/30 eth1
-  echo '10.213.8.1 registry.test' >>"$work/desk/etc/hosts"
-  echo '10.213.9.1 registry.test' >>"$work/modern/etc/hosts"
+  for host in "${matrix_hosts[@]}"; do matrix_host "$host"; done
   check "serve --host registry.test" server_start hub --host registry.test
   check "user add $matrix_user" user_add hub "$matrix_user" "$matrix_password"
+  check "everyone may pull $matrix_user/*-open" on hub portcullis grant add --to anonymous --on "$matrix_user/*-open" --allow pull
   matrix_install
-  for host in desk modern; do
-    # So that what somebody put into the machine's store by hand is not taken for something that `untrust` left.
+  for host in "${matrix_hosts[@]}"; do
+    # So that what was put into the machine's store by hand is not taken for something that `untrust` left.
     on "$host" update-ca-certificates >/dev/null 2>&1 || true
     host_state "$host" >"$work/$host/before"
   done
   matrix_strangers "before trust"
-  for host in desk modern; do check "portcullis trust $registry_name --ca-sha256 ... --system on $host" matrix_trust "$host"; done
-  matrix_cells login push pull index mount delete artifact large
+  for host in "${matrix_hosts[@]}"; do
+    if is_engine "$host"; then matrix_trusts "$host" "$(trust_alone)"; else matrix_trusts "$host"; fi
+  done
+  matrix_cells login push pull build buildx builder anonymous index mount delete artifact large
   matrix_cells exchange
+  for host in "${matrix_hosts[@]}"; do ! is_engine "$host" || matrix_trusts "$host"; done
+  matrix_cells_again login push pull build buildx builder
   check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
   check "serve with auth.challenge = \"basic\"" matrix_challenges_basic
   matrix_cells basic
   check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
-  for host in desk modern; do check "portcullis untrust $registry_name on $host" on "$host" portcullis untrust "$registry_name"; done
+  for host in "${matrix_hosts[@]}"; do
+    ! is_engine "$host" || engine_forgets_builder "$host"
+    check "portcullis untrust $registry_name on $host" on "$host" portcullis untrust "$registry_name"
+  done
   matrix_strangers "after untrust"
-  for host in desk modern; do check "untrust left nothing behind on $host" host_state_is "$host" "$work/$host/before"; done
+  for host in "${matrix_hosts[@]}"; do check "untrust left nothing behind on $host" host_state_is "$host" "$work/$host/before"; done
   hosts_stop
   matrix_table
   [[ -z $markdown_file ]] || matrix_markdown >"$markdown_file"
@@ -53,20 +62,37 @@ matrix() {
 # The clients that were named on the command line, else all.
 matrix_choose() {
   local known=" ${matrix_clients[*]} " client
-  [[ -n $chosen_clients ]] || return 0
-  IFS=, read -ra matrix_clients <<<"$chosen_clients"
+  [[ -z $chosen_clients ]] || IFS=, read -ra matrix_clients <<<"$chosen_clients"
   for client in "${matrix_clients[@]}"; do
     [[ $known == *" $client "* ]] || {
       echo "interop: no client is called $client; there are$known" >&2
       exit 2
     }
   done
+  mapfile -t matrix_hosts < <(for client in "${matrix_clients[@]}"; do host_of "$client"; done | awk '!seen[$0]++')
+}
+
+is_engine() { [[ " ${matrix_engines[*]} " == *" $1 "* ]]; }
+
+# matrix_host HOST - with a network between it and the hub, and a name for the registry.
+matrix_host() {
+  local number=${#hosts[@]}
+  host_start "$1"
+  hosts_link hub "10.213.$number.1/30" "$1" "10.213.$number.2/30" "eth$number"
+  echo "10.213.$number.1 registry.test" >>"$work/$1/etc/hosts"
 }
 
 # The name of a repository that a client pushes to.
 repository() { printf '%s/%s/%s\n' "$registry_name" "$matrix_user" "${1//_/-}${2:-}"; }
 
-host_of() { case $1 in docker_modern | ctr_modern) echo modern ;; *) echo desk ;; esac }
+# Each engine is alone on its host. There is one more host for a second containerd.
+host_of() {
+  case $1 in
+    docker_*) echo "$1" ;;
+    ctr_modern) echo modern ;;
+    *) echo desk ;;
+  esac
+}
 
 # by CLIENT COMMAND... - runs a command as the client's own person, so that no client sees another's login.
 by() {
@@ -79,10 +105,13 @@ by() {
   as "$host" "$client" env REGISTRY_AUTH_FILE="$work/$host/home-$client/auth.json" "$@"
 }
 
-# The operating system's store, too, where crane, oras, cosign and helm look.
-matrix_trust() {
+trust_alone() { "$binary" trust --help | grep -Eo -m 1 -- '--no-system' || true; }
+
+# matrix_trusts HOST [OPTION] - certs.d, and the operating system's store, where crane, oras, cosign and helm look.
+matrix_trusts() {
   server_install "$1"
-  on "$1" portcullis trust "$registry_name" --system --ca-sha256 "$(on hub portcullis ca show --json | jq -r .sha256)"
+  check "portcullis trust $registry_name --ca-sha256 ... ${2:-} on $1" on "$1" portcullis trust "$registry_name" ${2:+"$2"} \
+    --ca-sha256 "$(on hub portcullis ca show --json | jq -r .sha256)"
 }
 
 # matrix_strangers WHEN - every client refuses the certificate, and says so.
@@ -139,15 +168,29 @@ matrix_cells() {
     for capability in "$@"; do
       [[ ${labels[$client]:-} == '' ]] || cell "$client" "$capability"
     done
-    # Where disks are small, images of 200 MiB in twelve stores are too much.
+    # Where disks are small, images of 200 MiB in as many stores are too much.
     rm -rf "$work/matrix/$client/large"
   done
 }
 
+# matrix_cells_again CAPABILITY... - of the engines: what failed once stays failed.
+matrix_cells_again() {
+  local client capability before
+  for client in "${matrix_clients[@]}"; do
+    if ! is_engine "$client" || [[ -z ${labels[$client]:-} ]]; then continue; fi
+    for capability in "$@"; do
+      before=${cells[$client/$capability]}
+      cell "$client" "$capability" ", after plain trust"
+      [[ $before != FAIL ]] || cells[$client/$capability]=FAIL
+    done
+  done
+}
+
+# cell CLIENT CAPABILITY [WHEN]
 cell() {
   local client=$1 capability=$2 before=$failed
   if can "$client" "$capability"; then
-    check "${labels[$client]}: $(capability_name "$capability")" "try_$capability" "$client"
+    check "${labels[$client]}: $(capability_name "$capability")${3:-}" "try_$capability" "$client"
     if ((failed == before)); then cells[$client/$capability]=ok; else cells[$client/$capability]=FAIL; fi
   else
     cells[$client/$capability]=-
@@ -162,47 +205,4 @@ can() {
     exchange | basic) declare -F "pull_with_$1" >/dev/null ;;
     *) declare -F "$2_with_$1" >/dev/null ;;
   esac
-}
-
-capability_name() {
-  case $1 in
-    trust) echo "x509 error, \`trust\`, works, \`untrust\`, x509 error" ;;
-    index) echo "multi-platform index" ;;
-    artifact) echo "artifact with referrer" ;;
-    large) echo "200 MiB, there and back" ;;
-    exchange) echo "pulls what the others pushed" ;;
-    basic) echo "basic challenge" ;;
-    *) echo "$1" ;;
-  esac
-}
-
-matrix_table() {
-  local client capability name width=6
-  for client in "${matrix_clients[@]}"; do
-    name=${labels[$client]:-}
-    ((${#name} <= width)) || width=${#name}
-  done
-  printf "\n%-${width}s" client
-  printf ' %-8s' "${matrix_capabilities[@]}"
-  for client in "${matrix_clients[@]}"; do
-    [[ -n ${labels[$client]:-} ]] || continue
-    printf "\n%-${width}s" "${labels[$client]}"
-    for capability in "${matrix_capabilities[@]}"; do printf ' %-8s' "${cells[$client/$capability]}"; done
-  done
-  printf '\n\n'
-}
-
-matrix_markdown() {
-  local client capability
-  printf '| client |'
-  for capability in "${matrix_capabilities[@]}"; do printf ' %s |' "$(capability_name "$capability")"; done
-  printf '\n|---|'
-  printf '%.0s---|' "${matrix_capabilities[@]}"
-  printf '\n'
-  for client in "${matrix_clients[@]}"; do
-    [[ -n ${labels[$client]:-} ]] || continue
-    printf '| %s |' "${labels[$client]}"
-    for capability in "${matrix_capabilities[@]}"; do printf ' %s |' "${cells[$client/$capability]}"; done
-    printf '\n'
-  done
 }

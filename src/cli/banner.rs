@@ -7,7 +7,8 @@ use super::data_directory::DataDirectory;
 use super::host_names::{best_for_others, names_to_serve, with_port};
 use crate::auth::Secret;
 use crate::config::Config;
-use crate::domain::trust_command::shell_line;
+use crate::domain::trust_command::short_line;
+use crate::domain::trust_script::Trusted;
 use crate::tls::{Authority, CertificateSummary};
 
 /// After `init`.
@@ -24,7 +25,7 @@ pub(super) fn initialised(
     line(&mut text, "certificate", &format!("{}; CA SHA-256 {fingerprint}", names.join(", ")));
     line(&mut text, "administrator", &administrator_line(administrator));
     line(&mut text, "next", &format!("portcullis serve --data {}", data.path().display()));
-    others(&mut text, &names, config.server.listen.port(), &fingerprint.to_string());
+    others(&mut text, &names, config.server.listen.port(), authority);
     text
 }
 
@@ -47,7 +48,7 @@ pub(super) fn serving(
     }
     line(&mut text, "this machine", &format!("docker login {}", with_port("localhost", address.port())));
     if let Some(authority) = authority {
-        others(&mut text, &certificate.names, address.port(), &authority.fingerprint().to_string());
+        others(&mut text, &certificate.names, address.port(), authority);
     }
     text
 }
@@ -62,8 +63,10 @@ fn administrator_line(administrator: &Administrator) -> String {
     }
 }
 
-fn others(text: &mut String, names: &[String], port: u16, pin: &str) {
-    line(text, "other hosts", &shell_line(&with_port(best_for_others(names), port), pin));
+fn others(text: &mut String, names: &[String], port: u16, authority: &Authority) {
+    let (host, sha256) = (with_port(best_for_others(names), port), authority.fingerprint().to_string());
+    let (pem, constrained) = (authority.root_pem(), authority.is_constrained());
+    line(text, "other hosts", &short_line(&Trusted { host: &host, pem: &pem, sha256: &sha256, constrained }));
 }
 
 fn line(text: &mut String, label: &str, value: &str) {

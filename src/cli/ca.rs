@@ -12,7 +12,8 @@ use super::serve::identity_source;
 use super::{ca_rotate, ca_seal};
 use crate::config::Config;
 use crate::domain::host_port::HostPort;
-use crate::domain::trust_command::{program_line, shell_line};
+use crate::domain::trust_command::{program_line, program_line_with_file, self_contained_line, short_line, wget_line};
+use crate::domain::trust_script::Trusted;
 use crate::tls::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
 
 #[derive(Debug, Subcommand)]
@@ -30,27 +31,30 @@ pub(super) enum Verb {
     Unseal(ca_seal::UnsealArgs),
     /// Print the line that makes another host trust this registry
     ///
-    /// The first line is for a shell on a bare host with curl or wget, and openssl. On a terminal a second line names the same
-    /// for a host that has this program. Into a pipe or a file goes the shell line alone, ready to be run; --json has both.
+    /// The line fetches the registry's script with curl and runs it if it has the SHA-256 in the line; `sh t --undo` undoes it. Run
+    /// it in a directory that only you can write to. On a terminal, lines for wget and for a host that has this program follow. Into
+    /// a pipe or a file goes the line alone, ready to be run; --json has all of them.
     TrustCommand {
         /// How images name the registry there, with its port
         #[arg(value_name = "HOST[:PORT]")]
         host: Option<HostPort>,
+        /// The long line that runs nothing but itself: it needs openssl, and curl or wget, and cannot be undone by a command
+        #[arg(long)]
+        self_contained: bool,
     },
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
-    let data = context.data_directory()?;
-    let load = || Authority::load(data.path());
+    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path())?);
     match verb {
         Verb::Show => show(&load()?, output),
         Verb::Export { der: true } => output.raw(load()?.root_der()),
         Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
-        Verb::TrustCommand { host } => trust_command(context, &load()?, host, output),
+        Verb::TrustCommand { host, self_contained } => trust_command(context, &load()?, host, self_contained, output),
         Verb::Rotate(args) => ca_rotate::run(context, args, output),
-        // Neither asks for a sound authority: unsealing is what mends one whose issuing certificate has ended.
-        Verb::Seal(args) => ca_seal::seal(&data, &args, output),
-        Verb::Unseal(args) => ca_seal::unseal(&data, &args, output),
+        // Neither asks for a sound authority: unsealing is what repairs one whose issuing certificate has expired.
+        Verb::Seal(args) => ca_seal::seal(context, &args, output),
+        Verb::Unseal(args) => ca_seal::unseal(context, &args, output),
     }
 }
 
@@ -104,10 +108,11 @@ fn trust_command(
     context: &Context,
     authority: &Authority,
     host: Option<HostPort>,
+    self_contained: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
     let config = context.config()?;
-    let served = require_own_certificate(context, &config)?;
+    let served = require_own_certificate(context, &config, host.as_ref())?;
     let port = config.server.listen.port();
     let host = if let Some(host) = host {
         host.with_default_port(port)
@@ -117,13 +122,36 @@ fn trust_command(
         with_port(best_for_others(&names), port)
     };
     require_served(authority, &served, &host)?;
-    let pin = authority.fingerprint().to_string();
-    let (shell, program) = (shell_line(&host, &pin), program_line(&host, &pin));
-    let json = json!({ "host": host, "sha256": pin, "shell": shell, "program": program });
-    // What is piped is run: there the shell line stands alone.
-    let text = if is_terminal() { format!("{shell}\n\nor, where this program is: {program}") } else { shell };
+    let (pin, pem, constrained) =
+        (authority.fingerprint().to_string(), authority.root_pem(), authority.is_constrained());
+    let trusted = Trusted { host: &host, pem: &pem, sha256: &pin, constrained };
+    let (short, wget, long) = (short_line(&trusted), wget_line(&trusted), self_contained_line(&trusted));
+    let program = program_line(&host, &pin);
+    let json = json!({
+        "host": host,
+        "sha256": pin,
+        "constrained": constrained,
+        "script_sha256": trusted.script_sha256(),
+        "shell": short,
+        "wget": wget,
+        "self_contained": long,
+        "program": program,
+    });
+    // What is piped is run: there one line stands alone.
+    let text = match (self_contained, is_terminal()) {
+        (true, _) => long,
+        (false, false) => short,
+        (false, true) => format!(
+            "{short}\n\nwith wget: {wget}\n\nwhere portcullis is installed, as root: {program}\n\n\
+             `sudo sh t --undo` undoes it; `sh t` without sudo serves that user's rootless tools{}",
+            if constrained { "" } else { UNCONSTRAINED }
+        ),
+    };
     output.done(&text, &json)
 }
+
+const UNCONSTRAINED: &str =
+    ". This CA can sign for any name, so it stays out of the operating system's store; `--system` adds it there";
 
 /// A host that trusts the CA for a name that is not served gets another error of x509, and its people look for the fault there.
 fn require_served(authority: &Authority, served: &[String], host: &str) -> anyhow::Result<()> {
@@ -142,12 +170,13 @@ fn require_served(authority: &Authority, served: &[String], host: &str) -> anyho
 }
 
 /// The CA is worth trusting only where the certificate that is served comes from it. Returns its names; none where it cannot be read.
-fn require_own_certificate(context: &Context, config: &Config) -> anyhow::Result<Vec<String>> {
+fn require_own_certificate(context: &Context, config: &Config, host: Option<&HostPort>) -> anyhow::Result<Vec<String>> {
     let Ok(served) = identity_source(config, &context.data_directory()?)?.load() else { return Ok(Vec::new()) };
     match served.origin() {
         Origin::Imported | Origin::Acme | Origin::Given => bail!(
-            "the certificate in use was not made by this registry's CA: other hosts must trust the authority that signed it \
-             (portcullis cert show)"
+            "the certificate in use was not made by this registry's CA. Where its authority is not a public one, other hosts trust \
+             it by `{}`, with FILE the root certificate of that authority (portcullis cert show)",
+            program_line_with_file(&host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string))
         ),
         Origin::Own => Ok(served.summary().names.clone()),
     }

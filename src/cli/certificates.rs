@@ -96,6 +96,7 @@ impl Published {
             authority: Arc::new(PublishedAuthority {
                 pem: authority.root_pem().into(),
                 sha256: authority.fingerprint().to_string(),
+                constrained: authority.is_constrained(),
             }),
             rotation: authority.rotation(now).map(|rotation| (rotation.to_pem().into(), rotation.until())),
             warning: authority.expiry_warning(now),
@@ -125,6 +126,7 @@ impl Certificates for CertificatesInUse {
             [expiry_warning(&current, now), self.published().and_then(|published| published.warning.clone())];
         let warnings: Vec<String> = warnings.into_iter().flatten().collect();
         ServedCertificate {
+            names: current.summary().names.clone(),
             not_after: until.to_string(),
             days_left: until.as_second().saturating_sub(now.as_second()).div_euclid(86_400),
             warning: (!warnings.is_empty()).then(|| warnings.join("; ")),

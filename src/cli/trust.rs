@@ -12,17 +12,18 @@ use super::output::Output;
 use crate::domain::host_port::HostPort;
 use crate::tls::Fingerprint;
 use crate::trust::{
-    Applied, FileState, Home, Host, Options, Plan, RegistryAddress, Scope, TrustError, buildkit_stanza, k3s_stanza,
-    known_authority, verify,
+    Applied, FileState, Home, Host, Options, PinnedAuthority, Plan, RegistryAddress, RootFile, Scope, SystemStore,
+    TrustError, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
 };
 
 /// Make this host trust a registry's private CA: pinned, checked, undone by `untrust`
 ///
 /// Fetches the CA from the registry, refuses it unless its SHA-256 is the pinned one, checks that it may sign for the host, and
 /// connects again trusting nothing else. Then writes it for docker (/etc/docker/certs.d), for podman, skopeo, buildah and CRI-O
-/// (/etc/containers/certs.d), and for containerd where /etc/containerd/config.toml sets a `config_path`. No configuration is
-/// edited, no daemon restarted. After a rotation of the CA, a host that trusts the old one moves to the new one when it is run again,
-/// with no new pin, until the date that the server announces. A manifest of what was written lies in /var/lib/portcullis-trust (with --user in
+/// (/etc/containers/certs.d), for containerd where that is installed (/etc/containerd/certs.d and its `config_path`), and, if the CA
+/// can sign for nothing but the registry's names, into the operating system's store, which curl, crane, oras, helm, cosign, regctl
+/// and the docker command itself read. No configuration is edited, no daemon restarted. After a rotation of the CA, a host that trusts the old one moves to the new one when it is run again,
+/// with no new pin, until the date that the server announces. A manifest of what was written is kept in /var/lib/portcullis-trust (with --user in
 /// ~/.local/state/portcullis-trust), by which `portcullis untrust` removes it.
 // Each is a flag of its own on the command line.
 #[allow(clippy::struct_excessive_bools)]
@@ -35,16 +36,23 @@ pub(super) struct Args {
     /// used for the registry before: then the CA is the one of that time, or the one that it has handed over to
     #[arg(long, value_name = "HEX")]
     ca_sha256: Option<Fingerprint>,
+    /// A PEM file with the root to trust (`-`: standard input), where the registry's certificate comes from its operator's own CA.
+    /// Nothing is fetched; the registry's certificate must verify with it
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// For this user's rootless tools alone, in ~/.config
     #[arg(long)]
     user: bool,
-    /// Into the operating system's store too, for programs that read no certs.d
+    /// Into the operating system's store even if the CA can sign for any name
     #[arg(long, conflicts_with = "user")]
     system: bool,
+    /// Not into the operating system's store; what `trust` put there before is removed
+    #[arg(long, conflicts_with = "system")]
+    no_system: bool,
     /// Check everything and say what would be written, but write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Take the place of another CA that is there; that one is not kept
+    /// Replace another CA that is there; that one is not kept
     #[arg(long)]
     replace: bool,
     /// Print also what to write by hand for tools that read neither
@@ -53,14 +61,14 @@ pub(super) struct Args {
     /// Give up a connection after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
-    /// A directory that stands in for /
+    /// Use DIR as the root directory
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Tool {
-    /// buildkitd.toml
+    /// buildkitd.default.toml
     Buildkit,
     /// registries.yaml
     K3s,
@@ -70,14 +78,21 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let registry = RegistryAddress::from(args.registry);
     let (host, limit) = (Host::at(args.root), Duration::from_secs(args.timeout));
     let scope = if args.user { Scope::User(home(&host)?) } else { Scope::System };
-    let pin = match args.ca_sha256 {
-        Some(pin) => pin,
-        None => known_authority(&host, &scope, &registry)?
-            .ok_or_else(|| TrustError::NoPin { registry: registry.written().to_owned() })?,
+    let authority = match &args.ca_file {
+        Some(path) => {
+            let file = RootFile::read(path)?;
+            block_on_and_leave(async { verify_file(&registry, &file, args.ca_sha256, limit).await })??
+        }
+        None => verified(&host, &scope, &registry, args.ca_sha256, limit)?,
     };
-    let authority = block_on_and_leave(verify(&registry, pin, limit))??;
     let (until, found, succeeds) = (authority.not_after(), authority.fingerprint(), authority.succeeds());
-    let options = Options { system_store: args.system, replace: args.replace };
+    let constrained = authority.is_constrained();
+    let system_store = match (args.system, args.no_system) {
+        (true, _) => SystemStore::Always,
+        (_, true) => SystemStore::Never,
+        _ => SystemStore::IfConstrained,
+    };
+    let options = Options { system_store, replace: args.replace };
     let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;
     let applied = if args.dry_run { None } else { Some(plan.apply()?) };
     let stanzas: Vec<String> = args.print.iter().map(|tool| stanza(*tool, &scope, &registry)).collect();
@@ -85,12 +100,14 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         "registry": registry.written(),
         "ca_sha256": found.to_string(),
         "ca_not_after": until.to_string(),
+        "ca_constrained": constrained,
         "succeeds_sha256": succeeds.map(|old| old.to_string()),
         "dry_run": args.dry_run,
         "changed": applied.as_ref().is_some_and(|applied| applied.manifest.is_some()),
         "files": plan.files().iter().map(|file| json!({
             "path": file.path,
             "state": word(file.state, args.dry_run),
+            "os_store": file.os_store,
         })).collect::<Vec<_>>(),
         "manifest": applied.as_ref().and_then(|applied| applied.manifest.clone()),
         "store_command": applied.as_ref().and_then(|applied| applied.store_command),
@@ -111,7 +128,7 @@ fn report(plan: &Plan, applied: Option<&Applied>, stanzas: &[String]) -> String 
     if let Some(applied) = applied {
         lines.extend(applied.store_command.map(|command| format!("ran {command}")));
         lines.extend(applied.to_restart.iter().map(|daemon| {
-            format!("note: {daemon} read the operating system's store when it started: restart it if it shall use that")
+            format!("note: {daemon} reads the operating system's store only when it starts; from certs.d it needs no restart")
         }));
     }
     lines.extend(stanzas.iter().map(|stanza| format!("\n{stanza}")));
@@ -121,6 +138,8 @@ fn report(plan: &Plan, applied: Option<&Applied>, stanzas: &[String]) -> String 
 fn word(state: FileState, dry_run: bool) -> &'static str {
     match (state, dry_run) {
         (FileState::Same, _) => "unchanged",
+        (FileState::Unwanted, true) => "would remove",
+        (FileState::Unwanted, false) => "removed",
         (FileState::Absent, true) => "would write",
         (FileState::Other | FileState::Predecessor, true) => "would replace",
         (FileState::Absent, false) => "wrote",
@@ -130,9 +149,32 @@ fn word(state: FileState, dry_run: bool) -> &'static str {
 
 fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
     match tool {
-        Tool::Buildkit => buildkit_stanza(scope, registry),
+        Tool::Buildkit => buildkit_stanza(scope, registry, &buildx_file()),
         Tool::K3s => k3s_stanza(scope, registry),
     }
+}
+
+/// The CA that the registry publishes, by the pin or by what this host knows of it.
+fn verified(
+    host: &Host,
+    scope: &Scope,
+    registry: &RegistryAddress,
+    pin: Option<Fingerprint>,
+    limit: Duration,
+) -> anyhow::Result<PinnedAuthority> {
+    let pin = match pin {
+        Some(pin) => pin,
+        None => known_authority(host, scope, registry)?
+            .ok_or_else(|| TrustError::NoPin { registry: registry.written().to_owned() })?,
+    };
+    Ok(block_on_and_leave(verify(registry, pin, limit))??)
+}
+
+/// What buildx reads for new builders. It is a person's file, and with sudo the home of this process is another: hence `~`.
+fn buildx_file() -> PathBuf {
+    let directory = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let buildx = directory("BUILDX_CONFIG").or_else(|| Some(directory("DOCKER_CONFIG")?.join("buildx")));
+    buildx.unwrap_or_else(|| PathBuf::from("~/.docker/buildx")).join("buildkitd.default.toml")
 }
 
 /// The directories of whoever runs this, where something may be written for this user.

@@ -17,6 +17,11 @@ pub struct HostPort {
 pub struct InvalidHostPort(String);
 
 impl HostPort {
+    /// The host alone; an IPv6 address in its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// `HOST:PORT`, with `port` where none was written.
     pub fn with_default_port(&self, port: u16) -> String {
         format!("{}:{}", self.host, self.port.unwrap_or(port))

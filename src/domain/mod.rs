@@ -5,6 +5,7 @@
 pub mod account_name;
 pub mod account_pattern;
 pub mod action;
+pub mod build_time;
 pub mod byte_range;
 pub mod client_certificate;
 pub mod descriptor;
@@ -24,6 +25,7 @@ pub mod repository_name;
 pub mod strict_json;
 pub mod tag;
 pub mod trust_command;
+pub mod trust_script;
 pub mod upload_id;
 pub mod user_rule;
 

@@ -2,6 +2,7 @@
 //!
 //! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
 
+mod answers;
 pub mod authorization;
 mod body;
 mod certificates;
@@ -33,7 +34,9 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 
+use self::answers::Answers;
 use self::error::OciError;
 use self::pace::Patience;
 use self::places::{Place, Places};
@@ -75,6 +78,8 @@ pub struct App {
     draining: Arc<AtomicBool>,
     places: Arc<Places>,
     memory: Arc<MemoryBudget>,
+    answers: Arc<Answers>,
+    large_manifests: Arc<Semaphore>,
     refusals: Arc<Refusals>,
 }
 
@@ -89,6 +94,8 @@ impl App {
         let largest = usize::try_from(registry.settings().manifest_size).unwrap_or(usize::MAX);
         Self {
             memory: MemoryBudget::new(settings.body_memory, largest),
+            answers: Arc::new(Answers::new(MemoryBudget::open_to_strangers(settings.body_memory, largest))),
+            large_manifests: Arc::new(Semaphore::new(1)),
             registry,
             auth,
             places: Places::new(settings.concurrent_uploads),

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::client_address::{is_trusted, peer};
 use super::error::OciError;
 use super::headers::text;
+use crate::domain::host_port::HostPort;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -29,4 +30,9 @@ pub(super) fn origin(parts: &Parts, trusted_proxies: &[IpNet]) -> Result<String,
         return Err(OciError::no_host());
     }
     Ok(named.to_owned())
+}
+
+/// The same for texts that name the host in a line of shell: stricter than what a token's realm may name.
+pub(super) fn host(parts: &Parts, trusted_proxies: &[IpNet]) -> Result<HostPort, OciError> {
+    origin(parts, trusted_proxies)?.parse().map_err(|_| OciError::no_host())
 }

@@ -6,6 +6,9 @@
 use crate::domain::RepositoryName;
 use crate::domain::repository_name::InvalidRepositoryName;
 
+/// What the paths of the scripts by which hosts trust the registry begin with.
+const TRUST_SCRIPTS: &str = "/.well-known/portcullis/trust/";
+
 /// The endpoints, without what stands in their paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -37,6 +40,8 @@ pub enum Endpoint {
     Ca,
     /// `/.well-known/portcullis/rotation.pem`
     Rotation,
+    /// `/.well-known/portcullis/trust/<version>`
+    TrustScript,
     /// `/health/live`
     Live,
     /// `/health/ready`
@@ -61,6 +66,7 @@ impl Endpoint {
             Self::Jwks => "/.well-known/jwks.json",
             Self::Ca => "/.well-known/portcullis/ca.pem",
             Self::Rotation => "/.well-known/portcullis/rotation.pem",
+            Self::TrustScript => "/.well-known/portcullis/trust/<version>",
             Self::Live => "/health/live",
             Self::Ready => "/health/ready",
         }
@@ -105,7 +111,12 @@ impl Route {
         };
         match fixed {
             Some(endpoint) => Ok(Self { endpoint, repository: None, last: String::new() }),
-            None => Self::parse_in_repository(path.strip_prefix("/v2/").ok_or(NoRoute::Unknown)?),
+            None => match path.strip_prefix(TRUST_SCRIPTS) {
+                Some(version) => {
+                    Ok(Self { endpoint: Endpoint::TrustScript, repository: None, last: version.to_owned() })
+                }
+                None => Self::parse_in_repository(path.strip_prefix("/v2/").ok_or(NoRoute::Unknown)?),
+            },
         }
     }
 
@@ -155,6 +166,7 @@ mod tests {
         assert_eq!(parse("/v2/a/tags/list"), Some(at(Endpoint::Tags, "a", "list")));
         assert_eq!(parse("/v2/a/referrers/x"), Some(at(Endpoint::Referrers, "a", "x")));
         assert_eq!(parse("/v2/"), Some(at(Endpoint::Ping, "", "")));
+        assert_eq!(parse("/.well-known/portcullis/trust/1"), Some(at(Endpoint::TrustScript, "", "1")));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every route, in one table, and what happens around each request: routing, panics, request ids, the access log.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,12 +24,13 @@ use super::headers::{API_VERSION, REQUEST_ID, value};
 use super::refusals::excerpt;
 use super::route::{Endpoint, NoRoute, Route};
 use crate::domain::peer_address::PeerAddress;
+use crate::registry::Owner;
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
 fn table() -> Vec<Row> {
     use Endpoint::{
-        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token, Upload,
-        Uploads,
+        Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token,
+        TrustScript, Upload, Uploads,
     };
     let row = |method, endpoint, answer| Row { method, endpoint, answer };
     vec![
@@ -53,6 +55,7 @@ fn table() -> Vec<Row> {
         row(Method::GET, Jwks, on(well_known::jwks)),
         row(Method::GET, Ca, on(well_known::ca)),
         row(Method::GET, Rotation, on(well_known::rotation)),
+        row(Method::GET, TrustScript, on(well_known::trust_script)),
         row(Method::GET, Live, on(health::live)),
         row(Method::GET, Ready, on(health::ready)),
         row(Method::GET, Index, on(index::get)),
@@ -101,23 +104,22 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
-    let refusals = Arc::clone(&app.refusals);
+    let (refusals, answers) = (Arc::clone(&app.refusals), Arc::clone(&app.answers));
     let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
     let mut response = response.unwrap_or_else(|_| {
         let (method, path) = (excerpt(method.as_str()), excerpt(&path));
         tracing::error!(request = %id.0, %method, %path, "a request handler panicked; this is a bug, please report it");
         OciError::panicked().into_response()
     });
+    let address = peer.map(|peer| peer.ip());
+    let stranger = || Owner::of(None, address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    response = answers.hold(response, || recognised.account().cloned().unwrap_or_else(stranger)).await;
     complete(&mut response, id);
     let status = response.status();
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let quiet = matches!(method, Method::GET | Method::HEAD) && status.as_u16() < 400;
     // What strangers can cause at will is counted beyond a few lines.
-    if !quiet
-        && !recognised.get()
-        && status.is_client_error()
-        && !refusals.may_be_told(peer.map(|peer| peer.ip()), status)
-    {
+    if !quiet && recognised.account().is_none() && status.is_client_error() && !refusals.may_be_told(address, status) {
         return response;
     }
     let (method, path, status) = (excerpt(method.as_str()), excerpt(&path), status.as_u16());

@@ -79,6 +79,9 @@ fn hint(source: &io::Error, setting: &str) -> String {
         io::ErrorKind::AddrNotAvailable => {
             "; this machine has no such address: give one of its own, or 0.0.0.0".to_owned()
         }
+        _ if source.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
+            format!("; this machine has no IPv6: give an IPv4 address, such as 0.0.0.0, with {setting}")
+        }
         _ => String::new(),
     }
 }
@@ -134,6 +137,10 @@ impl Server {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // `[::]` means every address of both families, also where net.ipv6.bindv6only says otherwise.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -1,4 +1,5 @@
-//! Where containerd's CRI plugin looks for a registry's CA, if its configuration names a place (`config_path`).
+//! Where containerd and its tools look for a registry's CA: below the `config_path` of its configuration, and in the place that
+//! `nerdctl` reads by default and everyone names to `ctr` and to `config_path`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,11 @@ use super::file;
 use super::host::Host;
 
 const CONFIG: &str = "/etc/containerd/config.toml";
+/// The usual place.
+pub(super) const USUAL: &str = "/etc/containerd/certs.d";
+/// By one of these it is known to be installed.
+const TRACES: [&str; 4] =
+    ["/etc/containerd", "/usr/bin/containerd", "/usr/local/bin/containerd", "/usr/sbin/containerd"];
 /// The most files that are followed from `imports`.
 const MOST_FILES: usize = 100;
 /// The plugins that have a `registry.config_path`: since configuration version 3, and before.
@@ -20,6 +26,21 @@ pub(super) enum Place {
     Directory(PathBuf),
     /// A `hosts.toml` decides there; it has to name the CA itself.
     HostsFile(PathBuf),
+}
+
+/// Whether containerd is installed.
+pub(super) fn is_installed(host: &Host) -> bool {
+    TRACES.iter().any(|path| host.real(path.as_ref()).exists())
+}
+
+/// What is to be done for one name of a registry: for the configuration's paths, and in the usual place where that is not one of
+/// them.
+pub(super) fn places(host: &Host, name: &str) -> Result<Vec<Place>, TrustError> {
+    let configured = config_paths(host)?;
+    let usual = [PathBuf::from(USUAL)];
+    let also = is_installed(host) && !configured.contains(&usual[0]);
+    let in_usual = also.then(|| place(host, &usual, name)).flatten();
+    Ok(place(host, &configured, name).into_iter().chain(in_usual).collect())
 }
 
 /// The directories of `config_path`; none where there is no configuration or it names none. As containerd does, follows `imports`
@@ -53,13 +74,13 @@ fn named_paths(config: &toml::Table) -> Option<&str> {
     PLUGINS.iter().filter_map(path).find(|paths| !paths.is_empty())
 }
 
-/// The files that a file imports, in their order: absolute or beside it, with shell patterns.
+/// The files that a file imports, in their order: absolute or next to it, with shell patterns.
 fn imports(host: &Host, from: &Path, config: &toml::Table) -> Vec<PathBuf> {
     let patterns = config.get("imports").and_then(toml::Value::as_array).into_iter().flatten();
     let beside = from.parent().unwrap_or(Path::new("/"));
     let root = host.real("/".as_ref());
     let found = patterns.filter_map(toml::Value::as_str).flat_map(|pattern| {
-        // An absolute pattern takes the place of the directory.
+        // An absolute pattern replaces the directory.
         let wanted = beside.join(pattern);
         let below = wanted.strip_prefix("/").unwrap_or(&wanted);
         let pattern = Path::new(&glob::Pattern::escape(&root.to_string_lossy())).join(below);
@@ -139,5 +160,22 @@ mod tests {
         fs::create_dir_all(root.path().join("a/r:5000")).unwrap();
         fs::write(root.path().join("a/r:5000/hosts.toml"), "").unwrap();
         assert_eq!(place(&host, &paths, "r:5000"), Some(Place::HostsFile("/a/r:5000/hosts.toml".into())));
+    }
+
+    #[test]
+    fn the_usual_place_counts_wherever_containerd_is_installed() {
+        let usual = || Place::Directory("/etc/containerd/certs.d/r:5000".into());
+        let naming = |path: &str| format!("[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '{path}'\n");
+        for config in [String::new(), naming("/etc/containerd/certs.d"), naming("/a:/etc/docker/certs.d")] {
+            let (_root, host) = host(&config);
+            let places = places(&host, "r:5000").unwrap();
+            assert!(places.contains(&usual()), "{config}: {places:?}");
+            assert_eq!(places.len(), if config.contains("/a") { 2 } else { 1 }, "{config}: {places:?}");
+        }
+        let bare = tempfile::tempdir().unwrap();
+        assert_eq!(places(&Host::at(bare.path()), "r:5000").unwrap(), []);
+        fs::create_dir_all(bare.path().join("usr/bin")).unwrap();
+        fs::write(bare.path().join("usr/bin/containerd"), "").unwrap();
+        assert_eq!(places(&Host::at(bare.path()), "r:5000").unwrap(), [usual()]);
     }
 }

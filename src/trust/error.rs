@@ -67,7 +67,7 @@ pub enum TrustError {
     },
     /// There is no CA file.
     #[error(
-        "{url} answers {status}: this is no Portcullis registry, or one whose certificate comes from a public CA and needs no `trust`. Nothing was written"
+        "{url} answers {status}: this is not a Portcullis registry, or its certificate was not made by a CA of its own: a public CA needs no `trust`, for the operator's own give `--ca-file FILE`. Nothing was written"
     )]
     NoAuthorityFile {
         /// What was asked for.
@@ -93,10 +93,18 @@ pub enum TrustError {
         /// What is wrong.
         reason: String,
     },
+    /// A file that does not tell which CA to trust.
+    #[error("{name} does not name the registry's CA: {reason}. Nothing was written")]
+    NotOneRoot {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The wrong CA.
     #[error(
         "REFUSED: the CA at {url} has SHA-256 {found}, not the pinned {pin}: the pin is of another registry or an old CA, or \
-         somebody stands in between; ask the registry's operator for `portcullis ca show`. Nothing was written"
+         someone intercepts the connection; ask the registry's operator for `portcullis ca show`. Nothing was written"
     )]
     WrongPin {
         /// Where it came from.
@@ -109,7 +117,7 @@ pub enum TrustError {
     /// Nobody said which CA to trust.
     #[error(
         "`trust` has not been used for {registry} on this host, so it needs the pin: --ca-sha256 HEX, as `portcullis ca show` prints it \
-         on the server. Nothing was written"
+         on the server (or --ca-file FILE, where the CA is the operator's own). Nothing was written"
     )]
     NoPin {
         /// The registry.
@@ -170,7 +178,7 @@ pub enum TrustError {
     /// The second connection was not what the CA vouches for.
     #[error(
         "REFUSED: with the pinned CA as the only root, the certificate of {address} does not verify ({cause}): it is not from \
-         that CA or not for this name, or somebody stands in between. Nothing was written"
+         that CA or not for this name, or someone intercepts the connection. Nothing was written"
     )]
     NotVerified {
         /// `HOST:PORT`.
@@ -197,7 +205,7 @@ pub enum TrustError {
         has_header: bool,
     },
     /// Another CA is there.
-    #[error("{} holds another CA ({found}): `--replace` puts the pinned one in its place. Nothing was written", path.display())]
+    #[error("{} holds another CA ({found}): `--replace` replaces it with the pinned one. Nothing was written", path.display())]
     AnotherAuthority {
         /// The file.
         path: PathBuf,
@@ -206,8 +214,8 @@ pub enum TrustError {
     },
     /// An OS whose store is unknown.
     #[error(
-        "{} names no system whose store of CAs is known ({found}): do without --system, or add the CA by the system's own \
-         means. Nothing was changed", path.display()
+        "{} names no system whose store of CAs is known ({found}): add the CA by the system's own means, or run \
+         this without --system. Nothing was changed", path.display()
     )]
     UnknownSystem {
         /// `os-release`.
@@ -217,7 +225,7 @@ pub enum TrustError {
     },
     /// The store's command is not installed.
     #[error(
-        "this host has no `{command}`: install the package ca-certificates, or do without --system. Nothing was changed"
+        "`{command}` is missing on this host: install the package ca-certificates and run this again, or run this without --system. Nothing was changed"
     )]
     NoStoreCommand {
         /// The command.
@@ -284,7 +292,7 @@ impl TrustError {
 fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
-            "; the file system is mounted read-only: on a system of that kind put the CA into its image, or use --user"
+            "; the file system is mounted read-only: on a system of that kind put the CA into its image, or use --user, or --no-system if it is the operating system's store"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk and try again",
         io::ErrorKind::NotADirectory => "; a file stands where a directory has to be: move it away",

@@ -10,7 +10,7 @@ use super::host::Host;
 use crate::tls::{is_temporary, temporary_beside};
 
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
-const LIMIT: u64 = 1024 * 1024;
+pub(super) const LIMIT: u64 = 1024 * 1024;
 
 /// What a file holds; `None` where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {

@@ -114,6 +114,13 @@ impl Manifest {
         self.files.push(WrittenFile { path: path.to_owned(), sha256: sha256(bytes), before, os_store });
     }
 
+    /// Forgets files; says whether there was one.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(&Path) -> bool) -> bool {
+        let before = self.files.len();
+        self.files.retain(|file| !is_gone(&file.path));
+        self.files.len() < before
+    }
+
     /// Notes directories that were made, from the top down.
     pub(super) fn note_directories(&mut self, made: &[PathBuf]) {
         for directory in made {

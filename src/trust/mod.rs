@@ -2,8 +2,8 @@
 //!
 //! The order is the safety. [`verify()`] fetches the CA over a connection that it does not trust, believes nothing but the pin,
 //! and then connects again with that CA as the only root; where the pinned CA has handed over to another, that one takes its place
-//! by what the pinned one has signed (`succession`). [`Plan::make`] looks at what lies on the host and refuses what would
-//! overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove()`] undoes it.
+//! by what the pinned one has signed (`succession`). [`verify_file`] does the same with a CA from a file. [`Plan::make`] looks at
+//! what is on the host and refuses what would overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove()`] undoes it.
 //! [`doctor`] looks at all of this and changes nothing.
 //! No tool's configuration is edited and no daemon restarted.
 
@@ -19,22 +19,27 @@ mod manifest;
 mod os_store;
 mod pinned_authority;
 mod plan;
+mod planned_file;
 mod reach;
 mod registry_address;
 mod remove;
+mod root_file;
 mod stanza;
 mod succession;
 mod turn;
+mod undo;
 mod verify;
 
 pub use error::TrustError;
 pub use host::{Home, Host, Scope};
 pub use pinned_authority::PinnedAuthority;
-pub use plan::{Applied, FileState, Options, Plan, PlannedFile};
+pub use plan::{Applied, Options, Plan, SystemStore};
+pub use planned_file::{FileState, PlannedFile};
 pub use registry_address::RegistryAddress;
 pub use remove::{Fate, RemovedFile, remove};
+pub use root_file::RootFile;
 pub use stanza::{buildkit_stanza, k3s_stanza};
-pub use verify::verify;
+pub use verify::{verify, verify_file};
 
 use crate::tls::Fingerprint;
 

@@ -9,7 +9,7 @@ use super::host::Host;
 use super::registry_address::RegistryAddress;
 
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
-/// Where system commands lie; the caller's `PATH` is not asked.
+/// Where system commands are; the caller's `PATH` is not asked.
 const COMMAND_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A family of systems with one kind of store.
@@ -66,24 +66,28 @@ impl OsStore {
         Path::new(self.row().2).join(format!("portcullis-{}.crt", registry.file_name()))
     }
 
-    /// The command that takes over what lies in the store, for people to read.
+    /// The command that takes over what is in the store, for people to read.
     pub(super) fn command(self) -> &'static str {
         self.row().3
     }
 
     /// Takes over what was added.
     pub(super) fn update_after_adding(self, host: &Host) -> Result<(), TrustError> {
-        self.run(host, &[], "what was written has been removed again")
+        self.run(
+            host,
+            &[],
+            "what was written has been removed again; --no-system leaves the operating system's store out",
+        )
     }
 
-    /// Takes over what was removed. Debian's command leaves the links to what is gone unless it begins afresh.
+    /// Takes over what was removed. Debian's command leaves the links to what is gone unless it starts from nothing.
     pub(super) fn update_after_removing(self, host: &Host) -> Result<(), TrustError> {
         let arguments: &[&str] = if self == Self::Debian { &["--fresh"] } else { &[] };
         self.run(host, arguments, "the file is gone; run that command by hand")
     }
 
     fn row(self) -> &'static (Self, &'static [&'static str], &'static str, &'static str) {
-        // Every family stands in the table (see the test).
+        // Every family is in the table (see the test).
         FAMILIES.iter().find(|family| family.0 == self).unwrap_or(&FAMILIES[0])
     }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 
+use super::authority_file::one_certificate;
 use super::error::TrustError;
 use super::reach::Reach;
 use super::registry_address::RegistryAddress;
@@ -15,7 +16,7 @@ pub struct PinnedAuthority {
     der: CertificateDer<'static>,
     fingerprint: Fingerprint,
     not_after: Timestamp,
-    unconstrained: bool,
+    constrained: bool,
     predecessor: Option<CertificateDer<'static>>,
 }
 
@@ -54,8 +55,8 @@ impl PinnedAuthority {
                 permitted: reach.to_string(),
             });
         }
-        let unconstrained = reach.is_unlimited();
-        Ok(Self { der, fingerprint: found, not_after, unconstrained, predecessor: None })
+        let constrained = reach.is_bound();
+        Ok(Self { der, fingerprint: found, not_after, constrained, predecessor: None })
     }
 
     /// The certificate.
@@ -93,10 +94,16 @@ impl PinnedAuthority {
         self.not_after
     }
 
-    /// Whether it may sign for any name at all.
-    pub fn is_unconstrained(&self) -> bool {
-        self.unconstrained
+    /// Whether it can sign for nothing but hosts that its constraints name: then every program of this host may trust it.
+    pub fn is_constrained(&self) -> bool {
+        self.constrained
     }
+}
+
+/// Whether the certificate in a PEM file is constrained like that.
+pub(super) fn is_constrained(pem: &[u8]) -> bool {
+    let reach = |der: &[u8]| x509_parser::parse_x509_certificate(der).map(|(_, certificate)| Reach::of(&certificate));
+    one_certificate(pem).is_ok_and(|der| reach(&der).is_ok_and(|reach| reach.is_bound()))
 }
 
 fn why_no_authority(certificate: &X509Certificate<'_>) -> Option<&'static str> {

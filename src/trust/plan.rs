@@ -8,44 +8,35 @@ use super::daemons;
 use super::error::TrustError;
 use super::file;
 use super::host::{Host, Scope};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, WrittenFile};
 use super::os_store::OsStore;
-use super::pinned_authority::PinnedAuthority;
+use super::pinned_authority::{self, PinnedAuthority};
+use super::planned_file::{FileState, PlannedFile};
 use super::registry_address::RegistryAddress;
 use super::stanza;
 use super::turn::Turn;
+use super::undo::Undo;
 use crate::tls::Fingerprint;
 
-/// What was asked for beside the registry and its CA.
+/// Whether the CA goes into the operating system's store, which every program of the host reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SystemStore {
+    /// Where it can sign for nothing but the hosts that its constraints name.
+    #[default]
+    IfConstrained,
+    /// In any case.
+    Always,
+    /// In no case; one that `trust` put there before is removed.
+    Never,
+}
+
+/// What was asked for besides the registry and its CA.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Put the CA into the operating system's store too.
-    pub system_store: bool,
-    /// Take the place of another CA.
+    /// Whether the operating system's store is written too.
+    pub system_store: SystemStore,
+    /// Replace another CA.
     pub replace: bool,
-}
-
-/// How a file stands before anything is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileState {
-    /// It is not there.
-    Absent,
-    /// It holds this very CA.
-    Same,
-    /// It holds the CA that hands over to this one, and is replaced.
-    Predecessor,
-    /// It holds something else, and may be replaced.
-    Other,
-}
-
-/// A file that shall hold the CA.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedFile {
-    /// Where, on the host.
-    pub path: PathBuf,
-    /// How it stands.
-    pub state: FileState,
-    os_store: bool,
 }
 
 /// Everything that [`Plan::apply`] will do.
@@ -71,6 +62,11 @@ pub struct Applied {
     pub to_restart: Vec<String>,
 }
 
+const NOT_IN_STORE: &str = "this CA can sign for any name, so it stays out of the operating system's store: curl, crane, oras, \
+                            helm, cosign, regctl and what the docker command fetches itself do not trust the registry; --system adds it";
+const FOR_ANY_NAME: &str = "this CA is not bound to the registry's names: every program on this host that uses the operating \
+                            system's store now believes it for any name";
+
 impl Plan {
     /// Looks at the host; writes nothing. Refuses where a file holds another CA and `replace` was not asked for.
     pub fn make(
@@ -86,16 +82,16 @@ impl Plan {
                 plan.add(certs.join(&name).join("ca.crt"), false)?;
             }
         }
+        let written = Manifest::load(&plan.host.real(&Manifest::path(&plan.scope, &plan.registry)))?;
+        let written = written.map(|manifest| manifest.files).unwrap_or_default();
         if matches!(plan.scope, Scope::System) {
             plan.add_containerd()?;
+            plan.add_os_store(options.system_store, &written)?;
         }
-        if options.system_store {
-            plan.add_os_store()?;
-        }
-        plan.add_written_before()?;
+        plan.add_written_before(written)?;
         plan.notes.extend(plan.authority.succeeds().map(|old| {
             let new = plan.authority.fingerprint();
-            format!("the CA {old} hands over to {new}, which is trusted from now on in its place")
+            format!("the CA {old} hands over to {new}, which is trusted from now on instead")
         }));
         let other = plan.files.iter().find(|file| file.state == FileState::Other);
         match other {
@@ -109,7 +105,7 @@ impl Plan {
         &self.files
     }
 
-    /// What the person has to know or do beside.
+    /// What the person has to know or do besides.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -125,7 +121,7 @@ impl Plan {
         let mut undo = Undo::default();
         let written = self.write(&to_write, &manifest_path, &turn, &mut undo).and_then(|()| {
             let store = self.store.filter(|_| to_write.iter().any(|file| file.os_store));
-            store.map(|store| store.update_after_adding(&self.host).map(|()| store.command())).transpose()
+            store.map(|store| self.update(store, &to_write).map(|()| store.command())).transpose()
         });
         match written {
             Err(error) => {
@@ -152,6 +148,9 @@ impl Plan {
         let mut manifest = Manifest::load(&real_manifest)?.unwrap_or_else(|| Manifest::empty(&self.registry));
         manifest.ca_sha256 = self.authority.fingerprint().to_string();
         for file in files {
+            if file.state == FileState::Unwanted {
+                continue;
+            }
             manifest.note_directories(&file::missing_on(&self.host, parent(&file.path)));
             let current = file::read(&self.host.real(&file.path))?;
             manifest.note_file(&file.path, pem.as_bytes(), file.os_store, current.as_deref());
@@ -164,20 +163,97 @@ impl Plan {
             let path = self.host.real(&file.path);
             undo.remember(&path)?;
             file::remove_temporaries(&path)?;
-            file::make_directories(parent(&path))?;
-            file::write(&path, pem.as_bytes())?;
+            if file.state == FileState::Unwanted {
+                file::remove(&path)?;
+            } else {
+                file::make_directories(parent(&path))?;
+                file::write(&path, pem.as_bytes())?;
+            }
+        }
+        // What is gone is forgotten last.
+        if manifest.forget(|path| files.iter().any(|f| f.path == path && f.state == FileState::Unwanted)) {
+            manifest.save(&real_manifest)?;
         }
         Ok(())
     }
 
+    fn update(&self, store: OsStore, files: &[&PlannedFile]) -> Result<(), TrustError> {
+        if files.iter().any(|file| file.os_store && file.state == FileState::Unwanted) {
+            store.update_after_removing(&self.host)
+        } else {
+            store.update_after_adding(&self.host)
+        }
+    }
+
     fn add_containerd(&mut self) -> Result<(), TrustError> {
-        let paths = containerd::config_paths(&self.host)?;
         for name in self.registry.directory_names() {
-            match containerd::place(&self.host, &paths, &name) {
-                Some(Place::Directory(directory)) => self.add(directory.join("ca.crt"), false)?,
-                Some(Place::HostsFile(hosts)) => {
-                    let stanza = stanza::hosts_toml(&self.scope, &self.registry);
-                    self.notes.push(format!("containerd reads {}: add there {stanza}", hosts.display()));
+            for place in containerd::places(&self.host, &name)? {
+                match place {
+                    Place::Directory(directory) => self.add(directory.join("ca.crt"), false)?,
+                    Place::HostsFile(hosts) => {
+                        let stanza = stanza::hosts_toml(&self.scope, &self.registry);
+                        self.notes.push(format!("containerd reads {}: add there {stanza}", hosts.display()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The store takes a CA that is constrained, and any other only where someone chose that.
+    fn add_os_store(&mut self, wanted: SystemStore, written: &[WrittenFile]) -> Result<(), TrustError> {
+        let in_store: Vec<&WrittenFile> = written.iter().filter(|file| file.os_store).collect();
+        let constrained = self.authority.is_constrained();
+        let is_wanted = match wanted {
+            SystemStore::Always => true,
+            SystemStore::Never => false,
+            // It was chosen before, for a CA that may sign for any name as well.
+            SystemStore::IfConstrained => constrained || self.holds_unconstrained(&in_store)?,
+        };
+        if !is_wanted {
+            if wanted == SystemStore::IfConstrained {
+                self.notes.push(NOT_IN_STORE.to_owned());
+            }
+            return self.remove_from_store(&in_store);
+        }
+        match OsStore::detect(&self.host) {
+            Ok(store) => self.store = Some(store),
+            Err(error) if wanted == SystemStore::IfConstrained => {
+                let why = error.to_string();
+                let why = why.split(", or run this without --system").next().unwrap_or_default();
+                self.notes.push(format!("the CA is not in the operating system's store: {why}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        if !constrained {
+            self.notes.push(FOR_ANY_NAME.to_owned());
+        }
+        self.store.map_or(Ok(()), |store| self.add(store.file(&self.registry), true))
+    }
+
+    fn holds_unconstrained(&self, in_store: &[&WrittenFile]) -> Result<bool, TrustError> {
+        for written in in_store {
+            let bytes = file::read(&self.host.real(&written.path))?;
+            if bytes.is_some_and(|bytes| written.holds(&bytes) && !pinned_authority::is_constrained(&bytes)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What someone has changed since is theirs.
+    fn remove_from_store(&mut self, in_store: &[&WrittenFile]) -> Result<(), TrustError> {
+        for written in in_store {
+            match file::read(&self.host.real(&written.path))? {
+                Some(bytes) if written.holds(&bytes) => {
+                    self.store = Some(OsStore::detect(&self.host)?);
+                    let path = written.path.clone();
+                    self.files.push(PlannedFile { path, state: FileState::Unwanted, os_store: true });
+                }
+                Some(_) => {
+                    let path = written.path.display();
+                    self.notes.push(format!("{path} was changed since `trust` wrote it, and stays as it is"));
                 }
                 None => {}
             }
@@ -185,30 +261,12 @@ impl Plan {
         Ok(())
     }
 
-    fn add_os_store(&mut self) -> Result<(), TrustError> {
-        let store = OsStore::detect(&self.host)?;
-        self.store = Some(store);
-        if self.authority.is_unconstrained() {
-            self.notes.push(
-                "this CA is not bound to the registry's names: every program on this host that uses the operating \
-                 system's store now believes it for any name"
-                    .to_owned(),
-            );
-        }
-        self.add(store.file(&self.registry), true)
-    }
-
-    /// What an earlier run wrote elsewhere: an old CA must not stay there unseen when a new one takes its place.
-    fn add_written_before(&mut self) -> Result<(), TrustError> {
-        let manifest = Manifest::load(&self.host.real(&Manifest::path(&self.scope, &self.registry)))?;
-        for written in manifest.into_iter().flat_map(|manifest| manifest.files) {
-            if !self.host.real(&written.path).exists() {
-                continue;
+    /// What an earlier run wrote elsewhere: an old CA must not stay there unseen when a new one replaces it. The store was seen to.
+    fn add_written_before(&mut self, written: Vec<WrittenFile>) -> Result<(), TrustError> {
+        for written in written {
+            if !written.os_store && self.host.real(&written.path).exists() {
+                self.add(written.path, false)?;
             }
-            if written.os_store && self.store.is_none() {
-                self.store = Some(OsStore::detect(&self.host)?);
-            }
-            self.add(written.path, written.os_store)?;
         }
         Ok(())
     }
@@ -236,34 +294,6 @@ impl Plan {
             Err(_) => "not one certificate".to_owned(),
         };
         TrustError::AnotherAuthority { path: path.to_owned(), found }
-    }
-}
-
-/// How things were.
-#[derive(Default)]
-struct Undo {
-    files: Vec<(PathBuf, Option<Vec<u8>>)>,
-    directories: Vec<PathBuf>,
-}
-
-impl Undo {
-    fn remember(&mut self, path: &Path) -> Result<(), TrustError> {
-        self.files.push((path.to_owned(), file::read(path)?));
-        self.directories.extend(file::missing_directories(parent(path)));
-        Ok(())
-    }
-
-    /// The error that led here is the one to report; what cannot be undone is named by the manifest where that stays.
-    fn run(self) {
-        for (path, before) in self.files.iter().rev() {
-            let _ = match before {
-                Some(bytes) => file::write(path, bytes),
-                None => file::remove(path),
-            };
-        }
-        for directory in self.directories.iter().rev() {
-            let _ = file::remove_empty_directory(directory);
-        }
     }
 }
 
@@ -337,17 +367,19 @@ mod tests {
 
     #[test]
     fn an_unconstrained_ca_in_the_store_of_the_system_is_said() {
-        let plan = plan(debian().path(), "r.test", Options { system_store: true, replace: false }).unwrap();
+        let plan =
+            plan(debian().path(), "r.test", Options { system_store: SystemStore::Always, replace: false }).unwrap();
         assert!(plan.notes().iter().any(|note| note.contains("for any name")));
     }
 
     #[test]
     fn an_old_ca_does_not_stay_in_the_store_of_the_system() {
         let root = debian();
-        let first = plan(root.path(), "r.test", Options { system_store: true, replace: false }).unwrap();
+        let first = plan(root.path(), "r.test", Options { system_store: SystemStore::Always, replace: false }).unwrap();
         first.apply().unwrap();
         // Another CA for the same registry, and nothing said of the system's store.
-        let second = plan(root.path(), "r.test", Options { system_store: false, replace: true }).unwrap();
+        let second =
+            plan(root.path(), "r.test", Options { system_store: SystemStore::IfConstrained, replace: true }).unwrap();
         assert_eq!(second.apply().unwrap().store_command, Some("update-ca-certificates"));
         for file in second.files() {
             let text = fs::read_to_string(Host::at(root.path()).real(&file.path)).unwrap();

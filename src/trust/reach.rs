@@ -67,15 +67,42 @@ impl Reach {
         is_permitted && !excluded.iter().any(|base| base.holds(registry.host(), ip))
     }
 
-    /// Whether it may sign for any name.
-    pub(super) fn is_unlimited(&self) -> bool {
-        matches!(self, Self::Unlimited)
+    /// Whether it can sign for nothing but some hosts: host names, IPv4 and IPv6 addresses are each either limited to entries or
+    /// excluded as a whole. Libraries do not limit a kind without an entry, and some count the two families as one kind; so each
+    /// counts for itself here. An entry that is wider than the widest private network limits nothing worth the name.
+    pub(super) fn is_bound(&self) -> bool {
+        let Self::Limited { permitted, excluded } = self else { return matches!(self, Self::Unreadable) };
+        let is_bound = |of_kind: fn(&Base) -> bool| {
+            let has_entry = permitted.iter().any(of_kind);
+            let none_is_wide = !permitted.iter().any(|base| of_kind(base) && base.is_wide());
+            has_entry && none_is_wide || excluded.iter().any(|base| of_kind(base) && base.is_everything())
+        };
+        is_bound(|base| matches!(base, Base::Dns(_)))
+            && is_bound(|base| matches!(base, Base::Network(IpNet::V4(_))))
+            && is_bound(|base| matches!(base, Base::Network(IpNet::V6(_))))
     }
 }
 
 impl Base {
     fn is_of_kind(&self, ip: Option<IpAddr>) -> bool {
         matches!(self, Self::Network(_)) == ip.is_some()
+    }
+
+    /// Every host name, or every address of a family.
+    fn is_everything(&self) -> bool {
+        match self {
+            Self::Dns(base) => base.is_empty(),
+            Self::Network(network) => network.prefix_len() == 0,
+        }
+    }
+
+    /// Wider than `10.0.0.0/8` and `fc00::/7`, or every host name.
+    fn is_wide(&self) -> bool {
+        match self {
+            Self::Dns(base) => base.is_empty(),
+            Self::Network(IpNet::V4(network)) => network.prefix_len() < 8,
+            Self::Network(IpNet::V6(network)) => network.prefix_len() < 7,
+        }
     }
 
     fn holds(&self, host: &str, ip: Option<IpAddr>) -> bool {
@@ -154,5 +181,25 @@ mod tests {
         let reach = Reach::Limited { permitted: vec![dns("r.test")], excluded: vec![] };
         assert!(covers(&reach, "10.0.0.1"), "a kind that is not named is not limited");
         assert!(covers(&Reach::Unlimited, "r.test") && !covers(&Reach::Unreadable, "r.test"));
+    }
+
+    #[test]
+    fn bound_is_only_what_leaves_no_kind_of_name_open() {
+        let dns = |text: &str| Base::Dns(text.to_owned());
+        let net = |text: &str| Base::Network(text.parse().unwrap());
+        let is_bound = |permitted: Vec<Base>, excluded: Vec<Base>| Reach::Limited { permitted, excluded }.is_bound();
+        let all = || vec![net("0.0.0.0/0"), net("::/0")];
+        assert!(is_bound(vec![dns("r.test")], all()));
+        assert!(is_bound(vec![dns("r.test"), net("10.0.0.5/32"), net("::1/128")], vec![]));
+        assert!(is_bound(vec![net("10.0.0.0/8")], vec![dns(""), net("::/0")]));
+        assert!(!is_bound(vec![dns("r.test")], vec![]), "addresses are open");
+        assert!(!is_bound(vec![dns("r.test")], vec![net("0.0.0.0/0")]), "IPv6 is open");
+        assert!(!is_bound(vec![dns("r.test"), net("10.0.0.5/32")], vec![]), "IPv6 is open to some libraries");
+        assert!(!is_bound(vec![net("10.0.0.5/32")], vec![net("::/0")]), "host names are open");
+        assert!(!is_bound(vec![dns("")], all()), "every name");
+        assert!(!is_bound(vec![dns("r.test"), net("0.0.0.0/0"), net("::1/128")], vec![]), "every address");
+        assert!(!is_bound(vec![dns("r.test"), net("0.0.0.0/1"), net("128.0.0.0/1")], vec![net("::/0")]), "in halves");
+        assert!(!is_bound(vec![], vec![dns("elsewhere.test")]));
+        assert!(!Reach::Unlimited.is_bound() && Reach::Unreadable.is_bound());
     }
 }

@@ -1,16 +1,18 @@
 //! What to write by hand for tools that have no `certs.d`: they name the CA in their own configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::host::Scope;
 use super::registry_address::RegistryAddress;
 
-/// For `buildkitd.toml`, which buildx hands to the builder that it makes.
-pub fn buildkit_stanza(scope: &Scope, registry: &RegistryAddress) -> String {
+/// For the file that buildx reads for every builder that it makes (`buildkitd.default.toml`).
+pub fn buildkit_stanza(scope: &Scope, registry: &RegistryAddress, default_file: &Path) -> String {
     let (name, file) = (registry.written(), file(scope, registry));
     format!(
-        "# buildkitd.toml; then make the builder anew: docker buildx create --buildkitd-config buildkitd.toml --use\n\
+        "# {}, which buildx reads for new builders; make one that exists again:\n\
+         # docker buildx rm NAME; docker buildx create --name NAME --use\n\
          [registry.\"{name}\"]\n  ca = [\"{}\"]\n",
+        default_file.display(),
         file.display()
     )
 }

@@ -11,6 +11,7 @@ use super::client::{self, Failed};
 use super::error::TrustError;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
+use super::root_file::RootFile;
 use super::succession;
 use crate::tls::Fingerprint;
 
@@ -34,6 +35,20 @@ pub async fn verify(
         Some(successor) => successor,
         None => PinnedAuthority::check(der, registry, pin, &authority_file::url(registry))?,
     };
+    tokio::time::timeout(limit, find_registry(registry, &authority)).await.map_err(slow)??;
+    Ok(authority)
+}
+
+/// The same for a CA from a file: nothing is fetched, and a registry must be found behind it. A pin must agree.
+pub async fn verify_file(
+    registry: &RegistryAddress,
+    file: &RootFile,
+    pin: Option<Fingerprint>,
+    limit: Duration,
+) -> Result<PinnedAuthority, TrustError> {
+    let slow = |_| TrustError::Slow { address: registry.address().to_owned(), seconds: limit.as_secs() };
+    let pin = pin.unwrap_or_else(|| file.fingerprint());
+    let authority = PinnedAuthority::check(file.der.clone(), registry, pin, &file.name)?;
     tokio::time::timeout(limit, find_registry(registry, &authority)).await.map_err(slow)??;
     Ok(authority)
 }

@@ -7,17 +7,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
-use crate::domain::host_port::HostPort;
 use crate::http::App;
 use crate::http::error::OciError;
-use crate::http::origin::origin;
+use crate::http::origin::host;
 use crate::http::page::{POLICY, Page};
 
-/// Says what this is, how to trust it and how to log in: as a page to browsers, as text to everybody else.
+/// Says what this is, how to trust it and how to log in: as a page to browsers, as text to everyone else.
 pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
-    // Stricter than what a token's realm may name: this host stands in a line of shell.
-    let host: HostPort = origin(&parts, &app.settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
-    let page = Page::new(&host, app.certificates.authority().as_deref());
+    let host = host(&parts, &app.settings.trusted_proxies)?;
+    let page = Page::new(&host, app.certificates.authority().as_deref(), &app.certificates.served());
     let body = if wants_html(&parts.headers) { page.render().ok() } else { None };
     let (kind, body) = match body {
         Some(html) => ("text/html; charset=utf-8", html),

@@ -1,11 +1,15 @@
-//! What anybody may read: the CA to trust, and the keys that tokens are signed with.
+//! What anyone may read: the CA to trust, the script that makes a host trust it, and the keys that tokens are signed with.
 
 use axum::extract::State;
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use crate::http::App;
 use crate::http::error::{Code, OciError};
+use crate::http::origin::host;
+use crate::http::page::DEFAULT_PORT;
+use crate::http::route::Route;
 
 /// The CA's certificate as PEM. Whoever fetches it compares its fingerprint with one from elsewhere.
 pub(in crate::http) async fn ca(State(app): State<App>) -> Result<Response, OciError> {
@@ -13,6 +17,27 @@ pub(in crate::http) async fn ca(State(app): State<App>) -> Result<Response, OciE
         OciError::new(Code::NameUnknown, "this registry's certificate was not made by an authority of its own")
     })?;
     Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], authority.pem.clone()).into_response())
+}
+
+/// The script that makes a host trust this registry by the name that was asked for. Whoever runs it has its hash from elsewhere.
+pub(in crate::http) async fn trust_script(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
+    let unknown = |message: String| OciError::new(Code::NameUnknown, message);
+    let host = host(&parts, &app.settings.trusted_proxies)?;
+    let version = parts.extensions.get::<Route>().and_then(|route| route.last.parse().ok());
+    let authority = app.certificates.authority().ok_or_else(|| {
+        unknown("this registry's certificate was made by its operator's own authority: `portcullis trust HOST --ca-file FILE`".into())
+    })?;
+    let served = app.certificates.served();
+    if !served.is_for(host.host()) {
+        let names = served.names.join(", ");
+        return Err(unknown(format!("the certificate is not for {}: ask by one of these names: {names}", host.host())));
+    }
+    let address = host.with_default_port(DEFAULT_PORT);
+    let script = version.and_then(|version| authority.trusted_as(&address).script(version));
+    let script =
+        script.ok_or_else(|| unknown("unknown version: `portcullis ca trust-command` prints the one to use".into()))?;
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, script).into_response())
 }
 
 /// While the CA takes the place of another: the one before, then the certificate in which it vouches for its successor. Hosts that

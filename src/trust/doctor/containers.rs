@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::stores::{Store, certificates, in_directory, judge};
+use super::stores::{Store, certificates, in_directory, judge, vouch};
 use super::{Chain, Examined, program};
-use crate::domain::finding::{Finding, State};
+use crate::domain::finding::Finding;
 use crate::trust::containerd::{self, Place};
 use crate::trust::host::Scope;
 
@@ -34,17 +34,19 @@ pub(super) fn containerd(examined: &Examined, chain: &Chain, system: &Store) -> 
     let own = match containerd::place(&examined.host, &paths, examined.registry.written()) {
         Some(Place::Directory(path)) => in_directory(examined, &path),
         Some(Place::HostsFile(path)) => in_hosts_file(examined, &path),
-        None => Store { path: PathBuf::from("/etc/containerd/certs.d"), ..Store::default() },
+        // What is in the usual place counts for nerdctl, and for containerd once its configuration names it.
+        None => in_directory(examined, &Path::new(containerd::USUAL).join(examined.registry.written())),
     };
-    let finding = judge(examined, "containerd", "containerd", (&own, system), chain);
-    if finding.state != State::Problem || !paths.is_empty() {
-        return Some(finding);
+    if !paths.is_empty() || vouch(examined, chain, &[system]) {
+        return Some(judge(examined, "containerd", "containerd", (&own, system), chain));
     }
+    let set = "set config_path = \"/etc/containerd/certs.d\" in /etc/containerd/config.toml and restart containerd";
+    let is_there = vouch(examined, chain, &[&own]);
     Some(Finding::warning(
         "containerd",
         "containerd's configuration names no config_path, and the operating system's store does not vouch for the registry",
-        "where Kubernetes pulls by it, that fails; where docker alone uses it, nothing is amiss",
-        "set config_path = \"/etc/containerd/certs.d\" in /etc/containerd/config.toml, restart containerd, and run portcullis trust again",
+        "if Kubernetes pulls by it, that fails; if docker alone uses it, nothing is wrong",
+        if is_there { set.to_owned() } else { format!("{}; and {set}", examined.trust_command("")) },
     ))
 }
 

@@ -76,8 +76,8 @@ pub(super) async fn check(examined: &Examined, chain: Option<&Chain>, challenge:
         format!("{told} does not look into certs.d when it fetches a token"),
         "docker login works, and then push and pull fail with x509: certificate signed by unknown authority",
         format!(
-            "one of three: upgrade docker to 29.5 or newer; or {}, and then systemctl restart docker; or set auth.challenge = \"basic\" on the registry",
-            examined.trust_command(" --system")
+            "one of three: upgrade docker to 29.5 or newer; or {}, then systemctl restart docker; or set auth.challenge = \"basic\" on the registry",
+            examined.system_command()
         ),
     )]
 }

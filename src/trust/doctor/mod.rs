@@ -51,6 +51,11 @@ impl Examined {
         std::iter::once(Scope::System).chain(user).collect()
     }
 
+    /// The same for what the operating system's store alone helps.
+    fn system_command(&self) -> String {
+        format!("{}; with --system too if it says that the CA can sign for any name", self.trust_command(""))
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -59,7 +64,8 @@ impl Examined {
     /// administrator and not over the connection that is in doubt.
     fn trust_command(&self, more: &str) -> String {
         format!(
-            "portcullis trust {} --ca-sha256 HEX{more}, with HEX from the registry's administrator (`portcullis ca show` there)",
+            "portcullis trust {} --ca-sha256 HEX{more}, with HEX from the registry's administrator (`portcullis ca show` there; if the \
+             registry publishes no CA, --ca-file FILE with its root certificate instead)",
             self.registry.written()
         )
     }

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::{Chain, Examined, containers, docker, program};
 use crate::domain::finding::Finding;
+use crate::tls::{PemItem, PemText};
 use crate::trust::file;
+use crate::trust::os_store::OsStore;
 
 /// The bundle of the operating system's store, as its families lay it down.
 const BUNDLES: [&str; 5] = [
@@ -19,7 +20,7 @@ const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 /// Programs that read no other store than the operating system's.
-const OF_THE_SYSTEM: [&str; 7] = ["curl", "crane", "oras", "helm", "cosign", "buildctl", "docker-buildx"];
+const OF_THE_SYSTEM: [&str; 8] = ["curl", "crane", "oras", "helm", "cosign", "regctl", "buildctl", "docker-buildx"];
 /// Where docker keeps its plugins, which are found by no `PATH`.
 const PLUGINS: [&str; 3] =
     ["/usr/libexec/docker/cli-plugins", "/usr/lib/docker/cli-plugins", "/usr/local/lib/docker/cli-plugins"];
@@ -108,7 +109,8 @@ pub(super) fn in_directory(examined: &Examined, path: &Path) -> Store {
 /// The certificates of a PEM file of the host; none where it cannot be read.
 pub(super) fn certificates(examined: &Examined, path: &Path) -> Vec<CertificateDer<'static>> {
     let Ok(Some(pem)) = file::read(&examined.host.real(path)) else { return Vec::new() };
-    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
+    let items = PemText::read(&pem).map(|text| text.items).unwrap_or_default();
+    items.into_iter().filter(PemItem::is_certificate).map(|item| item.der.to_vec().into()).collect()
 }
 
 /// The operating system's store.
@@ -129,10 +131,22 @@ pub(super) fn system_vouches(examined: &Examined, chain: &Chain) -> bool {
     vouch(examined, chain, &[&of_the_system(examined)])
 }
 
+/// The command that takes over the CA that `trust` put into the store's directory, where the bundle does not have it.
+fn not_taken_over(examined: &Examined, chain: &Chain) -> Option<String> {
+    let store = OsStore::detect(&examined.host).ok()?;
+    let path = store.file(&examined.registry);
+    let roots = certificates(examined, &path);
+    let own = Store { path, roots, stray: None };
+    vouch(examined, chain, &[&own]).then(|| format!("{}: {} is there", store.command(), own.path.display()))
+}
+
 fn system_finding(examined: &Examined, chain: &Chain, system: &Store) -> Finding {
     let path = system.path.display();
     if vouch(examined, chain, &[system]) {
-        return Finding::ok("os-store", format!("{path} vouches for the registry: curl and its kin trust it"));
+        return Finding::ok(
+            "os-store",
+            format!("{path} vouches for the registry: curl, crane, oras, helm and others trust it"),
+        );
     }
     let is_plugin = |name: &str| PLUGINS.iter().any(|dir| examined.host.real(dir.as_ref()).join(name).is_file());
     let readers: Vec<&str> =
@@ -147,6 +161,6 @@ fn system_finding(examined: &Examined, chain: &Chain, system: &Store) -> Finding
             "these read no other store, and fail with the registry (buildx only when it fetches tokens): {}",
             readers.join(", ")
         ),
-        examined.trust_command(" --system"),
+        not_taken_over(examined, chain).unwrap_or_else(|| examined.system_command()),
     )
 }
