@@ -123,7 +123,9 @@ impl Answering {
     ) -> Response<Answer> {
         let (mut response, held) = self.hold(response);
         let headers = response.headers_mut();
-        if matches!(version, Version::HTTP_10 | Version::HTTP_11) && !says_close(headers) {
+        if version == Version::HTTP_2 {
+            headers.remove(CONNECTION);
+        } else if !says_close(headers) {
             if fate == Fate::Closes {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             } else if fate == Fate::Stays && version == Version::HTTP_11 && !self.shutdown.is_cancelled() {
