@@ -69,6 +69,8 @@ mod tests {
         delete_enabled: true,
         read_only: false,
         upload_expiry: Duration::ZERO,
+        manifest_descriptors: 2000,
+        sparse_indexes: Vec::new(),
         uploads_per_account: 10,
     };
 
