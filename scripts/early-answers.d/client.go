@@ -29,6 +29,7 @@ func main() {
 	password := flag.String("password", "", "password")
 	ca := flag.String("ca", "", "PEM file of the CA")
 	local := flag.String("local", "", "address to connect from")
+	fresh := flag.Bool("fresh", false, "use each connection once")
 	flag.Parse()
 
 	pem, err := os.ReadFile(*ca)
@@ -70,6 +71,9 @@ func main() {
 		}
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
+		if *fresh {
+			client.CloseIdleConnections()
+		}
 		if err != nil || response.StatusCode != *want {
 			lost, last = lost+1, fmt.Sprintf("%d %v %.200s", response.StatusCode, err, body)
 		}
