@@ -348,7 +348,7 @@ async fn hostile_ca_files_are_refused() {
         (redirect, "redirects to \"https://elsewhere.test/\""),
         (missing, "answers 404"),
         (ok(&format!("{pem}{}", other.pem())), "several certificates"),
-        (ok(&format!("{pem}garbage")), "something follows"),
+        (ok(&format!("{pem}garbage")), "something else than certificates"),
         (ok(""), "it is empty"),
         (ok("<html>"), "does not begin with a certificate"),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "is no HTTP"),

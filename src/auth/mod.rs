@@ -44,7 +44,7 @@ pub use credential::{Credential, CredentialError};
 pub use denial::{Denial, Refusal};
 pub use error::AuthError;
 pub use explanation::{Explanation, Obstacle, Reason};
-pub use password::hash_password;
+pub use password::{hash_password, is_password_of};
 pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
 pub use policy::Policy;
 pub use principal::Principal;

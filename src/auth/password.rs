@@ -62,6 +62,11 @@ pub(super) fn check(password: &Secret, stored: &str) -> Result<Verdict, Unusable
     Ok(Verdict::Right { rehashed: outdated.then(|| hash_password(password)) })
 }
 
+/// Whether it is the password that was hashed.
+pub fn is_password_of(password: &Secret, stored: &str) -> bool {
+    matches!(check(password, stored), Ok(Verdict::Right { .. }))
+}
+
 fn hasher() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }

@@ -1,9 +1,16 @@
 //! The administrator that a new registry begins with.
+//!
+//! A generated password is in its file, durable, before the database knows of the administrator: whatever stops a first start, the
+//! password of an administrator that exists can be read.
 
+use zeroize::Zeroizing;
+
+use super::data_directory::DataDirectory;
 use crate::auth::{Secret, hash_password};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{NewUser, Users};
+use crate::tls::write_key;
 
 /// The administrator of a new registry.
 pub(super) struct Administrator {
@@ -13,20 +20,36 @@ pub(super) struct Administrator {
 }
 
 impl Administrator {
-    /// Adds the administrator, with a generated password where none is given.
+    /// Adds the administrator, with a generated password where none is given; `None` where users were added before, of whom none is
+    /// touched.
     pub(super) async fn add(
+        data: &DataDirectory,
         metadata: &SqliteMetadata,
         name: AccountName,
         password: Option<Secret>,
-    ) -> anyhow::Result<Self> {
-        let generated = password.is_none();
-        let secret = password.unwrap_or_else(Secret::generate);
-        let password_hash = hash_password(&secret);
-        if !metadata.add_user(NewUser { name: name.clone(), password_hash: password_hash.clone(), admin: true }).await?
-        {
-            // A run that was interrupted after this point showed no password yet.
-            metadata.set_password(&name, password_hash).await?;
+    ) -> anyhow::Result<Option<Self>> {
+        if !metadata.is_new().await? {
+            return Ok(None);
         }
-        Ok(Self { name, password: generated.then_some(secret) })
+        let generated = password.is_none();
+        let secret = match password {
+            Some(secret) => secret,
+            None => keep_generated(data)?,
+        };
+        let password_hash = hash_password(&secret);
+        if !metadata.add_user(NewUser { name: name.clone(), password_hash, admin: true }).await? {
+            return Ok(None);
+        }
+        Ok(Some(Self { name, password: generated.then_some(secret) }))
     }
+}
+
+/// The password of an attempt that was interrupted, or a new one, in its file.
+fn keep_generated(data: &DataDirectory) -> anyhow::Result<Secret> {
+    if let Some(secret) = data.read_first_password() {
+        return Ok(secret);
+    }
+    let secret = Secret::generate();
+    write_key(&data.first_password(), Zeroizing::new(format!("{}\n", secret.expose())).as_bytes())?;
+    Ok(secret)
 }

@@ -45,17 +45,16 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
-    let data = context.data_directory()?;
-    let load = || Authority::load(data.path());
+    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path())?);
     match verb {
         Verb::Show => show(&load()?, output),
         Verb::Export { der: true } => output.raw(load()?.root_der()),
         Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
         Verb::TrustCommand { host, self_contained } => trust_command(context, &load()?, host, self_contained, output),
         Verb::Rotate(args) => ca_rotate::run(context, args, output),
-        // Neither asks for a sound authority: unsealing is what mends one whose issuing certificate has ended.
-        Verb::Seal(args) => ca_seal::seal(&data, &args, output),
-        Verb::Unseal(args) => ca_seal::unseal(&data, &args, output),
+        // Neither asks for a sound authority: unsealing is what repairs one whose issuing certificate has expired.
+        Verb::Seal(args) => ca_seal::seal(context, &args, output),
+        Verb::Unseal(args) => ca_seal::unseal(context, &args, output),
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::Context;
-use super::host_names::names_to_serve;
+use super::host_names::{names_to_serve, subject_name};
 use super::init::constraints;
 use super::output::Output;
 use super::serve::identity_source;
-use crate::config::parse_duration;
+use crate::config::{HostName, parse_duration};
 use crate::tls::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
 
 /// Make a new CA; hosts that trust the old one are served until an announced date
@@ -22,7 +22,7 @@ use crate::tls::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succe
 pub(super) struct Args {
     /// A further name or address of the registry; repeat it for more. What was served before stays
     #[arg(long = "host", value_name = "NAME")]
-    hosts: Vec<SubjectName>,
+    hosts: Vec<HostName>,
     /// How long hosts that trust the old CA are served, at most until it ends: "30d", "24h"
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = overlap)]
     overlap: Duration,
@@ -55,12 +55,13 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
     }
-    names.extend(args.hosts.iter().cloned());
+    let added: Vec<SubjectName> = args.hosts.iter().map(subject_name).collect();
+    names.extend(added.iter().cloned());
     names.sort();
     names.dedup();
     let succession = Succession {
         names,
-        added: args.hosts,
+        added,
         constraints: constraints(&config, args.unconstrained),
         overlap: (!args.at_once).then_some(args.overlap),
     };

@@ -6,10 +6,11 @@ use anyhow::bail;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::context::Context;
 use super::data_directory::DataDirectory;
 use super::output::Output;
 use super::passphrase;
-use crate::tls::{StoredRootKey, TlsPaths, move_root_key, seal_root_key};
+use crate::tls::{NewKeyFile, StoredRootKey, TlsPaths, move_root_key, seal_root_key};
 
 /// Put the CA's root key under a passphrase, or off this host
 ///
@@ -40,22 +41,27 @@ pub(super) struct UnsealArgs {
     passphrase_stdin: bool,
 }
 
-pub(super) fn seal(data: &DataDirectory, args: &SealArgs, output: &Output) -> anyhow::Result<()> {
+pub(super) fn seal(context: &Context, args: &SealArgs, output: &Output) -> anyhow::Result<()> {
     let Some(file) = &args.move_to else {
+        let data = &context.data_directory()?;
         require_plain(data)?;
         let sealed = seal_root_key(data.path(), &passphrase::choose(args.passphrase_stdin)?)?;
         let sentence =
-            format!("sealed the root key in {}; nobody can open it without the passphrase", sealed.display());
+            format!("sealed the root key in {}; no one can open it without the passphrase", sealed.display());
         return output.done(&sentence, &json!({ "root_key": "sealed", "file": sealed }));
     };
+    let file = std::path::absolute(file)?;
+    // Before root acts as the owner of the data directory, who may not be able to make it.
+    let new = NewKeyFile::create(&context.config()?.data_dir, &file);
+    let data = &context.data_directory()?;
+    let new = new?;
     let passphrase = if args.passphrase || args.passphrase_stdin {
         require_plain(data)?;
         Some(passphrase::choose(args.passphrase_stdin)?)
     } else {
         None
     };
-    let file = std::path::absolute(file)?;
-    move_root_key(data.path(), &file, passphrase.as_ref().map(|text| text.as_str()))?;
+    move_root_key(data.path(), new, passphrase.as_ref().map(|text| text.as_str()))?;
     let sentence = format!("moved the root key to {}; keep that file where this host is not", file.display());
     output.done(&sentence, &json!({ "root_key": "elsewhere", "file": file }))
 }
@@ -71,8 +77,12 @@ fn require_plain(data: &DataDirectory) -> anyhow::Result<()> {
     )
 }
 
-pub(super) fn unseal(data: &DataDirectory, args: &UnsealArgs, output: &Output) -> anyhow::Result<()> {
-    let Some(stored) = StoredRootKey::find(data.path(), args.from.as_deref())? else {
+pub(super) fn unseal(context: &Context, args: &UnsealArgs, output: &Output) -> anyhow::Result<()> {
+    // Before root acts as the owner of the data directory, who may not be able to read it.
+    let data_dir = context.config()?.data_dir;
+    let given = args.from.as_deref().map(|file| StoredRootKey::read(&data_dir, file));
+    let data = context.data_directory()?;
+    let Some(stored) = StoredRootKey::find(data.path(), given.transpose()?)? else {
         return output.done("the root key is in its place already", &json!({ "root_key": "here", "changed": false }));
     };
     let passphrase = if stored.needs_passphrase() {

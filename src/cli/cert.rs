@@ -12,7 +12,7 @@ use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
 use super::output::Output;
 use super::serve::identity_source;
-use crate::tls::{self, Authority, CertificateSummary, Identity, Origin};
+use crate::tls::{self, Authority, Identity, OperatorFiles, Origin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -27,19 +27,24 @@ pub(super) enum Verb {
         /// The chain as PEM, the server's certificate first
         #[arg(long, value_name = "FILE")]
         cert: PathBuf,
-        /// The private key as PEM, readable by its owner alone
+        /// The private key as PEM, closed to others; it may be in the same file
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
+    // Before root acts as the owner of the data directory, who may not be able to read them.
+    let given = match &verb {
+        Verb::Import { cert, key } => Some(OperatorFiles::read(cert, key)),
+        _ => None,
+    };
     let data = context.data_directory()?;
     let config = context.config()?;
     match verb {
         Verb::Show => {
             let identity = identity_source(&config, &data)?.load()?;
-            show(identity.summary(), identity.origin(), ordered_from(&identity, &data).as_deref(), output)
+            show(&identity, ordered_from(&identity, &data).as_deref(), output)
         }
         Verb::Request => cert_request::run(context, &config, &data, output),
         Verb::Renew if config.acme.is_some() => cert_request::run(context, &config, &data, output),
@@ -53,10 +58,9 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             let mut authority = Authority::load(data.path())?;
             let names = names_to_serve(&config.server.hosts, Some(&authority));
             tls::renew_leaf(data.path(), &mut authority, &names)?;
-            let identity = source.load()?;
-            show(identity.summary(), identity.origin(), None, output)
+            show(&source.load()?, None, output)
         }
-        Verb::Import { cert, key } => {
+        Verb::Import { .. } => {
             if config.tls.pair.is_some() {
                 bail!(
                     "the configuration names a certificate already (tls.certificate): change the files there, or remove the keys"
@@ -67,8 +71,8 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
                     "ACME is switched on, and its certificate is what is served: set acme.directory to \"none\" first"
                 );
             }
-            let summary = tls::import(data.path(), &cert, &key)?;
-            show(&summary, Origin::Imported, None, output)
+            let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
+            show(&tls::import(data.path(), &given?)?, None, output)
         }
     }
 }
@@ -78,22 +82,20 @@ fn ordered_from(identity: &Identity, data: &DataDirectory) -> Option<String> {
     if identity.origin() == Origin::Acme { tls::acme::issued_by(data.path()) } else { None }
 }
 
-pub(super) fn show(
-    summary: &CertificateSummary,
-    origin: Origin,
-    directory: Option<&str>,
-    output: &Output,
-) -> anyhow::Result<()> {
+pub(super) fn show(identity: &Identity, directory: Option<&str>, output: &Output) -> anyhow::Result<()> {
+    let (summary, origin) = (identity.summary(), identity.origin());
     let source = directory.map_or_else(|| origin.to_string(), |directory| format!("{origin} ({directory})"));
+    let mut lines = vec![
+        ("names", summary.names.join(", ")),
+        ("from", summary.not_before.to_string()),
+        ("until", summary.not_after.to_string()),
+        ("issuer", summary.issuer.clone()),
+        ("source", source),
+        ("SHA-256", summary.fingerprint.to_string()),
+    ];
+    lines.extend(identity.warnings().iter().map(|warning| ("warning", warning.clone())));
     output.record(
-        &[
-            ("names", summary.names.join(", ")),
-            ("from", summary.not_before.to_string()),
-            ("until", summary.not_after.to_string()),
-            ("issuer", summary.issuer.clone()),
-            ("source", source),
-            ("SHA-256", summary.fingerprint.to_string()),
-        ],
+        &lines,
         &json!({
             "names": summary.names,
             "not_before": summary.not_before.to_string(),
@@ -102,6 +104,7 @@ pub(super) fn show(
             "source": origin.to_string(),
             "directory": directory,
             "sha256": summary.fingerprint.to_string(),
+            "warnings": identity.warnings(),
         }),
     )
 }

@@ -18,7 +18,7 @@ use super::serve::{identity_source, server_options};
 use crate::config::Config;
 use crate::server::Server;
 use crate::tls::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
-use crate::tls::{self, CertificateSummary, Origin, ServingIdentity};
+use crate::tls::{self, CertificateSummary, ServingIdentity};
 
 pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
     let Some(acme) = &config.acme else {
@@ -45,7 +45,8 @@ pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, outp
             Ok(_lock) => order_alone(config, data, ledger).await,
         }
     })?;
-    show(&summary, Origin::Acme, Some(&directory), output)
+    tracing::debug!(sha256 = %summary.fingerprint, "ordered");
+    show(&identity_source(config, data)?.load()?, Some(&directory), output)
 }
 
 /// Listens where the server would, and orders.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::data_directory::DataDirectory;
-use crate::config::{Config, ConfigErrors, Environment, Loaded, Overrides};
+use super::output;
+use super::owner::act_as_owner;
+use crate::config::{Config, ConfigErrors, ConfigFile, Environment, Loaded, Overrides};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 
 /// The flags of every command. Their environment variables are read by the configuration, which tells flag and variable apart.
@@ -28,24 +30,34 @@ pub(super) struct Global {
 pub(super) struct Context {
     overrides: Overrides,
     environment: Environment,
+    file: Option<ConfigFile>,
 }
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
         let overrides = Overrides { config: global.config, data: global.data, ..Overrides::default() };
-        Self { overrides, environment: Environment::of_process() }
+        let environment = Environment::of_process();
+        let file = ConfigFile::read(&overrides, &environment);
+        Self { overrides, environment, file }
+    }
+
+    /// Tells what looks like a setting and sets nothing.
+    pub(super) fn warn(&self) {
+        for warning in self.load().map(|loaded| loaded.warnings).unwrap_or_default() {
+            output::warn(&warning);
+        }
     }
 
     /// The configuration, with the flags of the command on top.
     pub(super) fn load_with(&self, adjust: impl FnOnce(&mut Overrides)) -> anyhow::Result<Loaded> {
         let mut overrides = self.overrides.clone();
         adjust(&mut overrides);
-        Ok(Config::load(&overrides, &self.environment)?)
+        Ok(Config::load_from(self.file.as_ref(), &overrides, &self.environment)?)
     }
 
     /// The configuration, or every error in it.
     pub(super) fn load(&self) -> Result<Loaded, ConfigErrors> {
-        Config::load(&self.overrides, &self.environment)
+        Config::load_from(self.file.as_ref(), &self.overrides, &self.environment)
     }
 
     /// What flags, variables and defaults say, or flags and defaults alone: for looking around although the file is wrong.
@@ -60,9 +72,11 @@ impl Context {
         Ok(self.load_with(|_| ())?.config)
     }
 
-    /// The data directory, which must have been initialised.
+    /// The data directory, which must have been initialised. Root acts as its owner from here on: what only root may read is to be
+    /// read before.
     pub(super) fn data_directory(&self) -> anyhow::Result<DataDirectory> {
         let data = DataDirectory::at(&self.config()?.data_dir);
+        act_as_owner(data.path())?;
         data.require_initialised()?;
         Ok(data)
     }
@@ -72,11 +86,15 @@ impl Context {
         &self,
         work: impl FnOnce(Arc<SqliteMetadata>) -> F,
     ) -> anyhow::Result<T> {
-        let path = self.data_directory()?.database();
+        let data = self.data_directory()?;
+        let path = data.database();
         block_on(async {
             let metadata = SqliteMetadata::open(&path).await?;
             let metadata = Arc::new(metadata);
-            let result = work(Arc::clone(&metadata)).await;
+            let result = match data.require_first_start_done(&metadata).await {
+                Ok(()) => work(Arc::clone(&metadata)).await,
+                Err(error) => Err(error),
+            };
             let closed = metadata.close().await;
             let value = result?;
             closed?;

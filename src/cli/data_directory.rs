@@ -1,17 +1,20 @@
 //! The data directory: what lies where, who serves it, and how it comes into being.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::fs::Access;
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::auth::SealKey;
-use crate::tls::{read_key, write_key};
+use crate::auth::{SealKey, Secret};
+use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::tls::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_readable};
 
 const README: &str = include_str!("data_directory_readme.txt");
 
@@ -41,9 +44,25 @@ impl DataDirectory {
         self.path.join("portcullis.db")
     }
 
-    /// Where the administrator's first password is written when nobody looks at the terminal.
+    /// Where the administrator's first password is written: the password and a line feed, nothing else.
     pub(super) fn first_password(&self) -> PathBuf {
         self.path.join("initial-admin-password")
+    }
+
+    /// The password in that file; `None` where there is none, or it holds something else.
+    pub(super) fn read_first_password(&self) -> Option<Secret> {
+        let text = Zeroizing::new(fs::read_to_string(self.first_password()).ok()?);
+        text.lines().next().filter(|line| !line.is_empty()).and_then(|line| Secret::new(line).ok())
+    }
+
+    /// Removes that file, once someone has seen what it holds.
+    pub(super) fn forget_first_password(&self) -> anyhow::Result<()> {
+        match fs::remove_file(self.first_password()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.first_password().display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn marker(&self) -> PathBuf {
@@ -56,37 +75,77 @@ impl DataDirectory {
             Ok(date) => Ok(Some(date.trim().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
-                "cannot read {}: {error}; run it as the owner of the data directory (sudo -u OWNER), or name another with --data",
+                "cannot read {}: {error}; run this as root or as the owner of the data directory, or name another with --data",
                 self.marker().display()
             ),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.marker().display())),
         }
     }
 
+    /// That a registry was made here. Where the file that says so is missing, the database knows.
     pub(super) fn require_initialised(&self) -> anyhow::Result<()> {
-        if self.initialised_on()?.is_some() {
+        if self.initialised_on()?.is_some() || (Authority::exists(&self.path) && self.database().exists()) {
             return Ok(());
         }
-        bail!(
-            "{} is no data directory of a registry: run `portcullis serve` or `portcullis init` first, or name another with --data",
+        Err(self.uninitialised())
+    }
+
+    /// The same by the database: a first start that was interrupted has made one, and no administrator.
+    pub(super) async fn require_first_start_done(&self, metadata: &SqliteMetadata) -> anyhow::Result<()> {
+        if self.initialised_on()?.is_none() && metadata.is_new().await? { Err(self.uninitialised()) } else { Ok(()) }
+    }
+
+    fn uninitialised(&self) -> anyhow::Error {
+        anyhow::anyhow!(
+            "{} is not initialised: run `portcullis serve` or `portcullis init` first, or name another directory with --data",
             self.path.display()
-        );
+        )
     }
 
     /// To be called when all else is there.
     pub(super) fn mark_initialised(&self) -> anyhow::Result<()> {
-        let readme = self.path.join("README");
-        fs::write(&readme, README).with_context(|| format!("cannot write {}", readme.display()))?;
+        write_readable(&self.path.join("README"), README.as_bytes())?;
         let now = format!("{}\n", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
         write_key(&self.marker(), now.as_bytes())?;
         Ok(())
     }
 
-    /// Makes the directory, for its owner alone.
+    /// Makes the directory, for its owner alone, and sees that this process can work in it.
     pub(super) fn create(&self) -> anyhow::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path).with_context(|| {
             format!("cannot make the data directory {}: choose another with --data DIR", self.path.display())
-        })
+        })?;
+        self.require_usable()
+    }
+
+    /// Each reason for which nothing could be kept here, with what to do.
+    fn require_usable(&self) -> anyhow::Result<()> {
+        let path = self.path.display();
+        let meta = fs::metadata(&self.path).with_context(|| format!("cannot examine {path}"))?;
+        if !meta.is_dir() {
+            bail!("{path} is not a directory: name another with --data DIR");
+        }
+        match rustix::fs::access(&self.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => {}
+            Err(Errno::ROFS) => bail!(
+                "the file system of {path} is mounted read-only: mount it for writing (in a container: a volume without `:ro`), or \
+                 name another directory with --data DIR"
+            ),
+            Err(errno) => {
+                let (me, owner) = (rustix::process::geteuid().as_raw(), meta.uid());
+                bail!(
+                    "the user {me}, as whom this runs, may not write in {path}, which belongs to the user {owner} ({errno}): run this \
+                     as the user {owner} or as root, or give the directory away (as root: chown -R {me} {path}), or name another \
+                     with --data DIR"
+                );
+            }
+        }
+        let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| self.failed("sync", &self.path, &error))
+    }
+
+    fn failed(&self, action: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+        anyhow::anyhow!("cannot {action} {}: {error}{}", path.display(), file_system_advice(action, error))
     }
 
     /// Takes the directory for this process; refused while another one serves it.
@@ -103,13 +162,18 @@ impl DataDirectory {
     /// The same; the inner error is the number of the process that serves it.
     pub(super) fn try_lock(&self) -> anyhow::Result<Result<DataLock, String>> {
         let path = self.lock_file();
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        if file.try_lock().is_err() {
-            let mut holder = String::new();
-            // The holder's number is a help; without it the refusal stands as well.
-            let _ = file.read_to_string(&mut holder);
-            return Ok(Err(holder.trim().to_owned()));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW);
+        let mut file = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // The holder's number is a help; without it the refusal stands as well.
+                let _ = file.read_to_string(&mut holder);
+                return Ok(Err(holder.trim().to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(self.failed("lock", &path, &error)),
         }
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
@@ -130,7 +194,7 @@ impl DataDirectory {
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())));
             write_key(&path, text.as_bytes())?;
         }
-        let text = read_key(&path)?;
+        let text = read_kept_key(&path)?;
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
         match bytes {

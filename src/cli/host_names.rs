@@ -38,13 +38,13 @@ fn with_loopback(names: Vec<SubjectName>) -> Vec<SubjectName> {
 
 /// The machine's host name, and the addresses of its interfaces that others can reach.
 pub(super) fn of_this_machine() -> Vec<SubjectName> {
-    let host = rustix::system::uname().nodename().to_string_lossy().parse().ok();
+    let host: Option<HostName> = rustix::system::uname().nodename().to_string_lossy().parse().ok();
     let addresses = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list this machine's addresses; name them with --host");
         Vec::new()
     });
     let reachable = addresses.into_iter().map(|interface| interface.ip().to_canonical()).filter(is_reachable);
-    host.into_iter().chain(reachable.map(SubjectName::Ip)).collect()
+    host.iter().map(subject_name).chain(reachable.map(SubjectName::Ip)).collect()
 }
 
 fn is_reachable(address: &IpAddr) -> bool {

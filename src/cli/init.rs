@@ -12,6 +12,7 @@ use super::context::{Context, block_on};
 use super::data_directory::DataDirectory;
 use super::host_names::{names_to_serve, with_port};
 use super::output::Output;
+use super::owner::act_as_owner;
 use super::password;
 use crate::auth::{AuthSettings, Authenticator, Secret};
 use crate::config::Config;
@@ -38,6 +39,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let config = context.load_with(|overrides| overrides.hosts = args.hosts)?.config;
     let data = DataDirectory::at(&config.data_dir);
+    act_as_owner(data.path())?;
     if let Some(date) = data.initialised_on()? {
         bail!("{} was already initialised on {date}, nothing changed", data.path().display());
     }
@@ -45,13 +47,15 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     let _lock = data.lock()?;
     let secret = if args.admin_password_stdin { Some(password::choose(true)?.secret) } else { None };
     let constraints = constraints(&config, args.unconstrained);
-    let administrator = block_on(initialise(&data, &config, constraints, args.admin, secret))?;
+    let Some(administrator) = block_on(initialise(&data, &config, constraints, args.admin, secret))? else {
+        bail!("{} was already initialised, nothing changed{}", data.path().display(), password_hint(&data));
+    };
     let authority = Authority::load(data.path())?;
     let port = config.server.listen.port();
     let sha256 = authority.fingerprint().to_string();
     let text = banner::initialised(&data, &config, &authority, &administrator);
     let password = administrator.password.as_ref().map(Secret::expose);
-    output.done(
+    let shown = output.done(
         text.trim_end(),
         &json!({
             "data": data.path().display().to_string(),
@@ -60,7 +64,21 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
             "password": password,
             "login": with_port("localhost", port),
         }),
-    )
+    );
+    if shown.is_ok() {
+        data.forget_first_password()?;
+    }
+    shown
+}
+
+/// Where an attempt was interrupted after it had made the administrator.
+fn password_hint(data: &DataDirectory) -> String {
+    let file = data.first_password();
+    if file.exists() {
+        format!("; the administrator's one-time password is in {}", file.display())
+    } else {
+        String::new()
+    }
 }
 
 /// What the CA may sign for.
@@ -68,14 +86,15 @@ pub(super) fn constraints(config: &Config, unconstrained: bool) -> Constraints {
     if unconstrained || !config.tls.constrained { Constraints::Unconstrained } else { Constraints::ToNames }
 }
 
-/// Makes what is missing of a data directory. Interrupted, it goes on where it was when it is run again.
+/// Makes what is missing of a data directory. Interrupted, it continues where it was when it is run again. `None` where the database
+/// says that this is not a first start.
 pub(super) async fn initialise(
     data: &DataDirectory,
     config: &Config,
     constraints: Constraints,
     admin: AccountName,
     password: Option<Secret>,
-) -> anyhow::Result<Administrator> {
+) -> anyhow::Result<Option<Administrator>> {
     let mut authority = if Authority::exists(data.path()) {
         Authority::load(data.path())?
     } else {
@@ -86,7 +105,7 @@ pub(super) async fn initialise(
     ensure_leaf(data.path(), &mut authority, &names)?;
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
     Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
-    let administrator = Administrator::add(&metadata, admin, password).await?;
+    let administrator = Administrator::add(data, &metadata, admin, password).await?;
     metadata.close().await?;
     data.mark_initialised()?;
     Ok(administrator)

@@ -24,6 +24,7 @@ mod init;
 mod logging;
 mod man;
 mod output;
+mod owner;
 mod passphrase;
 mod password;
 mod repo;
@@ -93,6 +94,22 @@ enum Command {
     Version,
 }
 
+impl Command {
+    /// Whether the configuration counts, and what is wrong with it is not told in another way.
+    fn is_configured(&self) -> bool {
+        !matches!(
+            self,
+            Self::Serve(_)
+                | Self::Doctor(_)
+                | Self::Trust(_)
+                | Self::Untrust(_)
+                | Self::Completions { .. }
+                | Self::Man { .. }
+                | Self::Version
+        )
+    }
+}
+
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -108,6 +125,9 @@ pub fn run() -> ExitCode {
 
 fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
     let context = Context::new(cli.global);
+    if cli.command.is_configured() {
+        context.warn();
+    }
     match cli.command {
         Command::Serve(args) => serve::run(&context, args),
         Command::Init(args) => init::run(&context, args, output),

@@ -57,6 +57,12 @@ pub(super) fn complain(error: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "portcullis: {}", with_causes(error));
 }
 
+/// One line on stderr about what is not as it seems.
+pub(super) fn warn(text: &str) {
+    // There is no one left to tell where stderr is gone.
+    let _ = writeln!(io::stderr(), "portcullis: warning: {text}");
+}
+
 /// The error and its causes, without those that the text before them tells already.
 fn with_causes(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |text, cause| {

@@ -18,7 +18,8 @@ use super::host_names::names_to_serve;
 use super::init::{auth_settings, constraints, initialise};
 use super::logging;
 use super::output::{self, Output};
-use crate::auth::{Authenticator, Secret};
+use super::owner::act_as_owner;
+use crate::auth::Authenticator;
 use crate::config::{Challenge, Config};
 use crate::domain::AccountName;
 use crate::http::{App, ChallengeRule, HttpSettings};
@@ -28,7 +29,7 @@ use crate::storage::blobs::disk::DiskBlobStore;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::tls::{
     self, Authority, Cadence, ClientFiles, ClientVerifier, IdentitySource, Origin, ServingIdentity, keep_clients_fresh,
-    keep_fresh, write_key,
+    keep_fresh,
 };
 
 /// The administrator that a first start makes.
@@ -53,6 +54,7 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
         overrides.listen = args.listen;
         overrides.hosts = args.hosts;
     })?;
+    act_as_owner(&loaded.config.data_dir)?;
     let _log = logging::start(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -88,6 +90,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates.clone());
 
     announce(&server, &data, &serving, authority.as_ref(), administrator.as_ref())?;
+    for warning in serving.current().warnings() {
+        tracing::warn!("{warning}");
+    }
     let stop = CancellationToken::new();
     let (reload, reload_clients) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     if let Some(clients) = &clients {
@@ -118,21 +123,27 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// On an empty data directory: CA, certificate, keys and administrator.
+/// On a new database: CA, certificate, keys and administrator. The file that says when that was done is written again where it is
+/// missing, and decides nothing.
 async fn first_start(data: &DataDirectory, config: &Config) -> anyhow::Result<Option<Administrator>> {
-    if data.initialised_on()?.is_some() {
-        return Ok(None);
+    let marked = data.initialised_on()?.is_some();
+    if marked && data.database().exists() {
+        let metadata = SqliteMetadata::open(&data.database()).await?;
+        let is_new = metadata.is_new().await;
+        metadata.close().await?;
+        if !is_new? {
+            return Ok(None);
+        }
     }
     let name: AccountName = FIRST_ADMINISTRATOR.parse().context("the first administrator's name")?;
     let administrator = initialise(data, config, constraints(config, false), name, None).await?;
-    if !output::is_terminal()
-        && let Some(password) = administrator.password.as_ref().map(Secret::expose)
-    {
-        let text =
-            format!("{password}\none-time password of {}; `portcullis user passwd` ends it\n", administrator.name);
-        write_key(&data.first_password(), text.as_bytes())?;
+    if administrator.is_none() {
+        tracing::warn!(
+            data = %data.path().display(),
+            "the file `initialised` was missing and is written again; users, keys and certificates are as they were"
+        );
     }
-    Ok(Some(administrator))
+    Ok(administrator)
 }
 
 /// The banner on a terminal, a log line elsewhere; the one-time password is never logged.
@@ -147,7 +158,8 @@ fn announce(
     let certificate = identity.summary();
     if output::is_terminal() {
         let text = banner::serving(server.local_addr(), data, certificate, authority, administrator);
-        return Output::new(false).raw(text.as_bytes());
+        Output::new(false).raw(text.as_bytes())?;
+        return if administrator.is_some() { data.forget_first_password() } else { Ok(()) };
     }
     if let Some(administrator) = administrator {
         tracing::info!(
@@ -224,7 +236,10 @@ pub(super) fn server_options(config: &Config) -> ServerOptions {
         max_connections_per_address: server.max_connections_per_address as usize,
         handshake_timeout: server.handshake_timeout,
         header_timeout: server.header_timeout,
+        keep_alive: server.keep_alive,
         max_streams_per_connection: server.max_streams_per_connection,
+        max_requests: server.max_requests as usize,
+        proxy_protocol: server.proxy_protocol.then(|| server.trusted_proxies.clone().into()),
         write_stall_timeout: server.idle_timeout,
         drain_timeout: server.drain_timeout,
         ..ServerOptions::new(server.listen)

@@ -1,15 +1,13 @@
 //! `portcullis user`: the people who log in.
 
-use std::fs;
-
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{Output, date};
 use super::password::{self, Chosen};
-use crate::auth::{AccountLimit, Pause, hash_password};
+use crate::auth::{AccountLimit, Pause, hash_password, is_password_of};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{LoginFailures, NewUser, UserRecord, Users};
@@ -104,13 +102,12 @@ fn passwd(context: &Context, name: &AccountName, from_stdin: bool, output: &Outp
     let chosen = password::choose(from_stdin)?;
     let password_hash = hash_password(&chosen.secret);
     context.with_metadata(async |store| {
+        let before = store.user(name).await?;
         found(store.set_password(name, password_hash).await?, name)?;
         // The file with the first password is of no use any more once its owner has chosen another.
-        let first = data.first_password();
-        let is_first =
-            fs::read_to_string(&first).is_ok_and(|text| text.contains(&format!("one-time password of {name};")));
-        if is_first && let Err(error) = fs::remove_file(&first) {
-            bail!("the password was changed, but {} could not be removed: {error}", first.display());
+        let first = data.read_first_password();
+        if first.zip(before).is_some_and(|(first, before)| is_password_of(&first, &before.password_hash)) {
+            data.forget_first_password().context("the password was changed, but its file is still there")?;
         }
         done(output, &format!("changed the password of {name}"), name, &chosen)
     })

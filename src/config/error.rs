@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration: always what, where, and what to do.
 
-use std::{error::Error, fmt, io, path::PathBuf};
+use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
 use super::provenance::Source;
 
@@ -13,7 +13,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        reason: io::Error,
+        reason: Arc<io::Error>,
     },
     /// The file is larger than any configuration, or holds no text.
     #[error("{}: {problem}: this is not a Portcullis configuration", path.display())]

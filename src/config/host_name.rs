@@ -1,6 +1,6 @@
 //! A name under which clients reach this registry: what ends up in its certificate.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use super::setting::{Complaint, Setting, quoted};
 
@@ -26,13 +26,25 @@ impl fmt::Display for HostName {
     }
 }
 
+impl FromStr for HostName {
+    type Err = String;
+
+    /// The one rule for names that an operator gives, wherever they are written.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).map_err(|complaint| complaint.text)
+    }
+}
+
 impl Setting for HostName {
     const EXPECTED: &'static str = r#"a host name or an address such as "registry.example.com" or "192.168.1.20""#;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         if let Ok(address) = bare.unwrap_or(text).parse() {
-            return Ok(Self::Address(address));
+            return match unreachable(address) {
+                None => Ok(Self::Address(address)),
+                Some(reason) => Err(Complaint::new(format!("{} {reason}", quoted(text)))),
+            };
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let hint = if text.contains("://") {
@@ -41,6 +53,8 @@ impl Setting for HostName {
             "leave out the port"
         } else if text.contains('*') {
             "name each host; wildcards are not supported"
+        } else if text.contains('_') && is_dns_name(&name.replace('_', "-")) {
+            "image names cannot hold an underscore in the registry's host; give it a name without one"
         } else if is_dns_name(name) {
             return Ok(Self::Dns(name.to_ascii_lowercase()));
         } else {
@@ -52,6 +66,18 @@ impl Setting for HostName {
     fn to_toml(&self) -> toml::Value {
         toml::Value::String(self.to_string())
     }
+}
+
+/// Why no client uses this address for a registry.
+fn unreachable(address: IpAddr) -> Option<&'static str> {
+    let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    if address.is_unspecified() {
+        return Some(
+            "means every address to listen on, and no client connects to it: give the names and addresses that clients use, or none \
+             for this machine's own (the address to listen on is server.listen, --listen)",
+        );
+    }
+    (address.is_multicast() || is_broadcast).then_some("is a group of machines: give the address of this one")
 }
 
 /// Letters, digits, hyphens inside a label; the last label must not look like a number, or `1.2.3` and `300.1.1.1`
@@ -101,6 +127,12 @@ mod tests {
             ("bücher.test", "is not a host name"),
             ("300.1.1.1", "is not a host name"),
             ("a b", "is not a host name"),
+            ("my_host", "underscore"),
+            ("0.0.0.0", "clients use"),
+            ("[::]", "clients use"),
+            ("::", "--listen"),
+            ("224.0.0.1", "group"),
+            ("255.255.255.255", "group"),
         ] {
             let complaint = HostName::parse(text).unwrap_err().text;
             assert!(complaint.contains(hint), "{text}: {complaint}");

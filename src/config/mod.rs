@@ -19,6 +19,7 @@ mod provenance;
 mod public_url;
 mod reader;
 mod sections;
+mod service_link;
 mod setting;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ mod unknown;
 mod web_origin;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
@@ -88,15 +90,43 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+/// The configuration file, read once: a program that gives up its rights after that may not be able to read it again.
+#[derive(Debug)]
+pub struct ConfigFile {
+    path: PathBuf,
+    content: Result<Vec<u8>, Arc<std::io::Error>>,
+}
+
+impl ConfigFile {
+    /// Reads the file that is named, or the system's where it exists; `None` where there is none.
+    pub fn read(overrides: &Overrides, environment: &Environment) -> Option<Self> {
+        let path = file(overrides, environment)?;
+        let content = document::read(&path).map_err(Arc::new);
+        Some(Self { path, content })
+    }
+}
+
 impl Config {
     /// Reads the configuration from all its sources.
     pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigErrors> {
-        let Some(path) = file(overrides, environment) else {
+        Self::load_from(ConfigFile::read(overrides, environment).as_ref(), overrides, environment)
+    }
+
+    /// The same with the file read already.
+    pub fn load_from(
+        file: Option<&ConfigFile>,
+        overrides: &Overrides,
+        environment: &Environment,
+    ) -> Result<Loaded, ConfigErrors> {
+        let Some(ConfigFile { path, content }) = file else {
             return assemble(overrides, environment, None, Vec::new());
         };
-        match document::read(&path) {
-            Ok(bytes) => Self::parse(&path, &bytes, overrides, environment),
-            Err(error) => assemble(overrides, environment, None, vec![error]),
+        match content {
+            Ok(bytes) => Self::parse(path, bytes, overrides, environment),
+            Err(reason) => {
+                let error = ConfigError::Unreadable { path: path.clone(), reason: Arc::clone(reason) };
+                assemble(overrides, environment, None, vec![error])
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
     provenance::Source,
     reader::{ALIASES, variable},
     sections::SECTIONS,
+    service_link,
 };
 
 /// The variable that names the configuration file; it is no key.
@@ -54,11 +55,11 @@ fn unknown_key(key: String, at: Source, known: &[String]) -> ConfigError {
 /// The variables that start like a section's and set no key, and those that are not UTF-8.
 pub(super) fn in_environment(environment: &Environment, known: &[String]) -> Vec<ConfigError> {
     let known = variables(known);
-    let unknown = environment.names().filter(|name| !known.iter().any(|known| known == name));
-    let errors = unknown.filter(|name| of_a_section(name)).map(|name| ConfigError::UnknownVariable {
-        variable: name.to_owned(),
-        nearest: nearest(name, known.iter().map(String::as_str)).to_owned(),
-    });
+    let errors =
+        unknown(environment, &known).filter(|name| of_a_section(name)).map(|name| ConfigError::UnknownVariable {
+            variable: name.to_owned(),
+            nearest: nearest(name, known.iter().map(String::as_str)).to_owned(),
+        });
     let garbled = environment.garbled().map(|name| ConfigError::Value {
         at: Source::Environment { name: name.to_owned() },
         key: name.to_owned(),
@@ -70,13 +71,18 @@ pub(super) fn in_environment(environment: &Environment, known: &[String]) -> Vec
 /// Variables of ours that set nothing and may well belong to somebody else: worth a line, no reason to stop.
 pub(super) fn warnings(environment: &Environment, known: &[String]) -> Vec<String> {
     let known = variables(known);
-    let unknown = environment.names().filter(|name| !known.iter().any(|known| known == name));
-    let ours = unknown.filter(|name| !of_a_section(name) && !is_service_link(name));
+    let ours = unknown(environment, &known).filter(|name| !of_a_section(name));
     ours.map(|name| {
         let nearest = nearest(name, known.iter().map(String::as_str));
         format!("environment variable {name} sets nothing; the nearest known one is {nearest}")
     })
     .collect()
+}
+
+/// The variables that set nothing, without those that Kubernetes has set.
+fn unknown<'e>(environment: &'e Environment, known: &'e [String]) -> impl Iterator<Item = &'e str> {
+    let is_link = |name: &str| environment.get(name).is_some_and(|value| service_link::is_service_link(name, value));
+    environment.names().filter(move |name| !known.iter().any(|known| known == name) && !is_link(name))
 }
 
 fn variables(known: &[String]) -> Vec<String> {
@@ -89,11 +95,4 @@ fn of_a_section(name: &str) -> bool {
         let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(&section.to_ascii_uppercase()));
         rest.is_some_and(|rest| rest.starts_with('_'))
     })
-}
-
-/// Kubernetes gives every container variables of the services around it; one of a service called `portcullis` looks
-/// like ours.
-fn is_service_link(name: &str) -> bool {
-    let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-    rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
 }

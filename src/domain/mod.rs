@@ -5,6 +5,7 @@
 pub mod account_name;
 pub mod account_pattern;
 pub mod action;
+pub mod build_time;
 pub mod byte_range;
 pub mod client_certificate;
 pub mod descriptor;
@@ -20,6 +21,7 @@ pub mod media_type;
 pub mod name_range;
 pub mod network;
 pub mod peer_address;
+pub mod proxy_header;
 pub mod reference;
 pub mod repository_name;
 pub mod strict_json;

@@ -1,7 +1,6 @@
 //! Who is charged for a request: noted where its credential is verified, asked for by the handlers that take up memory or places.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -14,22 +13,22 @@ use crate::registry::Owner;
 /// The account of the credential that was verified before, in the order of a handler's arguments; else the client's address.
 pub(super) struct Charged(pub(super) Owner);
 
-/// Whether the request brought a valid credential: the access log says more of those that do.
+/// The account of the request's credential, once it was verified.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Recognised(Arc<AtomicBool>);
+pub(super) struct Recognised(Arc<OnceLock<Owner>>);
 
 impl Recognised {
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    pub(super) fn account(&self) -> Option<&Owner> {
+        self.0.get()
     }
 }
 
 /// To be called with every credential that was verified.
 pub(super) fn recognise(parts: &Parts, credential: &Credential) {
-    if credential.principal().account().is_some()
+    if let Some(account) = credential.principal().account()
         && let Some(recognised) = parts.extensions.get::<Recognised>()
     {
-        recognised.0.store(true, Ordering::Relaxed);
+        recognised.0.get_or_init(|| Owner::Account(account.clone()));
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
 
+mod answers;
 pub mod authorization;
 mod body;
 mod certificates;
@@ -14,9 +15,9 @@ mod cursor;
 pub mod error;
 mod extractors;
 mod forwarded;
+mod framing;
 mod handlers;
 mod headers;
-mod held;
 mod origin;
 mod pace;
 mod page;
@@ -36,7 +37,9 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 
+use self::answers::Answers;
 use self::cursor::CursorKey;
 use self::error::OciError;
 use self::pace::Patience;
@@ -85,6 +88,8 @@ pub struct App {
     cursors: Arc<CursorKey>,
     places: Arc<Places>,
     memory: Arc<MemoryBudget>,
+    answers: Arc<Answers>,
+    large_manifests: Arc<Semaphore>,
     refusals: Arc<Refusals>,
 }
 
@@ -99,6 +104,8 @@ impl App {
         let largest = usize::try_from(registry.settings().manifest_size).unwrap_or(usize::MAX);
         Self {
             memory: MemoryBudget::new(settings.body_memory, largest),
+            answers: Arc::new(Answers::new(MemoryBudget::open_to_strangers(settings.body_memory, largest))),
+            large_manifests: Arc::new(Semaphore::new(1)),
             registry,
             auth,
             places: Places::new(settings.concurrent_uploads),

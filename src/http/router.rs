@@ -1,5 +1,6 @@
 //! Every route, in one table, and what happens around each request: routing, panics, request ids, the access log.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use super::headers::{API_VERSION, REQUEST_ID, value};
 use super::refusals::excerpt;
 use super::route::{Endpoint, NoRoute, Route};
 use crate::domain::peer_address::PeerAddress;
+use crate::registry::Owner;
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
 fn table() -> Vec<Row> {
@@ -112,23 +114,22 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
-    let refusals = Arc::clone(&app.refusals);
+    let (refusals, answers) = (Arc::clone(&app.refusals), Arc::clone(&app.answers));
     let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
     let mut response = response.unwrap_or_else(|_| {
         let (method, path) = (excerpt(method.as_str()), excerpt(&path));
         tracing::error!(request = %id.0, %method, %path, "a request handler panicked; this is a bug, please report it");
         OciError::panicked().into_response()
     });
+    let address = peer.map(|peer| peer.ip());
+    let stranger = || Owner::of(None, address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    response = answers.hold(response, || recognised.account().cloned().unwrap_or_else(stranger)).await;
     complete(&mut response, id);
     let status = response.status();
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let quiet = matches!(method, Method::GET | Method::HEAD) && status.as_u16() < 400;
     // What strangers can cause at will is counted beyond a few lines.
-    if !quiet
-        && !recognised.get()
-        && status.is_client_error()
-        && !refusals.may_be_told(peer.map(|peer| peer.ip()), status)
-    {
+    if !quiet && recognised.account().is_none() && status.is_client_error() && !refusals.may_be_told(address, status) {
         return response;
     }
     let (method, path, status) = (excerpt(method.as_str()), excerpt(&path), status.as_u16());
@@ -146,6 +147,9 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
 struct RequestId(Uuid);
 
 async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
+    if let Err(error) = super::framing::check(&request) {
+        return error.into_response();
+    }
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {

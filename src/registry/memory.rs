@@ -1,7 +1,7 @@
-//! One budget of memory for what is held whole: bodies that are gathered, and manifests on their way out.
+//! A budget of memory for what is held whole: bodies that are gathered, and answers that wait to be taken.
 //!
-//! Bytes are counted as they come, not as they are announced. No owner gets more than a share, and those who have not logged in get
-//! no more than one share in all, so that neither one user nor any number of strangers keeps the others out.
+//! Bytes are counted as they come, not as they are announced. No owner gets more than a share; and where strangers can fill memory
+//! without a right to anything, all of them together get no more than one share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,8 @@ const SHARES: usize = 4;
 pub struct MemoryBudget {
     total: usize,
     share: usize,
+    /// What those who have not logged in get together.
+    strangers: usize,
     used: Mutex<Used>,
 }
 
@@ -50,7 +52,14 @@ pub struct Reserved {
 impl MemoryBudget {
     /// A budget of `total` bytes. A share is at least `least`, the largest thing that one request may need.
     pub fn new(total: usize, least: usize) -> Arc<Self> {
-        Arc::new(Self { total: total.max(least), share: (total / SHARES).max(least), used: Mutex::default() })
+        let share = (total / SHARES).max(least);
+        Arc::new(Self { total: total.max(least), share, strangers: share, used: Mutex::default() })
+    }
+
+    /// The same, in which clients that have not logged in count like users, each address with a share of its own.
+    pub fn open_to_strangers(total: usize, least: usize) -> Arc<Self> {
+        let (total, share) = (total.max(least), (total / SHARES).max(least));
+        Arc::new(Self { total, share, strangers: total, used: Mutex::default() })
     }
 
     /// Nothing yet, to be grown.
@@ -74,7 +83,7 @@ impl Reserved {
             return Err(OutOfMemory::Share);
         }
         let strangers = self.owner.is_stranger();
-        if used.all + bytes > total || (strangers && used.strangers + bytes > share) {
+        if used.all + bytes > total || (strangers && used.strangers + bytes > self.budget.strangers) {
             return Err(OutOfMemory::Total);
         }
         used.all += bytes;

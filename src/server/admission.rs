@@ -1,46 +1,40 @@
-//! How many connections there may be: in all, per address, and still without a first request.
+//! How many connections there may be: in all, per address, and still without a first request. Who makes room for a newcomer is decided
+//! by [`ConnectionTable`].
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::activity::Activity;
+use super::connection_table::ConnectionTable;
 use super::options::ServerOptions;
+use crate::domain::network::Network;
 
-/// Counts connections and closes the oldest pending one where room is needed.
+/// How long to wait for a place before the next connection is asked to make room.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Counts connections and closes those that make room.
 #[derive(Debug)]
 pub(super) struct Admission {
     total: Arc<Semaphore>,
+    /// From this many connections on, an idle one makes room for each newcomer, so that none has to wait.
+    crowded: usize,
     per_address: usize,
     max_pending: usize,
-    ledger: Mutex<Ledger>,
-}
-
-#[derive(Debug, Default)]
-struct Ledger {
-    by_address: HashMap<IpAddr, usize>,
-    /// Oldest first.
-    pending: BTreeMap<u64, Pending>,
-    next: u64,
-}
-
-#[derive(Debug)]
-struct Pending {
-    address: IpAddr,
-    connection: CancellationToken,
+    table: Mutex<ConnectionTable>,
 }
 
 /// The right of one connection to exist; gives its place back when dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Arc<Admission>,
-    address: IpAddr,
+    address: Network,
     number: u64,
+    activity: Arc<Activity>,
     evicted: CancellationToken,
-    established: AtomicBool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -49,94 +43,96 @@ impl Admission {
         let total = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             total: Arc::new(Semaphore::new(total)),
+            crowded: total - total / 16,
             per_address: options.max_connections_per_address.max(1),
             max_pending: options.max_pending_connections.clamp(1, total),
-            ledger: Mutex::default(),
+            table: Mutex::default(),
         }
     }
 
-    /// A place for a connection from `peer`. Where its address has its share, the address's oldest pending connection makes
-    /// room; `None` where all of them are at work. With all places taken, the oldest pending connection of anyone makes room;
-    /// with none pending this waits, and the kernel's backlog with it.
+    /// A place for a connection from `peer`. Where its address has its share, another connection of the address makes room; `None`
+    /// where all of them are at work. With all places taken, a connection of anyone makes room; where all are at work this waits, and
+    /// the kernel's backlog with it.
     pub(super) async fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Admitted> {
-        let address = counted_as(peer.ip());
-        if !self.ledger().has_room_for(address, self.per_address) {
-            return None;
-        }
-        if self.total.available_permits() == 0 {
-            self.evict_oldest_pending();
-        }
-        // The semaphore is never closed, so this waits for a place and does not fail.
-        let permit = Arc::clone(&self.total).acquire_owned().await.ok()?;
-        let mut ledger = self.ledger();
-        *ledger.by_address.entry(address).or_default() += 1;
-        while ledger.pending.len() >= self.max_pending {
-            ledger.evict_oldest();
-        }
-        let (number, evicted) = (ledger.next, CancellationToken::new());
-        ledger.next += 1;
-        ledger.pending.insert(number, Pending { address, connection: evicted.clone() });
-        drop(ledger);
-        Some(Admitted {
-            admission: Arc::clone(self),
-            address,
-            number,
-            evicted,
-            established: AtomicBool::new(false),
-            _permit: permit,
-        })
-    }
-
-    pub(super) fn evict_oldest_pending(&self) {
-        self.ledger().evict_oldest();
-    }
-
-    /// Every change of the ledger is complete in itself, so a panic elsewhere leaves it sound.
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ledger {
-    fn evict_oldest(&mut self) {
-        if let Some(number) = self.pending.keys().next().copied() {
-            self.evict(number);
-        }
-    }
-
-    fn has_room_for(&mut self, address: IpAddr, share: usize) -> bool {
-        if self.by_address.get(&address).is_none_or(|count| *count < share) {
-            return true;
-        }
-        let oldest = self.pending.iter().find(|(_, pending)| pending.address == address).map(|(number, _)| *number);
-        oldest.is_some_and(|number| self.evict(number))
-    }
-
-    /// Tells the connection to end; from now on it does not count for its address.
-    fn evict(&mut self, number: u64) -> bool {
-        let Some(pending) = self.pending.remove(&number) else { return false };
-        pending.connection.cancel();
-        self.forget(pending.address);
-        true
-    }
-
-    fn forget(&mut self, address: IpAddr) {
-        if let Some(count) = self.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&address);
+        let address = Network::of(peer.ip());
+        {
+            let mut table = self.table();
+            if table.of_address(address) >= self.per_address && !table.make_room_of(address) {
+                return None;
+            }
+            if table.len() >= self.crowded && self.total.available_permits() > 0 {
+                table.shed_idle();
             }
         }
+        let permit = self.permit().await?;
+        let (activity, evicted) = (Arc::new(Activity::new()), CancellationToken::new());
+        let mut table = self.table();
+        while table.pending() >= self.max_pending {
+            table.evict_oldest_pending();
+        }
+        let number = table.insert(address, Arc::clone(&activity), evicted.clone());
+        drop(table);
+        Some(Admitted { admission: Arc::clone(self), address, number, activity, evicted, _permit: permit })
+    }
+
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.total).try_acquire_owned() {
+            return Some(permit);
+        }
+        loop {
+            self.make_room();
+            // The semaphore is never closed, so this waits for a place and does not fail.
+            if let Ok(permit) = tokio::time::timeout(RETRY, Arc::clone(&self.total).acquire_owned()).await {
+                return permit.ok();
+            }
+        }
+    }
+
+    /// Closes the connection that can best be spared: the oldest without a request, else the longest idle one, else the one that has
+    /// stood still for the longest.
+    pub(super) fn make_room(&self) {
+        let mut table = self.table();
+        let _ = table.evict_oldest_pending() || table.shed_idle() || table.evict_quietest();
+    }
+
+    /// Every change of the table is complete in itself, so a panic elsewhere leaves it sound.
+    fn table(&self) -> MutexGuard<'_, ConnectionTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Admitted {
-    /// The connection has sent a request: it is no longer closed to make room.
+    /// The connection has sent a request: it is no longer the first to be closed.
     pub(super) fn establish(&self) {
-        // One that has just been evicted ends all the same.
-        if self.admission.ledger().pending.remove(&self.number).is_some() {
-            self.established.store(true, Ordering::Relaxed);
+        self.admission.table().establish(self.number);
+    }
+
+    /// The connection speaks for another address, which has a share of its own. `None` where that address has its share already.
+    pub(super) fn speak_for(mut self, peer: SocketAddr) -> Option<Self> {
+        let address = Network::of(peer.ip());
+        let mut table = self.admission.table();
+        if table.of_address(address) >= self.admission.per_address && !table.make_room_of(address) {
+            return None;
         }
+        table.move_to(self.number, self.address, address);
+        drop(table);
+        self.address = address;
+        Some(self)
+    }
+
+    /// What the connection is doing.
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// The address that the connection counts for.
+    pub(super) fn address(&self) -> Network {
+        self.address
+    }
+
+    /// Cancelled when this connection has to make room for others.
+    pub(super) fn eviction(&self) -> CancellationToken {
+        self.evicted.clone()
     }
 
     /// Waits until this connection has to make room for others.
@@ -147,19 +143,8 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut ledger = self.admission.ledger();
-        // An evicted one is neither, and was forgotten when it was evicted.
-        if ledger.pending.remove(&self.number).is_some() || self.established.load(Ordering::Relaxed) {
-            ledger.forget(self.address);
-        }
-    }
-}
-
-/// One customer of IPv6 has a /64 at least: it counts as one address.
-fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
+        // One that was evicted has been forgotten already.
+        self.admission.table().remove(self.address, self.number);
     }
 }
 
@@ -179,18 +164,32 @@ mod tests {
         ([10, 0, 0, last], 1).into()
     }
 
+    /// A connection that is at work.
+    async fn busy(admission: &Arc<Admission>, last: u8) -> (Admitted, super::super::activity::UnderWay) {
+        let admitted = admission.admit(peer(last)).await.unwrap();
+        admitted.establish();
+        let request = admitted.activity().begin(true);
+        (admitted, request)
+    }
+
+    /// One that has had its request and is idle.
+    async fn idle(admission: &Arc<Admission>, last: u8) -> Admitted {
+        let (admitted, _) = busy(admission, last).await;
+        // The clock tells milliseconds apart.
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        admitted
+    }
+
     #[tokio::test]
     async fn an_address_has_its_share_and_gets_it_back() {
         let admission = admission(10, 2, 10);
-        let (first, second) = (admission.admit(peer(1)).await.unwrap(), admission.admit(peer(1)).await.unwrap());
-        first.establish();
-        second.establish();
+        let (first, second) = (busy(&admission, 1).await, busy(&admission, 1).await);
         assert!(admission.admit(peer(1)).await.is_none());
         assert!(admission.admit(peer(2)).await.is_some());
         drop(first);
         assert!(admission.admit(peer(1)).await.is_some());
         drop(second);
-        assert!(admission.ledger().by_address.is_empty() && admission.ledger().pending.is_empty());
+        assert!(admission.table().len() == 0 && admission.table().pending() == 0);
     }
 
     #[tokio::test]
@@ -202,22 +201,22 @@ mod tests {
         assert!(oldest.evicted.is_cancelled());
         assert!(!newer.evicted.is_cancelled() && !other.evicted.is_cancelled());
         drop((oldest, newer, newest, other));
-        assert!(admission.ledger().by_address.is_empty() && admission.ledger().pending.is_empty());
+        assert!(admission.table().len() == 0 && admission.table().pending() == 0);
     }
 
     #[tokio::test]
-    async fn networks_of_ipv6_count_as_one_and_mapped_addresses_as_ipv4() {
-        let ip = |text: &str| counted_as(text.parse().unwrap());
-        assert_eq!(ip("2001:db8::1"), ip("2001:db8::ffff:1"));
-        assert_ne!(ip("2001:db8::1"), ip("2001:db8:0:1::1"));
-        assert_eq!(ip("::ffff:10.0.0.1"), ip("10.0.0.1"));
+    async fn the_longest_idle_of_an_address_makes_room_for_it() {
+        let admission = admission(10, 2, 10);
+        let (longest, idle) = (idle(&admission, 1).await, idle(&admission, 1).await);
+        let newcomer = admission.admit(peer(1)).await.unwrap();
+        assert!(longest.evicted.is_cancelled());
+        assert!(!idle.evicted.is_cancelled() && !newcomer.evicted.is_cancelled());
     }
 
     #[tokio::test]
     async fn the_oldest_pending_makes_room_and_established_ones_stay() {
         let admission = admission(10, 10, 2);
-        let established = admission.admit(peer(1)).await.unwrap();
-        established.establish();
+        let established = idle(&admission, 1).await;
         let oldest = admission.admit(peer(1)).await.unwrap();
         let newer = admission.admit(peer(1)).await.unwrap();
         let _newest = admission.admit(peer(1)).await.unwrap();
@@ -237,5 +236,34 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(pending);
         assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn in_a_full_house_the_address_with_the_most_gives_up_its_longest_idle_connection() {
+        let admission = admission(5, 10, 5);
+        let alone = idle(&admission, 9).await;
+        let many = [idle(&admission, 1).await, idle(&admission, 1).await, idle(&admission, 1).await];
+        let (at_work, _request) = busy(&admission, 1).await;
+        let waiting = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.admit(peer(2)).await.is_some() }
+        });
+        many[0].evicted().await;
+        assert!(!many[1].evicted.is_cancelled() && !at_work.evicted.is_cancelled() && !alone.evicted.is_cancelled());
+        drop(many);
+        assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_connection_behind_a_proxy_counts_for_its_client() {
+        let admission = admission(10, 1, 10);
+        let first = admission.admit(peer(1)).await.unwrap().speak_for(peer(7)).unwrap();
+        first.establish();
+        let _request = first.activity().begin(false);
+        let second = admission.admit(peer(1)).await.unwrap();
+        assert!(second.speak_for(peer(7)).is_none(), "the client has its share, whoever speaks for it");
+        assert!(admission.admit(peer(1)).await.unwrap().speak_for(peer(8)).is_some());
+        drop(first);
+        assert_eq!(admission.table().len(), 0);
     }
 }

@@ -1,53 +1,54 @@
 //! One connection from its first byte to its last.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::response::Response;
-use http::Request;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::AlertDescription;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
+use super::activity::{Activity, Limits, Overdue};
 use super::admission::Admitted;
+use super::lent::{Lent, lend};
 use super::options::ServerOptions;
-use super::plain_http;
+use super::patience::Patience;
+use super::proxy_protocol::ProxyProtocol;
+use super::service::{Answering, Client};
 use super::stall::StallGuard;
+use super::streams::Streams;
+use super::{farewell, plain_http};
 use crate::domain::peer_address::PeerAddress;
 use crate::tls::acme::ACME_TLS;
-use crate::tls::{Acceptor, ClientVerifier, PresentedCertificate, explain_refusal};
+use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// HTTP/1 read buffer, and so the largest header.
-const HTTP1_BUFFER: usize = 256 * 1024;
-/// HTTP/2 flow control: the usual 64 KiB throttle uploads over any distance.
-const STREAM_WINDOW: u32 = 8 << 20;
-const CONNECTION_WINDOW: u32 = 32 << 20;
+/// Read and write buffer of HTTP/1, and so the largest header.
+const HTTP1_BUFFER: usize = 64 * 1024;
+/// What h2 keeps of one answer; more waits in the body.
+const STREAM_BUFFER: usize = 64 * 1024;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Between two pings on HTTP/2, by which a peer that vanished is noticed.
+const PING: Duration = Duration::from_secs(20);
+/// For a connection that is told to end to do so by itself: on HTTP/2 the peer has to agree.
+const LEAVE: Duration = Duration::from_millis(500);
 
 /// What all connections of a server share.
 pub(super) struct Connections {
-    router: Router,
+    answering: Arc<Answering>,
     acceptor: Acceptor,
     clients: Option<Arc<ClientVerifier>>,
-    http: Builder<TokioExecutor>,
+    proxies: Option<ProxyProtocol>,
     handshake_timeout: Duration,
-    header_timeout: Duration,
-    write_stall_timeout: Duration,
+    limits: Limits,
+    max_streams: u32,
     shutdown: CancellationToken,
     cut: CancellationToken,
 }
@@ -61,6 +62,15 @@ enum Greeting {
     Closed,
 }
 
+/// How a connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The peer is given time to read what was sent last.
+    InStages,
+    /// It does not read, or there is no time.
+    AtOnce,
+}
+
 impl Connections {
     pub(super) fn new(
         options: &ServerOptions,
@@ -69,14 +79,19 @@ impl Connections {
         shutdown: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
+        let answering = Answering::new(router, options.max_requests, options.keep_alive, shutdown.clone());
         Self {
-            router,
+            answering: Arc::new(answering),
             acceptor: tls,
             clients: options.clients.clone(),
-            http: http_settings(options),
+            proxies: options.proxy_protocol.clone().map(ProxyProtocol::new),
             handshake_timeout: options.handshake_timeout,
-            header_timeout: options.header_timeout,
-            write_stall_timeout: options.write_stall_timeout,
+            limits: Limits {
+                idle: options.keep_alive,
+                header: options.header_timeout,
+                stall: options.write_stall_timeout,
+            },
+            max_streams: options.max_streams_per_connection,
             shutdown,
             cut,
         }
@@ -84,107 +99,179 @@ impl Connections {
 
     /// Serves one connection to its end. Until its first request it gives way to shutdown, to the timeouts, and to others.
     pub(super) async fn run(&self, stream: TcpStream, peer: SocketAddr, admitted: Admitted) {
-        let peer = PeerAddress::new(peer);
-        let handshake = tokio::time::timeout(self.handshake_timeout, self.greet(stream, peer));
+        let evicted = admitted.eviction();
+        let activity = Arc::clone(admitted.activity());
+        let handshake = async {
+            let (admitted, peer) = self.introduce(&stream, peer, admitted).await?;
+            let secured = self.greet(stream, peer, &activity).await?;
+            Some((secured, peer, admitted))
+        };
         let secured = tokio::select! {
             () = self.shutdown.cancelled() => return,
-            () = admitted.evicted() => return,
-            secured = handshake => secured,
+            () = evicted.cancelled() => return,
+            secured = tokio::time::timeout(self.handshake_timeout, handshake) => secured,
         };
         match secured {
-            Ok(Some(stream)) => self.serve(stream, peer, Arc::new(admitted)).await,
+            Ok(Some((stream, peer, admitted))) => self.serve(stream, peer, &admitted).await,
             Ok(None) => {}
             Err(_) => tracing::debug!(%peer, "closed: no TLS handshake in time"),
         }
     }
 
+    /// Learns from a proxy whom it speaks for, where proxies say so.
+    async fn introduce(
+        &self,
+        stream: &TcpStream,
+        peer: SocketAddr,
+        admitted: Admitted,
+    ) -> Option<(Admitted, PeerAddress)> {
+        let Some(proxies) = self.proxies.as_ref().filter(|proxies| proxies.speaks(peer)) else {
+            return Some((admitted, PeerAddress::new(peer)));
+        };
+        match proxies.read(stream).await {
+            Ok(Some(client)) => Some((admitted.speak_for(client)?, PeerAddress::new(client))),
+            Ok(None) => Some((admitted, PeerAddress::new(peer))),
+            Err(error) => {
+                tracing::warn!(%peer, %error, "closed: the proxy sent no PROXY protocol header; set server.proxy_protocol = false, or let it send one");
+                None
+            }
+        }
+    }
+
     /// Does the handshake; a client that speaks plain HTTP is answered here and gets no further.
-    async fn greet(&self, stream: TcpStream, peer: PeerAddress) -> Option<Secured> {
+    async fn greet(&self, stream: TcpStream, peer: PeerAddress, activity: &Arc<Activity>) -> Option<Secured> {
         match greeting(&stream).await {
-            Greeting::Tls => match self.acceptor.accept(StallGuard::new(stream, self.write_stall_timeout)).await {
-                Ok(mut stream) if is_validation(&stream) => {
-                    tracing::debug!(%peer, "answered an ACME challenge");
-                    // The handshake was the answer; whether the peer hears our farewell is its own affair.
-                    let _ = stream.shutdown().await;
-                    None
+            Greeting::Tls => {
+                let guarded = StallGuard::new(stream, self.limits.stall, Arc::clone(activity));
+                match self.acceptor.accept(guarded).await {
+                    Ok(stream) if is_validation(&stream) => {
+                        tracing::debug!(%peer, "answered an ACME challenge");
+                        // The handshake was the answer; whether the peer hears our farewell is its own affair.
+                        farewell::tls(stream).await;
+                        None
+                    }
+                    Ok(stream) => Some(stream),
+                    Err((error, stream)) => {
+                        log_failed_handshake(peer, &error);
+                        // The alert says why: the peer is given time to read it.
+                        if let Some(stream) = stream {
+                            farewell::tcp(stream.into_inner()).await;
+                        }
+                        None
+                    }
                 }
-                Ok(stream) => Some(stream),
-                Err(error) => {
-                    log_failed_handshake(peer, &error);
-                    None
-                }
-            },
+            }
             Greeting::Other => {
-                plain_http::answer(stream, peer, self.header_timeout).await;
+                plain_http::answer(stream, peer, self.limits.header).await;
                 None
             }
             Greeting::Closed => None,
         }
     }
 
-    async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: Arc<Admitted>) {
-        let begun = Arc::new(AtomicBool::new(false));
+    async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: &Admitted) {
         let certificate =
             self.clients.as_ref().and_then(|clients| clients.presented(stream.get_ref().1.peer_certificates()));
-        let certificate = certificate.map(Arc::new);
-        let service = service_fn({
-            let (router, begun, admitted) = (self.router.clone(), Arc::clone(&begun), Arc::clone(&admitted));
-            move |request| {
-                if !begun.swap(true, Ordering::Relaxed) {
-                    admitted.establish();
-                }
-                answer(router.clone(), peer, certificate.clone(), request)
+        let client = Client {
+            peer,
+            counted_as: admitted.address(),
+            certificate: certificate.map(Arc::new),
+            activity: Arc::clone(admitted.activity()),
+        };
+        let (lent, home) = lend(stream, Some(Arc::clone(admitted.activity())));
+        if self.converse(lent, client, admitted).await == Ending::AtOnce {
+            return;
+        }
+        if let Some(stream) = home.take() {
+            admitted.activity().close();
+            tokio::select! {
+                () = farewell::tls(stream) => {}
+                () = admitted.evicted() => {}
+                () = self.cut.cancelled() => {}
             }
+        }
+    }
+
+    /// Speaks HTTP until one side has had enough.
+    async fn converse(&self, stream: Lent<Secured>, client: Client, admitted: &Admitted) -> Ending {
+        let (peer, activity) = (client.peer, Arc::clone(admitted.activity()));
+        let begun = AtomicBool::new(false);
+        let http = self.http(&activity);
+        let service = service_fn(|request| {
+            if !begun.swap(true, Ordering::Relaxed) {
+                admitted.establish();
+            }
+            Arc::clone(&self.answering).answer(client.clone(), request)
         });
-        let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(stream), service));
-        let mut first_request_by = std::pin::pin!(tokio::time::sleep(self.header_timeout));
-        let (mut draining, mut waiting) = (false, true);
+        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+        let mut patience = std::pin::pin!(Patience::new(activity, self.limits));
+        let mut leave = std::pin::pin!(tokio::time::sleep(LEAVE));
+        let (mut draining, mut leaving) = (false, false);
         loop {
             tokio::select! {
+                biased;
                 outcome = connection.as_mut() => {
                     if let Err(error) = outcome {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
-                    return;
+                    return Ending::InStages;
                 }
-                () = self.cut.cancelled() => return,
+                () = self.cut.cancelled() => return Ending::AtOnce,
+                () = leave.as_mut(), if leaving => return Ending::InStages,
                 () = self.shutdown.cancelled(), if !draining => {
                     if !begun.load(Ordering::Relaxed) {
-                        return;
+                        return Ending::AtOnce;
                     }
                     connection.as_mut().graceful_shutdown();
                     draining = true;
                 }
-                () = admitted.evicted() => return,
-                () = first_request_by.as_mut(), if waiting => {
+                () = admitted.evicted(), if !leaving => {
                     if !begun.load(Ordering::Relaxed) {
-                        tracing::debug!(%peer, "closed: no request in time");
-                        return;
+                        return Ending::AtOnce;
                     }
-                    waiting = false;
+                    connection.as_mut().graceful_shutdown();
+                    leave.as_mut().reset(tokio::time::Instant::now() + LEAVE);
+                    leaving = true;
+                }
+                overdue = patience.as_mut(), if !leaving => match overdue {
+                    Overdue::Header => {
+                        tracing::debug!(%peer, "closed: no request in time");
+                        return Ending::InStages;
+                    }
+                    Overdue::Stalled => {
+                        tracing::debug!(%peer, "closed: the peer does not take its answers");
+                        return Ending::AtOnce;
+                    }
+                    Overdue::Idle => {
+                        connection.as_mut().graceful_shutdown();
+                        leave.as_mut().reset(tokio::time::Instant::now() + LEAVE);
+                        leaving = true;
+                    }
                 }
             }
         }
+    }
+
+    /// What hyper is told about a connection. The limits of time are [`Patience`]'s.
+    fn http(&self, activity: &Arc<Activity>) -> Builder<Streams> {
+        let mut http = Builder::new(Streams::new(Arc::clone(activity), self.limits.stall));
+        http.http1().header_read_timeout(None).max_buf_size(HTTP1_BUFFER);
+        http.http2()
+            .timer(TokioTimer::new())
+            // Grows with what the distance needs as long as the handlers read, and keeps what is not read small.
+            .adaptive_window(true)
+            .max_send_buf_size(STREAM_BUFFER)
+            .max_concurrent_streams(self.max_streams)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        http
     }
 }
 
 /// Whether the handshake was an authority's look at a challenge: nothing is served after it (RFC 8737, section 4).
 fn is_validation(stream: &Secured) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(ACME_TLS)
-}
-
-async fn answer(
-    router: Router,
-    peer: PeerAddress,
-    certificate: Option<Arc<PresentedCertificate>>,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(peer);
-    if let Some(certificate) = certificate {
-        request.extensions_mut().insert(certificate.now());
-    }
-    router.oneshot(request).await
 }
 
 /// Looks at the first byte and leaves it in place.
@@ -197,22 +284,8 @@ async fn greeting(stream: &TcpStream) -> Greeting {
     }
 }
 
-fn http_settings(options: &ServerOptions) -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_buf_size(HTTP1_BUFFER);
-    http.http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(options.max_streams_per_connection)
-        .max_header_list_size(MAX_HEADER_LIST)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
-    http
-}
-
 /// A client that does not trust the authority says so in its alert, and one whose certificate is refused hardly hears why: worth
-/// telling the operator, who can mend it.
+/// telling the operator, who can fix it.
 fn log_failed_handshake(peer: PeerAddress, error: &std::io::Error) {
     use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA};
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());

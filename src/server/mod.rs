@@ -3,15 +3,32 @@
 //! One [`Server`] owns one listening socket. Each connection passes three gates: admission (how many there may be), the
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
 //! `axum::Router` answers. Nothing here knows what the router does.
+//!
+//! A connection keeps a record of what it does (its [`activity`]), which serves both sides: [`patience`] ends a connection that is idle,
+//! slow or stalled for too long, and where the house is full, the record says which connection can best be spared. At its end a
+//! connection is closed in stages ([`farewell`]), so that an answer that was given before the request was read arrives.
 
+mod activity;
 mod admission;
+mod answer;
+mod answer_memory;
 mod challenge_listener;
 mod connection;
+mod connection_table;
+mod debts;
+mod farewell;
 mod file_limit;
+mod lent;
 mod options;
+mod patience;
 mod plain_http;
+mod proxy_protocol;
+mod request_body;
+mod requests;
+mod service;
 mod signals;
 mod stall;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +79,9 @@ fn hint(source: &io::Error, setting: &str) -> String {
         io::ErrorKind::AddrNotAvailable => {
             "; this machine has no such address: give one of its own, or 0.0.0.0".to_owned()
         }
+        _ if source.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
+            format!("; this machine has no IPv6: give an IPv4 address, such as 0.0.0.0, with {setting}")
+        }
         _ => String::new(),
     }
 }
@@ -82,9 +102,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the address (port 0 chooses a free one) and raises the process's limit on open files as far as it may.
-    pub fn bind(options: ServerOptions) -> Result<Self, BindError> {
-        file_limit::raise();
+    /// Binds the address (port 0 chooses a free one), raises the process's limit on open files as far as it may, and lowers what is
+    /// served at once where that is still not enough.
+    pub fn bind(mut options: ServerOptions) -> Result<Self, BindError> {
+        file_limit::fit(&mut options);
         let refuse = |source| BindError { address: options.listen, setting: "--listen ADDR:PORT", source };
         let listener = listen(options.listen).map_err(refuse)?;
         let address = listener.local_addr().map_err(refuse)?;
@@ -116,11 +137,15 @@ impl Server {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // `[::]` means every address of both families, also where net.ipv6.bindv6only says otherwise.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Accepts for ever; errors never end it.
+/// Accepts until it is dropped; errors never end it.
 async fn accept_all(
     listener: &TcpListener,
     admission: &Arc<Admission>,
@@ -152,7 +177,7 @@ async fn recover(error: &io::Error, admission: &Admission) {
         return;
     }
     tracing::error!(%error, "cannot accept a connection; trying again");
-    admission.evict_oldest_pending();
+    admission.make_room();
     tokio::time::sleep(REST).await;
 }
 

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::tls::ClientVerifier;
 
 /// Where to listen and what to bear.
@@ -20,12 +22,17 @@ pub struct ServerOptions {
     pub max_pending_connections: usize,
     /// Requests under way at once on one HTTP/2 connection.
     pub max_streams_per_connection: u32,
+    /// Requests under way at once altogether; one address has half of them.
+    pub max_requests: usize,
+    /// Connections from these networks begin with a header of the PROXY protocol; `None`: none does.
+    pub proxy_protocol: Option<Arc<[IpNet]>>,
     /// From accepting a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
-    /// For the header of a request, and for the first request of a connection to arrive at all. An idle HTTP/1
-    /// connection is closed after it.
+    /// For the header of a request, and for the first request of a connection to arrive at all.
     pub header_timeout: Duration,
-    /// For a peer to take at least one byte of a response that waits to be sent.
+    /// Between two requests. HTTP/1.1 clients are told.
+    pub keep_alive: Duration,
+    /// For a peer to take at least one byte of a response that waits to be sent; on HTTP/2, to open the window for it.
     pub write_stall_timeout: Duration,
     /// For requests under way to end once shutdown has begun.
     pub drain_timeout: Duration,
@@ -35,8 +42,8 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The defaults: 4096 connections, 1024 per address and 1024 pending, 10 s for handshakes and headers, 60 s for stalled
-    /// responses, 30 s to drain.
+    /// The defaults: 4096 connections, 1024 per address and 1024 pending, 4096 requests, 10 s for handshakes and headers, 75 s for idle
+    /// connections, 60 s for stalled responses, 30 s to drain.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -44,8 +51,11 @@ impl ServerOptions {
             max_connections_per_address: 1024,
             max_pending_connections: 1024,
             max_streams_per_connection: 128,
+            max_requests: 4096,
+            proxy_protocol: None,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
             write_stall_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(30),
             clients: None,

@@ -7,24 +7,23 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, EXPECT, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
+use super::farewell;
+use super::lent::lend;
 use crate::domain::peer_address::PeerAddress;
 
 const BUFFER: usize = 16 * 1024;
-/// How much of a refused body is read, so that a client which sends first and reads later sees the answer.
-const BODY_READ: usize = 64 * 1024;
-const BODY_WAIT: Duration = Duration::from_secs(1);
 
-/// Answers one request and closes. `limit` bounds the whole exchange.
+/// Answers one request and closes, in stages. `limit` bounds the exchange.
 pub(super) async fn answer(stream: TcpStream, peer: PeerAddress, limit: Duration) {
     answer_with(stream, peer, limit, |request| respond(request, None)).await;
 }
@@ -39,11 +38,9 @@ pub(super) async fn answer_with(
     let service = service_fn(|request: Request<Incoming>| {
         let response = respond(&request);
         tracing::debug!(%peer, status = response.status().as_u16(), "plain HTTP");
-        async move {
-            swallow(request).await;
-            Ok::<_, Infallible>(response)
-        }
+        std::future::ready(Ok::<_, Infallible>(response))
     });
+    let (stream, home) = lend(stream, None);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(BUFFER).keep_alive(false);
     let exchange = http.serve_connection(TokioIo::new(stream), service);
@@ -51,6 +48,10 @@ pub(super) async fn answer_with(
         Ok(Err(error)) => tracing::debug!(%peer, %error, "neither TLS nor HTTP"),
         Ok(Ok(())) => {}
         Err(_) => tracing::debug!(%peer, "closed: plain HTTP took too long"),
+    }
+    // The body, where there is one, was not read: a client that sends first and reads later sees the answer all the same.
+    if let Some(stream) = home.take() {
+        farewell::tcp(stream).await;
     }
 }
 
@@ -79,7 +80,7 @@ fn credentials_exposed(target: Option<&str>) -> String {
     )
 }
 
-/// Temporary on purpose: browsers remember a permanent one for ever, also when the port serves something else one day.
+/// Temporary on purpose: browsers remember a permanent one without end, also when the port serves something else one day.
 fn redirect(target: &str) -> Response<Full<Bytes>> {
     let body = format!(
         "This port speaks HTTPS: use {target}\n\
@@ -117,25 +118,6 @@ fn secure_target<B>(request: &Request<B>, https_port: Option<u16>) -> Option<Str
         Some(port) => format!("{}:{port}", authority.host()),
     };
     path.starts_with('/').then(|| format!("https://{target}{path}"))
-}
-
-/// Reads a little of the body, unless the client waits to be told to send it.
-async fn swallow(request: Request<Incoming>) {
-    if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
-        return;
-    }
-    let mut body = request.into_body();
-    let read = async {
-        let mut left = BODY_READ;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(1, Bytes::len).max(1));
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    // Whoever sends slowly gets the answer now.
-    let _ = tokio::time::timeout(BODY_WAIT, read).await;
 }
 
 #[cfg(test)]

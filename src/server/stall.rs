@@ -1,27 +1,42 @@
-//! Ends connections whose peer takes nothing any more: a response that nobody reads holds memory and a file for ever.
+//! Ends connections whose peer takes nothing any more: a response that is not read holds memory and a file without end.
 //!
-//! Bodies that come too slowly are the request handlers' concern; only the socket sees that a *response* is not taken.
+//! Bodies that come too slowly are the request handlers' concern; only the socket sees that a *response* is not taken. (On HTTP/2 a
+//! window can hold up a response as well, which the socket does not see: see [`Streams`](super::streams::Streams).)
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::activity::Activity;
+
 /// A stream whose writes fail once the peer has taken no byte for `limit`.
 #[derive(Debug)]
 pub(super) struct StallGuard<S> {
     stream: S,
     limit: Duration,
+    /// Told whether the socket takes what is written.
+    activity: Arc<Activity>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncWrite + Unpin> StallGuard<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+    pub(super) fn new(stream: S, limit: Duration, activity: Arc<Activity>) -> Self {
+        Self { stream, limit, activity, waiting: None }
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream without its guard.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
     }
 
     fn guard<T>(
@@ -30,11 +45,16 @@ impl<S: AsyncWrite + Unpin> StallGuard<S> {
         attempt: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(outcome) = attempt(Pin::new(&mut self.stream), context) {
-            self.waiting = None;
+            if self.waiting.take().is_some() {
+                self.activity.wrote(false);
+            }
             return Poll::Ready(outcome);
         }
-        let limit = self.limit;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let (limit, activity) = (self.limit, &self.activity);
+        let waiting = self.waiting.get_or_insert_with(|| {
+            activity.wrote(true);
+            Box::pin(tokio::time::sleep(limit))
+        });
         ready!(waiting.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no data")))
     }

@@ -29,17 +29,24 @@ impl Acceptor {
         Ok(Self { ordinary: server_config(serving, clients)?, validation })
     }
 
-    /// Does one handshake.
-    pub async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    /// Does one handshake. Where it fails, the stream comes back with the error: an alert was sent, and whoever closes the stream
+    /// decides whether the peer has time to read it.
+    pub async fn accept<S>(&self, stream: S) -> Result<TlsStream<S>, (io::Error, Option<S>)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let Some(validation) = &self.validation else {
-            return TlsAcceptor::from(Arc::clone(&self.ordinary)).accept(stream).await;
+            let handshake = TlsAcceptor::from(Arc::clone(&self.ordinary)).accept(stream).into_fallible();
+            return handshake.await.map_err(|(error, stream)| (error, Some(stream)));
         };
-        let handshake = LazyConfigAcceptor::new(HelloReader::default(), stream).await?;
+        let mut hello = LazyConfigAcceptor::new(HelloReader::default(), stream);
+        let handshake = match (&mut hello).await {
+            Ok(handshake) => handshake,
+            Err(error) => return Err((error, hello.take_io())),
+        };
         let config = if is_validation(&handshake.client_hello()) { validation } else { &self.ordinary };
-        handshake.into_stream(Arc::clone(config)).await
+        let handshake = handshake.into_stream(Arc::clone(config)).into_fallible();
+        handshake.await.map_err(|(error, stream)| (error, Some(stream)))
     }
 }
 

@@ -51,7 +51,9 @@ impl Bridge {
         };
         let mut chain = own.cert.clone();
         chain.push(rotation.cross().clone());
-        chain::check(&paths.cross_certificate(), &chain, now)?;
+        if chain::check(&paths.cross_certificate(), &chain, now)?.sent < chain.len() {
+            return Err(TlsError::Unusable { path: paths.cross_certificate(), reason: "it has expired" });
+        }
         let certified = Arc::new(CertifiedKey::new(chain, Arc::clone(&own.key)));
         Ok(Some(Self { certified, until: rotation.until(), beyond }))
     }

@@ -5,14 +5,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::error::TlsError;
 use super::fingerprint::Fingerprint;
-use super::pem::pem_fault;
+use super::pem::PemText;
 
 /// What people want to know of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +22,10 @@ pub struct CertificateSummary {
     pub issuer: String,
     /// Host names and addresses, in the certificate's order; wildcards as they are written.
     pub names: Vec<String>,
+    /// The addresses among `names` that are written as such.
+    pub addresses: Vec<IpAddr>,
+    /// The addresses among `names` that are written as DNS names, which no client accepts for an address.
+    pub misplaced: Vec<IpAddr>,
     /// The beginning of its validity.
     pub not_before: Timestamp,
     /// The end of its validity.
@@ -44,6 +47,8 @@ impl CertificateSummary {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             names: names(&certificate),
+            addresses: addresses(&certificate, of_address),
+            misplaced: addresses(&certificate, of_dns_name),
             not_before: timestamp(certificate.validity().not_before.timestamp()),
             not_after: timestamp(certificate.validity().not_after.timestamp()),
             fingerprint: Fingerprint::of_der(der),
@@ -58,17 +63,52 @@ pub(super) fn parse<'a>(path: &Path, der: &'a CertificateDer<'_>) -> Result<X509
     if rest.is_empty() { Ok(certificate) } else { Err(refuse("data follows the certificate".to_owned())) }
 }
 
+/// What a PEM file of certificates holds.
+pub(super) struct Bundle {
+    /// At least one.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Whether a private key is in the file too.
+    pub(super) has_key: bool,
+}
+
 /// The certificates of a PEM file, at least one.
 pub(super) fn from_pem(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    bundle(path, pem).map(|bundle| bundle.certificates)
+}
+
+/// The same, with what else is in the file. A key that goes with them is passed over; anything else does not belong there.
+pub(super) fn bundle(path: &Path, pem: &[u8]) -> Result<Bundle, TlsError> {
     let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "certificate", reason };
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| refuse(pem_fault(&error)))?;
-    if chain.is_empty() {
+    let text = PemText::read(pem).map_err(|fault| refuse(fault.to_string()))?;
+    let mut found = Bundle { certificates: Vec::new(), has_key: false };
+    for item in text.items {
+        if item.is_certificate() {
+            found.certificates.push(item.der.to_vec().into());
+        } else if item.is_private_key() {
+            found.has_key = true;
+        } else if !item.is_parameters() {
+            return Err(refuse(format!("{} does not belong there{}", item.label, hint(&item.label))));
+        }
+    }
+    if found.certificates.is_empty() {
         return Err(refuse(
             "no BEGIN CERTIFICATE line (a DER file is turned into PEM by: openssl x509 -inform der)".to_owned(),
         ));
     }
-    Ok(chain)
+    Ok(found)
+}
+
+/// How other forms of certificates become this one.
+fn hint(label: &str) -> &'static str {
+    match label {
+        "TRUSTED CERTIFICATE" => "; openssl x509 -in FILE writes it as a plain certificate",
+        "PKCS7" | "CMS" => "; openssl pkcs7 -print_certs -in FILE writes the certificates that it holds",
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+            "; give the certificate that the CA made from that request"
+        }
+        "X509 CRL" => "; put revocation lists into a file of their own, which client_certificates.crl names",
+        _ => "; leave certificates alone in that file",
+    }
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -76,10 +116,24 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     extension.value.general_names.iter().filter_map(name).collect()
 }
 
+/// The addresses that one kind of name holds.
+fn addresses(certificate: &X509Certificate<'_>, of: fn(&GeneralName<'_>) -> Option<IpAddr>) -> Vec<IpAddr> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    extension.value.general_names.iter().filter_map(of).collect()
+}
+
+fn of_address(general: &GeneralName<'_>) -> Option<IpAddr> {
+    if let GeneralName::IPAddress(bytes) = general { address(bytes) } else { None }
+}
+
+fn of_dns_name(general: &GeneralName<'_>) -> Option<IpAddr> {
+    if let GeneralName::DNSName(host) = general { host.trim_matches(['[', ']']).parse().ok() } else { None }
+}
+
 fn name(general: &GeneralName<'_>) -> Option<String> {
     match general {
         GeneralName::DNSName(host) => Some(host.to_ascii_lowercase()),
-        GeneralName::IPAddress(bytes) => address(bytes).map(|ip| ip.to_string()),
+        GeneralName::IPAddress(_) => of_address(general).map(|ip| ip.to_string()),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a chain is fit to be served: in order, in time, and for a server.
+//! Whether a chain is fit to be served: in order, in time, and for a server; and what to tell of it where it is.
 
 use std::path::Path;
 
@@ -10,21 +10,88 @@ use x509_parser::error::X509Error;
 use super::certificate::{self, CertificateSummary};
 use super::error::TlsError;
 
-/// Checks the chain and returns what its first certificate says.
-pub(super) fn check(path: &Path, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<CertificateSummary, TlsError> {
+/// A chain that may be served.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// What its first certificate says.
+    pub(super) summary: CertificateSummary,
+    /// How many certificates are to be sent: those that come after have expired, and no client needs them.
+    pub(super) sent: usize,
+    /// What some client may stumble over.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Checks the chain.
+pub(super) fn check(path: &Path, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Checked, TlsError> {
     let parsed: Vec<_> = chain.iter().map(|der| certificate::parse(path, der)).collect::<Result<_, _>>()?;
     for (index, pair) in parsed.windows(2).enumerate() {
         check_signed(path, index, &pair[0], &pair[1])?;
     }
-    for der in chain {
-        check_time(path, &CertificateSummary::read(path, der)?, now)?;
-    }
-    let (Some(leaf), Some(der)) = (parsed.first(), chain.first()) else {
+    let summaries: Vec<_> = chain.iter().map(|der| CertificateSummary::read(path, der)).collect::<Result<_, _>>()?;
+    let (Some(leaf), Some(summary)) = (parsed.first(), summaries.first()) else {
         return Err(TlsError::Unusable { path: path.to_owned(), reason: "the chain is empty" });
     };
-    let summary = CertificateSummary::read(path, der)?;
-    check_for_servers(path, leaf, &summary)?;
-    Ok(summary)
+    let mut warnings = Vec::new();
+    let mut sent = chain.len();
+    for (index, (certificate, summary)) in parsed.iter().zip(&summaries).enumerate() {
+        if now > summary.not_after && is_dispensable(index, certificate) {
+            warnings.push(left_out(path, index, summary));
+            sent = index;
+            break;
+        }
+        check_time(path, summary, now)?;
+    }
+    check_for_servers(path, leaf, summary)?;
+    warnings.extend(alone(path, &parsed));
+    warnings.extend(misplaced(path, summary));
+    Ok(Checked { summary: summary.clone(), sent, warnings })
+}
+
+/// Whether clients find their way without it: they have the root themselves, and what stands above an intermediate certificate is a
+/// root, or another root's word for it.
+fn is_dispensable(index: usize, certificate: &X509Certificate<'_>) -> bool {
+    index >= 2 || (index == 1 && is_self_issued(certificate))
+}
+
+fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
+    certificate.issuer().as_raw() == certificate.subject().as_raw()
+}
+
+fn left_out(path: &Path, index: usize, summary: &CertificateSummary) -> String {
+    format!(
+        "certificate {} in {} ({}) expired on {} and is not sent: clients that trust {} itself do not need it; remove it from the file",
+        index + 1,
+        path.display(),
+        summary.subject,
+        summary.not_after,
+        summary.subject
+    )
+}
+
+/// The server's certificate without the one that signed it.
+fn alone(path: &Path, parsed: &[X509Certificate<'_>]) -> Option<String> {
+    let [leaf] = parsed else { return None };
+    (!is_self_issued(leaf)).then(|| {
+        format!(
+            "{} holds the server's certificate without an intermediate certificate: unless {} is a root that clients trust, they \
+             refuse it; append the certificate of {} (the CA's \"full chain\" file has it)",
+            path.display(),
+            leaf.issuer(),
+            leaf.issuer()
+        )
+    })
+}
+
+fn misplaced(path: &Path, summary: &CertificateSummary) -> Vec<String> {
+    let wrong = summary.misplaced.iter().filter(|address| !summary.addresses.contains(address));
+    let tell = |address: &std::net::IpAddr| {
+        format!(
+            "the certificate in {} names the address {address} as a DNS name, so clients that connect to {address} refuse it; have it \
+             issued again with the entry subjectAltName = IP:{address}",
+            path.display()
+        )
+    };
+    wrong.map(tell).collect()
 }
 
 /// Whether `issuer` signed `certificate`, by name and by signature.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file could not be read, written or made.
-    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(action, source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -19,15 +19,47 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A private key that others than its owner may read or write.
-    #[error(
-        "the private key {} has mode {mode:04o}: others than its owner may read or write it; run: chmod 600 {}",
-        path.display(), path.display()
-    )]
+    #[error("the private key {} has mode {mode:04o}, which lets others than its owner read or write it; {advice}", path.display())]
     KeyExposed {
         /// The key file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// What puts it right, where this process runs.
+        advice: String,
+    },
+    /// The clock is behind this program's own making.
+    #[error(
+        "the clock of this machine says {now:.0}, but this program was built on {built:.0}: a CA that is made now is of no use once \
+         the clock is right; set the clock first (timedatectl set-ntp true), then try again. Nothing changed"
+    )]
+    ClockBehind {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the program was built.
+        built: Timestamp,
+    },
+    /// The root has expired.
+    #[error(
+        "the root certificate {} expired on {not_after}, and with it everything that it signs: run `portcullis ca rotate --at-once`, \
+         then have every host trust the new CA (`portcullis ca trust-command`)", path.display()
+    )]
+    RootExpired {
+        /// The root certificate.
+        path: PathBuf,
+        /// Its expiry.
+        not_after: Timestamp,
+    },
+    /// The root is not valid yet.
+    #[error(
+        "the root certificate {} is valid only from {not_before}: check this machine's clock (timedatectl); if it is right, the CA was \
+         made with a wrong one: run `portcullis ca rotate --at-once`, then have every host trust the new CA", path.display()
+    )]
+    RootNotYetValid {
+        /// The root certificate.
+        path: PathBuf,
+        /// Its beginning.
+        not_before: Timestamp,
     },
     /// A file that is too large to be a key or a chain.
     #[error("{} is larger than {limit} bytes, which no certificate chain or key is; give the PEM file", path.display())]
@@ -256,6 +288,11 @@ impl TlsError {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether a certificate is outside of its time.
+    pub(super) fn is_about_time(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
+    }
+
     /// Whether the pair itself is at fault, so that issuing anew mends it; exposed keys and failing disks are not mended so.
     pub(super) fn is_mended_by_reissue(&self) -> bool {
         self.is_missing()
@@ -273,14 +310,49 @@ impl TlsError {
 }
 
 /// What to do about what the system says, where that is clear.
-fn advice(source: &io::Error) -> &'static str {
+fn advice(action: &str, source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::PermissionDenied => {
-            "; run it as the owner of the data directory, who must be able to read what is named"
+            let me = rustix::process::geteuid().as_raw();
+            return format!("; this process runs as the user {me}, who must be allowed to do that");
         }
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only: mount it for writing",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk and try again",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free up space on that disk and try again",
         io::ErrorKind::NotFound => "; check the path",
+        _ => return file_system_advice(action, source).to_owned(),
+    }
+    .to_owned()
+}
+
+/// What a file system cannot do, and which can.
+pub fn file_system_advice(action: &str, source: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match Errno::from_io_error(source) {
+        Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) if action == "lock" => {
+            "; this file system has no file locks: put the data directory on a local one (ext4, xfs, btrfs), or on NFS start the lock \
+             service (rpc.statd) or mount with local_lock=all"
+        }
+        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if action == "sync" => {
+            "; this file system cannot make a directory durable, so what was pushed could be lost with the power: put the data \
+             directory on one that can (ext4, xfs, btrfs)"
+        }
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_a_file_system_lacks_is_named_with_what_to_do() {
+        let text = |action, errno: Errno| TlsError::io(action, "/data")(errno.into()).to_string();
+        assert!(text("lock", Errno::NOLCK).contains("no file locks: put the data directory on a local one"));
+        assert!(text("sync", Errno::INVAL).contains("cannot make a directory durable"));
+        assert!(!text("read", Errno::INVAL).contains(';'));
+        let me = rustix::process::geteuid().as_raw();
+        assert!(text("read", Errno::ACCESS).contains(&format!("as the user {me}")));
     }
 }

@@ -166,6 +166,9 @@ impl Keeper {
             let summary = identity.summary();
             tracing::info!(names = ?summary.names, until = %summary.not_after, sha256 = %summary.fingerprint,
                 origin = %identity.origin(), "serving a new certificate");
+            for warning in identity.warnings() {
+                tracing::warn!("{warning}");
+            }
         }
         self.serving.swap(identity);
     }

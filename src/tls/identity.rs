@@ -5,18 +5,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::InconsistentKeys;
-use rustls::crypto::aws_lc_rs;
-use rustls::sign::{CertifiedKey, SigningKey};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::bridge::Bridge;
-use super::certificate::{self, CertificateSummary};
-use super::chain;
+use super::certificate::{self, CertificateSummary, bundle};
+use super::chain::{self, Checked};
 use super::error::TlsError;
-use super::pem::pem_fault;
-use super::private_file::{read_key, read_public};
+use super::pem::certificate_to_pem;
+use super::private_file::{read_kept_key, read_key, read_public};
+use super::private_key::signing_key;
 
 /// Where a served certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +25,7 @@ pub enum Origin {
     Imported,
     /// Ordered from a public authority by ACME; renewed by us.
     Acme,
-    /// At paths that the configuration names; renewed by the operator or his tools.
+    /// At paths that the configuration names; renewed by the operator or their tools.
     Given,
 }
 
@@ -48,6 +46,7 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
     summary: CertificateSummary,
     origin: Origin,
+    warnings: Vec<String>,
     bridge: Option<Bridge>,
 }
 
@@ -55,7 +54,17 @@ impl Identity {
     /// Loads a chain (PEM, the server's certificate first) and its key (PEM, unencrypted, for its owner alone), and checks
     /// that they may be served at `now`.
     pub fn load(chain: &Path, key: &Path, origin: Origin, now: Timestamp) -> Result<Self, TlsError> {
-        let (chain_pem, key_pem) = (read_public(chain)?, read_key(key)?);
+        let chain_pem = read_public(chain)?;
+        // What we keep is put right; what is the operator's is theirs to put right.
+        let key_pem = if origin == Origin::Given {
+            if bundle(chain, &chain_pem)?.has_key {
+                // As secret as the key's own file.
+                drop(read_key(chain)?);
+            }
+            read_key(key)?
+        } else {
+            read_kept_key(key)?
+        };
         Self::from_pem((chain, &chain_pem), (key, &key_pem), origin, now)
     }
 
@@ -67,8 +76,8 @@ impl Identity {
         now: Timestamp,
     ) -> Result<Self, TlsError> {
         let chain = certificate::from_pem(chain_path, chain_pem)?;
-        let key = parse_key(key_path, key_pem)?;
-        let certified = CertifiedKey::new(chain, key);
+        let key = signing_key(key_path, key_pem)?;
+        let mut certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
@@ -76,13 +85,24 @@ impl Identity {
             }
             Err(error) => return Err(unusable_certificate(chain_path, &error)),
         }
-        let summary = chain::check(chain_path, &certified.cert, now)?;
-        Ok(Self { certified: Arc::new(certified), summary, origin, bridge: None })
+        let Checked { summary, sent, warnings } = chain::check(chain_path, &certified.cert, now)?;
+        certified.cert.truncate(sent);
+        Ok(Self { certified: Arc::new(certified), summary, origin, warnings, bridge: None })
     }
 
     /// What the server's certificate says.
     pub fn summary(&self) -> &CertificateSummary {
         &self.summary
+    }
+
+    /// What some client may stumble over, each with what to do about it.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The chain that is sent, as PEM: certificates alone, whatever else was in the file.
+    pub(super) fn chain_pem(&self) -> String {
+        self.certified.cert.iter().map(|der| certificate_to_pem(der)).collect()
     }
 
     /// Where it comes from.
@@ -104,24 +124,6 @@ impl Identity {
     pub(super) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }
-}
-
-fn parse_key(path: &Path, pem: &Zeroizing<Vec<u8>>) -> Result<Arc<dyn SigningKey>, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "private key", reason };
-    if is_encrypted(pem) {
-        return Err(TlsError::KeyEncrypted { path: path.to_owned() });
-    }
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        rustls_pki_types::pem::Error::NoItemsFound => refuse("no BEGIN PRIVATE KEY line".to_owned()),
-        error => refuse(pem_fault(&error)),
-    })?;
-    aws_lc_rs::default_provider().key_provider.load_private_key(key).map_err(|error| refuse(error.to_string()))
-}
-
-/// PKCS #8 says so in its label, the older forms in a header line.
-fn is_encrypted(pem: &[u8]) -> bool {
-    let contains = |needle: &[u8]| pem.windows(needle.len()).any(|window| window == needle);
-    contains(b"BEGIN ENCRYPTED PRIVATE KEY") || contains(b"Proc-Type: 4,ENCRYPTED")
 }
 
 fn unusable_certificate(path: &Path, error: &rustls::Error) -> TlsError {

@@ -10,9 +10,11 @@ use jiff::Timestamp;
 
 use super::error::TlsError;
 use super::identity::{Identity, Origin};
+use super::import::remove_key_from_chain;
 use super::paths::TlsPaths;
 use super::private_file::{
-    destroy_key, is_temporary, lock_directory, read_key, read_public, remove_public, sync_directory, write_temporary,
+    destroy_key, is_temporary, lock_directory, read_kept_key, read_public, remove_public, sync_directory,
+    write_temporary,
 };
 
 /// Where the two halves of a pair lie.
@@ -51,7 +53,7 @@ impl Pair {
 
     /// Whether the key in its place is the chain's.
     fn fits(&self, chain: &Path) -> bool {
-        let (Ok(chain_pem), Ok(key_pem)) = (read_public(chain), read_key(&self.key)) else { return false };
+        let (Ok(chain_pem), Ok(key_pem)) = (read_public(chain), read_kept_key(&self.key)) else { return false };
         let pair = ((chain, &chain_pem[..]), (self.key.as_path(), &key_pem));
         // One that has ended is no other's for that.
         !matches!(
@@ -91,5 +93,6 @@ pub(super) fn mend_pairs(paths: &TlsPaths) -> Result<(), TlsError> {
         (paths.imported_chain(), paths.imported_key()),
         (paths.acme_chain(), paths.acme_key()),
     ];
-    pairs.into_iter().try_for_each(|(chain, key)| Pair::at(chain, key).mend())
+    pairs.into_iter().try_for_each(|(chain, key)| Pair::at(chain, key).mend())?;
+    remove_key_from_chain(paths)
 }

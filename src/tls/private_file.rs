@@ -1,18 +1,19 @@
 //! Files that must never be half-written, and keys that nobody else may read.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::error::TlsError;
+use super::key_mode::{make_private, require_private};
 
+/// A link that someone laid in the place of a file is not followed.
+pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 /// No chain or key comes near this; a wrong path may lead to something endless.
 const LIMIT: u64 = 256 * 1024;
-/// Read or write by group or others.
-const EXPOSED: u32 = 0o066;
 
 /// Makes a directory, and those above it, for its owner alone. One that exists is left as it is.
 pub(super) fn make_directory(path: &Path) -> Result<(), TlsError> {
@@ -37,27 +38,14 @@ pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, pem, 0o600)
 }
 
-/// Writes a private key where nothing is yet, whole or not at all.
-pub(super) fn write_new_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
-    match write_new(path, pem, 0o600) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(TlsError::FileExists { path: path.to_owned() });
-        }
-        Err(error) => {
-            // The error above is the one to report. Nothing else made this file: it did not exist.
-            let _ = std::fs::remove_file(path);
-            return Err(TlsError::io("make the new file", path)(error));
-        }
-    }
-    sync_directory(path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
-/// Overwrites a key and removes it. File systems and disks that write elsewhere may keep a copy: what has left no trace was never
+/// Overwrites a key and removes it; of a link, only the link. File systems and disks that write elsewhere may keep a copy: what has left no trace was never
 /// there.
 pub(super) fn destroy_key(path: &Path) -> Result<(), TlsError> {
     let overwrite = || {
-        let mut file = OpenOptions::new().write(true).open(path)?;
+        if path.symlink_metadata()?.is_symlink() {
+            return std::fs::remove_file(path);
+        }
+        let mut file = OpenOptions::new().write(true).custom_flags(NO_FOLLOW).open(path)?;
         let length = usize::try_from(file.metadata()?.len().min(LIMIT)).unwrap_or_default();
         file.write_all(&vec![0; length])?;
         file.sync_all()?;
@@ -69,6 +57,9 @@ pub(super) fn destroy_key(path: &Path) -> Result<(), TlsError> {
 
 /// Removes a directory of keys, each overwritten first.
 pub(super) fn destroy_directory(path: &Path) -> Result<(), TlsError> {
+    if path.symlink_metadata().map_err(TlsError::io("examine", path))?.is_symlink() {
+        return remove_public(path);
+    }
     for entry in path.read_dir().map_err(TlsError::io("list", path))? {
         destroy_key(&entry.map_err(TlsError::io("list", path))?.path())?;
     }
@@ -101,14 +92,23 @@ pub(super) fn read_public(path: &Path) -> Result<Vec<u8>, TlsError> {
     Ok(std::mem::take(&mut *read_limited(&file, path)?))
 }
 
-/// Reads a private key. The mode that counts is the open file's, so a symbolic link hides nothing and cannot be swapped.
+/// Reads a private key at the operator's path. The mode that counts is the open file's, so a symbolic link hides nothing and cannot be swapped.
 pub fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let file = File::open(path).map_err(TlsError::io("read", path))?;
-    let mode = file.metadata().map_err(TlsError::io("examine", path))?.mode() & 0o7777;
-    if mode & EXPOSED != 0 {
-        return Err(TlsError::KeyExposed { path: path.to_owned(), mode });
-    }
+    require_private(path, &file)?;
     read_limited(&file, path)
+}
+
+/// Reads a private key of the data directory; a mode that an orchestrator has changed is put right.
+pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let file = File::open(path).map_err(TlsError::io("read", path))?;
+    make_private(path, &file)?;
+    read_limited(&file, path)
+}
+
+/// Writes a public file of the data directory, whole or not at all, with the same mode (0644) whatever the umask is.
+pub fn write_readable(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
+    write_public(path, bytes)
 }
 
 /// Makes a rename or a new file in the directory durable.
@@ -151,6 +151,8 @@ pub(super) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<Pa
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    // The umask took bits away; the mode is the same for everyone who runs this.
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -163,8 +165,7 @@ pub fn temporary_beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
 
     use super::*;
 
@@ -186,12 +187,29 @@ mod tests {
         write_key(&path, b"secret").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(read_key(&link).is_ok());
-        for mode in [0o640, 0o604, 0o660, 0o602] {
+        for mode in [0o604, 0o660, 0o602] {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let text = read_key(&link).unwrap_err().to_string();
             assert!(text.contains("link.key") && text.contains(&format!("{mode:04o}")), "{text}");
             assert!(text.contains("chmod 600"), "{text}");
         }
+    }
+
+    #[test]
+    fn links_are_removed_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
+        write_key(&victim, b"secret").unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        destroy_key(&link).unwrap();
+        let inside = dir.path().join("inside");
+        make_directory(&inside).unwrap();
+        write_key(&inside.join("other"), b"secret").unwrap();
+        std::os::unix::fs::symlink(&inside, &link).unwrap();
+        destroy_directory(&link).unwrap();
+        assert!(!link.is_symlink());
+        assert_eq!(read_key(&victim).unwrap().as_slice(), b"secret");
+        assert_eq!(read_key(&inside.join("other")).unwrap().as_slice(), b"secret");
     }
 
     #[test]

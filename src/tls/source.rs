@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::authority::{Authority, Rotation, sweep};
+use super::authority::{Authority, Rotation, root_out_of_time, sweep};
 use super::bridge::Bridge;
 use super::error::TlsError;
 use super::file_state::FileState;
@@ -117,7 +117,11 @@ impl IdentitySource {
 
     fn load_from(&self, origin: Origin, chain: &Path, key: &Path) -> Result<Identity, TlsError> {
         let now = Timestamp::now();
-        let identity = Identity::load(chain, key, origin, now)?;
+        let identity = Identity::load(chain, key, origin, now).map_err(|error| match origin {
+            // What the root signed ends with it: no certificate made now would be accepted.
+            Origin::Own if error.is_about_time() => root_out_of_time(&self.paths, now).unwrap_or(error),
+            _ => error,
+        })?;
         match Rotation::load(&self.paths, now) {
             Some(rotation) if origin == Origin::Own => Ok(self.bridged(identity, &rotation, now)),
             _ => Ok(identity),

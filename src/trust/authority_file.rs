@@ -6,20 +6,17 @@ use bytes::Bytes;
 use http::header;
 use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::client::{self, BodyFailed, Failed};
 use super::error::TrustError;
 use super::registry_address::RegistryAddress;
 use crate::tls::danger::{self, Accept};
-use crate::tls::pem_fault;
+use crate::tls::{PemFault, PemItem, PemText};
 
 /// Where a registry keeps its CA for those who do not trust it yet.
 const PATH: &str = "/.well-known/portcullis/ca.pem";
 /// The most that is read of it, in bytes.
 const LIMIT: usize = 16 * 1024;
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// The address of the file.
 pub(super) fn url(registry: &RegistryAddress) -> String {
@@ -84,33 +81,43 @@ fn location(headers: &http::HeaderMap) -> String {
 
 /// Stricter than PEM readers are: the text is the armour of one certificate and nothing before, between or after.
 pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
-    let text = std::str::from_utf8(pem).map_err(|_| "it is no text".to_owned())?.trim_ascii();
-    let Some(rest) = text.strip_prefix(BEGIN) else {
-        let reason = if text.is_empty() { "it is empty" } else { "it does not begin with a certificate" };
-        return Err(reason.to_owned());
-    };
-    match rest.split_once(END) {
-        None => return Err("it breaks off before the certificate's end".to_owned()),
-        Some((_, after)) if after.contains(BEGIN) => return Err("it holds several certificates".to_owned()),
-        Some((_, after)) if !after.is_empty() => return Err("something follows the certificate".to_owned()),
-        Some(_) => {}
-    }
-    let der = CertificateDer::from_pem_slice(text.as_bytes())
-        .map_err(|error| format!("its PEM is damaged ({})", pem_fault(&error)))?;
-    match x509_parser::parse_x509_certificate(&der) {
-        Ok(([], _)) => Ok(der),
-        Ok(_) => Err("something follows the certificate within its PEM".to_owned()),
-        Err(_) => Err("its PEM holds no X.509 certificate".to_owned()),
+    match only_certificates(pem)?.as_slice() {
+        [one] => Ok(one.clone()),
+        _ => Err("it holds several certificates".to_owned()),
     }
 }
 
 /// Two of them, one after the other, and nothing else.
 pub(super) fn two_certificates(pem: &[u8]) -> Result<[CertificateDer<'static>; 2], String> {
-    let text = std::str::from_utf8(pem).map_err(|_| "it is no text".to_owned())?;
-    let Some((first, second)) = text.split_once(END) else {
-        return Err("it does not hold two certificates".to_owned());
-    };
-    Ok([one_certificate(format!("{first}{END}").as_bytes())?, one_certificate(second.as_bytes())?])
+    only_certificates(pem)?.try_into().map_err(|_| "it does not hold two certificates".to_owned())
+}
+
+/// At least one certificate, and nothing but certificates.
+fn only_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = PemText::read(pem).map_err(|fault| match fault {
+        PemFault::Unfinished(_) => "it breaks off before the certificate's end".to_owned(),
+        fault => format!("its PEM is damaged ({fault})"),
+    })?;
+    if text.items.is_empty() {
+        let reason = if text.has_other_text { "it holds no certificate" } else { "it is empty" };
+        return Err(reason.to_owned());
+    }
+    if text.has_other_text {
+        return Err("it holds something else than certificates".to_owned());
+    }
+    text.items.into_iter().map(certificate).collect()
+}
+
+fn certificate(item: PemItem) -> Result<CertificateDer<'static>, String> {
+    if item.label != "CERTIFICATE" {
+        return Err(format!("it holds a {}", item.label));
+    }
+    let der = CertificateDer::from(item.der.to_vec());
+    match x509_parser::parse_x509_certificate(&der) {
+        Ok(([], _)) => Ok(der),
+        Ok(_) => Err("something follows the certificate within its PEM".to_owned()),
+        Err(_) => Err("its PEM holds no X.509 certificate".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -134,9 +141,10 @@ mod tests {
             (String::new(), "empty"),
             (pem[..pem.len() / 2].to_owned(), "breaks off"),
             (format!("{pem}{pem}"), "several"),
-            (format!("{pem}garbage"), "follows"),
-            (format!("garbage{pem}"), "begin"),
-            (pem.replace("CERTIFICATE", "PRIVATE KEY"), "begin"),
+            (format!("{pem}garbage"), "something else"),
+            (format!("garbage{pem}"), "something else"),
+            ("garbage".to_owned(), "no certificate"),
+            (pem.replace("CERTIFICATE", "PRIVATE KEY"), "a PRIVATE KEY"),
             (to_pem(&[&der[..], b"more"].concat()), "follows"),
             (to_pem(&der[..der.len() - 1]), "no X.509"),
             (pem.replacen('\n', "\n*", 1), "damaged"),
@@ -150,6 +158,8 @@ mod tests {
         {
             assert!(two_certificates(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert!(one_certificate(&[0xff, 0xfe]).unwrap_err().contains("no text"));
+        assert_eq!(two_certificates(format!("{}{pem}", pem.trim_end()).as_bytes()).unwrap().len(), 2, "glued");
+        assert!(one_certificate(format!("\u{feff}{pem}").as_bytes()).is_ok(), "behind a byte order mark");
+        assert!(one_certificate(&[0xff, 0xfe]).unwrap_err().contains("UTF-16"));
     }
 }

@@ -18,9 +18,12 @@ async fn expect_full(who: &Actor, server: &Server, content: Vec<u8>) {
     let response = who.send(post).await;
     assert_eq!(response.status(), StatusCode::INSUFFICIENT_STORAGE);
     let id = header(&response, "x-request-id");
-    let text = response.text().await.expect("text");
-    assert!(text.contains("full") && text.contains(&id) && !id.is_empty(), "{text}");
-    assert!(!text.contains("errors"), "no code was invented: {text}");
+    assert_eq!(header(&response, "content-type"), "application/json");
+    let body: serde_json::Value = response.json().await.expect("JSON, as every error of the protocol");
+    let error = &body["errors"][0];
+    let message = error["message"].as_str().expect("text");
+    assert!(error["code"] == "UNAVAILABLE" && message.contains("full") && message.contains("X-Request-Id"), "{body}");
+    assert!(!id.is_empty());
     eventually(Duration::from_secs(2), "the log knows the request", async || server.log().contains(&id)).await;
     assert_eq!(who.head(&format!("/v2/app/blobs/{expected}")).await.status(), StatusCode::NOT_FOUND);
 }

@@ -104,7 +104,7 @@ async fn a_key_that_others_can_read_stops_the_start() {
     assert!(keys.len() >= 3, "root, leaf, seal: {keys:?}");
     for key in keys {
         assert_eq!(fs::metadata(&key).expect("there").permissions().mode() & 0o777, 0o600, "{}", key.display());
-        fs::set_permissions(&key, Permissions::from_mode(0o640)).expect("ours");
+        fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("ours");
         let text = refused(&server, SERVE);
         assert!(text.contains("chmod") && text.contains(&key.display().to_string()), "{text}");
         fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("ours");

@@ -11,6 +11,9 @@ use crate::tls::{
 };
 
 const CHECK: &str = "certificate";
+/// What helps where the root has expired: it can hand over to no other.
+const ROTATE: &str =
+    "portcullis ca rotate --at-once, then have every host trust the new CA (portcullis ca trust-command)";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -18,6 +21,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     match &identity {
         Ok(identity) => {
             findings.push(in_date(identity));
+            findings.extend(stumbling_blocks(subject, identity));
             findings.extend(not_ordered_yet(subject, identity));
             findings.extend(names(subject, identity));
         }
@@ -58,8 +62,27 @@ fn mend(subject: &Subject) -> String {
         None if TlsPaths::new(subject.data.path()).imported_chain().exists() => {
             "portcullis cert import --cert FILE --key FILE".to_owned()
         }
+        None if root_is_out_of_time(subject) => ROTATE.to_owned(),
         None => "portcullis cert renew".to_owned(),
     }
+}
+
+/// Whether the root would have to sign outside of its time: then nothing that it signs is accepted.
+fn root_is_out_of_time(subject: &Subject) -> bool {
+    let root = inspect(&TlsPaths::new(subject.data.path()).root_certificate()).ok();
+    let now = Timestamp::now();
+    root.and_then(|root| root.into_iter().next())
+        .is_some_and(|root| now > root.summary.not_after || now < root.summary.not_before)
+}
+
+/// What some clients do not accept of a certificate that is served all the same.
+fn stumbling_blocks(subject: &Subject, identity: &Identity) -> Vec<Finding> {
+    let tell = |warning: &String| {
+        let (what, more) = warning.split_once("; ").map_or((warning.as_str(), None), |(what, more)| (what, Some(more)));
+        let fix = more.map_or_else(|| mend(subject), |more| format!("{more}; then: {}", mend(subject)));
+        Finding::warning(CHECK, what, "some clients may refuse the registry for it", fix)
+    };
+    identity.warnings().iter().map(tell).collect()
 }
 
 fn in_date(identity: &Identity) -> Finding {
@@ -90,7 +113,12 @@ fn not_ordered_yet(subject: &Subject, identity: &Identity) -> Option<Finding> {
 
 /// What clients are told to use against what the certificate says.
 fn names(subject: &Subject, identity: &Identity) -> Vec<Finding> {
-    let has = |name: &SubjectName| identity.summary().names.iter().any(|pattern| covers(pattern, name));
+    // An address counts only where it is written as one.
+    let summary = identity.summary();
+    let has = |name: &SubjectName| match name {
+        SubjectName::Ip(address) => summary.addresses.contains(address),
+        SubjectName::Dns(_) => summary.names.iter().any(|pattern| covers(pattern, name)),
+    };
     let wanted: Vec<SubjectName> = subject.config.server.hosts.iter().map(subject_name).collect();
     let mut findings: Vec<Finding> =
         wanted.iter().filter(|name| !has(name)).map(|name| missing(subject, identity, name)).collect();
@@ -205,7 +233,7 @@ fn root_finding(root: &Inspected, now: Timestamp) -> Finding {
         return Finding::warning("ca", format!("the root certificate ends on {until}"), why, "portcullis ca rotate");
     }
     let why = "every client refuses the registry";
-    Finding::problem("ca", format!("the root certificate ended on {until}"), why, "portcullis ca rotate")
+    Finding::problem("ca", format!("the root certificate expired on {until}"), why, ROTATE)
 }
 
 /// How long hosts that trust the root before are served.

@@ -6,12 +6,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::server::Subject;
+use crate::domain::build_time::build_time;
 use crate::domain::finding::Finding;
 use crate::tls::{TlsPaths, inspect};
 
 const CHECK: &str = "clock";
-/// This program is not older.
-const EARLIEST: i64 = 1_767_225_600; // 2026-01-01
 /// Files of a network file system may be ahead by as much.
 const TOLERANCE_SECONDS: i64 = 300;
 /// systemd-timesyncd's sign that it runs, and that it has set the clock.
@@ -33,8 +32,8 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
 
 /// What cannot be, if the clock were right.
 fn implausible(subject: &Subject, now: Timestamp) -> Option<String> {
-    if now.as_second() < EARLIEST {
-        return Some("this program was made later than that".to_owned());
+    if now < build_time() {
+        return Some(format!("this program was built on {:.0}", build_time()));
     }
     let paths = TlsPaths::new(subject.data.path());
     for path in [subject.data.database(), subject.data.lock_file(), paths.leaf_chain(), paths.issuing_certificate()] {

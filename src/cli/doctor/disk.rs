@@ -20,8 +20,13 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     if status.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return vec![read_only(&path.display().to_string())];
     }
-    let free = status.f_bavail.saturating_mul(status.f_frsize);
-    let mut findings = vec![space(&path.display().to_string(), free, subject.config.storage.min_free_space.bytes())];
+    let (free, floor) =
+        (status.f_bavail.saturating_mul(status.f_frsize), subject.config.storage.min_free_space.bytes());
+    let mut findings = if status.f_blocks == 0 {
+        vec![no_size(&path.display().to_string(), floor)]
+    } else {
+        vec![space(&path.display().to_string(), free, floor)]
+    };
     // A file system that makes inodes as it needs them tells none.
     if status.f_files > 0 {
         findings.extend(inodes(&path.display().to_string(), status.f_favail));
@@ -35,6 +40,22 @@ fn read_only(path: &str) -> Finding {
         format!("the file system of {path} is mounted read-only"),
         "nothing can be pushed, no user changed, and no certificate renewed",
         format!("see why (dmesg; a failing disk does this), then: mount -o remount,rw \"$(stat -c %m {path})\""),
+    )
+}
+
+/// Some that are made by programs do not say how large they are.
+fn no_size(path: &str, floor: u64) -> Finding {
+    let what = format!("the file system of {path} reports no size");
+    if floor == 0 {
+        return Finding::ok(CHECK, what);
+    }
+    let why =
+        "the floor (storage.min_free_space) cannot be kept there, and a full disk is noticed only when it is full";
+    Finding::warning(
+        CHECK,
+        what,
+        why,
+        "watch its space by other means, and set storage.min_free_space to 0 to say that you do",
     )
 }
 
@@ -90,6 +111,7 @@ mod tests {
         assert_eq!(state(1 << 30), State::Warning);
         assert_eq!(state(1 << 31), State::Ok);
         assert_eq!(read_only("/data").state, State::Problem);
+        assert_eq!((no_size("/data", 1).state, no_size("/data", 0).state), (State::Warning, State::Ok));
         let state = |free| inodes("/data", free).map(|finding| finding.state);
         assert_eq!((state(1), state(500), state(1 << 20)), (Some(State::Problem), Some(State::Warning), None));
         assert_eq!((human(1023), human(5 << 30)), ("1023 bytes".to_owned(), "5 GiB".to_owned()));

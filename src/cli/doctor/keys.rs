@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::server::Subject;
 use crate::domain::finding::Finding;
-use crate::tls::TlsPaths;
+use crate::tls::{TlsPaths, key_exposure};
 
 const CHECK: &str = "keys";
 /// Read or write by group or others.
 const EXPOSED: u32 = 0o066;
+/// Anything by others.
+const OTHERS: u32 = 0o007;
 /// Write by group or others.
 const WRITABLE: u32 = 0o022;
 
@@ -34,8 +36,13 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     }
     findings.extend(look(&subject.data.database(), EXPOSED, "600", owner));
     if let Some(pair) = &subject.config.tls.pair {
-        // It may belong to whoever renews it.
-        findings.extend(exposed(&pair.private_key, EXPOSED, "600"));
+        // It may belong to another user, who renews it.
+        findings.extend(key_exposure(&pair.private_key).map(|error| {
+            let text = error.to_string();
+            let (what, fix) = text.rsplit_once("; ").unwrap_or((&text, "chmod 600"));
+            let fix = fix.strip_prefix("run: ").unwrap_or(fix);
+            Finding::problem(CHECK, what, "the server does not start like this", fix)
+        }));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(
@@ -69,6 +76,14 @@ fn look(path: &Path, forbidden: u32, wanted: &str, owner: u32) -> Option<Finding
 
 fn exposed(path: &Path, forbidden: u32, wanted: &str) -> Option<Finding> {
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
+    if mode & forbidden & OTHERS == 0 && mode & forbidden != 0 && forbidden == EXPOSED {
+        return Some(Finding::warning(
+            CHECK,
+            format!("{} has mode {mode:04o}: its group may read or write it", path.display()),
+            "the next start puts keys right, and says so; a group that writes the database writes everything",
+            format!("chmod {wanted} {}", path.display()),
+        ));
+    }
     (mode & forbidden != 0).then(|| {
         let path = path.display();
         let may = if mode & forbidden & WRITABLE != 0 { "write" } else { "read" };

@@ -6,6 +6,7 @@ use super::sockets::Process;
 use super::{certificate, clock, data, database, disk, keys, names, port, settings};
 use crate::cli::context::Context;
 use crate::cli::data_directory::DataDirectory;
+use crate::cli::owner::act_as_owner;
 use crate::config::Config;
 use crate::domain::finding::Finding;
 
@@ -46,6 +47,15 @@ pub(super) async fn examine(context: &Context, limit: Duration) -> Vec<Finding> 
         return findings;
     };
     let data = DataDirectory::at(&config.data_dir);
+    if let Err(error) = act_as_owner(data.path()) {
+        findings.push(Finding::problem(
+            "data",
+            format!("{error:#}"),
+            "files that root makes there cannot be read by the server",
+            "run doctor as the owner of the data directory",
+        ));
+        return findings;
+    }
     let holder = data::holder(&data);
     let subject = Subject { config, data, holder, limit };
     findings.extend(data::check(&subject));

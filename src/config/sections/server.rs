@@ -26,10 +26,14 @@ pub struct Server {
     pub max_connections_per_address: u32,
     /// HTTP/2 streams of one connection, at least 1.
     pub max_streams_per_connection: u32,
+    /// Requests under way at once in all, at least 16; one address has half of them.
+    pub max_requests: u32,
     /// From the first byte of a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
     /// From the first byte of a request to the end of its header.
     pub header_timeout: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
     /// How long a transfer may stand still.
     pub idle_timeout: Duration,
     /// The bytes per second that the body of a request must come with, on average; none is asked for where this is 0.
@@ -38,6 +42,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether these proxies begin each connection with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// The address that clients use, whatever a request says.
     pub public_url: Option<PublicUrl>,
     /// Origins of other sites whose pages may read answers.
@@ -54,12 +60,15 @@ impl Server {
             max_connections: keys.within("max_connections", 8192, 1..=1_000_000),
             max_connections_per_address: keys.within("max_connections_per_address", 2048, 1..=1_000_000),
             max_streams_per_connection: keys.within("max_streams_per_connection", 128, 1..=10_000),
+            max_requests: keys.within("max_requests", 4096, 16..=1_000_000),
             handshake_timeout: keys.within("handshake_timeout", seconds(8), seconds(1)..=minutes(5)),
             header_timeout: keys.within("header_timeout", seconds(8), seconds(1)..=minutes(5)),
+            keep_alive: keys.within("keep_alive", seconds(75), seconds(1)..=hours(1)),
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
             minimum_rate: keys.within("minimum_rate", ByteSize::kib(1), ByteSize::from_bytes(0)..=ByteSize::mib(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
             trusted_proxies: keys.get("trusted_proxies", Vec::new()),
+            proxy_protocol: keys.get("proxy_protocol", false),
             public_url: keys.get("public_url", None),
             cors_origins: keys.get("cors_origins", Vec::new()),
             notice: keys.checked("notice", None, fits_a_quoted_string),

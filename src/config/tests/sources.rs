@@ -81,6 +81,29 @@ fn every_key_has_a_variable() {
 }
 
 #[test]
+fn service_links_of_any_service_stop_nothing_and_slips_are_told() {
+    let links = [
+        ("PORTCULLIS_SERVER_PORT", "tcp://10.0.0.1:5000"),
+        ("PORTCULLIS_SERVER_SERVICE_HOST", "10.0.0.1"),
+        ("PORTCULLIS_LOG_SERVICE_PORT_HTTPS", "5000"),
+        ("PORTCULLIS_AUTH_PORT_5000_TCP_ADDR", "10.0.0.1"),
+        ("PORTCULLIS_PORT", "tcp://10.0.0.1:5000"),
+    ];
+    assert!(load("", &links).unwrap().warnings.is_empty());
+    let error = load("", &[("PORTCULLIS_SERVER_PORT", "5000")]).unwrap_err().to_string();
+    assert!(error.contains("PORTCULLIS_SERVER_PORT"), "someone meant something: {error}");
+    let told = load("", &[("PORTCULLIS_HOST", "registry.test")]).unwrap().warnings;
+    assert!(told.len() == 1 && told[0].contains("PORTCULLIS_HOSTS"), "{told:?}");
+    // None of our own names could be taken for a link.
+    for entry in load("", &[]).unwrap().provenance.entries() {
+        let name = variable(&entry.key);
+        for end in ["_PORT", "_SERVICE_HOST", "_SERVICE_PORT"] {
+            assert!(!name.ends_with(end), "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_short_variables_work() {
     let loaded = load("data_dir = \"/file\"", &[("PORTCULLIS_DATA", "/variable"), ("PORTCULLIS_HOSTS", "")]).unwrap();
     assert_eq!(loaded.config.data_dir, Path::new("/variable"));

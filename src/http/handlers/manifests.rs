@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::{Authorized, Delete, Pull, Push};
 use crate::domain::{MediaType, Reference, Tag};
 use crate::http::App;
+use crate::http::answers::OfManifest;
 use crate::http::body;
 use crate::http::charged::Charged;
 use crate::http::error::{Code, OciError};
@@ -17,6 +18,9 @@ use crate::http::extractors::At;
 use crate::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value};
 use crate::http::query::Query;
 use crate::registry::{Precondition, PushedManifest, Registry, RegistryError, StoredManifest};
+
+/// A manifest of more bytes is large: its parts, once parsed, take up many times as much, so these are stored one by one.
+const LARGE: usize = 256 * 1024;
 
 /// The stored bytes and type, whatever the client says it accepts.
 pub(in crate::http) async fn get(
@@ -43,6 +47,7 @@ fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> R
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
         headers.insert(header::CONTENT_TYPE, value(manifest.media_type.as_str()));
+        OfManifest::mark(&mut response, &manifest.digest);
     }
     response
 }
@@ -66,6 +71,8 @@ pub(in crate::http) async fn put(
     };
     // Counted until the manifest is stored.
     let (content, _reserved) = content.ok_or(RegistryError::ManifestTooLarge { limit })?.into_parts();
+    // Nothing closes the semaphore.
+    let _turn = if content.len() > LARGE { app.large_manifests.acquire().await.ok() } else { None };
     let pushed = app
         .registry
         .push_manifest(&permit, &reference, tags.clone(), content_type.as_ref(), content, precondition)

@@ -1,8 +1,12 @@
 //! Stories of clients, honest and not, against a real TLS server on a free port.
 
 mod drain;
+mod early;
+mod idle;
 mod limits;
+mod multiplexed;
 mod plain;
+mod proxied;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
-use axum::routing::get;
+use axum::routing::{get, post};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,6 +61,16 @@ async fn endless() -> axum::body::Body {
     axum::body::Body::from_stream(chunks)
 }
 
+/// Answers before the body was read.
+async fn refuse() -> (http::StatusCode, &'static str) {
+    (http::StatusCode::PAYLOAD_TOO_LARGE, "refused")
+}
+
+/// More than a window of HTTP/2 takes, from memory.
+async fn large() -> Vec<u8> {
+    vec![7; 4 * 1024 * 1024]
+}
+
 async fn who(Extension(peer): Extension<PeerAddress>) -> String {
     peer.to_string()
 }
@@ -71,7 +85,12 @@ fn start(adjust: impl FnOnce(&mut ServerOptions)) -> Running {
     adjust(&mut options);
     let server = Server::bind(options).unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
-    let router = Router::new().route("/who", get(who)).route("/slow", get(slowly)).route("/endless", get(endless));
+    let router = Router::new()
+        .route("/who", get(who).post(who))
+        .route("/slow", get(slowly))
+        .route("/endless", get(endless))
+        .route("/large", get(large))
+        .route("/refuse", post(refuse));
     let tls = Acceptor::new(Arc::clone(&serving), None).unwrap();
     let ended = tokio::spawn(server.serve(router, tls, shutdown.clone()));
     Running { address, serving, authority, data, shutdown, ended }
@@ -127,6 +146,7 @@ async fn is_closed(stream: &mut (impl AsyncReadExt + Unpin), within: Duration) -
     tokio::time::timeout(within, stream.read_to_end(&mut sink)).await.is_ok()
 }
 
+const ENDLESS: &str = "GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const WHO: &str = "GET /who HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[tokio::test]

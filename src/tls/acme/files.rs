@@ -13,7 +13,7 @@ use crate::tls::certificate;
 use crate::tls::identity::{Identity, Origin};
 use crate::tls::pair::Pair;
 use crate::tls::paths::TlsPaths;
-use crate::tls::private_file::{lock_directory, make_directory, read_public};
+use crate::tls::private_file::{NO_FOLLOW, lock_directory, make_directory, read_public};
 use crate::tls::{CertificateSummary, SubjectName, TlsError};
 
 /// PEM readers pass over what stands before the first certificate (RFC 7468, section 2).
@@ -30,7 +30,8 @@ impl OrderLock {
         let paths = TlsPaths::new(data_dir);
         make_directory(&paths.serving_dir())?;
         let path = paths.acme_lock();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW).open(&path);
         let file = file.map_err(TlsError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
@@ -55,7 +56,7 @@ pub(super) fn install(
         return Err(AcmeError::NameMissing { name: missing.to_string() });
     }
     let _lock = lock_directory(&paths.serving_dir())?;
-    Pair::at(chain, key).write(format!("{MARK}{directory}\n{chain_pem}").as_bytes(), key_pem)?;
+    Pair::at(chain, key).write(format!("{MARK}{directory}\n{}", identity.chain_pem()).as_bytes(), key_pem)?;
     Ok(identity.summary().clone())
 }
 

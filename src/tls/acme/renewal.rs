@@ -90,6 +90,8 @@ mod tests {
         let summary = CertificateSummary {
             subject: String::new(),
             issuer: String::new(),
+            addresses: Vec::new(),
+            misplaced: Vec::new(),
             names: vec!["registry.test".to_owned(), "192.0.2.7".to_owned()],
             not_before: at(0),
             not_after: at(1000),

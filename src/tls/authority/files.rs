@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
@@ -11,15 +12,37 @@ use super::super::constraints::{Constraints, PermittedNames};
 use super::super::error::TlsError;
 use super::super::paths::TlsPaths;
 use super::super::private_file::{
-    destroy_directory, destroy_key, is_temporary, read_key, read_public, write_key, write_public,
+    destroy_directory, destroy_key, is_temporary, read_kept_key, read_public, write_key, write_public,
 };
+use super::super::private_key::private_key;
 use super::super::subject_name::SubjectName;
 use super::params::{issuing_params, root_params};
+use crate::domain::build_time::build_time;
 
 /// A root that was just made.
 pub(super) struct NewRoot {
     pub(super) key: KeyPair,
     pub(super) params: CertificateParams,
+}
+
+/// Refuses to make a root at a time that cannot be: every host would have to trust another one once the clock is right.
+pub(in crate::tls) fn check_clock(now: Timestamp) -> Result<(), TlsError> {
+    let built = build_time();
+    if now < built { Err(TlsError::ClockBehind { now, built }) } else { Ok(()) }
+}
+
+/// What to do about a root that is not valid at `now`; `None` where it is, or cannot be read.
+pub(in crate::tls) fn root_out_of_time(paths: &TlsPaths, now: Timestamp) -> Option<TlsError> {
+    let path = paths.root_certificate();
+    let CertificateSummary { not_before, not_after, .. } =
+        CertificateSummary::read(&path, &read_certificate(&path).ok()?).ok()?;
+    if now > not_after {
+        Some(TlsError::RootExpired { path, not_after })
+    } else if now < not_before {
+        Some(TlsError::RootNotYetValid { path, not_before })
+    } else {
+        None
+    }
 }
 
 /// Makes a root and an issuing certificate in a directory that is there.
@@ -49,7 +72,7 @@ pub(super) fn write_new_authority(
 /// data directory must be locked.
 pub(in crate::tls) fn sweep(paths: &TlsPaths) -> Result<(), TlsError> {
     for path in entries(paths.data_dir())? {
-        if is_named(&path, |name| is_temporary(name, "ca")) && path.is_dir() {
+        if is_named(&path, |name| is_temporary(name, "ca")) && is_directory(&path) {
             destroy_directory(&path)?;
         }
     }
@@ -66,6 +89,11 @@ pub(in crate::tls) fn sweep(paths: &TlsPaths) -> Result<(), TlsError> {
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, TlsError> {
     let entries = directory.read_dir().map_err(TlsError::io("list", directory))?;
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(TlsError::io("list", directory))).collect()
+}
+
+/// A link to a directory is none: nothing is swept through it.
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
 fn is_named(path: &Path, question: impl Fn(&str) -> bool) -> bool {
@@ -90,14 +118,14 @@ pub(super) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, T
 }
 
 pub(super) fn read_key_pair(path: &Path) -> Result<KeyPair, TlsError> {
-    parse_key_pair(path, &read_key(path)?)
+    parse_key_pair(path, &read_kept_key(path)?)
 }
 
 /// The key in a PEM text; `path` is named in errors.
 pub(super) fn parse_key_pair(path: &Path, pem: &[u8]) -> Result<KeyPair, TlsError> {
     let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "private key", reason };
-    let pem = std::str::from_utf8(pem).map_err(|error| refuse(error.to_string()))?;
-    KeyPair::from_pem(pem).map_err(|error| refuse(error.to_string()))
+    let key = private_key(path, pem)?;
+    KeyPair::try_from(&key).map_err(|error| refuse(error.to_string()))
 }
 
 pub(super) fn check_pair(

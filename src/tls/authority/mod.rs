@@ -7,7 +7,7 @@ mod seal;
 mod sealed_key;
 mod signer;
 
-pub(in crate::tls) use self::files::sweep;
+pub(in crate::tls) use self::files::{check_clock, root_out_of_time, sweep};
 pub use self::rotation::{Rotation, Succession};
 pub use self::seal::{StoredRootKey, move_root_key, seal_root_key};
 
@@ -76,6 +76,7 @@ impl Authority {
         if names.is_empty() {
             return Err(TlsError::NoNames);
         }
+        check_clock(Timestamp::now())?;
         let paths = TlsPaths::new(data_dir);
         let directory = paths.authority_dir();
         make_directory(data_dir)?;
@@ -149,6 +150,9 @@ impl Authority {
     /// the issuing certificate is made anew first, where the root key is there.
     pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, TlsError> {
         self.check_permitted(names)?;
+        if let Some(error) = root_out_of_time(&self.paths, Timestamp::now()) {
+            return Err(error);
+        }
         self.refresh_issuing()?;
         let key = KeyPair::generate()?;
         let issuer = Issuer::from_ca_cert_der(&self.issuing.der, &self.issuing.key)?;
@@ -228,9 +232,14 @@ impl Authority {
             end.as_second().saturating_sub(now.as_second()) <= from.as_secs().cast_signed()
         };
         let (root, issuing) = (self.root_not_after(), self.issuing_not_after());
+        if root <= now {
+            return Some(format!(
+                "the root certificate expired on {root}: run `portcullis ca rotate --at-once`, and have every host trust the new one"
+            ));
+        }
         if near(root, ROOT_WARNING) {
             return Some(format!(
-                "the root certificate ends on {root}: run `portcullis ca rotate`, and have every host trust the new one before"
+                "the root certificate expires on {root}: run `portcullis ca rotate`, and have every host trust the new one before"
             ));
         }
         let mend = match self.root_key_place() {

@@ -24,7 +24,7 @@ use super::super::private_file::{
     destroy_directory, lock_directory, make_directory, sync_directory, temporary_beside, write_public,
 };
 use super::super::subject_name::SubjectName;
-use super::files::{NewRoot, read_certificate, sweep, write_new_authority};
+use super::files::{NewRoot, check_clock, read_certificate, sweep, write_new_authority};
 use super::params::cross_params;
 use super::{Authority, RootKeyPlace};
 
@@ -123,6 +123,7 @@ impl Authority {
         if succession.names.is_empty() {
             return Err(TlsError::NoNames);
         }
+        check_clock(Timestamp::now())?;
         let paths = TlsPaths::new(data_dir);
         let lock = lock_directory(data_dir)?;
         sweep(&paths)?;

@@ -3,27 +3,22 @@
 use std::path::Path;
 
 use pkcs8::pkcs5::{pbes2::Parameters, scrypt};
-use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
+use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::super::error::TlsError;
+use super::super::private_key::{encrypted_key, private_key};
 
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 /// 16 MiB of memory, five times over: as much work as the usual advice asks for, in no more memory than openssl gives scrypt.
 const COST: (u8, u32, u32) = (14, 8, 5);
 
-/// Whether the PEM text is an encrypted key.
-pub(super) fn is_encrypted(pem: &[u8]) -> bool {
-    let label = format!("BEGIN {ENCRYPTED}");
-    pem.windows(label.len()).any(|window| window == label.as_bytes())
-}
-
 /// Encrypts a key (PKCS #8 PEM).
 pub(super) fn encrypt(pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>, TlsError> {
     let refuse = |reason: String| TlsError::Encrypt { reason };
-    let document = document(pem, PLAIN).map_err(refuse)?;
-    let key = PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|error| refuse(error.to_string()))?;
+    let plain = private_key(Path::new("the root key"), pem).map_err(|error| refuse(error.to_string()))?;
+    let key = PrivateKeyInfoRef::try_from(plain.secret_der()).map_err(|error| refuse(error.to_string()))?;
     let (log_n, r, p) = COST;
     let cost = scrypt::Params::new(log_n, r, p).map_err(|error| refuse(error.to_string()))?;
     let (salt, nonce) = (rand::random::<[u8; 16]>(), rand::random::<[u8; 16]>());
@@ -36,8 +31,8 @@ pub(super) fn encrypt(pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>,
 /// Decrypts one; `path` is named in errors.
 pub(super) fn decrypt(path: &Path, pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>, TlsError> {
     let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "encrypted private key", reason };
-    let document = document(pem, ENCRYPTED).map_err(refuse)?;
-    let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes());
+    let item = encrypted_key(pem).map_err(refuse)?;
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(item.der.as_slice());
     let encrypted = encrypted.map_err(|error| refuse(error.to_string()))?;
     let wrong = |_| TlsError::WrongPassphrase { path: path.to_owned() };
     // With a wrong passphrase the padding is wrong, or rarely what comes out is no key.
@@ -46,20 +41,12 @@ pub(super) fn decrypt(path: &Path, pem: &[u8], passphrase: &str) -> Result<Zeroi
     plain.to_pem(PLAIN, LineEnding::LF).map_err(|error| refuse(error.to_string()))
 }
 
-fn document(pem: &[u8], wanted: &str) -> Result<SecretDocument, String> {
-    let text = std::str::from_utf8(pem).map_err(|error| error.to_string())?;
-    match SecretDocument::from_pem(text) {
-        Ok((label, document)) if label == wanted => Ok(document),
-        Ok((label, _)) => Err(format!("it is a {label}, not a {wanted}")),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
+    use super::super::super::private_key::is_encrypted;
     use super::*;
 
     #[test]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
@@ -19,9 +18,11 @@ use super::roster::{List, Roster};
 use crate::tls::certificate::{from_pem, parse, timestamp};
 use crate::tls::error::TlsError;
 use crate::tls::file_state::FileState;
-use crate::tls::pem::pem_fault;
+use crate::tls::pem::PemText;
 use crate::tls::private_file::read_public;
 
+/// The label of a list.
+const LIST: &str = "X509 CRL";
 /// The largest list, in bytes: some 400,000 certificates.
 const LIST_LIMIT: u64 = 16 * 1024 * 1024;
 
@@ -102,12 +103,15 @@ fn read_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>,
     if bytes.first() == Some(&0x30) {
         return Ok(vec![bytes.into()]);
     }
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
-    match lists {
-        Ok(lists) if !lists.is_empty() => Ok(lists),
-        Ok(_) => Err(bad_list(path, &"no BEGIN X509 CRL line, and no DER")),
-        Err(error) => Err(bad_list(path, &pem_fault(&error))),
+    let text = PemText::read(&bytes).map_err(|fault| bad_list(path, &fault))?;
+    if let Some(other) = text.items.iter().find(|item| item.label != LIST) {
+        let reason = format!("{} does not belong there; give revocation lists alone (BEGIN {LIST})", other.label);
+        return Err(bad_list(path, &reason));
     }
+    if text.items.is_empty() {
+        return Err(bad_list(path, &format!("no BEGIN {LIST} line, and no DER")));
+    }
+    Ok(text.items.into_iter().map(|item| item.der.to_vec().into()).collect())
 }
 
 fn bad_list(path: &Path, reason: &impl ToString) -> ClientFilesError {

@@ -169,12 +169,21 @@ fn files_of_any_usual_form_are_read_and_others_refused() {
     assert_eq!(refusal(dir.path(), &both, &[list.der(), other.list(&[], None).der()]), "");
     let parts = [one.list(&[], Some(CrlScope::CaCertsOnly)), one.list(&[], Some(CrlScope::UserCertsOnly))];
     assert_eq!(refusal(dir.path(), &both, &[parts[0].der(), parts[1].der()]), "");
+    for joined in [pem.replace("-----\n-----", "----------"), format!("\u{feff}{pem}"), pem.replace('\n', "\r\n")] {
+        let ca = write(dir.path(), "ca.pem", both.replace("-----\n-----", "----------"));
+        let crls = vec![write(dir.path(), "both.crl", &joined)];
+        let roster = ClientFiles { ca, crls }.load().unwrap();
+        assert!(roster.verify(&one.alice(1), &[], UnixTime::now()).is_err(), "revoked in the first: {joined}");
+        assert!(roster.verify(&other.alice(1), &[], UnixTime::now()).is_ok(), "the second CA is read: {joined}");
+    }
+    let in_the_ca_file = refusal(dir.path(), &format!("{both}{pem}"), &[]);
+    assert!(in_the_ca_file.contains("X509 CRL does not belong there"), "{in_the_ca_file}");
     for (lists, said) in [
         (&[list.der().as_ref(), second.der().as_ref()][..], "1.crl has a second revocation list of CN=one"),
         (&[ca("one").list(&[], None).der().as_ref()], "not signed by CN=one"),
         (&[&[list.der().as_ref(), b"x"].concat()], "data follows the list"),
         (&[&list.der().as_ref()[..40]], "0.crl holds no usable revocation list"),
-        (&[one.pem.as_bytes()], "no BEGIN X509 CRL line"),
+        (&[one.pem.as_bytes()], "CERTIFICATE does not belong there"),
         (&[b""], "no BEGIN X509 CRL line"),
         (&[&vec![b' '; 17 << 20]], "larger than"),
     ] {

@@ -45,8 +45,8 @@ fn an_exposed_authority_key_is_refused() {
     Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
     let paths = TlsPaths::new(dir.path());
     for key in [paths.root_key(), paths.issuing_key()] {
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Authority::load(dir.path()), Err(TlsError::KeyExposed { mode: 0o640, .. })));
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Authority::load(dir.path()), Err(TlsError::KeyExposed { mode: 0o644, .. })));
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }

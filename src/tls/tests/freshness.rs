@@ -60,7 +60,7 @@ async fn renewals_and_imports_of_other_processes_are_seen_within_a_second() {
     assert!(begun.elapsed() < Duration::from_millis(1200), "{:?}", begun.elapsed());
 
     let pair = operators_pair(dir.path(), &operators_params());
-    import(data.path(), &pair.0, &pair.1).unwrap();
+    imported(data.path(), &pair.0, &pair.1).unwrap();
     running.becomes(|identity| identity.origin() == Origin::Imported).await;
     remove_import(data.path()).unwrap();
     running.becomes(|identity| identity.origin() == Origin::Own).await;

@@ -19,7 +19,7 @@ fn a_good_pair_is_described_and_imported() {
     let identity = load(&pair).unwrap();
     assert_eq!(identity.summary().names, ["given.test"]);
     assert_eq!(identity.origin(), Origin::Given);
-    let imported = import(data.path(), &pair.0, &pair.1).unwrap();
+    let imported = imported(data.path(), &pair.0, &pair.1).unwrap();
     assert_eq!(&imported, identity.summary());
 
     let source = IdentitySource::data_directory(data.path(), names(&["a.test"]));
@@ -38,7 +38,7 @@ fn keys_that_others_can_read_are_refused() {
     fs::set_permissions(&pair.1, fs::Permissions::from_mode(0o644)).unwrap();
     let text = load(&pair).unwrap_err().to_string();
     assert!(text.contains("server.key has mode 0644") && text.contains("chmod 600"), "{text}");
-    assert!(matches!(import(dir.path(), &pair.0, &pair.1), Err(TlsError::KeyExposed { .. })));
+    assert!(matches!(imported(dir.path(), &pair.0, &pair.1), Err(TlsError::KeyExposed { .. })));
     assert!(!TlsPaths::new(dir.path()).imported_chain().exists(), "nothing was imported");
 }
 

@@ -1,8 +1,10 @@
 //! Stories about the authority and what it signs, judged by rustls and by openssl.
 
 mod authority;
+mod chains;
 mod constraints;
 mod freshness;
+mod given_files;
 mod identity;
 mod ordered;
 mod pair;
@@ -45,6 +47,11 @@ fn client_accepts(
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], UnixTime::now())
+}
+
+/// Imports a pair of files.
+fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, TlsError> {
+    Ok(import(data_dir, &OperatorFiles::read(chain, key)?)?.summary().clone())
 }
 
 /// Someone who has stolen a CA key and signs whatever he likes with it.

@@ -56,7 +56,7 @@ fn an_imported_certificate_makes_way_for_acme() {
     let (data, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     Authority::create(data.path(), &names(&["given.test"]), Constraints::ToNames).unwrap();
     let (chain, key) = operators_pair(dir.path(), &operators_params());
-    import(data.path(), &chain, &key).unwrap();
+    imported(data.path(), &chain, &key).unwrap();
     let source = IdentitySource::data_directory(data.path(), names(&["given.test"]));
     assert_eq!(source.prepare().unwrap().origin(), Origin::Imported);
     assert_eq!(source.with_acme().prepare().unwrap().origin(), Origin::Own);

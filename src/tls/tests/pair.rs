@@ -18,7 +18,7 @@ fn killed_after(steps: usize) -> (tempfile::TempDir, TlsPaths) {
     let (given_chain, given_key) = (dir.path().join("given.pem"), dir.path().join("given.key"));
     write_public(&given_chain, old_chain.as_bytes()).unwrap();
     write_key(&given_key, old_key.as_bytes()).unwrap();
-    import(dir.path(), &given_chain, &given_key).unwrap();
+    imported(dir.path(), &given_chain, &given_key).unwrap();
     let beside = |name: &str| paths.serving_dir().join(format!(".{name}.0123456789abcdef.tmp"));
     let half = if steps == 1 { &chain[..100] } else { &chain };
     write_public(&beside("imported.pem"), half.as_bytes()).unwrap();
@@ -46,7 +46,7 @@ fn a_killed_import_leaves_the_old_pair_or_the_new_one_and_nothing_beside() {
 #[test]
 fn the_next_command_begins_afresh() {
     let (dir, paths) = killed_after(4);
-    import(dir.path(), &dir.path().join("given.pem"), &dir.path().join("given.key")).unwrap();
+    imported(dir.path(), &dir.path().join("given.pem"), &dir.path().join("given.key")).unwrap();
     let served = IdentitySource::data_directory(dir.path(), Vec::new()).load().unwrap();
     assert_eq!(served.summary().names, ["old.test"]);
     assert_eq!(fs::read_dir(paths.serving_dir()).unwrap().count(), 2);

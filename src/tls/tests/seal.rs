@@ -19,8 +19,16 @@ fn place(dir: &tempfile::TempDir) -> RootKeyPlace {
     Authority::load(dir.path()).unwrap().root_key_place()
 }
 
+fn moved(data_dir: &Path, to: &Path, passphrase: Option<&str>) -> Result<(), TlsError> {
+    move_root_key(data_dir, NewKeyFile::create(data_dir, to)?, passphrase)
+}
+
+fn stored(dir: &tempfile::TempDir, from: Option<&Path>) -> Result<Option<StoredRootKey>, TlsError> {
+    from.map(|file| StoredRootKey::read(dir.path(), file)).transpose()
+}
+
 fn unseal(dir: &tempfile::TempDir, from: Option<&Path>, passphrase: &str) -> Result<(), TlsError> {
-    StoredRootKey::find(dir.path(), from)?.expect("it is not in its place").restore(passphrase)
+    StoredRootKey::find(dir.path(), stored(dir, from)?)?.expect("it is not in its place").restore(passphrase)
 }
 
 #[test]
@@ -60,15 +68,15 @@ fn it_is_moved_to_no_place_where_it_would_be_destroyed() {
     std::os::unix::fs::symlink(dir.path(), link.path().join("data")).unwrap();
     let (before, leaf) = (fs::read(paths.root_key()).unwrap(), dir.path().join("away.key"));
     for to in [paths.sealed_root_key(), leaf, link.path().join("data/ca/away.key")] {
-        let text = move_root_key(dir.path(), &to, None).unwrap_err().to_string();
+        let text = moved(dir.path(), &to, None).unwrap_err().to_string();
         assert!(text.contains("in the data directory") && text.contains("nothing changed"), "{text}");
         assert!(!to.exists() && fs::read(paths.root_key()).unwrap() == before, "{}", to.display());
     }
     let there = link.path().join("there");
     fs::write(&there, "precious").unwrap();
-    let text = move_root_key(dir.path(), &there, None).unwrap_err().to_string();
+    let text = moved(dir.path(), &there, None).unwrap_err().to_string();
     assert!(text.contains("exists already") && fs::read(&there).unwrap() == b"precious", "{text}");
-    let nowhere = move_root_key(dir.path(), &link.path().join("absent/key"), None).unwrap_err().to_string();
+    let nowhere = moved(dir.path(), &link.path().join("absent/key"), None).unwrap_err().to_string();
     assert!(nowhere.contains("absent"), "{nowhere}");
     assert_eq!(fs::read(paths.root_key()).unwrap(), before);
 }
@@ -78,14 +86,14 @@ fn it_is_moved_off_the_host_plain_or_encrypted_and_brought_back() {
     for passphrase in [None, Some(PASSPHRASE)] {
         let ((dir, paths), elsewhere) = (authority(), tempfile::tempdir().unwrap());
         let file = elsewhere.path().join("root.key");
-        move_root_key(dir.path(), &file, passphrase).unwrap();
+        moved(dir.path(), &file, passphrase).unwrap();
         assert!(!paths.root_key().exists() && !paths.sealed_root_key().exists());
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
         assert_eq!(place(&dir), RootKeyPlace::Elsewhere);
         let nowhere = unseal(&dir, None, "").unwrap_err().to_string();
         assert!(nowhere.contains("--from FILE"), "{nowhere}");
         assert_eq!(
-            StoredRootKey::find(dir.path(), Some(&file)).unwrap().unwrap().needs_passphrase(),
+            StoredRootKey::find(dir.path(), stored(&dir, Some(&file)).unwrap()).unwrap().unwrap().needs_passphrase(),
             passphrase.is_some()
         );
         unseal(&dir, Some(&file), passphrase.unwrap_or_default()).unwrap();
@@ -99,14 +107,14 @@ fn what_would_overwrite_or_mix_up_keys_is_refused() {
     let ((dir, paths), elsewhere) = (authority(), tempfile::tempdir().unwrap());
     let file = elsewhere.path().join("root.key");
     fs::write(&file, "somebody's").unwrap();
-    assert!(move_root_key(dir.path(), &file, None).is_err());
+    assert!(moved(dir.path(), &file, None).is_err());
     assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("somebody's", RootKeyPlace::Here));
 
     let (other, _) = authority();
     let foreign = elsewhere.path().join("foreign.key");
-    move_root_key(other.path(), &foreign, None).unwrap();
+    moved(other.path(), &foreign, None).unwrap();
     let mine = elsewhere.path().join("mine.key");
-    move_root_key(dir.path(), &mine, None).unwrap();
+    moved(dir.path(), &mine, None).unwrap();
     assert!(matches!(unseal(&dir, Some(&foreign), ""), Err(TlsError::KeyMismatch { .. })));
     fs::set_permissions(&mine, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(unseal(&dir, Some(&mine), ""), Err(TlsError::KeyExposed { .. })));
@@ -119,7 +127,7 @@ fn a_sealed_key_moves_as_it_is_and_a_copy_beside_the_plain_one_goes() {
     let plain = fs::read(paths.root_key()).unwrap();
     seal_root_key(dir.path(), PASSPHRASE).unwrap();
     let file = elsewhere.path().join("root.key");
-    move_root_key(dir.path(), &file, None).unwrap();
+    moved(dir.path(), &file, None).unwrap();
     assert_eq!(place(&dir), RootKeyPlace::Elsewhere);
     unseal(&dir, Some(&file), PASSPHRASE).unwrap();
     // As an interrupted `seal` leaves it.

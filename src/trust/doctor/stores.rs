@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::{Chain, Examined, containers, docker, program};
 use crate::domain::finding::Finding;
+use crate::tls::{PemItem, PemText};
 use crate::trust::file;
 use crate::trust::os_store::OsStore;
 
@@ -109,7 +109,8 @@ pub(super) fn in_directory(examined: &Examined, path: &Path) -> Store {
 /// The certificates of a PEM file of the host; none where it cannot be read.
 pub(super) fn certificates(examined: &Examined, path: &Path) -> Vec<CertificateDer<'static>> {
     let Ok(Some(pem)) = file::read(&examined.host.real(path)) else { return Vec::new() };
-    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
+    let items = PemText::read(&pem).map(|text| text.items).unwrap_or_default();
+    items.into_iter().filter(PemItem::is_certificate).map(|item| item.der.to_vec().into()).collect()
 }
 
 /// The operating system's store.

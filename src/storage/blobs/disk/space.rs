@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::fs::StatVfs;
+
 use super::layout::failed;
 use crate::storage::StorageError;
 
@@ -14,6 +16,8 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(super) struct FreeSpace {
     directory: PathBuf,
     floor: u64,
+    /// Whether the file system tells no sizes, as some that are made by programs do.
+    unknown: bool,
     seen: Mutex<Option<Seen>>,
 }
 
@@ -25,12 +29,20 @@ struct Seen {
 
 impl FreeSpace {
     pub(super) fn new(directory: &Path, floor: u64) -> Self {
-        Self { directory: directory.to_owned(), floor, seen: Mutex::new(None) }
+        let unknown = rustix::fs::statvfs(directory).is_ok_and(|status| tells_no_size(&status));
+        if unknown && floor > 0 {
+            tracing::warn!(
+                directory = %directory.display(),
+                "this file system reports no size, so storage.min_free_space cannot be kept there: watch its space by other means, and set \
+                 storage.min_free_space to 0 to say that you do"
+            );
+        }
+        Self { directory: directory.to_owned(), floor, unknown, seen: Mutex::new(None) }
     }
 
     /// Sets `bytes` aside to be written, if the floor allows. Without a floor the file system itself has the last word.
     pub(super) fn take(&self, bytes: u64) -> Result<(), StorageError> {
-        if self.floor == 0 {
+        if self.floor == 0 || self.unknown {
             return Ok(());
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,6 +61,9 @@ impl FreeSpace {
 
     /// The bytes that may still be written, looked up now.
     pub(super) fn left(&self) -> Result<u64, StorageError> {
+        if self.unknown {
+            return Ok(u64::MAX);
+        }
         Ok(self.free()?.saturating_sub(self.floor))
     }
 
@@ -67,6 +82,11 @@ impl FreeSpace {
     }
 }
 
+/// A file system of no blocks at all has not said how many it has.
+fn tells_no_size(status: &StatVfs) -> bool {
+    status.f_blocks == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +99,15 @@ mod tests {
         assert!(space.take(free / 4).is_ok());
         assert!(matches!(space.take(free / 3), Err(StorageError::Full(_))));
         assert!(space.take(0).is_ok());
+    }
+
+    #[test]
+    fn a_file_system_that_reports_no_size_has_no_floor() {
+        let proc = Path::new("/proc");
+        assert_eq!(rustix::fs::statvfs(proc).expect("mounted").f_blocks, 0, "this one tells none");
+        let space = FreeSpace::new(proc, 1 << 30);
+        assert!(space.take(1 << 20).is_ok());
+        assert_eq!(space.left().expect("unknown is not full"), u64::MAX);
     }
 
     #[test]

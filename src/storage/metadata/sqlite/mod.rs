@@ -52,6 +52,11 @@ impl SqliteMetadata {
         self.writer.run(operation).await
     }
 
+    /// Whether no user was ever added: the database of a registry before its first start.
+    pub async fn is_new(&self) -> Result<bool, StorageError> {
+        policy::is_new(&self.readers).await
+    }
+
     /// Ends what is queued, moves the write-ahead log into the database, and closes every connection. Calling it again does
     /// nothing; operations after it fail.
     pub async fn close(&self) -> Result<(), StorageError> {

@@ -10,6 +10,7 @@ statements! {
     VERSION = "SELECT policy_version FROM meta WHERE id = 1";
     BUMP = "UPDATE meta SET policy_version = policy_version + 1 WHERE id = 1";
     NEXT_EPOCH = "UPDATE meta SET last_epoch = last_epoch + 1 WHERE id = 1 RETURNING last_epoch";
+    IS_NEW = "SELECT last_epoch = 0 FROM meta WHERE id = 1";
     TOUCH = "UPDATE meta SET pinged_at = $1 WHERE id = 1";
     pub(super) BEGIN = "INSERT INTO meta (id, instance, policy_version, last_epoch, pinged_at) VALUES (1, $1, 1, 0, 0)
         ON CONFLICT (id) DO NOTHING";
@@ -17,6 +18,11 @@ statements! {
 
 pub(super) async fn version(readers: &SqlitePool) -> Result<i64, StorageError> {
     Ok(sqlx::query(VERSION).fetch_one(readers).await?.try_get(0)?)
+}
+
+/// Whether no user was ever added.
+pub(super) async fn is_new(readers: &SqlitePool) -> Result<bool, StorageError> {
+    Ok(sqlx::query(IS_NEW).fetch_one(readers).await?.try_get(0)?)
 }
 
 /// Tells every process to read policy again.

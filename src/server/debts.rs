@@ -1,0 +1,52 @@
+//! Parts of answers that wait for the peer to take them, oldest first.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::activity::now;
+
+/// What one connection, or one stream of HTTP/2, owes its peer.
+#[derive(Debug, Default)]
+pub(super) struct Debts(Mutex<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    next: u64,
+    /// Since when each part waits. The numbers rise, so the first one is the oldest.
+    since: BTreeMap<u64, u64>,
+}
+
+/// One part; paid when dropped.
+#[derive(Debug)]
+pub(super) struct Debt {
+    debts: Arc<Debts>,
+    number: u64,
+}
+
+impl Debts {
+    /// A part waits from now on.
+    pub(super) fn owe(self: &Arc<Self>) -> Debt {
+        let mut list = self.list();
+        let number = list.next;
+        list.next += 1;
+        list.since.insert(number, now());
+        drop(list);
+        Debt { debts: Arc::clone(self), number }
+    }
+
+    /// Since when the oldest part waits.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.list().since.first_key_value().map(|(_, since)| *since)
+    }
+
+    /// Each change is complete in itself, so a panic elsewhere leaves the list sound.
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        self.debts.list().since.remove(&self.number);
+    }
+}

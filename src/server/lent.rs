@@ -1,0 +1,92 @@
+//! A stream that is lent to hyper, and comes back when hyper is done with it, whatever the reason: the connection is closed in stages.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::activity::Activity;
+
+/// Where the stream comes back to.
+pub(super) struct Home<S>(Arc<Mutex<Option<S>>>);
+
+/// The stream on loan. It tells the connection's activity of what is read.
+pub(super) struct Lent<S> {
+    stream: Option<S>,
+    home: Arc<Mutex<Option<S>>>,
+    activity: Option<Arc<Activity>>,
+}
+
+/// Lends a stream.
+pub(super) fn lend<S>(stream: S, activity: Option<Arc<Activity>>) -> (Lent<S>, Home<S>) {
+    let home = Arc::new(Mutex::new(None));
+    (Lent { stream: Some(stream), home: Arc::clone(&home), activity }, Home(home))
+}
+
+impl<S> Home<S> {
+    /// The stream, once its loan has ended.
+    pub(super) fn take(&self) -> Option<S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<S> Drop for Lent<S> {
+    fn drop(&mut self) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
+    }
+}
+
+impl<S: Unpin> Lent<S> {
+    fn with<T>(mut self: Pin<&mut Self>, ask: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &mut self.stream {
+            Some(stream) => ask(Pin::new(stream)),
+            // Only a drop takes it.
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = ready!(self.as_mut().with(|stream| stream.poll_read(context, buffer)));
+        if let Some(activity) = &self.activity
+            && buffer.filled().len() > before
+        {
+            activity.read();
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.with(|stream| stream.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.with(|stream| stream.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_shutdown(context))
+    }
+}

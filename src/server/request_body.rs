@@ -1,0 +1,112 @@
+//! The body of a request, of which is known in the end whether it was read: an HTTP/1.1 connection can serve another request only after
+//! that, and a client must be told where it cannot (RFC 9112, section 9.6).
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::answer::Exchange;
+
+/// What is left of a small body is read, so that the connection can be kept.
+const SMALL: usize = 64 * 1024;
+/// It has most likely arrived together with the head; the answer does not wait for a client that is slow.
+const SOON: Duration = Duration::from_millis(200);
+
+/// A body on its way to a handler.
+pub(super) struct RequestBody {
+    incoming: Option<Incoming>,
+    asked: bool,
+    ended: bool,
+    home: Arc<Mutex<State>>,
+    exchange: Arc<Exchange>,
+}
+
+/// What became of a body.
+#[derive(Clone)]
+pub(super) struct Remainder(Arc<Mutex<State>>);
+
+enum State {
+    /// A handler still has it.
+    Lent,
+    /// It was read to its end.
+    Read,
+    /// It was given up.
+    Left { body: Incoming, asked: bool },
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, exchange: Arc<Exchange>) -> (Self, Remainder) {
+        let home = Arc::new(Mutex::new(State::Lent));
+        let body = Self { incoming: Some(incoming), asked: false, ended: false, home: Arc::clone(&home), exchange };
+        (body, Remainder(home))
+    }
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.asked = true;
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = std::task::ready!(Pin::new(incoming).poll_frame(context));
+        self.ended |= frame.is_none();
+        self.exchange.touch();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let Some(body) = self.incoming.take() else { return };
+        let state =
+            if self.ended || body.is_end_stream() { State::Read } else { State::Left { body, asked: self.asked } };
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+impl Remainder {
+    /// Reads what is left, where that is little and there already. Whether nothing is left then, so that the connection can be kept.
+    ///
+    /// `waits`: the client sends its body only when it is asked to (`Expect: 100-continue`).
+    pub(super) async fn read(self, waits: bool) -> bool {
+        let state = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Lent);
+        match state {
+            State::Read => true,
+            State::Lent => false,
+            State::Left { asked, .. } if waits && !asked => false,
+            State::Left { body, .. } if body.size_hint().lower() > SMALL as u64 => false,
+            State::Left { body, .. } => tokio::time::timeout(SOON, read(body)).await.unwrap_or(false),
+        }
+    }
+}
+
+async fn read(mut body: Incoming) -> bool {
+    let mut left = SMALL;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        let length = frame.data_ref().map_or(1, Bytes::len).max(1);
+        if length > left {
+            return false;
+        }
+        left -= length;
+    }
+    true
+}

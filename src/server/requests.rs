@@ -1,0 +1,83 @@
+//! How many requests may be under way at once: in all, and of one address. Each may hold memory and files for as long as its client
+//! takes the answer slowly.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::network::Network;
+
+/// Counts requests.
+#[derive(Debug)]
+pub(super) struct Requests {
+    total: usize,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    count: usize,
+    by_address: HashMap<Network, usize>,
+}
+
+/// The right of one request to be worked on; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    requests: Arc<Requests>,
+    address: Network,
+}
+
+impl Requests {
+    pub(super) fn new(total: usize) -> Self {
+        Self { total: total.max(1), table: Mutex::default() }
+    }
+
+    /// A place for a request from the address, which has at most half of all places.
+    pub(super) fn admit(self: &Arc<Self>, address: Network) -> Option<Place> {
+        let mut table = self.table();
+        let share = self.total.div_ceil(2);
+        if table.count >= self.total || table.by_address.get(&address).is_some_and(|count| *count >= share) {
+            return None;
+        }
+        table.count += 1;
+        *table.by_address.entry(address).or_default() += 1;
+        drop(table);
+        Some(Place { requests: Arc::clone(self), address })
+    }
+
+    /// Each change is complete in itself, so a panic elsewhere leaves the count sound.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut table = self.requests.table();
+        table.count -= 1;
+        if let Some(count) = table.by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                table.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_half_and_all_have_no_more_than_all() {
+        let requests = Arc::new(Requests::new(4));
+        let admit = |last: u8| requests.admit(Network::of([10, 0, 0, last].into()));
+        let (first, second) = (admit(1).expect("room"), admit(1).expect("room"));
+        assert!(admit(1).is_none(), "its half is taken");
+        let (third, fourth) = (admit(2).expect("room"), admit(3).expect("room"));
+        assert!(admit(4).is_none(), "all are taken");
+        drop(first);
+        assert!(admit(4).is_some());
+        drop((second, third, fourth));
+        assert!(requests.table().by_address.is_empty() && requests.table().count == 0);
+    }
+}

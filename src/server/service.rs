@@ -1,0 +1,176 @@
+//! One request and its answer, as the connection sees them: whether there is room for it, whether its body was read, and what its answer
+//! says about the connection.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::activity::Activity;
+use super::answer::{Answer, Exchange};
+use super::answer_memory::{AnswerMemory, Held, SMALL};
+use super::request_body::RequestBody;
+use super::requests::Requests;
+use super::streams;
+use crate::domain::network::Network;
+use crate::domain::peer_address::PeerAddress;
+use crate::tls::PresentedCertificate;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// What all connections share that answers need.
+pub(super) struct Answering {
+    router: Router,
+    requests: Arc<Requests>,
+    memory: Arc<AnswerMemory>,
+    /// Told to clients: how long an idle connection stays open.
+    keep_alive: HeaderValue,
+    shutdown: CancellationToken,
+}
+
+/// Whom a connection speaks for.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) peer: PeerAddress,
+    /// The address that its requests count for.
+    pub(super) counted_as: Network,
+    pub(super) certificate: Option<Arc<PresentedCertificate>>,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl Answering {
+    pub(super) fn new(router: Router, max_requests: usize, keep_alive: Duration, shutdown: CancellationToken) -> Self {
+        let keep_alive = format!("timeout={}", keep_alive.as_secs());
+        Self {
+            router,
+            requests: Arc::new(Requests::new(max_requests)),
+            memory: Arc::new(AnswerMemory::new()),
+            keep_alive: HeaderValue::try_from(keep_alive).unwrap_or(HeaderValue::from_static("timeout=1")),
+            shutdown,
+        }
+    }
+
+    /// Answers a request. It is under way from this call on.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<Answer>, Infallible> {
+        let version = request.version();
+        let under_way = client.activity.begin(version == Version::HTTP_2);
+        let asks_to_close = says_close(request.headers());
+        let waits = request.headers().contains_key(EXPECT);
+        let Some(place) = self.requests.admit(client.counted_as) else {
+            let refusal = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests are under way; try again");
+            return Ok(self.finish(refusal, version, true, Exchange::without_place(under_way)));
+        };
+        let exchange = Exchange::new(under_way, place);
+        let (request, remainder) = track(request, &exchange);
+        let response = self.route(client, request).await;
+        let reusable = match remainder {
+            Some(remainder) if version != Version::HTTP_2 && !says_close(response.headers()) => {
+                remainder.read(waits).await
+            }
+            _ => true,
+        };
+        let closes = asks_to_close || !reusable;
+        Ok(self.finish(response, version, closes, exchange))
+    }
+
+    async fn route(&self, client: Client, mut request: Request<Body>) -> Response<Body> {
+        request.extensions_mut().insert(client.peer);
+        if let Some(certificate) = client.certificate {
+            request.extensions_mut().insert(certificate.now());
+        }
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
+    }
+
+    /// Says what becomes of the connection, and lets the body be followed.
+    fn finish(
+        &self,
+        response: Response<Body>,
+        version: Version,
+        closes: bool,
+        exchange: Arc<Exchange>,
+    ) -> Response<Answer> {
+        let (mut response, held) = self.hold(response);
+        let headers = response.headers_mut();
+        if matches!(version, Version::HTTP_10 | Version::HTTP_11) && !says_close(headers) {
+            if closes {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            } else if version == Version::HTTP_11 && !self.shutdown.is_cancelled() {
+                headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+                headers.insert(KEEP_ALIVE, self.keep_alive.clone());
+            }
+        }
+        response.map(|body| Answer::new(body, exchange, streams::current(), held))
+    }
+
+    /// Counts what a large answer keeps in memory; where all of that memory is taken, the answer is dropped for one that says so.
+    fn hold(&self, response: Response<Body>) -> (Response<Body>, Option<Arc<Held>>) {
+        // Only a body that is in memory already has a length; one that is streamed is bounded where it is read.
+        if response.body().size_hint().exact().is_none_or(|length| length <= SMALL as u64) {
+            return (response, None);
+        }
+        let (parts, mut body) = response.into_parts();
+        let Some(Some(Ok(frame))) = futures_util::FutureExt::now_or_never(body.frame()) else {
+            return (Response::from_parts(parts, body), None);
+        };
+        let content = frame.into_data().unwrap_or_default();
+        if !body.is_end_stream() {
+            return (Response::from_parts(parts, chained(content, body)), None);
+        }
+        let Some(held) = self.memory.hold(&content) else {
+            let why = "too many large answers wait for their clients; try again";
+            return (refusal(StatusCode::TOO_MANY_REQUESTS, why), None);
+        };
+        (Response::from_parts(parts, Body::from(content)), Some(Arc::new(held)))
+    }
+}
+
+/// A body whose first chunk has been taken out.
+fn chained(first: Bytes, rest: Body) -> Body {
+    use futures_util::StreamExt;
+    Body::from_stream(futures_util::stream::iter([Ok(first)]).chain(rest.into_data_stream()))
+}
+
+/// Lets the request's body, where it has one, be followed.
+fn track(
+    request: Request<Incoming>,
+    exchange: &Arc<Exchange>,
+) -> (Request<Body>, Option<super::request_body::Remainder>) {
+    let (parts, incoming) = request.into_parts();
+    if incoming.is_end_stream() {
+        return (Request::from_parts(parts, Body::empty()), None);
+    }
+    let (body, remainder) = RequestBody::new(incoming, Arc::clone(exchange));
+    (Request::from_parts(parts, Body::new(body)), Some(remainder))
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case("close"))
+}
+
+/// An answer in the protocol's own form, made without the router: there is no room for more.
+fn refusal(status: StatusCode, why: &str) -> Response<Body> {
+    let body = serde_json::json!({"errors": [{"code": "TOOMANYREQUESTS", "message": why, "detail": null}]});
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert("docker-distribution-api-version", HeaderValue::from_static("registry/2.0"));
+    response
+}

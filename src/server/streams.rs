@@ -1,0 +1,90 @@
+//! Streams of HTTP/2, each a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
+//! nothing of what it asked for in all that time, and the rest of the connection goes on.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use tokio::time::{Instant, Sleep};
+
+use super::activity::Activity;
+use super::debts::Debts;
+
+tokio::task_local! {
+    /// What the stream whose task this is owes.
+    static STREAM: Arc<Debts>;
+}
+
+/// What the stream that is being polled owes; `None` on HTTP/1.
+pub(super) fn current() -> Option<Arc<Debts>> {
+    STREAM.try_with(Arc::clone).ok()
+}
+
+/// Runs the streams of one connection.
+#[derive(Clone)]
+pub(super) struct Streams {
+    activity: Arc<Activity>,
+    limit: Duration,
+}
+
+impl Streams {
+    pub(super) fn new(activity: Arc<Activity>, limit: Duration) -> Self {
+        Self { activity, limit }
+    }
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let debts = Arc::<Debts>::default();
+        let limited = Limited {
+            stream: Box::pin(stream),
+            debts: Arc::clone(&debts),
+            activity: Arc::clone(&self.activity),
+            limit: self.limit,
+            timer: None,
+        };
+        tokio::spawn(STREAM.scope(debts, limited));
+    }
+}
+
+/// A stream that ends where it stalls: dropping it resets it.
+struct Limited<F> {
+    stream: Pin<Box<F>>,
+    debts: Arc<Debts>,
+    activity: Arc<Activity>,
+    limit: Duration,
+    /// Set once something is owed.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F: Future<Output = ()>> Future for Limited<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.stream.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            let left = match self.activity.stalled_at(&self.debts, self.limit) {
+                Some(due) if due.left().is_zero() => {
+                    tracing::debug!("a stream was reset: the peer does not take its answer");
+                    return Poll::Ready(());
+                }
+                Some(due) => due.left(),
+                None if self.timer.is_none() => return Poll::Pending,
+                None => self.limit,
+            };
+            let limit = self.limit;
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            if timer.is_elapsed() {
+                timer.as_mut().reset(Instant::now() + left.max(Duration::from_millis(1)));
+            }
+            ready!(timer.as_mut().poll(context));
+        }
+    }
+}
