@@ -28,5 +28,6 @@ mod stories {
     mod removal;
     mod rights;
     mod sizes;
+    mod unread;
     mod uploads;
 }

@@ -28,9 +28,9 @@ pub(crate) async fn whole_contract(store: &dyn Metadata) {
     mounts_need_the_source(store).await;
     uploads_belong_to_repository_and_subject(store).await;
     stale_uploads_are_found(store).await;
+    an_owner_has_so_many_uploads(store).await;
     crate::lists::contract(store).await;
     crate::generations::contract(store).await;
-    an_owner_has_so_many_uploads(store).await;
     store.ping().await.expect("writable");
 }
 

@@ -47,8 +47,8 @@ fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> R
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
         headers.insert(header::CONTENT_TYPE, value(manifest.media_type.as_str()));
-        OfManifest::mark(&mut response, &manifest.digest);
     }
+    OfManifest::mark(&mut response, &manifest.digest);
     response
 }
 

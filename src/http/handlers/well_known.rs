@@ -23,7 +23,8 @@ pub(in crate::http) async fn ca(State(app): State<App>) -> Result<Response, OciE
 pub(in crate::http) async fn trust_script(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
     let unknown = |message: String| OciError::new(Code::NameUnknown, message);
     let host = host(&parts, &app.settings)?;
-    let version = parts.extensions.get::<Route>().and_then(|route| route.last.parse().ok());
+    let asked = parts.extensions.get::<Route>().map(|route| route.last.as_str());
+    let version = asked.and_then(|asked| asked.parse().ok().filter(|version: &u32| version.to_string() == asked));
     let authority = app.certificates.authority().ok_or_else(|| {
         unknown("this registry's certificate was made by its operator's own authority: `portcullis trust HOST --ca-file FILE`".into())
     })?;
