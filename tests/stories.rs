@@ -7,22 +7,22 @@ mod stories {
     mod certificates;
     mod challenges;
     mod client_certificates;
-    mod data_directory;
     mod connections;
+    mod data_directory;
     mod durability;
     mod errors;
     mod failures;
     mod first_start;
     mod front_page;
-    mod greed;
     mod given_certificates;
+    mod greed;
     mod interop;
     mod login;
     mod manifests;
-    mod poor_file_systems;
     mod pulls;
     mod readiness;
     mod rights;
     mod sizes;
+    mod surroundings;
     mod uploads;
 }

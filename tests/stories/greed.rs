@@ -197,7 +197,8 @@ async fn what_a_user_does_is_logged_line_by_line() {
     for _ in 0..150 {
         assert_eq!(alice.delete("/v2/alice/app/manifests/absent").await.status(), StatusCode::NOT_FOUND);
     }
-    let lines = || server.log().lines().filter(|line| line.contains("/manifests/absent") && line.contains("404")).count();
+    let lines =
+        || server.log().lines().filter(|line| line.contains("/manifests/absent") && line.contains("404")).count();
     eventually(Duration::from_secs(20), "each has its line", async || lines() == 150).await;
 }
 
