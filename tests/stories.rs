@@ -3,6 +3,7 @@
 mod support;
 
 mod stories {
+    mod browsers;
     mod brute_force;
     mod certificates;
     mod challenges;
@@ -12,17 +13,21 @@ mod stories {
     mod durability;
     mod errors;
     mod failures;
+    mod far_lists;
     mod first_start;
     mod front_page;
     mod given_certificates;
     mod greed;
     mod interop;
+    mod lenience;
     mod login;
     mod manifests;
     mod pulls;
     mod readiness;
+    mod removal;
     mod rights;
     mod sizes;
     mod surroundings;
+    mod unread;
     mod uploads;
 }

@@ -21,6 +21,7 @@ mod grant;
 mod health;
 mod host_names;
 mod init;
+mod log_limit;
 mod logging;
 mod man;
 mod output;

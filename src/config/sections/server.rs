@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::config::{
-    ByteSize, HostName,
+    ByteSize, HostName, PublicUrl, WebOrigin,
     duration::{hours, minutes, seconds},
     reader::Keys,
 };
@@ -40,16 +40,21 @@ pub struct Server {
     pub minimum_rate: ByteSize,
     /// How long transfers may go on after SIGTERM.
     pub drain_timeout: Duration,
-    /// Proxies whose `X-Forwarded-*` headers are believed.
+    /// Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether these proxies begin each connection with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// The address that clients use, whatever a request says.
+    pub public_url: Option<PublicUrl>,
+    /// Origins of other sites whose pages may read answers.
+    pub cors_origins: Vec<WebOrigin>,
     /// A text for everybody who uses the registry: 1 to 1000 printable ASCII characters, fit for a quoted string.
     pub notice: Option<String>,
 }
 
 impl Server {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let (trusted_proxies, proxy_protocol) = proxies(keys);
         Self {
             listen: keys.get("listen", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5000))),
             hosts: keys.get("hosts", Vec::new()),
@@ -63,11 +68,23 @@ impl Server {
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
             minimum_rate: keys.within("minimum_rate", ByteSize::kib(1), ByteSize::from_bytes(0)..=ByteSize::mib(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
-            trusted_proxies: keys.get("trusted_proxies", Vec::new()),
-            proxy_protocol: keys.get("proxy_protocol", false),
+            trusted_proxies,
+            proxy_protocol,
+            public_url: keys.get("public_url", None),
+            cors_origins: keys.get("cors_origins", Vec::new()),
             notice: keys.checked("notice", None, fits_a_quoted_string),
         }
     }
+}
+
+/// The header of the PROXY protocol is read from trusted proxies alone.
+fn proxies(keys: &mut Keys<'_, '_>) -> (Vec<IpNet>, bool) {
+    let trusted: Vec<IpNet> = keys.get("trusted_proxies", Vec::new());
+    let speak = keys.get("proxy_protocol", false);
+    if speak && trusted.is_empty() {
+        keys.refuse("proxy_protocol", "server.trusted_proxies is missing: set it to the addresses of the proxies");
+    }
+    (trusted, speak)
 }
 
 /// What may stand in a quoted string without an escape (RFC 9110, section 5.6.4).
