@@ -24,12 +24,12 @@ mod stories {
     mod lenience;
     mod login;
     mod manifests;
-    mod poor_file_systems;
     mod pulls;
     mod readiness;
     mod removal;
     mod rights;
     mod sizes;
+    mod surroundings;
     mod unread;
     mod uploads;
 }
