@@ -3,6 +3,7 @@
 mod support;
 
 mod stories {
+    mod browsers;
     mod brute_force;
     mod certificates;
     mod challenges;
@@ -12,16 +13,19 @@ mod stories {
     mod durability;
     mod errors;
     mod failures;
+    mod far_lists;
     mod first_start;
     mod front_page;
     mod given_certificates;
     mod greed;
     mod interop;
+    mod lenience;
     mod login;
     mod manifests;
     mod poor_file_systems;
     mod pulls;
     mod readiness;
+    mod removal;
     mod rights;
     mod sizes;
     mod uploads;

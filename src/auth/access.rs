@@ -55,6 +55,11 @@ impl TokenScope {
         self.repositories.get(repository).is_some_and(|actions| actions.contains(action))
     }
 
+    /// What it covers by name.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = (&RepositoryName, Actions)> {
+        self.repositories.iter().map(|(name, actions)| (name, *actions))
+    }
+
     /// About how many bytes it takes.
     pub(super) fn weight(&self) -> u32 {
         let bytes: usize = self.repositories.keys().map(|name| name.as_str().len() + 64).sum();

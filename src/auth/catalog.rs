@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Policy, Principal};
-use crate::domain::{Action, RepositoryName};
+use crate::domain::{Action, NameRange, RepositoryName};
 
 /// The proof that somebody may list repositories. Only [`Policy::authorize_catalog`] makes one.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ impl CatalogPermit {
     /// Whether `repository` belongs into the answer.
     pub fn may_see(&self, repository: &RepositoryName) -> bool {
         self.policy.allowed(&self.principal, repository).contains(Action::Pull)
+    }
+
+    /// The ranges of names outside of which there is nothing to see, in order.
+    pub fn reach(&self) -> Vec<NameRange> {
+        self.policy.reach(&self.principal)
     }
 
     /// Who lists: `user:alice`, or `anonymous`.

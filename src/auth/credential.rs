@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Principal;
 use super::access::TokenScope;
-use crate::domain::{AccountName, Action, RepositoryName};
+use crate::domain::{AccountName, Action, Actions, RepositoryName};
 use crate::storage::StorageError;
 
 /// A verified credential: who, within which scope. Rights come from [`super::Policy`] alone.
@@ -85,6 +85,11 @@ impl Credential {
 
     pub(super) fn covers(&self, repository: &RepositoryName, action: Action) -> bool {
         self.token.as_ref().is_none_or(|scope| scope.covers(repository, action))
+    }
+
+    /// The repositories of a token; `None` where the credential covers all that the principal may.
+    pub(super) fn repositories(&self) -> Option<impl Iterator<Item = (&RepositoryName, Actions)>> {
+        self.token.as_ref().map(|scope| scope.repositories())
     }
 
     pub(super) fn covers_catalog(&self) -> bool {

@@ -25,6 +25,7 @@ mod password;
 pub mod permit;
 mod policy;
 mod principal;
+mod reach;
 mod refresh;
 mod rotation;
 mod rules;

@@ -13,8 +13,8 @@ use crate::storage::metadata::{GrantRecord, Metadata, UserRecord};
 #[derive(Debug)]
 pub struct Policy {
     pub(super) users: HashMap<AccountName, Account>,
-    authenticated: Rules,
-    anonymous: Rules,
+    pub(super) authenticated: Rules,
+    pub(super) anonymous: Rules,
     pub(super) grants: Vec<GrantRecord>,
     pub(super) personal_namespaces: bool,
 }
@@ -25,7 +25,7 @@ pub(super) struct Account {
     pub(super) admin: bool,
     pub(super) disabled: bool,
     epoch: i64,
-    rules: Rules,
+    pub(super) rules: Rules,
 }
 
 impl Policy {
@@ -151,7 +151,8 @@ impl Policy {
         self.personal_namespaces && segments.next() == Some(name.as_str()) && segments.next().is_some()
     }
 
-    fn account(&self, name: &AccountName, epoch: i64) -> Option<&Account> {
+    /// The user of this name, if credentials of this epoch still count.
+    pub(super) fn account(&self, name: &AccountName, epoch: i64) -> Option<&Account> {
         self.users.get(name).filter(|account| !account.disabled && account.epoch == epoch)
     }
 }

@@ -2,13 +2,22 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Actions, Glob, RepositoryName};
+use crate::domain::{Action, Actions, Glob, NameRange, RepositoryName};
 
 /// Patterns and what they allow. One that names a single repository is looked up, only the others are tried in turn.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     exact: HashMap<RepositoryName, Actions>,
     patterns: Vec<(Glob, Actions)>,
+}
+
+/// Which range stands for a pattern.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Extent {
+    /// The least that has all that the pattern covers.
+    Around,
+    /// The one that has nothing else; none where there is none.
+    Exactly,
 }
 
 impl Rules {
@@ -21,6 +30,18 @@ impl Rules {
             *allowed = allowed.union(allow);
         }
         // A pattern without a star that is no repository name covers nothing.
+    }
+
+    /// Where the rules allow to pull.
+    pub(super) fn ranges(&self, extent: Extent) -> impl Iterator<Item = NameRange> {
+        let range = move |on: &Glob| match extent {
+            Extent::Around => Some(NameRange::around(on)),
+            Extent::Exactly => NameRange::exactly(on),
+        };
+        let pulls = |allow: &Actions| allow.contains(Action::Pull);
+        let exact = self.exact.iter().filter(move |(_, allow)| pulls(allow));
+        let patterns = self.patterns.iter().filter(move |(_, allow)| pulls(allow));
+        exact.map(|(name, _)| NameRange::only(name.as_str())).chain(patterns.filter_map(move |(on, _)| range(on)))
     }
 
     /// All that is allowed on `repository`.

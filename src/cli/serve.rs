@@ -26,7 +26,6 @@ use crate::http::{App, ChallengeRule, HttpSettings};
 use crate::registry::{Registry, RegistrySettings};
 use crate::server::{Caught, Server, ServerOptions, Signals};
 use crate::storage::blobs::disk::DiskBlobStore;
-use crate::storage::metadata::Metadata;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::tls::{
     self, Authority, Cadence, ClientFiles, ClientVerifier, IdentitySource, Origin, ServingIdentity, keep_clients_fresh,
@@ -100,7 +99,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(keep_clients_fresh(Arc::clone(clients), Arc::clone(&reload_clients), stop.clone()));
     }
     tokio::spawn(Arc::clone(&auth).keep_current(stop.clone()));
-    tokio::spawn(follow_changes(Arc::clone(&registry), metadata.clone(), stop.clone()));
     tokio::spawn(expire_uploads(registry, stop.clone()));
     if let Some(acme) = acme {
         acme.start(metadata.clone(), data.seal_key()?, Arc::clone(&serving), stop.clone());
@@ -203,21 +201,6 @@ fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<ClientVerifier>
     Ok(Some(verifier.context("the files that [client_certificates] names cannot be used")?))
 }
 
-/// What was changed by other processes takes effect: cached manifests of a repository that `repo remove` removed.
-async fn follow_changes(registry: Arc<Registry>, metadata: Arc<SqliteMetadata>, stop: CancellationToken) {
-    let mut seen = None;
-    while stop.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
-        match metadata.policy_version().await {
-            Ok(version) if seen != Some(version) => {
-                registry.forget_cached();
-                seen = Some(version);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot see whether the database was changed"),
-        }
-    }
-}
-
 async fn expire_uploads(registry: Arc<Registry>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(EXPIRY_INTERVAL)).await.is_some() {
         match registry.drop_stale_uploads().await {
@@ -266,6 +249,8 @@ pub(super) fn server_options(config: &Config) -> ServerOptions {
 fn registry_settings(config: &Config) -> RegistrySettings {
     RegistrySettings {
         manifest_size: config.limits.manifest_size.bytes(),
+        manifest_descriptors: config.limits.manifest_descriptors as usize,
+        sparse_indexes: config.limits.sparse_indexes.clone(),
         blob_size: config.limits.blob_size.map(crate::config::ByteSize::bytes),
         page_size: config.limits.page_size,
         delete_enabled: config.delete.enabled,
@@ -286,6 +271,8 @@ fn http_settings(config: &Config) -> HttpSettings {
         },
         service: config.auth.service.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        public_host: config.server.public_url.as_ref().map(|url| url.host().clone()),
+        cors_origins: config.server.cors_origins.iter().map(ToString::to_string).collect(),
         tags_per_push: config.limits.tags_per_push as usize,
         idle_timeout: config.server.idle_timeout,
         minimum_rate: config.server.minimum_rate.bytes(),

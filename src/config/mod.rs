@@ -16,6 +16,7 @@ mod host_name;
 mod nearest;
 mod overrides;
 mod provenance;
+mod public_url;
 mod reader;
 mod sections;
 mod service_link;
@@ -23,6 +24,7 @@ mod setting;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod web_origin;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,10 +37,12 @@ pub use self::{
     host_name::HostName,
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
+    public_url::PublicUrl,
     sections::{
         AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount,
         Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls,
     },
+    web_origin::WebOrigin,
 };
 use self::{
     document::Document,

@@ -12,6 +12,8 @@ use std::{
 use ipnet::IpNet;
 use toml::{Spanned, de::DeValue};
 
+use crate::domain::Glob;
+
 /// What is wrong with one value; the reader adds the key and the place.
 #[derive(Debug)]
 pub(super) struct Complaint {
@@ -187,6 +189,18 @@ impl Setting for IpNet {
         let complaint =
             format!("{} has bits behind its prefix: write {} or a longer prefix", quoted(text), network.trunc());
         Err(Complaint::new(complaint))
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        toml::Value::String(self.to_string())
+    }
+}
+
+impl Setting for Glob {
+    const EXPECTED: &'static str = r#"a pattern of repositories such as "team/**""#;
+
+    fn parse(text: &str) -> Result<Self, Complaint> {
+        text.parse().map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {

@@ -36,6 +36,14 @@ impl ByteRange {
         }
     }
 
+    /// Whether the range is all that there is of an empty content: from byte 0 on, or some last bytes.
+    pub fn includes_start_of_nothing(self) -> bool {
+        match self {
+            Self::From(first) | Self::Between(first, _) => first == 0,
+            Self::Suffix(count) => count > 0,
+        }
+    }
+
     /// The half-open range of bytes in a content of `length` bytes; an end past the last byte is cut.
     pub fn within(self, length: u64) -> Result<Range<u64>, Unsatisfiable> {
         let (start, end) = match self {

@@ -1,43 +1,40 @@
 //! A descriptor: how one piece of content names another.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
-use super::{Digest, MediaType};
+use super::{DescriptorType, Digest, MediaType};
 
 /// A content descriptor (OCI image specification, "Content Descriptors"), of which the registry needs these fields.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// What kind of content it is.
-    pub media_type: MediaType,
+    pub media_type: DescriptorType,
     /// Which content it is.
     pub digest: Digest,
     /// The content's length in bytes.
     pub size: u64,
     /// The kind of artifact, on referrers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// Free text by key.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_as_none")]
-    pub annotations: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "annotations")]
+    pub annotations: BTreeMap<String, String>,
     /// Where else the content may be had; never fetched by the registry.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_as_none")]
     pub urls: Option<Vec<String>>,
 }
 
-fn null_as_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Option::deserialize(deserializer)
+/// Go writes `null` for a map that has nothing in it, and reads it as an empty text in the place of a value.
+pub(super) fn annotations<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let read = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(read.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }
 
-macro_rules! as_text {
+macro_rules! from_text {
     ($($value:ty),+) => {$(
-        impl Serialize for $value {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
         impl<'de> Deserialize<'de> for $value {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -46,4 +43,4 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Digest, MediaType);
+from_text!(Digest, DescriptorType, MediaType);

@@ -1,14 +1,29 @@
-//! A media type without parameters, kept as it was sent.
+//! A media type without parameters, kept as it was sent, compared without case.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// The longest media type, in bytes (RFC 6838 allows 127 for each half).
 const MAX_LENGTH: usize = 255;
 
-/// `type/subtype` (RFC 6838, section 4.2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// `type/subtype` (RFC 6838, section 4.2). Two that differ in case alone are equal.
+#[derive(Clone, Debug)]
 pub struct MediaType(Box<str>);
+
+impl PartialEq for MediaType {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for MediaType {}
+
+impl Hash for MediaType {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.0.to_ascii_lowercase().as_bytes());
+    }
+}
 
 /// A text that is no media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +68,14 @@ impl fmt::Display for MediaType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn case_does_not_count_and_is_kept() {
+        let of = |text: &str| text.parse::<MediaType>().expect("a media type");
+        assert_eq!(of("Application/JSON"), of("application/json"));
+        assert_ne!(of("application/json"), of("application/json5"));
+        assert_eq!(of("Application/JSON").as_str(), "Application/JSON");
+    }
 
     #[test]
     fn parameters_are_dropped_and_nonsense_refused() {

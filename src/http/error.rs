@@ -237,7 +237,9 @@ impl From<RegistryError> for OciError {
             }
             RegistryError::BlobTooLarge { .. } => Self::too_large(Code::SizeInvalid, message),
             RegistryError::ManifestTooLarge { .. } => Self::too_large(Code::ManifestInvalid, message),
-            RegistryError::ManifestInvalid(_) => Self::new(Code::ManifestInvalid, message),
+            RegistryError::ManifestInvalid(_) | RegistryError::TooManyDescriptors { .. } => {
+                Self::new(Code::ManifestInvalid, message)
+            }
             RegistryError::MissingReferences(digests) => {
                 let mut failure = Self::new(Code::ManifestBlobUnknown, String::new());
                 failure.entries = digests

@@ -200,7 +200,7 @@ pub(super) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &[Scope]) 
 }
 
 fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'static str>, message: &str) -> OciError {
-    let host = match origin(parts, &app.settings.trusted_proxies) {
+    let host = match origin(parts, &app.settings) {
         Ok(host) => host,
         Err(error) => return error,
     };

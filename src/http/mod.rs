@@ -10,11 +10,15 @@ mod challenge;
 mod challenge_rule;
 mod charged;
 mod client_address;
+mod cors;
+mod cursor;
 pub mod error;
 mod extractors;
+mod forwarded;
 mod framing;
 mod handlers;
 mod headers;
+mod held;
 mod origin;
 mod pace;
 mod page;
@@ -37,11 +41,13 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use self::answers::Answers;
+use self::cursor::CursorKey;
 use self::error::OciError;
 use self::pace::Patience;
 use self::places::{Place, Places};
 use self::refusals::Refusals;
 use crate::auth::Authenticator;
+use crate::domain::host_port::HostPort;
 use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
 
 /// What the operator set about the wire.
@@ -51,8 +57,12 @@ pub struct HttpSettings {
     pub challenge: ChallengeRule,
     /// The token service's name in challenges.
     pub service: String,
-    /// Proxies whose `X-Forwarded-Host` and `X-Forwarded-For` are believed.
+    /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The host (and port) that clients reach this registry by, whatever a request says.
+    pub public_host: Option<HostPort>,
+    /// Origins whose pages may read answers (the Fetch standard's CORS protocol).
+    pub cors_origins: Vec<String>,
     /// How many `tag` parameters a push of a manifest may carry.
     pub tags_per_push: usize,
     /// How long an upload may stand without a byte.
@@ -76,6 +86,7 @@ pub struct App {
     settings: Arc<HttpSettings>,
     certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
+    cursors: Arc<CursorKey>,
     places: Arc<Places>,
     memory: Arc<MemoryBudget>,
     answers: Arc<Answers>,
@@ -103,6 +114,7 @@ impl App {
             settings: Arc::new(settings),
             certificates,
             draining: Arc::new(AtomicBool::new(false)),
+            cursors: Arc::new(CursorKey::generate()),
         }
     }
 

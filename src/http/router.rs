@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::charged::Recognised;
+use super::cors;
 use super::error::{Code, OciError};
 use super::handlers::{
     blobs, catalog, health, index, manifests, ping, referrers, search, tags, token, uploads, well_known,
@@ -87,8 +88,17 @@ pub fn routes() -> Vec<(Method, &'static str)> {
 pub fn service(app: &App) -> Router {
     let (table, app) = (Arc::<[Row]>::from(table()), app.clone());
     let notice = app.settings.notice.as_ref().map(|text| value(format!("299 - \"{text}\"")));
+    let origins: Arc<[String]> = app.settings.cors_origins.clone().into();
     Router::new().fallback(async move |request: Request| {
-        let mut response = answer(table, app, request).await;
+        let origin = cors::listed_origin(request.headers(), &origins);
+        let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
+        let mut response = match preflight {
+            Some(preflight) => preflight,
+            None => answer(table, app, request).await,
+        };
+        if !origins.is_empty() {
+            cors::permit(response.headers_mut(), origin);
+        }
         if let Some(notice) = notice {
             response.headers_mut().insert(header::WARNING, notice);
         }

@@ -84,6 +84,14 @@ pub enum RegistryError {
         /// In bytes.
         limit: u64,
     },
+    /// The manifest refers to more than the operator allows.
+    #[error("the manifest has {count} descriptors; this registry takes {limit} at most (limits.manifest_descriptors)")]
+    TooManyDescriptors {
+        /// How many it has.
+        count: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// The manifest is no manifest.
     #[error(transparent)]
     ManifestInvalid(#[from] InvalidManifest),

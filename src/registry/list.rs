@@ -1,4 +1,7 @@
 //! Lists: tags of a repository, repositories of the registry. Paged by key, never by offset.
+//!
+//! A page has at most as many names as the operator allows, each of at most 255 bytes, and the work for one is bounded as well: names
+//! are sought in the ranges that the caller's patterns begin with, and only so many are looked at.
 
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, CatalogPermit, Pull};
@@ -6,14 +9,25 @@ use crate::domain::RepositoryName;
 
 /// Names are read from the database at least this many at a time while looking for those that a caller may see.
 const LEAST_STEP: u32 = 100;
+/// How many names are looked at for one page; each question to the database counts as [`LEAST_STEP`].
+const MOST_LOOKED_AT: usize = 20_000;
 
 /// One page of names.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
     /// The names, in ASCII order.
     pub names: Vec<String>,
-    /// Whether there are more after the last of them.
-    pub more: bool,
+    /// Where the next page starts, if there is one.
+    pub next: Option<Next>,
+}
+
+/// Where a list continues.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// After this name, the last of the page.
+    After(String),
+    /// After this one, which the caller may not see: it must not be told.
+    AfterHidden(String),
 }
 
 impl Registry {
@@ -27,10 +41,10 @@ impl Registry {
         let limit = self.page_limit(limit);
         let tags = self.metadata.tags(permit.repository(), last, limit + 1).await?;
         let tags = tags.ok_or_else(|| RegistryError::NameUnknown(permit.repository().clone()))?;
-        Ok(page(tags.into_iter().map(|record| record.tag.to_string()), limit))
+        Ok(page(tags.into_iter().map(|record| record.tag.to_string()).collect(), limit))
     }
 
-    /// Up to `limit` repositories after `last` that the caller may see.
+    /// Up to `limit` repositories after `last` that the caller may see. It may be fewer, and there may be more after them.
     pub async fn catalog(
         &self,
         permit: &CatalogPermit,
@@ -53,29 +67,40 @@ impl Registry {
         matches: impl Fn(&RepositoryName) -> bool,
     ) -> Result<Page, RegistryError> {
         let limit = self.page_limit(limit);
-        let mut visible = Vec::new();
+        let step = (limit + 1).max(LEAST_STEP);
+        let mut visible: Vec<String> = Vec::new();
         let mut after = last.map(str::to_owned);
-        loop {
-            let step = self.metadata.repositories(after.as_deref(), (limit + 1).max(LEAST_STEP)).await?;
-            let Some(end) = step.last().map(ToString::to_string) else { break };
-            visible.extend(step.into_iter().filter(|name| permit.may_see(name) && matches(name)));
-            if visible.len() > limit as usize {
-                break;
+        let mut looked_at = 0;
+        for range in if limit == 0 { Vec::new() } else { permit.reach() } {
+            while !after.as_deref().is_some_and(|after| range.is_over_after(after)) {
+                if let Some(after) = after.take_if(|_| looked_at >= MOST_LOOKED_AT) {
+                    return Ok(Page { names: visible, next: Some(Next::AfterHidden(after)) });
+                }
+                let names = self.metadata.repositories_within(&range, after.as_deref(), step).await?;
+                looked_at += names.len().max(LEAST_STEP as usize);
+                let end = names.last().filter(|_| names.len() == step as usize);
+                after = Some(end.map_or_else(|| range.end().to_owned(), ToString::to_string));
+                let seen = names.iter().filter(|name| permit.may_see(name) && matches(name));
+                visible.extend(seen.map(ToString::to_string));
+                if visible.len() > limit as usize {
+                    return Ok(page(visible, limit));
+                }
             }
-            after = Some(end);
         }
-        Ok(page(visible.into_iter().map(|name| name.to_string()), limit))
+        Ok(page(visible, limit))
     }
 
-    pub(super) fn page_limit(&self, asked: Option<u32>) -> u32 {
+    /// How many entries a page has at most.
+    pub fn page_limit(&self, asked: Option<u32>) -> u32 {
         asked.unwrap_or(self.settings.page_size).min(self.settings.page_size)
     }
 }
 
-fn page(names: impl Iterator<Item = String>, limit: u32) -> Page {
-    let mut names: Vec<String> = names.take(limit as usize + 1).collect();
+/// A page of the first `limit` of these names; one more says that there are more.
+fn page(mut names: Vec<String>, limit: u32) -> Page {
     let more = names.len() > limit as usize;
     names.truncate(limit as usize);
-    // An empty page was asked for: there is no key to go on from.
-    Page { more: more && limit > 0, names }
+    // Where an empty page was asked for, there is no key to continue from.
+    let next = names.last().filter(|_| more).map(|last| Next::After(last.clone()));
+    Page { names, next }
 }

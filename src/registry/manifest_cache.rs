@@ -1,11 +1,14 @@
 //! Manifests in memory, behind the permit: most requests to a registry ask for a few manifests, over and over.
 //!
-//! An entry is valid as long as nothing was written to its repository: every write raises the generation of the repository's slot,
-//! and a reader notes the generation *before* it asks the database. So a read that raced a write is never kept.
+//! An entry holds as long as its repository has the generation that it was read at: each write raises that in its own transaction, by
+//! whatever process. An entry that was compared less than [`FRESH`] ago is served without a look at the database, after that with one
+//! indexed read. What this process writes itself is never served stale: it raises the epoch of the repository's slot before it
+//! answers, and an entry of another epoch is compared at once.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 
@@ -14,28 +17,43 @@ use crate::storage::metadata::StoredManifest;
 
 /// The most memory that manifests may take, in bytes.
 const CAPACITY: u64 = 16 * 1024 * 1024;
-/// What an entry costs beside its content, about.
+/// What an entry costs besides its content, about.
 const OVERHEAD: u32 = 512;
 const SLOTS: usize = 1024;
+/// How late a write of another process is seen at most.
+const FRESH: Duration = Duration::from_millis(250);
 
 type Key = (RepositoryName, Reference);
 
 /// Recently served manifests.
 pub(super) struct ManifestCache {
     entries: Cache<Key, Entry>,
-    generations: Box<[AtomicU64]>,
+    epochs: Box<[AtomicU64]>,
     hash: RandomState,
 }
 
 #[derive(Clone)]
 struct Entry {
-    generation: Generation,
+    compared: Moment,
     manifest: Arc<StoredManifest>,
 }
 
-/// When a read began, in terms of writes to the repository.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+/// When the database was asked: by the clock, and in terms of this process's own writes to the repository.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    at: Instant,
+    epoch: u64,
+}
+
+/// What is known of a manifest.
+pub(super) enum Known {
+    /// It may be served.
+    Fresh(Arc<StoredManifest>),
+    /// It may be served if its repository still has the manifest's generation.
+    ToCompare(Arc<StoredManifest>),
+    /// Nothing.
+    Unknown,
+}
 
 impl ManifestCache {
     pub(super) fn new() -> Self {
@@ -44,27 +62,28 @@ impl ManifestCache {
         };
         Self {
             entries: Cache::builder().max_capacity(CAPACITY).weigher(weigh).build(),
-            generations: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hash: RandomState::new(),
         }
     }
 
-    /// The manifest, where it is known and nothing was written to its repository since.
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<StoredManifest>> {
-        let entry = self.entries.get(key)?;
-        (entry.generation == self.generation(&key.0)).then_some(entry.manifest)
+    /// What is known of the manifest, at this moment.
+    pub(super) fn get(&self, key: &Key, now: Moment) -> Known {
+        match self.entries.get(key) {
+            Some(entry) if entry.compared.holds_at(now) => Known::Fresh(entry.manifest),
+            Some(entry) => Known::ToCompare(entry.manifest),
+            None => Known::Unknown,
+        }
     }
 
     /// To be noted before the database is asked.
-    pub(super) fn generation(&self, repository: &RepositoryName) -> Generation {
-        Generation(self.slot(repository).load(Ordering::Acquire))
+    pub(super) fn moment(&self, repository: &RepositoryName) -> Moment {
+        Moment { at: Instant::now(), epoch: self.slot(repository).load(Ordering::Acquire) }
     }
 
-    /// Keeps what was read since `generation`.
-    pub(super) fn insert(&self, key: Key, generation: Generation, manifest: Arc<StoredManifest>) {
-        if generation == self.generation(&key.0) {
-            self.entries.insert(key, Entry { generation, manifest });
-        }
+    /// Keeps what was read, or found to hold still, after `moment`.
+    pub(super) fn keep(&self, key: Key, moment: Moment, manifest: Arc<StoredManifest>) {
+        self.entries.insert(key, Entry { compared: moment, manifest });
     }
 
     /// To be called after every write to the repository, before it is acknowledged.
@@ -72,19 +91,19 @@ impl ManifestCache {
         self.slot(repository).fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Drops everything.
-    pub(super) fn clear(&self) {
-        for slot in &self.generations {
-            slot.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-
     fn slot(&self, repository: &RepositoryName) -> &AtomicU64 {
         let hash = self.hash.hash_one(repository);
         // SLOTS is a power of two well below 2^32, so the cast keeps what the mask keeps.
         #[allow(clippy::cast_possible_truncation)]
         let index = hash as usize & (SLOTS - 1);
-        &self.generations[index]
+        &self.epochs[index]
+    }
+}
+
+impl Moment {
+    /// Whether what was seen at this moment still counts at the later one.
+    fn holds_at(self, later: Self) -> bool {
+        self.epoch == later.epoch && later.at.saturating_duration_since(self.at) < FRESH
     }
 }
 
@@ -100,22 +119,36 @@ mod tests {
             digest: Hasher::digest(Algorithm::Sha256, text.as_bytes()),
             media_type: "a/b".parse().expect("a media type"),
             content: Bytes::from_static(text.as_bytes()),
+            generation: 1,
         })
     }
 
-    #[test]
-    fn a_read_that_raced_a_write_is_not_kept() {
-        let cache = ManifestCache::new();
-        let key: Key = ("a".parse().expect("a name"), "latest".parse().expect("a reference"));
-        let before = cache.generation(&key.0);
-        cache.invalidate(&key.0);
-        cache.insert(key.clone(), before, manifest("old"));
-        assert!(cache.get(&key).is_none());
+    fn key() -> Key {
+        ("a".parse().expect("a name"), "latest".parse().expect("a reference"))
+    }
 
-        let generation = cache.generation(&key.0);
-        cache.insert(key.clone(), generation, manifest("new"));
-        assert_eq!(cache.get(&key).map(|m| m.content.clone()), Some(Bytes::from_static(b"new")));
+    #[test]
+    fn what_raced_a_write_of_this_process_is_compared_first() {
+        let (cache, key) = (ManifestCache::new(), key());
+        let before = cache.moment(&key.0);
         cache.invalidate(&key.0);
-        assert!(cache.get(&key).is_none(), "a write drops what was known");
+        cache.keep(key.clone(), before, manifest("old"));
+        assert!(matches!(cache.get(&key, cache.moment(&key.0)), Known::ToCompare(_)));
+
+        cache.keep(key.clone(), cache.moment(&key.0), manifest("new"));
+        let known = cache.get(&key, cache.moment(&key.0));
+        assert!(matches!(known, Known::Fresh(manifest) if manifest.content == "new"));
+        cache.invalidate(&key.0);
+        assert!(matches!(cache.get(&key, cache.moment(&key.0)), Known::ToCompare(_)), "a write ends what was known");
+    }
+
+    #[test]
+    fn what_was_compared_a_while_ago_is_compared_again() {
+        let (cache, key) = (ManifestCache::new(), key());
+        let moment = cache.moment(&key.0);
+        cache.keep(key.clone(), moment, manifest("old"));
+        let later = |millis| Moment { at: moment.at + Duration::from_millis(millis), ..moment };
+        assert!(matches!(cache.get(&key, later(249)), Known::Fresh(_)));
+        assert!(matches!(cache.get(&key, later(250)), Known::ToCompare(_)));
     }
 }

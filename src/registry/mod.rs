@@ -18,7 +18,7 @@ mod session_locks;
 mod upload;
 
 pub use error::RegistryError;
-pub use list::Page;
+pub use list::{Next, Page};
 pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;
 pub use pull::BlobContent;
@@ -33,6 +33,7 @@ pub use crate::storage::metadata::{Precondition, StoredManifest};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::domain::Glob;
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
 use manifest_cache::ManifestCache;
@@ -46,6 +47,10 @@ const READINESS_AGE: Duration = Duration::from_secs(1);
 pub struct RegistrySettings {
     /// The largest manifest, in bytes.
     pub manifest_size: u64,
+    /// The most descriptors of one manifest: layers, children, and single ones.
+    pub manifest_descriptors: usize,
+    /// The repositories that take an index before what it lists.
+    pub sparse_indexes: Vec<Glob>,
     /// The largest blob, in bytes; `None` for no limit.
     pub blob_size: Option<u64>,
     /// The most entries in one page of a list.
@@ -95,11 +100,6 @@ impl Registry {
         let answer = self.metadata.ping().await;
         *last = Some((Instant::now(), answer.clone()));
         answer
-    }
-
-    /// To be called when another process changed the database: nothing that was read before is served again.
-    pub fn forget_cached(&self) {
-        self.manifests.clear();
     }
 
     /// Every use case that changes anything asks this first.

@@ -2,10 +2,7 @@
 
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Pull, Push};
-use crate::domain::{Digest, RepositoryName};
-
-/// How many repositories are looked at when a mount names none.
-const CANDIDATES: u32 = 64;
+use crate::domain::{Digest, NameRange, RepositoryName};
 
 impl Registry {
     /// Links a blob of the repository that `from` may be pulled from. `false` where that one does not have it.
@@ -32,9 +29,18 @@ impl Registry {
         }
     }
 
-    /// Repositories that have the blob; the caller asks policy for a permit to pull before it mounts from one, and tells
-    /// nobody about the others.
-    pub async fn mount_candidates(&self, digest: &Digest) -> Result<Vec<RepositoryName>, RegistryError> {
-        Ok(self.metadata.repositories_with_blob(digest, None, CANDIDATES).await?)
+    /// A repository that has the blob, in one of the `ranges` of those that the caller may pull. Nothing outside of them is looked at,
+    /// and it takes as long as for a blob that does not exist.
+    pub async fn mount_source(
+        &self,
+        digest: &Digest,
+        ranges: &[NameRange],
+    ) -> Result<Option<RepositoryName>, RegistryError> {
+        for range in ranges {
+            if let Some(source) = self.metadata.repository_with_blob(digest, range).await? {
+                return Ok(Some(source));
+            }
+        }
+        Ok(None)
     }
 }

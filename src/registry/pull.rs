@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::manifest_cache::Known;
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Pull};
 use crate::domain::{Digest, Reference};
@@ -24,10 +25,17 @@ impl Registry {
     ) -> Result<Arc<StoredManifest>, RegistryError> {
         let repository = permit.repository();
         let key = (repository.clone(), reference.clone());
-        if let Some(manifest) = self.manifests.get(&key) {
-            return Ok(manifest);
+        let moment = self.manifests.moment(repository);
+        match self.manifests.get(&key, moment) {
+            Known::Fresh(manifest) => return Ok(manifest),
+            Known::ToCompare(manifest) => {
+                if self.metadata.generation(repository).await? == Some(manifest.generation) {
+                    self.manifests.keep(key, moment, Arc::clone(&manifest));
+                    return Ok(manifest);
+                }
+            }
+            Known::Unknown => {}
         }
-        let generation = self.manifests.generation(repository);
         let found = match reference {
             Reference::Tag(tag) => self.metadata.manifest_by_tag(repository, tag).await?,
             Reference::Digest(digest) => self.metadata.manifest(repository, digest).await?,
@@ -35,7 +43,7 @@ impl Registry {
         match found {
             Some(manifest) => {
                 let manifest = Arc::new(manifest);
-                self.manifests.insert(key, generation, Arc::clone(&manifest));
+                self.manifests.keep(key, moment, Arc::clone(&manifest));
                 Ok(manifest)
             }
             None => Err(self.unknown_manifest(repository.clone(), reference.clone()).await?),

@@ -1,10 +1,12 @@
 //! Push: manifests. (Blobs come first, by [`super::upload`] or [`super::mount`].)
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Push};
-use crate::domain::{Algorithm, Digest, Hasher, Manifest, MediaType, Reference, Tag};
+use crate::domain::{Algorithm, Descriptor, Digest, Hasher, Manifest, MediaType, Reference, Tag};
 use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
 
 /// A manifest that was stored.
@@ -34,12 +36,17 @@ impl Registry {
         }
         let digest = digest_of(reference, &content)?;
         let manifest = Manifest::parse(content_type, &content)?;
+        let (count, limit) = (manifest.descriptors(), self.settings.manifest_descriptors);
+        if count > limit {
+            return Err(RegistryError::TooManyDescriptors { count, limit });
+        }
         let subject = manifest.subject().cloned();
         let tagged = match reference {
             Reference::Tag(tag) => std::iter::once(tag.clone()).chain(tags).collect(),
             Reference::Digest(_) => tags,
         };
-        let new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
+        let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
+        new.may_be_sparse = self.settings.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
         let outcome = self.metadata.put_manifest(permit.repository(), new).await;
         self.manifests.invalidate(permit.repository());
         match outcome? {
@@ -65,6 +72,12 @@ fn digest_of(reference: &Reference, content: &[u8]) -> Result<Digest, RegistryEr
     }
 }
 
+/// The digests in the manifest's order, each once: the database need not look at a layer twice.
+fn once<'m>(descriptors: impl Iterator<Item = &'m Descriptor>) -> Vec<Digest> {
+    let mut seen = HashSet::new();
+    descriptors.map(|descriptor| &descriptor.digest).filter(|digest| seen.insert(*digest)).cloned().collect()
+}
+
 fn describe(
     manifest: &Manifest,
     digest: Digest,
@@ -83,8 +96,9 @@ fn describe(
         artifact_type: manifest.artifact_type().map(str::to_owned),
         annotations,
         subject: manifest.subject().cloned(),
-        blobs: manifest.blobs().map(|blob| blob.digest.clone()).collect(),
-        children: manifest.children().iter().map(|child| child.digest.clone()).collect(),
+        blobs: once(manifest.blobs()),
+        children: once(manifest.children().iter()),
+        may_be_sparse: false,
         tags,
         precondition,
     })

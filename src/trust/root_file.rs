@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::error::TrustError;
 use super::file;
-use crate::tls::{Fingerprint, PemItem, PemText};
+use crate::tls::{Fingerprint, PemText};
 
 /// `-` reads standard input.
 const STDIN: &str = "-";
@@ -44,11 +44,11 @@ impl RootFile {
 }
 
 fn one_root(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
-    let text = PemText::read(pem).map_err(|fault| format!("its PEM is damaged ({fault})"))?;
-    let found: Vec<&PemItem> = text.items.iter().filter(|item| item.is_certificate()).collect();
+    let items = PemText::read(pem).map_err(|fault| format!("its PEM is damaged ({fault})"))?.items;
+    let found: Vec<_> = items.iter().filter(|item| item.is_certificate()).collect();
     let any = !found.is_empty();
     let mut roots: Vec<CertificateDer<'static>> = Vec::new();
-    for der in found.into_iter().filter(|item| is_root(&item.der)).map(|item| CertificateDer::from(item.der.to_vec())) {
+    for der in found.iter().filter(|item| is_root(&item.der)).map(|item| CertificateDer::from(item.der.to_vec())) {
         if !roots.contains(&der) {
             roots.push(der);
         }

@@ -60,6 +60,7 @@ async fn push_image(store: &dyn BlobStore, metadata: &SqliteMetadata, seed: u64)
         subject: None,
         blobs: vec![digest.clone()],
         children: Vec::new(),
+        may_be_sparse: false,
         tags: vec![format!("t{seed}").parse().expect("valid")],
         precondition: Precondition::Absent,
     };

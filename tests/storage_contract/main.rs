@@ -6,6 +6,8 @@ mod blobs;
 mod crash;
 mod disk;
 mod figures;
+mod generations;
+mod lists;
 mod metadata;
 mod policy;
 mod sqlite;

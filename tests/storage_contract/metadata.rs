@@ -12,7 +12,7 @@ use crate::support::{content, name, sha256, sqlite};
 pub(crate) const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Everything that holds for every backend. Each part keeps to repositories of its own.
-async fn contract(store: &dyn Metadata) {
+pub(crate) async fn whole_contract(store: &dyn Metadata) {
     repositories_begin_with_their_first_content(store).await;
     repositories_are_listed_in_pages(store).await;
     a_summary_counts(store).await;
@@ -23,21 +23,21 @@ async fn contract(store: &dyn Metadata) {
     preconditions_hold_of_the_first_tag(store).await;
     a_deleted_manifest_takes_its_tags_along(store).await;
     tags_are_listed_in_pages(store).await;
-    referrers_are_listed_in_pages(store).await;
     links_are_rights(store).await;
     a_known_blob_keeps_its_key(store).await;
     mounts_need_the_source(store).await;
-    repositories_with_a_blob_come_in_pages(store).await;
     uploads_belong_to_repository_and_subject(store).await;
     stale_uploads_are_found(store).await;
     an_owner_has_so_many_uploads(store).await;
+    crate::lists::contract(store).await;
+    crate::generations::contract(store).await;
     store.ping().await.expect("writable");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
-    contract(&sqlite(folder.path()).await).await;
+    whole_contract(&sqlite(folder.path()).await).await;
 }
 
 pub(crate) fn manifest(text: &str, tags: &[&str]) -> NewManifest {
@@ -50,6 +50,7 @@ pub(crate) fn manifest(text: &str, tags: &[&str]) -> NewManifest {
         subject: None,
         blobs: Vec::new(),
         children: Vec::new(),
+        may_be_sparse: false,
         tags: tags.iter().map(|text| tag(text)).collect(),
         precondition: Precondition::Always,
     }
@@ -64,15 +65,15 @@ fn tag(text: &str) -> Tag {
     text.parse().expect("a tag")
 }
 
-async fn put(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> PutOutcome {
+pub(crate) async fn put(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> PutOutcome {
     store.put_manifest(&name(repository), manifest).await.expect("put")
 }
 
-async fn link(store: &dyn Metadata, repository: &str, blob: &BlobRecord) {
+pub(crate) async fn link(store: &dyn Metadata, repository: &str, blob: &BlobRecord) {
     store.link_blob(&name(repository), blob.clone(), None).await.expect("linked");
 }
 
-async fn tag_target(store: &dyn Metadata, repository: &str, text: &str) -> Option<Digest> {
+pub(crate) async fn tag_target(store: &dyn Metadata, repository: &str, text: &str) -> Option<Digest> {
     store.manifest_by_tag(&name(repository), &tag(text)).await.expect("read").map(|found| found.digest)
 }
 
@@ -264,38 +265,6 @@ async fn tags_are_listed_in_pages(store: &dyn Metadata) {
     assert_eq!(after_absent[0].tag.as_str(), "v1.10");
 }
 
-async fn referrers_are_listed_in_pages(store: &dyn Metadata) {
-    let subject = sha256(b"need not exist");
-    let repository = name("referrers");
-    assert!(store.referrers(&repository, &subject, None, None, 10).await.expect("read").is_empty());
-    let mut digests = Vec::new();
-    for number in 0..7 {
-        let mut new = manifest(&format!("referrer {number}"), &[]);
-        new.subject = Some(subject.clone());
-        new.artifact_type = (number != 6).then(|| if number % 2 == 0 { "test/even" } else { "test/odd" }.to_owned());
-        new.annotations = (number == 0).then(|| "{\"a\":\"b\"}".to_owned());
-        digests.push(new.digest.to_string());
-        put(store, "referrers", new).await;
-    }
-    put(store, "referrers", manifest("no referrer", &[])).await;
-    let first = store.referrers(&repository, &subject, Some("test/even"), None, 10).await.expect("read");
-    assert_eq!(first.len(), 3);
-    let annotated = first.iter().find(|found| found.digest == sha256(b"referrer 0")).expect("listed");
-    assert_eq!(annotated.annotations.as_deref(), Some("{\"a\":\"b\"}"));
-    assert_eq!((annotated.media_type.as_str(), annotated.size), (OCI, 10));
-    assert_eq!(annotated.artifact_type.as_deref(), Some("test/even"));
-
-    digests.sort_unstable();
-    let (mut after, mut found) = (None, Vec::new());
-    loop {
-        let page = store.referrers(&repository, &subject, None, after.as_ref(), 3).await.expect("read");
-        let Some(last) = page.last() else { break };
-        after = Some(last.digest.clone());
-        found.extend(page.iter().map(|found| found.digest.to_string()));
-    }
-    assert_eq!(found, digests);
-}
-
 async fn links_are_rights(store: &dyn Metadata) {
     let blob = blob(9, 42);
     let session = upload("links/here", "user:a");
@@ -331,24 +300,6 @@ async fn mounts_need_the_source(store: &dyn Metadata) {
     assert!(store.mount_blob(&from, &to, &blob.digest).await.expect("mounted"));
     assert!(store.mount_blob(&from, &to, &blob.digest).await.expect("mounted again"));
     assert_eq!(store.blob(&to, &blob.digest).await.expect("read"), Some(blob));
-}
-
-async fn repositories_with_a_blob_come_in_pages(store: &dyn Metadata) {
-    let blob = blob(12, 42);
-    let mut expected = ["with/c", "with/a", "with/b/a", "with/b", "with/b-a"];
-    for repository in expected {
-        link(store, repository, &blob).await;
-    }
-    expected.sort_unstable();
-    let (mut after, mut found) = (None, Vec::new());
-    loop {
-        let page = store.repositories_with_blob(&blob.digest, after.as_ref(), 2).await.expect("read");
-        let Some(last) = page.last() else { break };
-        after = Some(last.clone());
-        found.extend(page.iter().map(ToString::to_string));
-    }
-    assert_eq!(found, expected);
-    assert!(store.repositories_with_blob(&sha256(b"absent"), None, 5).await.expect("read").is_empty());
 }
 
 fn upload(repository: &str, subject: &str) -> UploadRecord {

@@ -45,6 +45,45 @@ async fn a_blob_is_read_in_ranges_of_every_form() {
 }
 
 #[tokio::test]
+async fn all_of_an_empty_blob_is_no_error() {
+    let (_server, _, alice, _) = Server::start_with_people().await;
+    let path = format!("/v2/alice/app/blobs/{}", push_blob(&alice, "alice/app", b"").await);
+    let get = async |range: &str| alice.send(alice.bare(Method::GET, &path).header("range", range)).await;
+    for range in ["bytes=0-", "bytes=0-0", "bytes=0-99", "bytes=-5"] {
+        let response = get(range).await;
+        assert_eq!((response.status(), header(&response, "content-length").as_str()), (StatusCode::OK, "0"), "{range}");
+        assert_eq!(header(&response, "content-range"), "", "{range}");
+    }
+    for range in ["bytes=1-", "bytes=1-2", "bytes=-0"] {
+        assert_eq!(get(range).await.status(), StatusCode::RANGE_NOT_SATISFIABLE, "{range}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_has_is_described_with_its_own_length_or_none() {
+    let (server, _, alice, _) = Server::start_with_people().await;
+    let image = Image::of("a");
+    image.push(&alice, "alice/app", "v1").await;
+    for who in [&alice, &server.alice_over_http1()] {
+        for (path, content) in [
+            ("/v2/alice/app/manifests/v1".to_owned(), &image.manifest),
+            (format!("/v2/alice/app/blobs/{}", digest(&image.layer)), &image.layer),
+        ] {
+            let tag = format!("\"{}\"", digest(content));
+            for method in [Method::GET, Method::HEAD] {
+                let asked = who.bare(method.clone(), &path).header("if-none-match", &tag);
+                let response = who.send(asked).await;
+                assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{method} {path}");
+                let length = header(&response, "content-length");
+                assert!(length.is_empty() || length == content.len().to_string(), "{method} {path}: {length}");
+                assert_eq!((header(&response, "etag"), response.bytes().await.expect("none").len()), (tag.clone(), 0));
+            }
+        }
+        assert_eq!(who.get("/v2/alice/app/manifests/v1").await.status(), StatusCode::OK, "the connection is in order");
+    }
+}
+
+#[tokio::test]
 async fn head_says_as_much_as_get_on_both_versions_of_http() {
     let (server, _, alice, _) = Server::start_with_people().await;
     let image = Image::of("a");

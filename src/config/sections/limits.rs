@@ -1,12 +1,17 @@
 //! `[limits]`: how large and how many things may be that clients send or ask for.
 
 use crate::config::{ByteSize, reader::Keys};
+use crate::domain::Glob;
 
 /// The section `[limits]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The largest manifest that is taken; it is held in memory.
     pub manifest_size: ByteSize,
+    /// Layers and children that one manifest may have.
+    pub manifest_descriptors: u32,
+    /// Repositories that take an index before what it lists.
+    pub sparse_indexes: Vec<Glob>,
     /// The largest blob that is taken; `None`: as much as the disk holds.
     pub blob_size: Option<ByteSize>,
     /// Tags that one manifest may be pushed with, at least 10 (the distribution specification asks for it).
@@ -26,6 +31,8 @@ impl Limits {
         let (least, most) = (Some(ByteSize::mib(1)), Some(ByteSize::tib(1024)));
         Self {
             manifest_size: keys.within("manifest_size", ByteSize::mib(4), ByteSize::kib(64)..=ByteSize::mib(64)),
+            manifest_descriptors: keys.within("manifest_descriptors", 2000, 100..=50_000),
+            sparse_indexes: keys.get("sparse_indexes", Vec::new()),
             blob_size: keys.checked("blob_size", None, |size| {
                 // `None` would be below any bound.
                 if size.is_none() || (least..=most).contains(size) {

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::config::{
-    ByteSize, HostName,
+    ByteSize, HostName, PublicUrl, WebOrigin,
     duration::{hours, minutes, seconds},
     reader::Keys,
 };
@@ -40,10 +40,14 @@ pub struct Server {
     pub minimum_rate: ByteSize,
     /// How long transfers may go on after SIGTERM.
     pub drain_timeout: Duration,
-    /// Proxies whose `X-Forwarded-*` headers are believed.
+    /// Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether these proxies begin each connection with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// The address that clients use, whatever a request says.
+    pub public_url: Option<PublicUrl>,
+    /// Origins of other sites whose pages may read answers.
+    pub cors_origins: Vec<WebOrigin>,
     /// A text for everybody who uses the registry: 1 to 1000 printable ASCII characters, fit for a quoted string.
     pub notice: Option<String>,
 }
@@ -65,6 +69,8 @@ impl Server {
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
             trusted_proxies: keys.get("trusted_proxies", Vec::new()),
             proxy_protocol: keys.get("proxy_protocol", false),
+            public_url: keys.get("public_url", None),
+            cors_origins: keys.get("cors_origins", Vec::new()),
             notice: keys.checked("notice", None, fits_a_quoted_string),
         }
     }

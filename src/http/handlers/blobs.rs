@@ -25,7 +25,7 @@ pub(in crate::http) async fn get(
     let blob = registry.pull_blob(&permit, &digest).await?;
     let size = blob.size();
     if is_known_to_client(&headers, &digest) {
-        return Ok(describe(Body::empty(), &digest, StatusCode::NOT_MODIFIED));
+        return Ok(not_modified(&digest, size));
     }
     let range = wanted_range(&headers, &digest, size)?;
     let whole = range.is_none();
@@ -46,9 +46,13 @@ pub(in crate::http) async fn head(
     permit: Authorized<Pull>,
     At(digest): At<Digest>,
     State(registry): State<Arc<Registry>>,
+    headers: HeaderMap,
 ) -> Result<Response, OciError> {
     let blob = registry.pull_blob(&permit, &digest).await?;
     blob.verify_present().await?;
+    if is_known_to_client(&headers, &digest) {
+        return Ok(not_modified(&digest, blob.size()));
+    }
     let mut response = describe(Body::empty(), &digest, StatusCode::OK);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(blob.size()));
     Ok(response)
@@ -69,10 +73,19 @@ pub(in crate::http) async fn delete(
 fn wanted_range(headers: &HeaderMap, digest: &Digest, size: u64) -> Result<Option<Range<u64>>, OciError> {
     let same = text(headers, header::IF_RANGE).is_none_or(|tag| tag == format!("\"{digest}\""));
     let range = text(headers, header::RANGE).filter(|_| same).and_then(ByteRange::from_header);
+    // All of nothing: a client that resumes a download, or checks for ranges, has what there is.
+    let range = range.filter(|range| !(size == 0 && range.includes_start_of_nothing()));
     range.map(|range| range.within(size)).transpose().map_err(|error| {
         OciError::bad_range(Code::SizeInvalid, error.to_string())
             .with_header(header::CONTENT_RANGE, value(format!("bytes */{size}")))
     })
+}
+
+/// With the length that 200 would have sent (RFC 9110, section 8.6).
+fn not_modified(digest: &Digest, size: u64) -> Response {
+    let mut response = describe(Body::empty(), digest, StatusCode::NOT_MODIFIED);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    response
 }
 
 fn describe(body: Body, digest: &Digest, status: StatusCode) -> Response {

@@ -14,7 +14,7 @@ use crate::http::page::{POLICY, Page};
 
 /// Says what this is, how to trust it and how to log in: as a page to browsers, as text to everyone else.
 pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
-    let host = host(&parts, &app.settings.trusted_proxies)?;
+    let host = host(&parts, &app.settings)?;
     let page = Page::new(&host, app.certificates.authority().as_deref(), &app.certificates.served());
     let body = if wants_html(&parts.headers) { page.render().ok() } else { None };
     let (kind, body) = match body {

@@ -41,12 +41,13 @@ fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> R
     let headers = response.headers_mut();
     headers.insert(CONTENT_DIGEST, value(manifest.digest.to_string()));
     headers.insert(header::ETAG, etag(&manifest.digest));
+    // Of 304 as well: what 200 would have sent (RFC 9110, section 8.6).
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content.len()));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return response;
+    } else {
+        headers.insert(header::CONTENT_TYPE, value(manifest.media_type.as_str()));
     }
-    headers.insert(header::CONTENT_TYPE, value(manifest.media_type.as_str()));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content.len()));
     OfManifest::mark(&mut response, &manifest.digest);
     response
 }

@@ -3,24 +3,38 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 
 use super::link_next;
 use crate::auth::{Authorized, Pull};
 use crate::domain::Digest;
 use crate::domain::manifest::OCI_INDEX;
+use crate::http::App;
+use crate::http::charged::Charged;
 use crate::http::error::OciError;
 use crate::http::extractors::At;
 use crate::http::headers::OCI_FILTERS_APPLIED;
+use crate::http::held;
 use crate::http::query::Query;
-use crate::registry::Registry;
+use crate::registry::{Referrer, Registry};
+
+/// An image index (OCI image specification), written straight into the answer's text.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index<'p> {
+    schema_version: u32,
+    media_type: &'static str,
+    manifests: &'p [Referrer],
+}
 
 /// One page as an OCI index; empty, not 404, where nothing refers to the digest.
 pub(in crate::http) async fn get(
     permit: Authorized<Pull>,
+    Charged(owner): Charged,
     At(subject): At<Digest>,
+    State(app): State<App>,
     State(registry): State<Arc<Registry>>,
     uri: Uri,
 ) -> Result<Response, OciError> {
@@ -29,8 +43,11 @@ pub(in crate::http) async fn get(
     let last = query.get("last").map(str::parse::<Digest>).transpose()?;
     let size = query.page_size()?;
     let page = registry.referrers(&permit, &subject, artifact_type, last.as_ref(), size).await?;
-    let body = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page.referrers }).to_string();
-    let mut response = ([(header::CONTENT_TYPE, OCI_INDEX)], body).into_response();
+    let body = serde_json::to_string(&Index { schema_version: 2, media_type: OCI_INDEX, manifests: &page.referrers });
+    let body = body.map_err(|error| {
+        OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "the registry failed to write the list")
+    })?;
+    let mut response = ([(header::CONTENT_TYPE, OCI_INDEX)], held::body(body, &app, owner)?).into_response();
     let headers = response.headers_mut();
     if artifact_type.is_some() {
         headers.insert(OCI_FILTERS_APPLIED, HeaderValue::from_static("artifactType"));

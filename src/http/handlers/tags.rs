@@ -11,7 +11,7 @@ use super::link_next;
 use crate::auth::{Authorized, Pull};
 use crate::http::error::OciError;
 use crate::http::query::Query;
-use crate::registry::Registry;
+use crate::registry::{Next, Registry};
 
 /// One page, in ASCII order, after `last`.
 pub(in crate::http) async fn get(
@@ -24,7 +24,7 @@ pub(in crate::http) async fn get(
     let page = registry.tags(&permit, query.get("last"), size).await?;
     let body = json!({ "name": permit.repository().as_str(), "tags": page.names }).to_string();
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
-    if let (true, Some(last)) = (page.more, page.names.last()) {
+    if let Some(Next::After(last)) = &page.next {
         let path = format!("/v2/{}/tags/list", permit.repository());
         link_next(response.headers_mut(), &path, &[("n", &page.names.len().to_string()), ("last", last)]);
     }

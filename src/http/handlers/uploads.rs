@@ -77,22 +77,20 @@ async fn mount(
         return Ok(true);
     }
     let policy = app.auth.policy();
-    let sources: Vec<RepositoryName> = match from {
-        Some(from) => from.parse().into_iter().collect(),
-        None => registry.mount_candidates(digest).await?,
+    let source: Option<RepositoryName> = match from {
+        Some(from) => from.parse().ok(),
+        None => registry.mount_source(digest, &policy.mount_sources(credential)).await?,
     };
-    for source in sources {
-        match policy.authorize::<Pull>(credential, &source) {
-            Ok(source) if registry.mount(permit, &source, digest).await? => return Ok(true),
-            Err(denial @ Denial::InsufficientScope(_)) if from.is_some() => {
-                let target =
-                    Scope::repository(permit.repository().clone(), Actions::NONE.with(Action::Pull).with(Action::Push));
-                return Err(denied(parts, app, &denial, &[target]));
-            }
-            Ok(_) | Err(_) => {}
+    let Some(source) = source else { return Ok(false) };
+    match policy.authorize::<Pull>(credential, &source) {
+        Ok(source) => Ok(registry.mount(permit, &source, digest).await?),
+        Err(denial @ Denial::InsufficientScope(_)) if from.is_some() => {
+            let target =
+                Scope::repository(permit.repository().clone(), Actions::NONE.with(Action::Pull).with(Action::Push));
+            Err(denied(parts, app, &denial, &[target]))
         }
+        Err(_) => Ok(false),
     }
-    Ok(false)
 }
 
 /// How far the session came.

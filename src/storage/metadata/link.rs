@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{Digest, RepositoryName, UploadId};
+use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 
@@ -40,13 +40,13 @@ pub trait BlobLinks {
         digest: &Digest,
     ) -> Result<bool, StorageError>;
 
-    /// Up to `limit` repositories that have the blob, in ASCII order after `after`.
-    async fn repositories_with_blob(
+    /// The first repository in the range that has the blob. Takes as long where no repository of the range has it as where no
+    /// repository at all does.
+    async fn repository_with_blob(
         &self,
         digest: &Digest,
-        after: Option<&RepositoryName>,
-        limit: u32,
-    ) -> Result<Vec<RepositoryName>, StorageError>;
+        within: &NameRange,
+    ) -> Result<Option<RepositoryName>, StorageError>;
 
     /// Unlinks a blob from a repository. `false` where it was not linked. The content stays until it is collected.
     async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;

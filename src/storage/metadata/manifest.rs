@@ -15,6 +15,8 @@ pub struct StoredManifest {
     pub media_type: MediaType,
     /// The bytes.
     pub content: Bytes,
+    /// The repository's generation at the moment of reading ([`super::Repositories::generation`]).
+    pub generation: i64,
 }
 
 /// A manifest to be stored, with all that the database must know of it.
@@ -36,6 +38,8 @@ pub struct NewManifest {
     pub blobs: Vec<Digest>,
     /// Children of an index that must exist in the repository, as manifest or as linked blob.
     pub children: Vec<Digest>,
+    /// Whether children may be absent. Those that come later are the index's children from then on.
+    pub may_be_sparse: bool,
     /// Tags to create, or to move here.
     pub tags: Vec<Tag>,
     /// What must hold of the first tag.
@@ -82,6 +86,42 @@ pub struct ReferrerRecord {
     pub annotations: Option<String>,
 }
 
+impl ReferrerRecord {
+    /// What an entry takes in a list besides its annotations and its type, about.
+    pub const OVERHEAD: u64 = 512;
+}
+
+/// How much of a list is read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit {
+    /// At most so many entries.
+    pub entries: u32,
+    /// At most so many bytes, but always one entry.
+    pub bytes: u64,
+}
+
+impl PageLimit {
+    /// How many of the entries with these sizes fit.
+    pub fn fitting(self, sizes: impl Iterator<Item = u64>) -> usize {
+        let mut bytes = 0_u64;
+        let fits = |size: &u64| {
+            let first = bytes == 0;
+            bytes = bytes.saturating_add(*size).max(1);
+            first || bytes <= self.bytes
+        };
+        sizes.take(self.entries as usize).take_while(fits).count()
+    }
+}
+
+/// One page of referrers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferrerList {
+    /// The entries, ordered by digest text.
+    pub entries: Vec<ReferrerRecord>,
+    /// Whether there are more after the last of them.
+    pub more: bool,
+}
+
 /// Manifests by repository.
 #[async_trait]
 pub trait Manifests {
@@ -111,13 +151,21 @@ pub trait Manifests {
     async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;
 
     /// Up to `limit` manifests whose subject is `subject`, ordered by digest text, from the first after `after`; only those of
-    /// `artifact_type` where one is given. Empty where the repository does not exist.
+    /// `artifact_type` (compared without case) where one is given. Empty where the repository does not exist.
     async fn referrers(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
         artifact_type: Option<&str>,
         after: Option<&Digest>,
-        limit: u32,
-    ) -> Result<Vec<ReferrerRecord>, StorageError>;
+        limit: PageLimit,
+    ) -> Result<ReferrerList, StorageError>;
+
+    /// Those of `candidates` that are manifests of the repository with this subject, in one look.
+    async fn among_referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        candidates: &[Digest],
+    ) -> Result<Vec<Digest>, StorageError>;
 }

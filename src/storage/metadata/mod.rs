@@ -23,7 +23,9 @@ pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
 pub use login_failures::{FailureRecord, LoginFailures};
-pub use manifest::{Manifests, NewManifest, Precondition, PutOutcome, ReferrerRecord, StoredManifest};
+pub use manifest::{
+    Manifests, NewManifest, PageLimit, Precondition, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest,
+};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use tag::{TagRecord, Tags};

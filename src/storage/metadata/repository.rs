@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::RepositoryName;
+use crate::domain::{NameRange, RepositoryName};
 use crate::storage::StorageError;
 
 /// What `repo show` tells.
@@ -27,6 +27,18 @@ pub struct RepositorySummary {
 pub trait Repositories {
     /// Up to `limit` names in ASCII order, from the first one after `after` (which need not exist).
     async fn repositories(&self, after: Option<&str>, limit: u32) -> Result<Vec<RepositoryName>, StorageError>;
+
+    /// The same of the names in `range`.
+    async fn repositories_within(
+        &self,
+        range: &NameRange,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<RepositoryName>, StorageError>;
+
+    /// A number that grows with every write that changes what can be read of the repository, by whatever process, and that never
+    /// returns to an earlier value, not even where the repository is removed and made again. `None` where it does not exist.
+    async fn generation(&self, name: &RepositoryName) -> Result<Option<i64>, StorageError>;
 
     /// Whether the repository exists.
     async fn repository_exists(&self, name: &RepositoryName) -> Result<bool, StorageError>;

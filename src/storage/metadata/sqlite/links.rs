@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::statement::statements;
 use super::{SqliteMetadata, now, repositories, row, uploads};
-use crate::domain::{Digest, RepositoryName, UploadId};
+use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 use crate::storage::metadata::{BlobLinks, BlobRecord};
@@ -33,8 +33,15 @@ statements! {
         WHERE digest = $2 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
             WHERE r.name = $1 AND l.blob_id = blobs.id)
         RETURNING id";
-    REPOSITORIES = "SELECT l.repository_name FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id
-        WHERE b.digest = $1 AND l.repository_name > $2 ORDER BY l.repository_name LIMIT $3";
+    /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
+    REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
+        SELECT c.manifest_id, $2 FROM manifest_children c
+        WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
+        ON CONFLICT (manifest_id, blob_id) DO NOTHING";
+    /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
+    pub(super) REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
+        WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
+            AND l.repository_name >= $2 AND l.repository_name < $3 ORDER BY l.repository_name LIMIT 1";
     UNLINK = "DELETE FROM repository_blobs WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
         AND blob_id = (SELECT id FROM blobs WHERE digest = $2)";
 }
@@ -92,27 +99,27 @@ impl BlobLinks for SqliteMetadata {
         .await
     }
 
-    async fn repositories_with_blob(
+    async fn repository_with_blob(
         &self,
         digest: &Digest,
-        after: Option<&RepositoryName>,
-        limit: u32,
-    ) -> Result<Vec<RepositoryName>, StorageError> {
-        let rows = sqlx::query(REPOSITORIES)
+        within: &NameRange,
+    ) -> Result<Option<RepositoryName>, StorageError> {
+        let found = sqlx::query(REPOSITORY)
             .bind(digest.to_string())
-            .bind(after.map(RepositoryName::as_str).unwrap_or_default())
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
+            .bind(within.start())
+            .bind(within.end())
+            .fetch_optional(&self.readers)
             .await?;
-        rows.iter().map(|found| row::parsed(found, "repository_name")).collect()
+        found.map(|found| row::parsed(&found, "repository_name")).transpose()
     }
 
     async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
         let (repository, digest) = (repository.clone(), digest.to_string());
         self.write(move |connection| {
             Box::pin(async move {
-                let unlinked = sqlx::query(UNLINK).bind(repository.as_str()).bind(digest).execute(connection).await?;
-                Ok(unlinked.rows_affected() > 0)
+                let query = sqlx::query(UNLINK).bind(repository.as_str()).bind(digest);
+                let unlinked = query.execute(&mut *connection).await?;
+                repositories::raise_generation_if(&unlinked, connection, &repository).await
             })
         })
         .await
@@ -134,6 +141,7 @@ async fn record(connection: &mut SqliteConnection, blob: &BlobRecord) -> Result<
 
 async fn link(connection: &mut SqliteConnection, repository: &RepositoryName, blob: i64) -> Result<(), StorageError> {
     let id = repositories::ensure(connection, repository).await?;
-    sqlx::query(LINK).bind(id).bind(blob).bind(repository.as_str()).execute(connection).await?;
+    sqlx::query(LINK).bind(id).bind(blob).bind(repository.as_str()).execute(&mut *connection).await?;
+    sqlx::query(REFER_FROM_PARENTS).bind(id).bind(blob).execute(connection).await?;
     Ok(())
 }

@@ -6,27 +6,21 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::statement::statements;
-use super::{SqliteMetadata, put, row};
+use super::{SqliteMetadata, put, referrers, repositories, row};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
-use crate::storage::metadata::{Manifests, NewManifest, PutOutcome, ReferrerRecord, StoredManifest};
+use crate::storage::metadata::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, StoredManifest};
 
 statements! {
-    BY_DIGEST = "SELECT m.digest, m.media_type, m.content FROM repositories r
+    BY_DIGEST = "SELECT r.generation, m.digest, m.media_type, m.content FROM repositories r
         JOIN manifests m ON m.repository_id = r.id
         WHERE r.name = $1 AND m.digest = $2";
-    BY_TAG = "SELECT m.digest, m.media_type, m.content FROM repositories r
+    BY_TAG = "SELECT r.generation, m.digest, m.media_type, m.content FROM repositories r
         JOIN tags t ON t.repository_id = r.id
         JOIN manifests m ON m.id = t.manifest_id
         WHERE r.name = $1 AND t.name = $2";
     /// The tags that point to it and its references go with it.
     DELETE = "DELETE FROM manifests WHERE repository_id = (SELECT id FROM repositories WHERE name = $1) AND digest = $2";
-    REFERRERS = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations FROM repositories r
-        JOIN manifests m ON m.repository_id = r.id
-        WHERE r.name = $1 AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
-    REFERRERS_OF_TYPE = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations FROM repositories r
-        JOIN manifests m ON m.repository_id = r.id
-        WHERE r.name = $1 AND m.subject = $2 AND m.digest > $3 AND m.artifact_type = $5 ORDER BY m.digest LIMIT $4";
 }
 
 #[async_trait]
@@ -62,8 +56,9 @@ impl Manifests for SqliteMetadata {
         let (repository, digest) = (repository.clone(), digest.to_string());
         self.write(move |connection| {
             Box::pin(async move {
-                let deleted = sqlx::query(DELETE).bind(repository.as_str()).bind(digest).execute(connection).await?;
-                Ok(deleted.rows_affected() > 0)
+                let query = sqlx::query(DELETE).bind(repository.as_str()).bind(digest);
+                let deleted = query.execute(&mut *connection).await?;
+                repositories::raise_generation_if(&deleted, connection, &repository).await
             })
         })
         .await
@@ -75,18 +70,18 @@ impl Manifests for SqliteMetadata {
         subject: &Digest,
         artifact_type: Option<&str>,
         after: Option<&Digest>,
-        limit: u32,
-    ) -> Result<Vec<ReferrerRecord>, StorageError> {
-        let query = sqlx::query(if artifact_type.is_some() { REFERRERS_OF_TYPE } else { REFERRERS })
-            .bind(repository.as_str())
-            .bind(subject.to_string())
-            .bind(after.map(Digest::to_string).unwrap_or_default())
-            .bind(i64::from(limit));
-        let query = match artifact_type {
-            Some(artifact_type) => query.bind(artifact_type),
-            None => query,
-        };
-        query.fetch_all(&self.readers).await?.iter().map(read_referrer).collect()
+        limit: PageLimit,
+    ) -> Result<ReferrerList, StorageError> {
+        referrers::list(&self.readers, repository, subject, artifact_type, after, limit).await
+    }
+
+    async fn among_referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        candidates: &[Digest],
+    ) -> Result<Vec<Digest>, StorageError> {
+        referrers::among(&self.readers, repository, subject, candidates).await
     }
 }
 
@@ -99,15 +94,10 @@ fn read(found: &SqliteRow) -> Result<StoredManifest, StorageError> {
             "the stored manifest {digest} has other bytes than its digest says"
         )));
     }
-    Ok(StoredManifest { digest, media_type: row::parsed(found, "media_type")?, content: Bytes::from(content) })
-}
-
-fn read_referrer(found: &SqliteRow) -> Result<ReferrerRecord, StorageError> {
-    Ok(ReferrerRecord {
-        digest: row::parsed(found, "digest")?,
+    Ok(StoredManifest {
+        digest,
         media_type: row::parsed(found, "media_type")?,
-        size: row::unsigned(found, "size")?,
-        artifact_type: found.try_get("artifact_type")?,
-        annotations: found.try_get("annotations")?,
+        content: Bytes::from(content),
+        generation: found.try_get("generation")?,
     })
 }

@@ -16,6 +16,7 @@ mod open;
 mod operation;
 mod policy;
 mod put;
+mod referrers;
 mod refresh_tokens;
 mod repositories;
 mod row;

@@ -15,10 +15,12 @@ statements! {
     TAG_TARGET = "SELECT m.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = $1 AND t.name = $2";
     MANIFEST = "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2";
     MISSING_BLOBS = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
-            SELECT 1 FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id WHERE b.digest = j.value AND l.repository_id = $1)";
+            SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
+            WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id)";
     MISSING_CHILDREN = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
             SELECT 1 FROM manifests m WHERE m.repository_id = $1 AND m.digest = j.value) AND NOT EXISTS (
-            SELECT 1 FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id WHERE b.digest = j.value AND l.repository_id = $1)";
+            SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
+            WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id)";
     /// The same bytes may be put with another media type where they name none: the last one counts.
     STORE = "INSERT INTO manifests
             (repository_id, digest, media_type, size, subject, artifact_type, created_at, annotations, content)
@@ -28,11 +30,12 @@ statements! {
             artifact_type = excluded.artifact_type, annotations = excluded.annotations
         RETURNING id";
     REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
-        SELECT $2, b.id FROM json_each($3) j JOIN blobs b ON b.digest = j.value
-            JOIN repository_blobs l ON l.blob_id = b.id AND l.repository_id = $1 WHERE TRUE
+        SELECT $2, b.id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
+        WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
+    /// Absent children too, so that they are children as soon as they are pushed.
     REFER_TO_CHILDREN = "INSERT INTO manifest_children (repository_id, digest, manifest_id)
-        SELECT $1, m.digest, $2 FROM json_each($3) j JOIN manifests m ON m.repository_id = $1 AND m.digest = j.value WHERE TRUE
+        SELECT $1, j.value, $2 FROM json_each($3) j WHERE TRUE
         ON CONFLICT (repository_id, digest, manifest_id) DO NOTHING";
     RENEW_LEASES = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $2 THEN lease_until ELSE $2 END
         WHERE id IN (SELECT blob_id FROM manifest_blobs WHERE manifest_id = $1)";
@@ -58,7 +61,11 @@ pub(super) async fn put(
     if !missing.is_empty() {
         return Ok(PutOutcome::Missing(missing));
     }
-    let repository = repositories::ensure(connection, &repository).await?;
+    let repository = match existing {
+        NOWHERE => repositories::create(connection, &repository).await?,
+        existing => existing,
+    };
+    repositories::raise_generation(connection, repository).await?;
     let id = store(connection, repository, &manifest).await?;
     refer(connection, repository, id, &manifest).await?;
     sqlx::query(MOVE_TAGS)
@@ -102,7 +109,8 @@ async fn missing(
 ) -> Result<Vec<Digest>, StorageError> {
     let mut missing = Vec::new();
     let mut seen = HashSet::new();
-    for (statement, digests) in [(MISSING_BLOBS, &manifest.blobs), (MISSING_CHILDREN, &manifest.children)] {
+    let children: &[Digest] = if manifest.may_be_sparse { &[] } else { &manifest.children };
+    for (statement, digests) in [(MISSING_BLOBS, manifest.blobs.as_slice()), (MISSING_CHILDREN, children)] {
         if digests.is_empty() {
             continue;
         }

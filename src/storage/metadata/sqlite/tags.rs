@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::Row;
 
 use super::statement::statements;
-use super::{SqliteMetadata, row};
+use super::{SqliteMetadata, repositories, row};
 use crate::domain::{RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::metadata::{TagRecord, Tags};
@@ -53,9 +53,9 @@ impl Tags for SqliteMetadata {
         let (repository, tag) = (repository.clone(), tag.clone());
         self.write(move |connection| {
             Box::pin(async move {
-                let deleted =
-                    sqlx::query(DELETE).bind(repository.as_str()).bind(tag.as_str()).execute(connection).await?;
-                Ok(deleted.rows_affected() > 0)
+                let query = sqlx::query(DELETE).bind(repository.as_str()).bind(tag.as_str());
+                let deleted = query.execute(&mut *connection).await?;
+                repositories::raise_generation_if(&deleted, connection, &repository).await
             })
         })
         .await
