@@ -1,4 +1,4 @@
-//! `portcullis untrust`: removes what `trust` wrote, and nothing that somebody has changed since.
+//! `portcullis untrust`: removes what `trust` or the registry's script wrote, and nothing that someone has changed since.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use super::trust::home;
 use crate::domain::host_port::HostPort;
 use crate::trust::{Fate, Host, RegistryAddress, RemovedFile, Scope, remove};
 
-/// Remove what `trust` wrote for a registry
+/// Remove what `trust`, or the registry's own script, wrote for a registry
 ///
-/// Removes the files that the manifests in /var/lib/portcullis-trust and ~/.local/state/portcullis-trust name and that nobody
-/// has changed since, the directories made for them, and runs the command of the operating system's store where it was used.
+/// Removes the files that the manifests in /var/lib/portcullis-trust and ~/.local/state/portcullis-trust name and that no one
+/// has changed since, the directories made for them, and runs the command of the operating system's store if that was used.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The registry, as it was named to `trust`
@@ -43,7 +43,8 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         files.extend(remove(&host, &scope, &registry, args.dry_run)?);
     }
     let lines: Vec<String> = files.iter().map(|file| line(file, args.dry_run)).collect();
-    let text = if lines.is_empty() { format!("nothing of {} is here", registry.written()) } else { lines.join("\n") };
+    let text =
+        if lines.is_empty() { format!("nothing is installed for {}", registry.written()) } else { lines.join("\n") };
     let json = json!({
         "registry": registry.written(),
         "dry_run": args.dry_run,
@@ -66,7 +67,7 @@ fn line(file: &RemovedFile, dry_run: bool) -> String {
         Fate::Removed => format!("removed {path}"),
         Fate::Gone => format!("already gone {path}"),
         Fate::Changed => format!("left {path}"),
-        Fate::Foreign => format!("left {path}: `trust` did not write it; remove it by hand if it shall go"),
+        Fate::Foreign => format!("left {path}: `trust` did not write it; delete it by hand if it is not needed"),
     }
 }
 

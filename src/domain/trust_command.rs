@@ -28,9 +28,10 @@ pub fn wget_line(trusted: &Trusted<'_>) -> String {
 
 fn pinned_script(fetch: &str, trusted: &Trusted<'_>) -> String {
     let (host, hash) = (trusted.host.strip_suffix(":443").unwrap_or(trusted.host), trusted.script_sha256());
-    format!(
-        "{fetch} https://{host}{SCRIPT_PATH}/{CURRENT} | head -c {SCRIPT_LIMIT} >t && echo \"{hash}  t\" | sha256sum -c && sudo sh t"
-    )
+    let url = format!("https://{host}{SCRIPT_PATH}/{CURRENT}");
+    // To some shells the brackets of an IPv6 address are a pattern.
+    let url = if url.contains('[') { format!("\"{url}\"") } else { url };
+    format!("{fetch} {url} | head -c {SCRIPT_LIMIT} >t && echo \"{hash}  t\" | sha256sum -c && sudo sh t")
 }
 
 /// The line that runs nothing but itself, for hosts with openssl.
@@ -126,6 +127,9 @@ mod tests {
             )
         );
         assert!(line.len() < 220, "{}", line.len());
+        assert!(
+            short_line(&trusted("[::1]:5000")).contains(" \"https://[::1]:5000/.well-known/portcullis/trust/1\" |")
+        );
         assert!(short_line(&trusted("r.test:443")).contains("https://r.test/.well-known"));
     }
 

@@ -52,6 +52,11 @@ pub(super) fn host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, O
     origin(parts, settings)?.parse().map_err(|_| OciError::no_host())
 }
 
+/// The host that this request was for, whatever the operator says.
+pub(super) fn asked_host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, OciError> {
+    asked_for(parts, &settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())
+}
+
 /// What a trusted proxy says of the address that it was asked under.
 #[derive(Default)]
 struct Said {

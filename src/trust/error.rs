@@ -214,8 +214,8 @@ pub enum TrustError {
     },
     /// An OS whose store is unknown.
     #[error(
-        "{} names no system whose store of CAs is known ({found}): add the CA by the system's own means, or run \
-         this without --system. Nothing was changed", path.display()
+        "{} names no system whose store of CAs is known ({found}): add the CA by the system's own means, and run \
+         this with --no-system. Nothing was changed", path.display()
     )]
     UnknownSystem {
         /// `os-release`.
@@ -225,7 +225,7 @@ pub enum TrustError {
     },
     /// The store's command is not installed.
     #[error(
-        "`{command}` is missing on this host: install the package ca-certificates and run this again, or run this without --system. Nothing was changed"
+        "`{command}` is missing on this host: install the package ca-certificates and run this again. Nothing was changed"
     )]
     NoStoreCommand {
         /// The command.

@@ -1,4 +1,4 @@
-//! What was written for one registry, so that exactly that can be removed again.
+//! What was written for one registry by this program or by the registry's script, so that exactly that can be removed again.
 //!
 //! It is written before the files that it names, so that a crash in between leaves nothing that it does not know.
 
@@ -14,6 +14,7 @@ use super::error::TrustError;
 use super::file;
 use super::host::{Host, Scope};
 use super::registry_address::RegistryAddress;
+use super::script_record;
 use crate::tls::Fingerprint;
 
 /// The record of one registry. Paths are the host's own, whatever root stands in for it.
@@ -53,14 +54,9 @@ impl WrittenFile {
 }
 
 impl Manifest {
-    /// One that names nothing yet.
-    pub(super) fn empty(registry: &RegistryAddress) -> Self {
-        Self {
-            registry: registry.address().to_owned(),
-            ca_sha256: String::new(),
-            files: Vec::new(),
-            directories: Vec::new(),
-        }
+    /// One for `HOST:PORT` that names nothing yet.
+    pub(super) fn of(registry: &str) -> Self {
+        Self { registry: registry.to_owned(), ca_sha256: String::new(), files: Vec::new(), directories: Vec::new() }
     }
 
     /// Where the manifest of a registry lies.
@@ -68,12 +64,23 @@ impl Manifest {
         scope.manifests().join(format!("{}.json", registry.file_name()))
     }
 
-    /// Reads one; `None` where nothing was written for the registry.
+    /// Reads one, with what the registry's script wrote; `None` where nothing was written for the registry.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, TrustError> {
-        let Some(bytes) = file::read(path)? else { return Ok(None) };
         let damaged =
             |error: serde_json::Error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() };
-        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+        let manifest = file::read(path)?.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()?;
+        script_record::merge(manifest, &script_record::path(path))
+    }
+
+    /// Whether there is one to load.
+    pub(super) fn exists(path: &Path) -> bool {
+        path.exists() || script_record::path(path).exists()
+    }
+
+    /// Removes it.
+    pub(super) fn remove(path: &Path) -> Result<(), TrustError> {
+        file::remove(path)?;
+        file::remove(&script_record::path(path))
     }
 
     /// The CA that the registry is known by on this host: the one that was written, as long as a file of it is there unchanged; where a
@@ -98,14 +105,15 @@ impl Manifest {
         Ok(before)
     }
 
-    /// Writes it. Its directory must be there.
+    /// Writes it, and with that takes over what the script recorded. Its directory must be there.
     pub(super) fn save(&self, path: &Path) -> Result<(), TrustError> {
         let text = serde_json::to_string_pretty(self);
         let text = text.map_err(|error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() })?;
-        file::write(path, (text + "\n").as_bytes())
+        file::write(path, (text + "\n").as_bytes())?;
+        file::remove(&script_record::path(path))
     }
 
-    /// Notes a file, in the place of what was noted of it before. `current` is what it holds until it is written.
+    /// Notes a file, instead of what was noted of it before. `current` is what it holds until it is written.
     pub(super) fn note_file(&mut self, path: &Path, bytes: &[u8], os_store: bool, current: Option<&[u8]>) {
         let noted = self.files.iter().find(|file| file.path == path);
         let ours = current.filter(|current| *current != bytes && noted.is_some_and(|noted| noted.holds(current)));
@@ -136,9 +144,10 @@ impl Manifest {
         let manifests = host.real(&scope.manifests());
         let Ok(entries) = fs::read_dir(&manifests) else { return Ok(false) };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-            if path.extension().is_none_or(|extension| extension != "json") {
+            if path.extension().is_none_or(|extension| extension != "json" && extension != "script") {
                 continue;
             }
+            let path = path.with_extension("json");
             let Ok(Some(mut manifest)) = Self::load(&path) else { continue };
             let lies_below = manifest.files.iter().any(|file| file.path.starts_with(directory));
             if !lies_below && !path.starts_with(host.real(directory)) {

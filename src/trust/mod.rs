@@ -24,6 +24,7 @@ mod reach;
 mod registry_address;
 mod remove;
 mod root_file;
+mod script_record;
 mod stanza;
 mod succession;
 mod turn;

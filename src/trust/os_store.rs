@@ -66,6 +66,12 @@ impl OsStore {
         Path::new(self.row().2).join(format!("portcullis-{}.crt", registry.file_name()))
     }
 
+    /// Whether a file is of the kind that [`Self::file`] names.
+    pub(super) fn holds(path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("portcullis-") && FAMILIES.iter().any(|family| path.parent() == Some(Path::new(family.2)))
+    }
+
     /// The command that takes over what is in the store, for people to read.
     pub(super) fn command(self) -> &'static str {
         self.row().3
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn an_unknown_system_and_a_missing_command_are_said() {
         let unknown = detected("ID=plan9\n", "update-ca-certificates").unwrap_err().to_string();
-        assert!(unknown.contains("plan9") && unknown.contains("--system"), "{unknown}");
+        assert!(unknown.contains("plan9") && unknown.contains("--no-system"), "{unknown}");
         let missing = detected("ID=fedora\n", "update-ca-certificates").unwrap_err().to_string();
         assert!(missing.contains("update-ca-trust") && missing.contains("ca-certificates"), "{missing}");
     }

@@ -13,6 +13,7 @@ use super::os_store::OsStore;
 use super::pinned_authority::{self, PinnedAuthority};
 use super::planned_file::{FileState, PlannedFile};
 use super::registry_address::RegistryAddress;
+use super::script_record;
 use super::stanza;
 use super::turn::Turn;
 use super::undo::Undo;
@@ -145,7 +146,7 @@ impl Plan {
     ) -> Result<(), TrustError> {
         let pem = self.authority.pem();
         let real_manifest = self.host.real(manifest_path);
-        let mut manifest = Manifest::load(&real_manifest)?.unwrap_or_else(|| Manifest::empty(&self.registry));
+        let mut manifest = Manifest::load(&real_manifest)?.unwrap_or_else(|| Manifest::of(self.registry.address()));
         manifest.ca_sha256 = self.authority.fingerprint().to_string();
         for file in files {
             if file.state == FileState::Unwanted {
@@ -157,6 +158,7 @@ impl Plan {
         }
         manifest.note_directories(turn.made());
         undo.remember(&real_manifest)?;
+        undo.remember(&script_record::path(&real_manifest))?;
         file::remove_temporaries(&real_manifest)?;
         manifest.save(&real_manifest)?;
         for file in files {
@@ -220,7 +222,8 @@ impl Plan {
             Ok(store) => self.store = Some(store),
             Err(error) if wanted == SystemStore::IfConstrained => {
                 let why = error.to_string();
-                let why = why.split(", or run this without --system").next().unwrap_or_default();
+                let why =
+                    why.trim_end_matches(". Nothing was changed").trim_end_matches(", and run this with --no-system");
                 self.notes.push(format!("the CA is not in the operating system's store: {why}"));
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! Trust taken back: what the manifest names and nobody has changed since goes, and the directories that were made for it.
+//! Trust taken back: what the manifest names and no one has changed since goes, and the directories that were made for it.
 
 use std::fs;
 use std::io;
@@ -63,14 +63,14 @@ pub fn remove(
 fn has_traces(host: &Host, manifest: &Path) -> bool {
     let real = host.real(manifest);
     let is_empty = || real.parent().and_then(|dir| fs::read_dir(dir).ok()).is_some_and(|mut dir| dir.next().is_none());
-    real.exists() || real.with_file_name(LOCK).exists() || !file::temporaries(&real).is_empty() || is_empty()
+    Manifest::exists(&real) || real.with_file_name(LOCK).exists() || !file::temporaries(&real).is_empty() || is_empty()
 }
 
 /// `None` where there is no manifest and this user may write none: then nothing here is this user's to remove.
 fn take_turn(host: &Host, scope: &Scope, manifest: &Path) -> Result<Option<Turn>, TrustError> {
     match Turn::take(host, scope) {
         Err(TrustError::Io { cause, .. })
-            if cause.kind() == io::ErrorKind::PermissionDenied && !host.real(manifest).exists() =>
+            if cause.kind() == io::ErrorKind::PermissionDenied && !Manifest::exists(&host.real(manifest)) =>
         {
             Ok(None)
         }
@@ -111,7 +111,7 @@ fn undo(
         }
     }
     if manifest.files.is_empty() {
-        file::remove(&host.real(path))?;
+        Manifest::remove(&host.real(path))?;
         let mut kept = Vec::new();
         for directory in left {
             if !file::remove_empty_directory(&host.real(&directory))? && !Manifest::hand_over(host, scope, &directory)?

@@ -192,6 +192,7 @@ async fn settings_left_over_from_before() {
             format!("configs:\n  \"{registry}\":\n    tls:\n      insecure_skip_verify: true\n"),
         ),
         ("etc/buildkit/buildkitd.toml", format!("[registry.\"{registry}\"]\n  http = true\n")),
+        ("home/op/.docker/buildx/buildkitd.default.toml", format!("[registry.\"{registry}\"]\n  insecure = true\n")),
         (
             "etc/containerd/config.toml",
             format!(
@@ -266,4 +267,30 @@ async fn a_docker_that_hangs_does_not_hang_the_doctor() {
     let begun = std::time::Instant::now();
     doctor(&host, &server.host()).find("docker-tokens", "warning", "not checked");
     assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_trust_put_into_the_stores_counts_once_it_is_taken_over() {
+    let server = Server::start().await;
+    let (registry, pin) = (server.host(), pin_of(&server));
+    let host = host("28.0.4").with("usr/bin/curl", "").with("usr/bin/containerd", "");
+    let host = host.with_command("usr/sbin/update-ca-certificates", 0).with("etc/os-release", "ID=debian\n");
+    let report = doctor(&host, &registry);
+    let mend = report.mend("os-store", "does not vouch");
+    assert!(mend.starts_with(&format!("portcullis trust {registry} --ca-sha256 HEX, ")), "no option is needed: {mend}");
+    assert!(mend.contains("--ca-file"), "{mend}");
+    assert!(report.mend("containerd", "config_path").contains("portcullis trust"));
+
+    stdout(&host.trust(&registry, &pin, &[]));
+    // The stand-in for the system's command makes no bundle.
+    let report = doctor(&host, &registry);
+    let mend = report.mend("os-store", "does not vouch");
+    assert!(mend.starts_with("update-ca-certificates: /usr/local/share/ca-certificates/portcullis-"), "{mend}");
+    let mend = report.mend("containerd", "config_path");
+    assert!(mend.starts_with("set config_path = \"/etc/containerd/certs.d\""), "{mend}");
+
+    let host = host.with("etc/ssl/certs/ca-certificates.crt", server.ca());
+    let report = doctor(&host, &registry);
+    report.find("os-store", "ok", "ca-certificates.crt");
+    report.find("containerd", "ok", "trusted by containerd");
 }

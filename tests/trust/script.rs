@@ -47,7 +47,7 @@ fn run_in(shell: &[&str], host: &ClientHost, script: &str, arguments: &[&str]) -
     fs::write(file.path(), script).expect("writable");
     let mut command = Command::new(shell[0]);
     command.args(&shell[1..]).arg(file.path()).arg("--root").arg(host.0.path()).args(arguments);
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/home/the op");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/home/the op");
     command.output().expect("the shell is there")
 }
 
@@ -82,6 +82,8 @@ async fn the_script_that_is_served_is_the_one_that_every_line_pins() {
         ("other.test:5000", "1", "not for other.test"),
         (&*registry, "0", "unknown version"),
         (&*registry, "2", "unknown version"),
+        (&*registry, "01", "unknown version"),
+        (&*registry, "+1", "unknown version"),
         (&*registry, "", "unknown version"),
         (&*registry, "1/../ca.pem", "unknown version"),
     ] {
@@ -283,4 +285,68 @@ async fn a_store_that_fails_is_said_and_can_be_undone() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--undo"));
     let usage = run(&failing, &script, &["--sytem"]);
     assert_eq!(usage.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_takes_over_what_the_script_wrote() {
+    let server = Server::start().await;
+    let (registry, script) = (server.host(), script_of(&server).await);
+    let by_script = debian();
+    let before = by_script.tree();
+    stdout(&run(&by_script, &script, &[]));
+    let removed = stdout(&by_script.run(&["untrust", &registry]));
+    assert_eq!(removed.matches("removed ").count(), 3, "{removed}");
+    fs::remove_file(by_script.0.path().join("called")).expect("there");
+    assert_eq!(by_script.tree(), before);
+
+    let moved = debian();
+    let before = moved.tree();
+    stdout(&run(&moved, &script, &[]));
+    let new = crate::rotation::rotate(&server, &[]).await;
+    let said = stdout(&tokio::task::block_in_place(|| moved.run(&["trust", &registry])));
+    assert!(said.contains("hands over to"), "no pin is needed: {said}");
+    assert_eq!(moved.text(&store_of(&registry)), new);
+    let nothing = stdout(&run(&moved, &script, &["--undo"]));
+    assert!(nothing.contains(&format!("portcullis untrust {registry}")), "{nothing}");
+    stdout(&moved.run(&["untrust", &registry]));
+    fs::remove_file(moved.0.path().join("called")).expect("there");
+    assert_eq!(moved.tree(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_ends_with_the_same_line() {
+    let server = Server::absent("");
+    let arguments = ["init", "--host", "registry.test", "--admin-password-stdin"];
+    let said = server.run_with_input(&arguments, "the administrator's password");
+    let said = String::from_utf8(said.stdout).expect("text");
+    let line = String::from_utf8(server.run(&["ca", "trust-command"]).stdout).expect("text");
+    assert!(line.starts_with("curl -qfsSk https://registry.test:5000/.well-known/portcullis/trust/1 | "), "{line}");
+    assert!(said.contains(&format!("  other hosts   {line}")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_self_contained_line_writes_the_pinned_ca_and_no_other() {
+    use std::os::unix::fs::PermissionsExt;
+    let (server, other) = (Server::start().await, Server::start().await);
+    let line = server.run(&["ca", "trust-command", &server.host(), "--self-contained"]);
+    let line = String::from_utf8(line.stdout).expect("text");
+    let run = |line: &str, home: &Path| {
+        // Root's line would write into this machine: here everyone is an ordinary user.
+        let id = home.join("id");
+        fs::write(&id, "#!/bin/sh\necho 1000\n").expect("writable");
+        fs::set_permissions(&id, fs::Permissions::from_mode(0o755)).expect("ours");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).env_clear().env("PATH", format!("{}:/usr/bin:/bin", home.display()));
+        tokio::task::block_in_place(|| command.env("HOME", home).output().expect("sh is there"))
+    };
+    let home = tempfile::tempdir().expect("a folder");
+    stdout(&run(&line, home.path()));
+    for tool in ["docker", "containers"] {
+        let path = home.path().join(format!(".config/{tool}/certs.d/{}/ca.crt", server.host()));
+        assert_eq!(fs::read_to_string(path).expect("written"), server.ca());
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let output = run(&line.replace(&server.host(), &other.host()), home.path());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("REFUSED"), "{output:?}");
+    assert!(!home.path().join(".config").exists());
 }

@@ -248,6 +248,7 @@ begin() {
   if [ -n "$begun" ]; then return 0; fi
   make_directory "$state"
   begun=yes
+  note "registry $registry"
   note "ca $sha256"
   printf '%s' "$pending" | while read -r made; do note "directory - $made"; done
 }

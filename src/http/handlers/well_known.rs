@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::App;
 use crate::http::error::{Code, OciError};
-use crate::http::origin::host;
+use crate::http::origin::asked_host;
 use crate::http::page::DEFAULT_PORT;
 use crate::http::route::Route;
 
@@ -22,8 +22,10 @@ pub(in crate::http) async fn ca(State(app): State<App>) -> Result<Response, OciE
 /// The script that makes a host trust this registry by the name that was asked for. Whoever runs it has its hash from elsewhere.
 pub(in crate::http) async fn trust_script(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
     let unknown = |message: String| OciError::new(Code::NameUnknown, message);
-    let host = host(&parts, &app.settings)?;
-    let version = parts.extensions.get::<Route>().and_then(|route| route.last.parse().ok());
+    // Not the public address: the line that was made for this name has the hash of this name's script.
+    let host = asked_host(&parts, &app.settings)?;
+    let asked = parts.extensions.get::<Route>().map(|route| route.last.as_str());
+    let version = asked.and_then(|asked| asked.parse().ok().filter(|version: &u32| version.to_string() == asked));
     let authority = app.certificates.authority().ok_or_else(|| {
         unknown("this registry's certificate was made by its operator's own authority: `portcullis trust HOST --ca-file FILE`".into())
     })?;

@@ -26,7 +26,7 @@ fn table(examined: &Examined, path: &Path) -> Option<toml::Table> {
 /// `skip_verify = true` in the `hosts.toml` that containerd reads for this registry.
 fn hosts_file(examined: &Examined) -> Option<Finding> {
     let mut paths = containerd::config_paths(&examined.host).unwrap_or_default();
-    paths.push(PathBuf::from("/etc/containerd/certs.d"));
+    paths.push(PathBuf::from(containerd::USUAL));
     let Some(Place::HostsFile(path)) = containerd::place(&examined.host, &paths, examined.registry.written()) else {
         return None;
     };
@@ -39,7 +39,7 @@ fn hosts_file(examined: &Examined) -> Option<Finding> {
         leftover(
             format!("{path} says skip_verify = true"),
             format!(
-                "put ca = \"/etc/docker/certs.d/{}/ca.crt\" in its place in {path}; no restart is needed",
+                "put ca = \"/etc/docker/certs.d/{}/ca.crt\" there instead, in {path}; no restart is needed",
                 examined.registry.written()
             ),
         )
@@ -63,8 +63,7 @@ fn config(examined: &Examined) -> Option<Finding> {
 }
 
 fn buildkit(examined: &Examined) -> Option<Finding> {
-    let users = examined.home.as_ref().map(|home| home.home.join(".config/buildkit/buildkitd.toml"));
-    let path = std::iter::once(PathBuf::from(BUILDKIT)).chain(users).find(|path| {
+    let path = buildkit_files(examined).into_iter().find(|path| {
         let registries = table(examined, path).and_then(|table| table.get("registry")?.as_table().cloned());
         let mut entries = registries.into_iter().flatten().filter(|(name, _)| is_registry(examined, name));
         let is_set = |entry: &toml::Value, key: &str| entry.get(key).and_then(toml::Value::as_bool) == Some(true);
@@ -72,8 +71,20 @@ fn buildkit(examined: &Examined) -> Option<Finding> {
     })?;
     Some(leftover(
         format!("{} says insecure or http = true for this registry", path.display()),
-        "put the ca line there instead that `portcullis trust --print buildkit` prints, and make the builder anew",
+        "put the ca line there instead that `portcullis trust --print buildkit` prints, and make the builder again",
     ))
+}
+
+/// What buildkitd reads itself, and what buildx hands to new builders.
+fn buildkit_files(examined: &Examined) -> Vec<PathBuf> {
+    let home = examined.home.as_ref().map(|home| &home.home);
+    let users = home.map(|home| home.join(".config/buildkit/buildkitd.toml"));
+    let docker =
+        examined.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home.map(|home| home.join(".docker")));
+    let buildx = examined.variable("BUILDX_CONFIG").map(PathBuf::from);
+    let buildx = buildx.or_else(|| docker.map(|docker| docker.join("buildx")));
+    let defaults = buildx.map(|buildx| buildx.join("buildkitd.default.toml"));
+    std::iter::once(PathBuf::from(BUILDKIT)).chain(users).chain(defaults).collect()
 }
 
 /// The section of the registry, by its indentation: enough to see one word below one name.
