@@ -13,7 +13,7 @@ engine_install() {
     have dockerd docker || return 0
     [[ ! -x /usr/bin/docker ]] || ln -sf /usr/bin/docker "$work/$1/bin/docker"
     check "dockerd of Debian starts" docker_start "$1" --bridge=none --iptables=false
-    labels[$1]="docker $(version_said on "$1" dockerd --version)"
+    labels[$1]="docker $(version_said on "$1" dockerd --version), classic builder"
     return
   fi
   tools_of "$1" && tools_of engine "$1" || return 0
