@@ -39,6 +39,8 @@ use crate::storage::metadata::Metadata;
 use manifest_cache::ManifestCache;
 use session_locks::SessionLocks;
 
+/// How many manifests are read at the same time: as many as the database has readers, so that no memory waits for one.
+const MANIFEST_READS: usize = 4;
 /// How long an answer about readiness holds.
 const READINESS_AGE: Duration = Duration::from_secs(1);
 
@@ -72,6 +74,8 @@ pub struct Registry {
     settings: RegistrySettings,
     manifests: ManifestCache,
     sessions: SessionLocks,
+    /// Manifests that are read from the database at the same time.
+    reading: tokio::sync::Semaphore,
     readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
 }
 
@@ -84,6 +88,7 @@ impl Registry {
             settings,
             manifests: ManifestCache::new(),
             sessions: SessionLocks::default(),
+            reading: tokio::sync::Semaphore::new(MANIFEST_READS),
             readiness: tokio::sync::Mutex::default(),
         }
     }

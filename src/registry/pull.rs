@@ -36,6 +36,8 @@ impl Registry {
             }
             Known::Unknown => {}
         }
+        // Each may bring megabytes along, which no one has counted yet. Nothing closes the semaphore.
+        let _turn = self.reading.acquire().await.ok();
         let found = match reference {
             Reference::Tag(tag) => self.metadata.manifest_by_tag(repository, tag).await?,
             Reference::Digest(digest) => self.metadata.manifest(repository, digest).await?,
