@@ -34,7 +34,8 @@
 //! that names the token endpoint under the host and port that the client used. Docker asks `GET /auth/token` with its password as
 //! Basic credentials; [`auth::Authenticator::password`] reads the user's row and verifies Argon2id away from the async threads,
 //! a few at a time; after too many wrong passwords for the name or from the address it waits, unless that password is known from
-//! there. No scope was asked for, so the token has none: ES256, five minutes, signed with a key that lies sealed in the
+//! there. For a minute it is remembered, and costs no more than a token: docker's containerd store and BuildKit are asked for it
+//! with every request, because they fetch no token from a host that they know by `certs.d` alone. No scope was asked for, so the token has none: ES256, five minutes, signed with a key that lies sealed in the
 //! database. Docker pings again with the token; its signature is verified once and remembered until it expires.
 //!
 //! # One push

@@ -3,12 +3,14 @@
 mod support;
 
 mod stories {
+    mod accounts;
     mod browsers;
     mod brute_force;
     mod certificates;
     mod challenges;
     mod client_certificates;
     mod connections;
+    mod credentials;
     mod data_directory;
     mod durability;
     mod errors;
@@ -22,11 +24,12 @@ mod stories {
     mod lenience;
     mod login;
     mod manifests;
-    mod poor_file_systems;
     mod pulls;
     mod readiness;
     mod removal;
     mod rights;
     mod sizes;
+    mod surroundings;
+    mod unread;
     mod uploads;
 }

@@ -12,6 +12,7 @@ table() {
   ratio 'manifest GET with a token, req/s' manifest token 10
   ratio 'manifest GET with a password, req/s' password htpasswd 20
   plain '  the same, bcrypt of cost 5' cheap_password htpasswd
+  password_cost 1.3
   connections_lines
   at_most 'peak memory, push and pull, MiB' memory_mib token 64
   plain 'start to the first answer, ms' start_ms token
@@ -45,6 +46,15 @@ at_most() {
   local ours
   ours=$(median "$2" ours)
   line "$1" "$ours" "$(median "$2" "$3")" "<= $4" "$(awk -v a="$ours" -v t="$4" 'BEGIN { print (a <= t) }')"
+}
+
+# password_cost LIMIT - the time of a request with a password, by that of one with a token, both ours.
+password_cost() {
+  local token password cost
+  token=$(median manifest ours) password=$(median password ours)
+  cost=$(awk -v t="$token" -v p="$password" 'BEGIN { printf "%.2f", t / p }')
+  printf '%-34s %12s %16s %9s   %s\n' '  its time by that with a token' "$cost" '' '' "<= $1"
+  awk -v c="$cost" -v l="$1" 'BEGIN { exit !(c <= l) }' || missed=$((missed + 1))
 }
 
 # plain TITLE METRIC OTHER - no target.

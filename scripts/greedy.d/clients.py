@@ -62,7 +62,7 @@ class Case:
         for writer in held:
             if writer is not None:
                 writer.transport.abort()
-        return f"{len(done)} clients" + "".join(f", {count} x {what}" for what, count in sorted(self.answers.items()))
+        return f"{len(done)} clients" + "".join(f", {count} x {what}" for what, count in self.answers.most_common(4))
 
 
 async def write(writer, content, patience=5):

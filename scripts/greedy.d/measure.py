@@ -167,8 +167,11 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("binary")
     arguments.add_argument("--quick", action="store_true")
-    arguments.add_argument("cases", nargs="*", choices=[[], *clients.CASES], metavar="CASE")
-    given = arguments.parse_args()
+    arguments.add_argument("cases", nargs="*", metavar="CASE")
+    given = arguments.parse_intermixed_args()
+    unknown = set(given.cases) - set(clients.CASES)
+    if unknown:
+        arguments.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(clients.CASES)}")
     missed = False
     print(f"{'greedy clients':24} {'before':>8} {'peak':>8}   {'p50':>7} {'p99':>8} {'longest':>8}  refused")
     for name in given.cases or clients.CASES:

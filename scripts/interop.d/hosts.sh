@@ -13,6 +13,8 @@ host_start() {
   cp -a /etc/. "$dir/etc/"
   rm -rf "$dir"/etc/{docker,containers/certs.d,containerd,portcullis}
   mkdir -p "$dir/etc/docker"
+  # Everyone there is root, and sudo need not be installed.
+  printf '#!/bin/sh\nexec "$@"\n' | install -m 755 /dev/stdin "$dir/bin/sudo"
   printf '127.0.0.1 localhost %s\n::1 localhost\n' "$name" | install -m 644 /dev/stdin "$dir/etc/hosts"
   storage_conf "$dir" >"$dir/etc/containers/storage.conf"
   # Whatever ends this script, also SIGKILL, ends the namespaces with it.

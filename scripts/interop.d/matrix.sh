@@ -38,7 +38,7 @@ matrix() {
   done
   matrix_strangers "before trust"
   for host in "${matrix_hosts[@]}"; do
-    if is_engine "$host"; then matrix_trusts "$host" "$(trust_alone)"; else matrix_trusts "$host"; fi
+    if is_engine "$host"; then matrix_trusts "$host" --no-system; else matrix_trusts "$host"; fi
   done
   matrix_cells login push pull build buildx builder anonymous index mount delete artifact large
   matrix_cells exchange
@@ -105,8 +105,6 @@ by() {
   as "$host" "$client" env REGISTRY_AUTH_FILE="$work/$host/home-$client/auth.json" "$@"
 }
 
-trust_alone() { "$binary" trust --help | grep -Eo -m 1 -- '--no-system' || true; }
-
 # matrix_trusts HOST [OPTION] - certs.d, and the operating system's store, where crane, oras, cosign and helm look.
 matrix_trusts() {
   server_install "$1"
@@ -139,10 +137,12 @@ refuses_certificate() {
   has 'x509: certificate signed by unknown authority' "$work/matrix-said"
 }
 
-# host_state HOST - every file and directory where trust in a registry may lie, with its mode and content.
+# host_state HOST - every file and directory where trust in a registry may be, with its mode and content. podman keeps a lock
+# in /etc/cni.
 host_state() {
-  on "$1" sh -c 'find /etc /usr/local/share/ca-certificates /var/lib/portcullis-trust -printf "%p %M %l\n" 2>/dev/null | sort
-    find /etc /usr/local/share/ca-certificates -type f -exec sha256sum {} + | sort -k 2'
+  on "$1" sh -c 'find /etc /usr/local/share/ca-certificates /var/lib/portcullis-trust -path /etc/cni -prune -o -printf "%p %M %l\n" 2>/dev/null |
+    sort
+    find /etc /usr/local/share/ca-certificates -path /etc/cni -prune -o -type f -exec sha256sum {} + | sort -k 2'
 }
 
 host_state_is() { host_state "$1" | diff "$2" -; }

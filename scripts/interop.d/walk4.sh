@@ -113,8 +113,9 @@ container_trust() {
   local address
   address=$(on container docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' registry)
   echo "$address registry.test" >>"$work/container/etc/hosts"
-  on container docker exec registry portcullis ca trust-command --self-contained "$registry_name" | grep -m 1 openssl >"$work/container/trust.sh"
-  on container sh "$work/container/trust.sh"
+  on container docker exec registry portcullis ca trust-command "$registry_name" >"$work/container/trust.sh"
+  # shellcheck disable=SC2016 # the inner shell expands
+  on container sh -c 'cd "$0" && exec sh trust.sh' "$work/container"
 }
 
 container_by_name() {

@@ -35,6 +35,14 @@ impl From<&Scope> for Access {
     }
 }
 
+impl Access {
+    /// The same as a scope; `None` where it gives no right. One action is one text: `["pull,push"]` is none.
+    fn scope(&self) -> Option<Scope> {
+        let several = |action: &String| action.contains(',');
+        if self.actions.iter().any(several) { None } else { Scope::parse(&self.to_string()) }
+    }
+}
+
 /// As a scope: `repository:a/b:pull,push`.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,7 +84,7 @@ impl TokenScope {
 impl FromIterator<Access> for TokenScope {
     fn from_iter<I: IntoIterator<Item = Access>>(access: I) -> Self {
         let mut scope = Self::default();
-        for right in access.into_iter().filter_map(|access| Scope::parse(&access.to_string())) {
+        for right in access.into_iter().filter_map(|access| access.scope()) {
             match right {
                 Scope::Catalog => scope.catalog = true,
                 Scope::Repository { name, actions } => {
@@ -104,7 +112,13 @@ mod tests {
                 {"type": "repository", "name": "a/b", "actions": ["pull", "push"]},
             ])
         );
-        let scope: TokenScope = claim.into_iter().collect();
+        let glued = Access {
+            kind: "repository".to_owned(),
+            name: "c".to_owned(),
+            actions: vec!["pull,push".to_owned(), "delete".to_owned()],
+        };
+        let scope: TokenScope = claim.into_iter().chain([glued]).collect();
+        assert!(!Action::ALL.iter().any(|action| scope.covers(&"c".parse().expect("a name"), *action)));
         let name = "a/b".parse().expect("a name");
         assert!(scope.covers_catalog() && scope.covers(&name, Action::Push) && !scope.covers(&name, Action::Delete));
         assert!(!scope.covers(&"a".parse().expect("a name"), Action::Pull));

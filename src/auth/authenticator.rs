@@ -15,6 +15,7 @@ use super::key_ring::KeyRing;
 use super::ledger::Ledger;
 use super::login::{Attempt, Gate};
 use super::password::Verdict;
+use super::refresh::{self, RefreshMemory};
 use super::rotation::{Rotation, Step};
 use super::settings::now;
 use super::token::{InvalidToken, Tokens};
@@ -44,6 +45,7 @@ pub struct Authenticator {
     ring: ArcSwap<KeyRing>,
     tokens: Tokens,
     gate: Gate,
+    pub(super) refreshed: RefreshMemory,
     /// The policy version in force; locked while a new one is read, so that no older one overwrites it.
     version: Mutex<Option<i64>>,
 }
@@ -61,7 +63,8 @@ impl Authenticator {
             policy: ArcSwap::from_pointee(Policy::new(Vec::new(), Vec::new(), false)),
             ring: ArcSwap::default(),
             tokens: Tokens::new(&settings),
-            gate: Gate::new(&settings, Ledger::new(Arc::clone(&store), &settings)),
+            gate: Gate::new(&settings, Ledger::new(Arc::clone(&store), &settings, &seal)),
+            refreshed: RefreshMemory::new(settings.password_memory),
             version: Mutex::new(None),
             store,
             seal,
@@ -73,17 +76,30 @@ impl Authenticator {
 
     /// Verifies a password. `name` is as typed. Unknown users, disabled users and wrong passwords take the same time and give the same
     /// answer; after too many of them, `from` one address or for one name, nothing is looked at for a while ([`CredentialError::Limited`]).
-    /// The user's row is read every time, so a changed password and a user unlocked count at once.
+    /// One that was right a moment ago, from there, costs no read of the database, and no more than a token: the policy at hand says
+    /// whether the user has changed. A refresh token counts as a password of its user.
     pub async fn password(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Credential, CredentialError> {
-        let user = match name.parse::<AccountName>() {
-            Ok(account) => self.store.user(&account).await?,
-            Err(_) => None,
-        };
-        let attempt = Attempt { name, user: user.as_ref(), password, from: Network::of(from) };
-        match (self.gate.check(attempt).await?, &user) {
+        let from = Network::of(from);
+        if let Some(credential) = self.remembered(name, password, from) {
+            return Ok(credential);
+        }
+        if self.refresh_lifetime.is_some() && refresh::is_refresh_token(password.expose()) {
+            return self.refresh_token_of(name, password.expose()).await;
+        }
+        let known = self.gate.read(name).await?;
+        let user = known.user.as_ref();
+        let attempt = Attempt { typed: name, name: &known.name, user, failures: &known.failures, password, from };
+        match (self.gate.check(attempt).await?, user) {
             (Verdict::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
             _ => Err(CredentialError::Wrong),
         }
+    }
+
+    /// The credential of a user whose password is remembered.
+    fn remembered(&self, name: &str, password: &Secret, from: Network) -> Option<Credential> {
+        let principal = self.policy.load().named(&name.parse().ok()?)?;
+        let Principal::User { epoch, .. } = &principal else { return None };
+        self.gate.remembers(name, *epoch, password, from).then(|| Credential::password(principal))
     }
 
     /// The credential of a user who gave the right password.
@@ -93,17 +109,17 @@ impl Authenticator {
         {
             tracing::warn!(user = %user.name, %error, "the password's hash could not be renewed; it stays as it is");
         }
-        self.credential_of(user).await
+        self.principal_of(user).await.map(Credential::password)
     }
 
-    /// The credential of a user, as the row stands, who has proven who it is.
-    pub(super) async fn credential_of(&self, user: &UserRecord) -> Result<Credential, CredentialError> {
+    /// A user, as the row stands, who has proven who it is.
+    pub(super) async fn principal_of(&self, user: &UserRecord) -> Result<Principal, CredentialError> {
         if !self.policy.load().agrees_with(user) {
             // Added or changed a moment ago: the token that is asked for next must not be cut by what was true before.
             self.reload().await?;
         }
         let principal = self.policy.load().principal(&user.name, user.epoch);
-        principal.map(Credential::password).ok_or(CredentialError::Wrong)
+        principal.ok_or(CredentialError::Wrong)
     }
 
     /// The credential of the user whom a verified client certificate names. A changed password does not touch it; disabling or removing

@@ -6,7 +6,7 @@ use super::*;
 use crate::auth::{Continue, Denial, Pull, Push, hash_password};
 use crate::domain::RepositoryName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{GrantRecord, Grants, NewUser, Users};
+use crate::storage::metadata::{AddedUser, GrantRecord, Grants, NewUser, Users};
 
 struct Registry {
     _dir: tempfile::TempDir,
@@ -27,7 +27,7 @@ impl Registry {
 
     async fn add(&self, user: &str, password: &str, admin: bool) {
         let user = NewUser { name: account(user), password_hash: hash_password(&secret(password)), admin };
-        assert!(self.store.add_user(user).await.expect("added"));
+        assert_eq!(self.store.add_user(user, true).await.expect("added"), AddedUser::Added);
     }
 
     async fn login(&self, user: &str, password: &str) -> Result<Credential, CredentialError> {
@@ -110,10 +110,11 @@ async fn unknown_disabled_and_wrong_give_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_changed_password_counts_at_once_and_ends_tokens() {
+async fn a_changed_password_counts_as_soon_as_the_policy_is_read_and_ends_tokens() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.set_password(&account("alice"), hash_password(&secret("new"))).await.expect("changed");
+    registry.auth.refresh().await.expect("read");
     assert!(is_wrong(&registry.login("alice", "wonderland").await));
     assert!(registry.login("alice", "new").await.is_ok());
     assert!(is_void(&registry.auth.bearer(&token)));
@@ -177,6 +178,52 @@ async fn changes_are_followed_in_the_background_until_told_to_stop() {
 }
 
 #[tokio::test]
+async fn a_remembered_password_costs_no_read_of_the_database_and_ends_with_the_user() {
+    let registry = Registry::open().await;
+    registry.login("alice", "wonderland").await.expect("logged in");
+    let login = |from: [u8; 4]| {
+        let auth = &registry.auth;
+        async move { auth.password("alice", &secret("wonderland"), from.into()).await }
+    };
+    registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
+    assert!(login([192, 0, 2, 1]).await.is_ok(), "until the policy is read again, which it is four times a second");
+    registry.auth.refresh().await.expect("read");
+    assert!(is_wrong(&login([192, 0, 2, 1]).await));
+    registry.store.set_disabled(&account("alice"), false).await.expect("enabled");
+    registry.auth.refresh().await.expect("read");
+    assert!(login([192, 0, 2, 1]).await.is_ok());
+    // The database is gone, and what is remembered needs it no more.
+    registry.store.close().await.expect("closed");
+    for _ in 0..100 {
+        assert!(login([192, 0, 2, 1]).await.is_ok());
+    }
+    assert!(matches!(login([192, 0, 2, 2]).await, Err(CredentialError::Storage(_))), "elsewhere it does");
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_a_password_of_its_user_and_is_not_renewed_for_itself() {
+    let registry = Registry::open().await;
+    registry.add("bob", "builders", false).await;
+    let alice = registry.login("alice", "wonderland").await.expect("logged in");
+    assert!(alice.may_be_kept());
+    let token = registry.auth.issue_refresh_token(alice.principal()).await.expect("issued").expect("switched on");
+    for name in ["alice", "", "<token>", "alice"] {
+        let credential = registry.login(name, &token).await.expect(name);
+        assert_eq!(credential.principal(), alice.principal());
+        assert!(!credential.may_be_kept() && !credential.is_token());
+    }
+    for name in ["bob", "nobody", "Alice"] {
+        assert!(is_wrong(&registry.login(name, &token).await), "{name}");
+    }
+    let mut other = token.clone();
+    other.replace_range(10..11, if &token[10..11] == "A" { "B" } else { "A" });
+    assert!(is_wrong(&registry.login("alice", &other).await));
+    registry.store.set_password(&account("alice"), hash_password(&secret("new"))).await.expect("changed");
+    registry.auth.refresh().await.expect("read");
+    assert!(is_wrong(&registry.login("alice", &token).await), "it ends with the password");
+}
+
+#[tokio::test]
 async fn many_equal_logins_at_once_all_pass() {
     let registry = Registry::open().await;
     let logins = (0..200).map(|_| registry.login("alice", "wonderland"));
@@ -189,7 +236,7 @@ async fn hashes_with_other_parameters_are_renewed_at_login() {
     let registry = Registry::open().await;
     let old = crate::auth::password::hash_with(&secret("pw"), 64, 1, 1);
     let bob = NewUser { name: account("bob"), password_hash: old.clone(), admin: false };
-    registry.store.add_user(bob).await.expect("added");
+    registry.store.add_user(bob, true).await.expect("added");
     let before = registry.login("bob", "pw").await.expect("logged in");
     let stored = registry.store.user(&account("bob")).await.expect("read").expect("there");
     assert!(stored.password_hash != old && stored.password_hash.contains("m=19456,t=2,p=1"));

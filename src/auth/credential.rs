@@ -15,6 +15,8 @@ pub struct Credential {
     /// `None`: everything that the principal may, because a password, a certificate, or nothing at all, was presented.
     token: Option<Arc<TokenScope>>,
     expired: bool,
+    /// Whether it was a password: what else is presented ends by itself, and must not be turned into a refresh token.
+    may_be_kept: bool,
 }
 
 /// Why a credential is worth nothing.
@@ -50,22 +52,31 @@ pub enum CredentialError {
 impl Credential {
     /// That of a request without a credential.
     pub fn anonymous() -> Self {
-        Self { principal: Principal::Anonymous, token: None, expired: false }
+        Self::new(Principal::Anonymous)
     }
 
     /// That of a verified password.
     pub(super) fn password(principal: Principal) -> Self {
-        Self { principal, token: None, expired: false }
+        Self { may_be_kept: true, ..Self::new(principal) }
+    }
+
+    /// That of a verified refresh token.
+    pub(super) fn refresh_token(principal: Principal) -> Self {
+        Self::new(principal)
     }
 
     /// That of a verified client certificate.
     pub(super) fn certificate(principal: Principal) -> Self {
-        Self { principal, token: None, expired: false }
+        Self::new(principal)
     }
 
     /// That of a verified token.
     pub(super) fn token(principal: Principal, scope: Arc<TokenScope>, expired: bool) -> Self {
-        Self { principal, token: Some(scope), expired }
+        Self { token: Some(scope), expired, ..Self::new(principal) }
+    }
+
+    fn new(principal: Principal) -> Self {
+        Self { principal, token: None, expired: false, may_be_kept: false }
     }
 
     /// Whom it belongs to.
@@ -76,6 +87,11 @@ impl Credential {
     /// Whether it is a token that expired less than a day ago: good for going on with an upload, for nothing else.
     pub fn is_expired(&self) -> bool {
         self.expired
+    }
+
+    /// Whether a refresh token may be given for it.
+    pub fn may_be_kept(&self) -> bool {
+        self.may_be_kept
     }
 
     /// Whether a token was presented.

@@ -103,7 +103,14 @@ impl Explanation {
                 }
                 write!(f, "\n  no {}grant allows it", if self.short.is_empty() { "" } else { "other " })?;
                 let (action, repository) = (self.action, &self.repository);
-                write!(f, "\n  what would allow it: portcullis grant add --to {who} --on {repository} --allow {action}")
+                // Anonymous may be granted pull alone.
+                let to = if *who == Grantee::Anonymous && action != Action::Pull {
+                    write!(f, "\n  no grant can: to {action}, log in first")?;
+                    &Grantee::Authenticated
+                } else {
+                    who
+                };
+                write!(f, "\n  what would allow it: portcullis grant add --to {to} --on {repository} --allow {action}")
             }
         }
     }
@@ -193,6 +200,11 @@ mod tests {
         assert!(explain("user:mallory", Action::Pull, "mallory/x").contains("mallory is disabled"));
         assert!(explain("user:nobody", Action::Pull, "public/x").contains("there is no user nobody"));
         assert!(explain("group:ops", Action::Pull, "public/x").starts_with("denied"));
-        assert!(explain("anonymous", Action::Pull, "team/x").starts_with("denied"));
+        assert!(explain("anonymous", Action::Pull, "team/x").ends_with("--to anonymous --on team/x --allow pull"));
+        for action in [Action::Push, Action::Delete] {
+            let text = explain("anonymous", action, "team/x");
+            assert!(text.starts_with("denied") && text.contains("log in first"), "{text}");
+            assert!(text.ends_with(&format!("--to authenticated --on team/x --allow {action}")), "{text}");
+        }
     }
 }

@@ -48,7 +48,19 @@ impl Familiar {
         }
     }
 
-    /// Whether this very password was right from there before.
+    /// The pair of name and address, where a password of that name was right from there before.
+    pub(super) fn pair(&self, name: &str, from: Network) -> Option<u64> {
+        let pair = self.hasher.hash_one((name, from));
+        self.places.as_ref().is_some_and(|places| places.contains_key(&pair)).then_some(pair)
+    }
+
+    /// Whether this very password was right from there before, asked of one that is right.
+    pub(super) fn has(&self, name: &str, from: Network, password: &Fingerprint) -> bool {
+        let Some(places) = &self.places else { return false };
+        places.get(&self.hasher.hash_one((name, from))).is_some_and(|known| known.password == *password)
+    }
+
+    /// Whether this very password was right from there before; where it was not, it counts as a guess.
     pub(super) fn knows(&self, name: &str, from: Network, password: &Fingerprint) -> bool {
         let Some(places) = &self.places else { return false };
         let place = self.hasher.hash_one((name, from));

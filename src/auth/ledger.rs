@@ -1,23 +1,20 @@
-//! Who failed to log in, and who must wait for it: accounts in the database, names of nobody in memory by the same rules, and addresses.
+//! Who failed to log in, and who must wait for it: accounts and unknown names in the database by the same rules, and addresses.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+use aws_lc_rs::hmac;
 use tokio::sync::OwnedMutexGuard;
 
-use super::AuthSettings;
 use super::account_limit::{AccountLimit, DAY, FREE};
 use super::address_limit::{AddressLimit, Network};
 use super::settings::now;
+use super::{AuthSettings, SealKey};
 use crate::domain::AccountName;
 use crate::storage::StorageError;
-use crate::storage::metadata::{FailureRecord, Metadata};
+use crate::storage::metadata::{FailureRecord, LoginName, Metadata, UserRecord};
 
-/// How many names of nobody are remembered; those that were quiet for longest make way.
-const STRANGERS: u64 = 20_000;
 /// Passwords of one name are looked at one after the other. Names share this many places, so that there is no list of them.
 const TURNS: usize = 64;
 
@@ -25,7 +22,7 @@ const TURNS: usize = 64;
 pub(super) struct Ledger {
     store: Arc<dyn Metadata>,
     limit: AccountLimit,
-    strangers: Cache<u64, Arc<Mutex<FailureRecord>>>,
+    names: hmac::Key,
     addresses: AddressLimit,
     turns: Vec<Arc<tokio::sync::Mutex<()>>>,
     hasher: RandomState,
@@ -35,42 +32,51 @@ pub(super) struct Ledger {
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     /// The name as typed.
-    pub(super) name: String,
-    /// The name, where an account could have it.
-    pub(super) account: Option<AccountName>,
-    /// Whether one has.
+    pub(super) typed: String,
+    /// The same, as the database knows it.
+    pub(super) name: LoginName,
+    /// Whether an account has it.
     pub(super) exists: bool,
     /// Where it came from.
     pub(super) from: Network,
 }
 
 impl Ledger {
-    pub(super) fn new(store: Arc<dyn Metadata>, settings: &AuthSettings) -> Self {
-        let strangers = Cache::builder().max_capacity(STRANGERS).time_to_idle(Duration::from_hours(24));
+    pub(super) fn new(store: Arc<dyn Metadata>, settings: &AuthSettings, seal: &SealKey) -> Self {
         Self {
             store,
             limit: AccountLimit::new(settings.failures_per_account),
-            strangers: strangers.eviction_policy(EvictionPolicy::lru()).build(),
+            names: seal.login_names(),
             addresses: AddressLimit::new(settings.failures_per_address),
             turns: (0..TURNS).map(|_| Arc::default()).collect(),
             hasher: RandomState::new(),
         }
     }
 
-    /// How long passwords for this name from there are not looked at. `failures` are those of the account, where there is one.
-    pub(super) fn pause(&self, name: &str, failures: Option<&FailureRecord>, from: Network) -> Option<Duration> {
-        let now = now();
-        let until = match failures {
-            Some(failures) => self.limit.pause(failures, now),
-            None => self.limit.pause(&self.of_stranger(name), now),
-        };
-        let account = until.map(|pause| Duration::from_secs(pause.until.saturating_sub(now).unsigned_abs()));
-        account.max(self.addresses.pause(from, Instant::now()))
+    /// A name as the database knows it.
+    pub(super) fn name(&self, typed: &str) -> LoginName {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(&self.names, typed.as_bytes()).as_ref());
+        LoginName { account: typed.parse().ok(), hash }
     }
 
-    fn of_stranger(&self, name: &str) -> FailureRecord {
-        let known = self.strangers.get(&self.hasher.hash_one(name));
-        known.map(|known| known.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+    /// The account of this name, where there is one, and the failures of either. Both are read in any case, so that neither takes longer.
+    pub(super) async fn read(&self, name: &LoginName) -> Result<(Option<UserRecord>, FailureRecord), StorageError> {
+        let user = match &name.account {
+            Some(account) => self.store.user(account).await?,
+            None => None,
+        };
+        let unknown = self.store.unknown_login_failures(name).await?;
+        let failures = user.as_ref().map_or(unknown, |user| user.failures.clone());
+        Ok((user, failures))
+    }
+
+    /// How long passwords of a name with these failures are not looked at when they come from there.
+    pub(super) fn pause(&self, failures: &FailureRecord, from: Network) -> Option<Duration> {
+        let now = now();
+        let until = self.limit.pause(failures, now);
+        let account = until.map(|pause| Duration::from_secs(pause.until.saturating_sub(now).unsigned_abs()));
+        account.max(self.addresses.pause(from, Instant::now()))
     }
 
     /// Waits until no other password of this name is looked at, so that many at once are not more than one after the other.
@@ -79,19 +85,7 @@ impl Ledger {
         Arc::clone(&self.turns[place]).lock_owned().await
     }
 
-    /// The failures so far, read anew. The same is asked of the database for a name of nobody, to take as long.
-    pub(super) async fn failures(&self, target: &Target) -> Result<FailureRecord, StorageError> {
-        let user = match &target.account {
-            Some(account) => self.store.user(account).await?,
-            None => None,
-        };
-        if target.exists {
-            return Ok(user.map(|user| user.failures).unwrap_or_default());
-        }
-        Ok(self.of_stranger(&target.name))
-    }
-
-    /// Counts a wrong password after these `failures`. Takes as long for a name of nobody, but for those that nobody can have.
+    /// Counts a wrong password after these `failures`. Takes as long for an unknown name.
     pub(super) async fn failed(&self, target: &Target, mut failures: FailureRecord) -> Result<(), StorageError> {
         self.failed_from(target.from);
         if !self.limit.counts() {
@@ -99,13 +93,8 @@ impl Ledger {
         }
         let now = now();
         let since = now.saturating_sub(DAY);
-        if !target.exists {
-            let known = self.strangers.get_with(self.hasher.hash_one(&target.name), Arc::default);
-            known.lock().unwrap_or_else(PoisonError::into_inner).add(now, since);
-        }
-        let Some(account) = &target.account else { return Ok(()) };
-        self.store.add_login_failure(account, now, since).await?;
-        if target.exists {
+        self.store.add_login_failure(&target.name, now, since).await?;
+        if let (true, Some(account)) = (target.exists, &target.name.account) {
             failures.add(now, since);
             self.tell(account, target.from, &failures, now);
         }
@@ -119,7 +108,7 @@ impl Ledger {
 
     /// The password was right after these `failures`.
     pub(super) async fn succeeded(&self, target: &Target, failures: &FailureRecord) {
-        if let (Some(account), 1..) = (&target.account, failures.in_row)
+        if let (Some(account), 1..) = (&target.name.account, failures.in_row)
             && let Err(error) = self.store.end_failures_in_row(account).await
         {
             tracing::warn!(user = %account, %error, "wrong passwords before a right one could not be forgiven");

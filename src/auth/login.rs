@@ -1,5 +1,7 @@
 //! The gate before Argon2: few checks at once, a short line, one check for simultaneous equal attempts, a brief memory, and a pause for
 //! those who guess.
+//!
+//! What is remembered counts for one epoch of the account, so the policy at hand validates it, and no row is read: see [`Gate::remembers`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,16 +16,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::address_limit::Network;
 use super::familiar::Familiar;
 use super::ledger::{Ledger, Target};
+use super::line::{Line, Place};
 use super::password::{self, NOBODYS_HASH, Verdict};
 use super::{AuthSettings, CredentialError, Secret};
-use crate::storage::metadata::{FailureRecord, UserRecord};
+use crate::storage::StorageError;
+use crate::storage::metadata::{FailureRecord, LoginName, UserRecord};
 
 /// How many verified passwords are remembered at most.
 const MEMORY_CAPACITY: u64 = 10_000;
 /// About what one check takes, to estimate when the line has moved on.
 const CHECK: Duration = Duration::from_millis(50);
 
-/// A keyed hash over all that an attempt consists of. The key is random and lives as long as the process.
+/// A keyed hash over name, epoch and password of an attempt. The key is random and lives as long as the process.
 pub(super) type Fingerprint = [u8; 32];
 type Outcome = Result<Verdict, CredentialError>;
 type Work = BoxFuture<'static, Outcome>;
@@ -34,9 +38,13 @@ type Flight = Shared<Work>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt<'a> {
     /// The name as typed.
-    pub(super) name: &'a str,
+    pub(super) typed: &'a str,
+    /// The same, as the database knows it.
+    pub(super) name: &'a LoginName,
     /// The user of that name.
     pub(super) user: Option<&'a UserRecord>,
+    /// The wrong passwords that came before.
+    pub(super) failures: &'a FailureRecord,
     /// What was typed.
     pub(super) password: &'a Secret,
     /// Where it came from.
@@ -60,10 +68,17 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// What the database knows of a name.
+pub(super) struct Known {
+    pub(super) name: LoginName,
+    pub(super) user: Option<UserRecord>,
+    pub(super) failures: FailureRecord,
+}
+
 /// See the module.
 pub(super) struct Gate {
     slots: Arc<Semaphore>,
-    line: Arc<Semaphore>,
+    line: Arc<Line>,
     memory: Option<Cache<Fingerprint, ()>>,
     familiar: Arc<Familiar>,
     ledger: Arc<Ledger>,
@@ -76,13 +91,13 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(settings: &AuthSettings, ledger: Ledger) -> Self {
         let slots = settings.password_concurrency.clamp(1, 1024);
-        let places = slots.saturating_add(settings.password_queue).min(Semaphore::MAX_PERMITS);
+        let places = slots.saturating_add(settings.password_queue);
         let turns = u32::try_from(settings.password_queue / slots).unwrap_or(u32::MAX);
         let remembers = !settings.password_memory.is_zero();
         let memory = || Cache::builder().max_capacity(MEMORY_CAPACITY).time_to_live(settings.password_memory).build();
         Self {
             slots: Arc::new(Semaphore::new(slots)),
-            line: Arc::new(Semaphore::new(places)),
+            line: Line::new(places, remembers),
             memory: remembers.then(memory),
             familiar: Arc::new(Familiar::new(remembers)),
             ledger: Arc::new(ledger),
@@ -92,12 +107,26 @@ impl Gate {
         }
     }
 
+    /// Whether this password was right a moment ago, of this epoch of the account and from this address: then nothing needs to be read.
+    pub(super) fn remembers(&self, name: &str, epoch: i64, password: &Secret, from: Network) -> bool {
+        let Some(memory) = &self.memory else { return false };
+        let fingerprint = self.fingerprint(name, epoch, password);
+        memory.get(&fingerprint).is_some() && self.familiar.has(name, from, &fingerprint)
+    }
+
+    /// The account of this name, where there is one, and the failures of either.
+    pub(super) async fn read(&self, typed: &str) -> Result<Known, StorageError> {
+        let name = self.ledger.name(typed);
+        let (user, failures) = self.ledger.read(&name).await?;
+        Ok(Known { name, user, failures })
+    }
+
     /// Checks the password: from memory, by joining an equal attempt under way, or by Argon2 when it is its turn; not at all where there
     /// were too many wrong ones, unless it is known to be right.
     pub(super) async fn check(&self, attempt: Attempt<'_>) -> Outcome {
-        let Attempt { name, user, from, .. } = attempt;
-        let fingerprint = self.fingerprint(&attempt);
-        let pause = self.ledger.pause(name, user.map(|user| &user.failures), from);
+        let Attempt { typed: name, from, .. } = attempt;
+        let fingerprint = self.fingerprint(name, attempt.epoch(), attempt.password);
+        let pause = self.ledger.pause(attempt.failures, from);
         if let Some(retry_after) = pause
             && !self.familiar.knows(name, from, &fingerprint)
         {
@@ -117,13 +146,12 @@ impl Gate {
         outcome
     }
 
-    fn fingerprint(&self, attempt: &Attempt<'_>) -> Fingerprint {
+    fn fingerprint(&self, name: &str, epoch: i64, password: &Secret) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
-        for part in [attempt.name.as_bytes(), &attempt.epoch().to_be_bytes(), attempt.hash().as_bytes()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        context.update(attempt.password.expose().as_bytes());
+        context.update(&epoch.to_be_bytes());
+        context.update(&(name.len() as u64).to_be_bytes());
+        context.update(name.as_bytes());
+        context.update(password.expose().as_bytes());
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(context.sign().as_ref());
         fingerprint
@@ -151,8 +179,8 @@ impl Gate {
             ledger: Arc::clone(&self.ledger),
             busy: CredentialError::Busy { retry_after: self.moves_in },
             target: Target {
-                name: attempt.name.to_owned(),
-                account: attempt.name.parse().ok(),
+                typed: attempt.typed.to_owned(),
+                name: attempt.name.clone(),
                 exists: attempt.user.is_some(),
                 from: attempt.from,
             },
@@ -167,7 +195,7 @@ impl Gate {
 /// One look at a password, with all that it needs to outlive the request.
 struct Look {
     slots: Arc<Semaphore>,
-    line: Arc<Semaphore>,
+    line: Arc<Line>,
     memory: Option<Cache<Fingerprint, ()>>,
     familiar: Arc<Familiar>,
     ledger: Arc<Ledger>,
@@ -180,19 +208,19 @@ struct Look {
 }
 
 /// The place in the line and the slot, held for as long as a core is taken.
-type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+type Turn = (Place, OwnedSemaphorePermit);
 
 impl Look {
     async fn run(self) -> Outcome {
-        let place = Arc::clone(&self.line).try_acquire_owned().map_err(|_| self.busy.clone())?;
-        let _alone = self.ledger.turn(&self.target.name).await;
+        let Target { typed, from, .. } = &self.target;
+        let place = self.line.enter(*from, self.familiar.pair(typed, *from)).ok_or_else(|| self.busy.clone())?;
+        let _alone = self.ledger.turn(typed).await;
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| self.busy.clone())?;
         // Others were looked at while this one waited.
-        let failures = self.ledger.failures(&self.target).await?;
-        let known = self.target.exists.then_some(&failures);
-        let pause = self.ledger.pause(&self.target.name, known, self.target.from);
+        let (_, failures) = self.ledger.read(&self.target.name).await?;
+        let pause = self.ledger.pause(&failures, *from);
         if let Some(retry_after) = pause
-            && !self.familiar.knows(&self.target.name, self.target.from, &self.fingerprint)
+            && !self.familiar.knows(typed, *from, &self.fingerprint)
         {
             return Err(CredentialError::Limited { retry_after });
         }
@@ -203,7 +231,7 @@ impl Look {
 
     /// The turn comes back with the verdict; where nobody waits for it any more, it ends with the work.
     async fn verify(&self, turn: Turn) -> Result<(Verdict, Turn), CredentialError> {
-        let (name, password, hash) = (self.target.name.clone(), self.password.clone(), self.hash.clone());
+        let (name, password, hash) = (self.target.typed.clone(), self.password.clone(), self.hash.clone());
         let work = move || (check_or_spend(&name, &password, &hash), turn);
         tokio::task::spawn_blocking(work).await.map_err(|_| self.busy.clone())
     }

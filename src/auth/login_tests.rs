@@ -1,11 +1,12 @@
 //! The gate: its memory, its line, and what it counts.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use super::*;
+use crate::auth::SealKey;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{LoginFailures, Metadata, NewUser, Users};
+use crate::storage::metadata::{AddedUser, LoginFailures, Metadata, NewUser, Users};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const THERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -31,29 +32,30 @@ impl Place {
         let store = Arc::new(SqliteMetadata::open(&folder.path().join("test.db")).await.expect("opens"));
         let password_hash = password::hash_password(&secret("hunter2"));
         let user = NewUser { name: "alice".parse().expect("a name"), password_hash, admin: false };
-        assert!(store.add_user(user).await.expect("added"));
-        let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Metadata>, &settings);
+        assert_eq!(store.add_user(user, true).await.expect("added"), AddedUser::Added);
+        let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Metadata>, &settings, &SealKey::new([7; 32]));
         Self { _folder: folder, gate: Gate::new(&settings, ledger), store }
     }
 
-    async fn user(&self, name: &str) -> Option<UserRecord> {
-        let account = name.parse().ok()?;
-        self.store.user(&account).await.expect("read")
-    }
-
     async fn alice(&self) -> UserRecord {
-        self.user("alice").await.expect("there")
+        self.gate.read("alice").await.expect("read").user.expect("there")
     }
 
-    async fn login(&self, name: &str, password: &str, from: Ipv4Addr) -> Outcome {
-        let (user, password) = (self.user(name).await, secret(password));
+    async fn login(&self, name: &str, password: &str, from: impl Into<IpAddr>) -> Outcome {
+        let (known, password) = (self.gate.read(name).await.expect("read"), secret(password));
+        let Known { name: hashed, user, failures } = &known;
         let from = Network::of(from.into());
-        self.gate.check(Attempt { name, user: user.as_ref(), password: &password, from }).await
+        let attempt = Attempt { typed: name, name: hashed, user: user.as_ref(), failures, password: &password, from };
+        self.gate.check(attempt).await
     }
-}
 
-fn attempt<'a>(user: &'a UserRecord, password: &'a Secret) -> Attempt<'a> {
-    Attempt { name: "alice", user: Some(user), password, from: Network::of(HERE.into()) }
+    /// The same with this row for alice, whatever the database says.
+    async fn check(&self, user: &UserRecord, password: &str, from: impl Into<IpAddr>) -> Outcome {
+        let (password, from) = (secret(password), Network::of(from.into()));
+        let name = self.gate.ledger.name("alice");
+        let (user, failures) = (Some(user), &FailureRecord::default());
+        self.gate.check(Attempt { typed: "alice", name: &name, user, failures, password: &password, from }).await
+    }
 }
 
 fn is_right(outcome: &Outcome) -> bool {
@@ -75,32 +77,30 @@ fn pause(outcome: &Outcome) -> Option<u64> {
 #[tokio::test]
 async fn a_right_password_is_remembered_until_something_changes() {
     let place = Place::with(settings()).await;
-    let (gate, alice, right, wrong) = (&place.gate, place.alice().await, secret("hunter2"), secret("hunter3"));
-    assert!(is_right(&gate.check(attempt(&alice, &right)).await));
+    let (gate, epoch) = (&place.gate, place.alice().await.epoch);
+    assert!(is_right(&place.login("alice", "hunter2", HERE).await));
+    assert!(is_wrong(&place.login("alice", "hunter3", HERE).await));
+    let remembered = |name: &str, epoch: i64, password: &str, from: Ipv4Addr| {
+        gate.remembers(name, epoch, &secret(password), Network::of(from.into()))
+    };
     let start = Instant::now();
     for _ in 0..1000 {
-        assert!(is_right(&gate.check(attempt(&alice, &right)).await));
+        assert!(remembered("alice", epoch, "hunter2", HERE));
     }
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(is_wrong(&gate.check(attempt(&alice, &wrong)).await));
-    let remembered = |attempt: Attempt<'_>| {
-        let fingerprint = gate.fingerprint(&attempt);
-        gate.memory.as_ref().is_some_and(|memory| memory.contains_key(&fingerprint))
-    };
-    assert!(remembered(attempt(&alice, &right)) && !remembered(attempt(&alice, &wrong)));
-    assert!(!remembered(attempt(&UserRecord { epoch: alice.epoch + 1, ..alice.clone() }, &right)));
-    assert!(!remembered(Attempt { name: "bob", ..attempt(&alice, &right) }));
-    let salted_anew = password::hash_password(&right);
-    assert!(!remembered(attempt(&UserRecord { password_hash: salted_anew, ..alice.clone() }, &right)));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(!remembered("alice", epoch, "hunter3", HERE));
+    assert!(!remembered("alice", epoch, "hunter2", THERE), "an address that was not here before is looked at");
+    assert!(!remembered("alice", epoch + 1, "hunter2", HERE) && !remembered("bob", epoch, "hunter2", HERE));
+    assert!(is_right(&place.login("alice", "hunter2", THERE).await));
+    assert!(remembered("alice", epoch, "hunter2", THERE));
 }
 
 #[tokio::test]
 async fn what_may_not_be_remembered_is_not() {
     let place = Place::with(settings()).await;
-    let (gate, right) = (&place.gate, secret("hunter2"));
     let disabled = UserRecord { disabled: true, ..place.alice().await };
-    assert!(is_wrong(&gate.check(attempt(&disabled, &right)).await));
-    assert_eq!(gate.memory.as_ref().map(Cache::iter).map(Iterator::count), Some(0));
+    assert!(is_wrong(&place.check(&disabled, "hunter2", HERE).await));
+    assert_eq!(place.gate.memory.as_ref().map(Cache::iter).map(Iterator::count), Some(0));
     assert_eq!(place.alice().await.failures.in_row, 1, "as wrong as any");
     let forgetful = Place::with(AuthSettings { password_memory: Duration::ZERO, ..settings() }).await;
     assert!(is_right(&forgetful.login("alice", "hunter2", HERE).await));
@@ -109,11 +109,11 @@ async fn what_may_not_be_remembered_is_not() {
 #[tokio::test]
 async fn the_line_is_short_and_equal_attempts_share_a_place() {
     let place = Place::with(settings()).await;
-    let (gate, alice, right) = (&place.gate, place.alice().await, secret("hunter2"));
+    let (gate, alice) = (&place.gate, place.alice().await);
     let held = Arc::clone(&gate.slots).acquire_owned().await.expect("open");
-    let equal = (0..50).map(|_| gate.check(attempt(&alice, &right)));
-    let guesses: Vec<Secret> = (0..10).map(|n| secret(&format!("guess{n}"))).collect();
-    let others = guesses.iter().map(|guess| gate.check(attempt(&alice, guess)));
+    let equal = (0..50).map(|_| place.check(&alice, "hunter2", HERE));
+    let guesses: Vec<String> = (0..10).map(|n| format!("guess{n}")).collect();
+    let others = guesses.iter().map(|guess| place.check(&alice, guess, THERE));
     let release = async {
         tokio::task::yield_now().await;
         drop(held);
@@ -125,17 +125,17 @@ async fn the_line_is_short_and_equal_attempts_share_a_place() {
     assert!(equal.iter().all(is_right));
     assert_eq!(others.iter().filter(|outcome| is_wrong(outcome)).count(), 2);
     assert_eq!(others.iter().filter(|outcome| matches!(outcome, Err(CredentialError::Busy { .. }))).count(), 8);
-    assert_eq!(gate.line.available_permits(), 3, "every place is given back");
+    assert!(gate.line.is_empty(), "every place is given back");
 }
 
 #[tokio::test]
 async fn damaged_hashes_are_wrong_and_old_ones_are_renewed() {
     let place = Place::with(settings()).await;
-    let (gate, right, alice) = (&place.gate, secret("hunter2"), place.alice().await);
+    let alice = place.alice().await;
     let damaged = UserRecord { password_hash: "damaged".to_owned(), ..alice.clone() };
-    assert!(is_wrong(&gate.check(attempt(&damaged, &right)).await));
-    let old = UserRecord { password_hash: password::hash_with(&right, 64, 1, 1), ..alice };
-    assert!(matches!(gate.check(attempt(&old, &right)).await, Ok(Verdict::Right { rehashed: Some(_) })));
+    assert!(is_wrong(&place.check(&damaged, "hunter2", HERE).await));
+    let old = UserRecord { password_hash: password::hash_with(&secret("hunter2"), 64, 1, 1), ..alice };
+    assert!(matches!(place.check(&old, "hunter2", HERE).await, Ok(Verdict::Right { rehashed: Some(_) })));
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn many_guesses_at_once_are_not_more_than_one_after_the_other() {
         let outcomes = futures_util::future::join_all(guesses).await;
         let looked_at = outcomes.iter().filter(|outcome| is_wrong(outcome)).count();
         assert!((5..=most).contains(&looked_at), "{looked_at}");
-        assert_eq!(outcomes.iter().filter(|outcome| pause(outcome).is_some()).count(), 40 - looked_at);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 40 - looked_at);
     }
 }
 
@@ -224,4 +224,58 @@ async fn an_address_that_guesses_waits_for_every_name_and_others_do_not() {
         assert!(pause(&place.login(name, "hunter2", HERE).await).is_some_and(|seconds| seconds >= 58), "{name}");
     }
     assert!(is_right(&place.login("alice", "hunter2", THERE).await));
+}
+
+/// Wrong passwords of this name, from addresses that are each its own site, all at once.
+fn guesses<'a>(place: &'a Place, name: &'a str, count: u8) -> impl Future<Output = Vec<Outcome>> {
+    let one = async move |n: u8| place.login(name, &format!("guess{n}"), [198, 51, n, 1]).await;
+    futures_util::future::join_all((0..count).map(one))
+}
+
+#[tokio::test]
+async fn guessers_from_everywhere_leave_room_for_those_who_were_here_before() {
+    let place = Place::with(AuthSettings { password_queue: 15, failures_per_account: 0, ..settings() }).await;
+    assert!(is_right(&place.login("alice", "hunter2", HERE).await));
+    place.gate.memory.as_ref().expect("one").invalidate_all();
+    let held = Arc::clone(&place.gate.slots).acquire_owned().await.expect("open");
+    let user = async {
+        // Comes when the line is as full as guessers can make it.
+        tokio::task::yield_now().await;
+        let login = place.login("alice", "hunter2", HERE);
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(held);
+        };
+        tokio::join!(login, release).0
+    };
+    let (outcomes, login) = tokio::join!(guesses(&place, "nobody", 170), user);
+    assert!(is_right(&login), "{login:?}");
+    assert_eq!(outcomes.iter().filter(|outcome| is_wrong(outcome)).count(), 12, "sixteen places, four of them kept");
+    let busy = outcomes.iter().filter(|outcome| matches!(outcome, Err(CredentialError::Busy { .. }))).count();
+    assert_eq!(busy, 158);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_wrong_passwords_of_no_name() {
+    let mut place = Place::with(AuthSettings { failures_per_account: 3, ..settings() }).await;
+    let names = ["alice", "nobody", "No Name At All"];
+    for name in names {
+        for n in 0..3 {
+            assert!(is_wrong(&place.login(name, &format!("guess{n}"), HERE).await), "{name} {n}");
+        }
+    }
+    let ledger = |seal| {
+        let store = Arc::clone(&place.store) as Arc<dyn Metadata>;
+        Ledger::new(store, &AuthSettings { failures_per_account: 3, ..settings() }, &SealKey::new([seal; 32]))
+    };
+    let (same, other) = (ledger(7), ledger(8));
+    place.gate = Gate::new(&settings(), same);
+    for name in names {
+        assert!(pause(&place.login(name, "guess", HERE).await).is_some_and(|wait| wait > 86_000), "{name}");
+    }
+    place.gate = Gate::new(&settings(), other);
+    assert!(
+        is_wrong(&place.login("nobody", "guess", HERE).await),
+        "what the database holds names no one without the key"
+    );
 }

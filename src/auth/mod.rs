@@ -5,8 +5,8 @@
 //! arguments, so an unauthorised path does not compile. Rights are looked up anew at every use, in a snapshot without locks:
 //! a token only ever narrows them.
 //!
-//! Guessing: `login` is the gate before every password check, `ledger` counts the wrong ones, by `account_limit` and `address_limit`;
-//! `familiar` knows whom a wait for others must not stop.
+//! Guessing: `login` is the gate before every password check, `line` shares out the places before it, `ledger` counts the wrong ones, by
+//! `account_limit` and `address_limit`; `familiar` knows whom a wait for others must not stop. `password_rules`: what may be chosen.
 
 mod access;
 mod account_limit;
@@ -20,8 +20,10 @@ mod explanation;
 mod familiar;
 mod key_ring;
 mod ledger;
+mod line;
 mod login;
 mod password;
+mod password_rules;
 pub mod permit;
 mod policy;
 mod principal;
@@ -45,6 +47,7 @@ pub use denial::{Denial, Refusal};
 pub use error::AuthError;
 pub use explanation::{Explanation, Obstacle, Reason};
 pub use password::{hash_password, is_password_of};
+pub use password_rules::{LEAST_PASSWORD_LENGTH, WeakPassword, check_chosen_password};
 pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
 pub use policy::Policy;
 pub use principal::Principal;

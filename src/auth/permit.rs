@@ -61,7 +61,7 @@ impl<P> Authorized<P> {
         &self.repository
     }
 
-    /// Who holds it: `user:alice`, or `anonymous`.
+    /// Who holds it: `user:alice#7` with the account's epoch, or `anonymous`. An upload session belongs to the one who opened it.
     pub fn subject(&self) -> &str {
         &self.subject
     }

@@ -92,7 +92,7 @@ impl Policy {
         let principal = credential.principal();
         let may = self.allowed(principal, repository).contains(P::ACTION);
         if may && credential.covers(repository, P::ACTION) {
-            Ok(Authorized::new(repository.clone(), principal.subject()))
+            Ok(Authorized::new(repository.clone(), principal.holder()))
         } else if may {
             Err(Denial::insufficient_scope(P::ACTION, repository))
         } else if *principal == Principal::Anonymous {

@@ -106,7 +106,7 @@ fn a_token_only_narrows() {
     assert!(matches!(denial, Denial::Forbidden(_)));
     assert_eq!(denial.to_string(), "alice may not push to bob/app: ask an administrator for a grant");
     let permit = policy.authorize::<Delete>(&password("alice"), &repository("alice/app")).expect("hers");
-    assert_eq!((permit.subject(), permit.repository().as_str()), ("user:alice", "alice/app"));
+    assert_eq!((permit.subject(), permit.repository().as_str()), ("user:alice#1", "alice/app"));
 }
 
 #[test]

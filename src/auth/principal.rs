@@ -24,11 +24,20 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// What tokens, upload sessions and the log call the principal: `user:alice`, or `anonymous`.
+    /// What tokens and the log call the principal: `user:alice`, or `anonymous`.
     pub fn subject(&self) -> String {
         match self {
             Self::Anonymous => ANONYMOUS.to_owned(),
             Self::User { name, .. } => format!("{USER_PREFIX}{name}"),
+        }
+    }
+
+    /// Whose an upload session is: `user:alice#7`, the account as it is now. A user who is removed and added again, or whose password
+    /// was changed, is another one.
+    pub(super) fn holder(&self) -> String {
+        match self {
+            Self::Anonymous => ANONYMOUS.to_owned(),
+            Self::User { name, epoch, .. } => format!("{USER_PREFIX}{name}#{epoch}"),
         }
     }
 

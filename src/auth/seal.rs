@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::AuthError;
@@ -48,6 +49,12 @@ impl SealKey {
     pub fn open_account(&self, directory: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
         let damaged = || AuthError::SealedAccount { directory: directory.to_owned() };
         self.open_in(&account_context(directory), sealed)?.ok_or_else(damaged)
+    }
+
+    /// A key for hashing what is typed as a name at logins: people type passwords there, and the database must not tell them.
+    pub(super) fn login_names(&self) -> hmac::Key {
+        let seal = hmac::Key::new(hmac::HMAC_SHA256, self.expose());
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&seal, b"portcullis login names").as_ref())
     }
 
     fn seal_in(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {

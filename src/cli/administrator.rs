@@ -9,7 +9,7 @@ use super::data_directory::DataDirectory;
 use crate::auth::{Secret, hash_password};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{NewUser, Users};
+use crate::storage::metadata::{AddedUser, NewUser, Users};
 use crate::tls::write_key;
 
 /// The administrator of a new registry.
@@ -37,7 +37,8 @@ impl Administrator {
             None => keep_generated(data)?,
         };
         let password_hash = hash_password(&secret);
-        if !metadata.add_user(NewUser { name: name.clone(), password_hash, admin: true }).await? {
+        let user = NewUser { name: name.clone(), password_hash, admin: true };
+        if metadata.add_user(user, false).await? != AddedUser::Added {
             return Ok(None);
         }
         Ok(Some(Self { name, password: generated.then_some(secret) }))

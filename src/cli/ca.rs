@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Export { der: true } => output.raw(load()?.root_der()),
         Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
         Verb::TrustCommand { host, self_contained } => trust_command(context, &load()?, host, self_contained, output),
-        Verb::Rotate(args) => ca_rotate::run(context, args, output),
+        Verb::Rotate(args) => ca_rotate::run(context, &args, output),
         // Neither asks for a sound authority: unsealing is what repairs one whose issuing certificate has expired.
         Verb::Seal(args) => ca_seal::seal(context, &args, output),
         Verb::Unseal(args) => ca_seal::unseal(context, &args, output),

@@ -48,7 +48,7 @@ fn overlap(text: &str) -> Result<Duration, String> {
     Ok(overlap)
 }
 
-pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
+pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
     let old = Authority::load(data.path())?;
     let mut names = names_to_serve(&config.server.hosts, Some(&old));

@@ -33,9 +33,9 @@ pub(super) enum Verb {
     },
 }
 
-pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
+pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Result<()> {
     // Before root acts as the owner of the data directory, who may not be able to read them.
-    let given = match &verb {
+    let given = match verb {
         Verb::Import { cert, key } => Some(OperatorFiles::read(cert, key)),
         _ => None,
     };

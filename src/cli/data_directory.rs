@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{SealKey, Secret};
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::tls::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_readable};
+use crate::tls::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
 
 const README: &str = include_str!("data_directory_readme.txt");
 
@@ -104,7 +104,7 @@ impl DataDirectory {
 
     /// To be called when all else is there.
     pub(super) fn mark_initialised(&self) -> anyhow::Result<()> {
-        write_readable(&self.path.join("README"), README.as_bytes())?;
+        write_public(&self.path.join("README"), README.as_bytes())?;
         let now = format!("{}\n", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
         write_key(&self.marker(), now.as_bytes())?;
         Ok(())
@@ -141,11 +141,7 @@ impl DataDirectory {
             }
         }
         let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| self.failed("sync", &self.path, &error))
-    }
-
-    fn failed(&self, action: &str, path: &Path, error: &io::Error) -> anyhow::Error {
-        anyhow::anyhow!("cannot {action} {}: {error}{}", path.display(), file_system_advice(action, error))
+        synced.map_err(|error| failed("sync", &self.path, &error))
     }
 
     /// Takes the directory for this process; refused while another one serves it.
@@ -173,7 +169,7 @@ impl DataDirectory {
                 let _ = file.read_to_string(&mut holder);
                 return Ok(Err(holder.trim().to_owned()));
             }
-            Err(TryLockError::Error(error)) => return Err(self.failed("lock", &path, &error)),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &path, &error)),
         }
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
@@ -205,4 +201,8 @@ impl DataDirectory {
             ),
         }
     }
+}
+
+fn failed(action: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot {action} {}: {error}{}", path.display(), file_system_advice(action, error))
 }

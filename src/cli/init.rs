@@ -14,6 +14,7 @@ use super::host_names::{names_to_serve, with_port};
 use super::output::Output;
 use super::owner::act_as_owner;
 use super::password;
+use super::user::admit_name;
 use crate::auth::{AuthSettings, Authenticator, Secret};
 use crate::config::Config;
 use crate::domain::AccountName;
@@ -43,9 +44,10 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     if let Some(date) = data.initialised_on()? {
         bail!("{} was already initialised on {date}, nothing changed", data.path().display());
     }
+    admit_name(&args.admin)?;
     data.create()?;
     let _lock = data.lock()?;
-    let secret = if args.admin_password_stdin { Some(password::choose(true)?.secret) } else { None };
+    let secret = if args.admin_password_stdin { Some(password::choose(&args.admin, true)?.secret) } else { None };
     let constraints = constraints(&config, args.unconstrained);
     let Some(administrator) = block_on(initialise(&data, &config, constraints, args.admin, secret))? else {
         bail!("{} was already initialised, nothing changed{}", data.path().display(), password_hint(&data));

@@ -21,6 +21,7 @@ mod grant;
 mod health;
 mod host_names;
 mod init;
+mod log_limit;
 mod logging;
 mod man;
 mod output;
@@ -133,7 +134,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Init(args) => init::run(&context, args, output),
         Command::Config(verb) => config::run(&context, verb, output),
         Command::Ca(verb) => ca::run(&context, verb, output),
-        Command::Cert(verb) => cert::run(&context, verb, output),
+        Command::Cert(verb) => cert::run(&context, &verb, output),
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),

@@ -14,8 +14,8 @@ use anyhow::{Context as _, bail};
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgid, setgroups, setuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
 
-/// Gives up the rights of root for those of the directory's owner, in the whole process. Does nothing where this is not root, where
-/// the directory is root's, and where there is none yet.
+/// Gives up the rights of root for those of the directory's owner, in the whole process. Does nothing where this is not root, and
+/// where the directory is root's. One that is yet to be made belongs to the owner of the directory that it is made in.
 pub(super) fn act_as_owner(directory: &Path) -> anyhow::Result<()> {
     if !Uid::effective().is_root() {
         return Ok(());
@@ -39,7 +39,11 @@ fn owner(directory: &Path) -> anyhow::Result<Option<Metadata>> {
         .and_then(|meta| if meta.is_symlink() && meta.uid() == 0 { fs::metadata(directory) } else { Ok(meta) });
     match seen {
         Ok(meta) => Ok((meta.uid() != 0).then_some(meta)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => match directory.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => owner(parent),
+            _ => Ok(None),
+        },
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot examine {}", directory.display())),
     }
 }

@@ -10,7 +10,10 @@ use super::password::{self, Chosen};
 use crate::auth::{AccountLimit, Pause, hash_password, is_password_of};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{LoginFailures, NewUser, UserRecord, Users};
+use crate::storage::metadata::{AddedUser, LoginFailures, NewUser, Repositories, UserRecord, Users};
+
+/// How many repositories are read at a time.
+const STEP: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -24,6 +27,9 @@ pub(super) enum Verb {
         /// Read the password from stdin
         #[arg(long)]
         password_stdin: bool,
+        /// Let the user own repositories of NAME/** that exist already
+        #[arg(long)]
+        own_existing: bool,
     },
     /// All users
     List,
@@ -55,7 +61,7 @@ pub(super) enum Verb {
         /// The name
         name: AccountName,
     },
-    /// Remove a user and the grants given to it; repositories stay
+    /// Remove a user and the grants given to it; repositories stay, and the answer says how many
     Remove {
         /// The name
         name: AccountName,
@@ -64,7 +70,9 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::Add { name, admin, password_stdin } => add(context, &name, admin, password_stdin, output),
+        Verb::Add { name, admin, password_stdin, own_existing } => {
+            add(context, &name, New { admin, from_stdin: password_stdin, own_existing }, output)
+        }
         Verb::Passwd { name, password_stdin } => passwd(context, &name, password_stdin, output),
         Verb::List => {
             let limit = limit(context)?;
@@ -77,29 +85,84 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Unlock { name } => unlock(context, &name, output),
         Verb::Disable { name } => switch(context, &name, true, output),
         Verb::Enable { name } => switch(context, &name, false, output),
-        Verb::Remove { name } => context.with_metadata(async |store| {
-            found(store.remove_user(&name).await?, &name)?;
-            output.done(&format!("removed user {name}"), &json!({ "removed": name.as_str() }))
-        }),
+        Verb::Remove { name } => context.with_metadata(async |store| remove(&store, &name, output).await),
     }
 }
 
-fn add(context: &Context, name: &AccountName, admin: bool, from_stdin: bool, output: &Output) -> anyhow::Result<()> {
+/// What a new user is like.
+#[derive(Clone, Copy)]
+struct New {
+    admin: bool,
+    from_stdin: bool,
+    own_existing: bool,
+}
+
+fn add(context: &Context, name: &AccountName, new: New, output: &Output) -> anyhow::Result<()> {
+    let New { admin, from_stdin, own_existing } = new;
     context.data_directory()?;
-    let chosen = password::choose(from_stdin)?;
+    admit_name(name)?;
+    let chosen = password::choose(name, from_stdin)?;
     let password_hash = hash_password(&chosen.secret);
+    let owns_nothing = context.config()?.auth.personal_namespaces && !own_existing;
     context.with_metadata(async |store| {
-        if !store.add_user(NewUser { name: name.clone(), password_hash, admin }).await? {
-            bail!("the name {name} is taken: see `portcullis user list`; nothing was changed");
+        match store.add_user(NewUser { name: name.clone(), password_hash, admin }, owns_nothing).await? {
+            AddedUser::Added => {}
+            AddedUser::NameTaken => {
+                bail!("the name {name} is taken: see `portcullis user list`; nothing was changed")
+            }
+            AddedUser::WouldOwn(repositories) => {
+                let names: Vec<String> = repositories.iter().map(ToString::to_string).collect();
+                bail!(
+                    "{name} would own repositories that exist already ({}): see `portcullis repo list`; choose another name, or allow \
+                     it with --own-existing; nothing was changed",
+                    names.join(", ")
+                )
+            }
         }
         let role = if admin { "administrator" } else { "user" };
         done(output, &format!("added {role} {name}"), name, &chosen)
     })
 }
 
+/// Refuses the name of a new account where it has another meaning.
+pub(super) fn admit_name(name: &AccountName) -> anyhow::Result<()> {
+    if name.is_reserved() {
+        bail!("the name {name} is reserved: choose another; nothing was changed");
+    }
+    Ok(())
+}
+
+async fn remove(store: &SqliteMetadata, name: &AccountName, output: &Output) -> anyhow::Result<()> {
+    found(store.remove_user(name).await?, name)?;
+    let stay = count_below(store, name).await?;
+    let sentence = match stay {
+        0 => format!("removed user {name}; no repositories of {name}/** exist"),
+        _ => format!(
+            "removed user {name}; {stay} repositories of {name}/** stay: see `portcullis repo list`, and remove them with `portcullis \
+             repo remove NAME`"
+        ),
+    };
+    output.done(&sentence, &json!({ "removed": name.as_str(), "repositories_left": stay }))
+}
+
+/// How many repositories lie in `NAME/**`.
+async fn count_below(store: &SqliteMetadata, name: &AccountName) -> anyhow::Result<usize> {
+    let first = format!("{name}/");
+    let (mut last, mut count) = (first.clone(), 0);
+    loop {
+        let step = store.repositories(Some(&last), STEP).await?;
+        let below = step.iter().take_while(|repository| repository.as_str().starts_with(&first)).count();
+        count += below;
+        match step.last() {
+            Some(name) if below == step.len() => name.as_str().clone_into(&mut last),
+            _ => return Ok(count),
+        }
+    }
+}
+
 fn passwd(context: &Context, name: &AccountName, from_stdin: bool, output: &Output) -> anyhow::Result<()> {
     let data = context.data_directory()?;
-    let chosen = password::choose(from_stdin)?;
+    let chosen = password::choose(name, from_stdin)?;
     let password_hash = hash_password(&chosen.secret);
     context.with_metadata(async |store| {
         let before = store.user(name).await?;

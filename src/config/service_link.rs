@@ -18,8 +18,8 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     if name.ends_with("_PORT") && is_url(value) {
         return true;
     }
-    let Some((_, port)) = name.rsplit_once("_PORT_").or_else(|| inner_port(name)) else { return false };
-    let mut parts = port.split('_');
+    let Some((_, ending)) = name.rsplit_once("_PORT_") else { return false };
+    let mut parts = ending.split('_');
     let (number, protocol, part) = (parts.next(), parts.next(), parts.next());
     let is_one = number.is_some_and(is_port) && protocol.is_some_and(is_protocol) && parts.next().is_none();
     is_one
@@ -30,11 +30,6 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
             Some("ADDR") => is_host(value),
             Some(_) => false,
         }
-}
-
-/// `FOO_PORT_5000_TCP_PORT` ends in what looks like another beginning.
-fn inner_port(name: &str) -> Option<(&str, &str)> {
-    name.split_once("_PORT_")
 }
 
 fn is_port(text: &str) -> bool {

@@ -19,7 +19,15 @@ pub struct AccountName(String);
 )]
 pub struct InvalidAccountName;
 
+/// Words that mean something else where a name could be written, or could be taken for it. An account of before keeps its name.
+const RESERVED: [&str; 8] = ["all", "anonymous", "authenticated", "everyone", "group", "robot", "system", "user"];
+
 impl AccountName {
+    /// Whether no new account may have this name.
+    pub fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.as_str())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,6 +55,12 @@ impl fmt::Display for AccountName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_means_everyone_is_no_name_for_a_new_account() {
+        let reserved = |name: &str| name.parse::<AccountName>().expect("a name").is_reserved();
+        assert!(reserved("anonymous") && reserved("authenticated") && !reserved("alice") && !reserved("admin"));
+    }
 
     #[test]
     fn an_account_name_is_one_path_component() {

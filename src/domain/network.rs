@@ -2,7 +2,7 @@
 //! has at the least.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,7 +16,19 @@ impl Network {
             v4 @ IpAddr::V4(_) => v4,
         })
     }
+
+    /// What it is a part of.
+    pub fn site(self) -> Site {
+        Site(match self.0 {
+            IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8))),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80))),
+        })
+    }
 }
+
+/// What one customer of a provider has at the most: 24 bits of IPv4, 48 of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site(IpAddr);
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,5 +54,9 @@ mod tests {
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
         assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
         assert_eq!(network("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:db8:1:2::1").site(), network("2001:db8:1:ffff::1").site());
+        assert_ne!(network("2001:db8:1:2::1").site(), network("2001:db8:2:2::1").site());
+        assert_eq!(network("192.0.2.1").site(), network("192.0.2.255").site());
+        assert_ne!(network("192.0.2.1").site(), network("192.0.3.1").site());
     }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
-use crate::auth::Secret;
+use crate::auth::{PasswordTooLong, Secret};
 
 /// What a request presents. `Debug` shows neither password nor token.
 pub enum Authorization<'h> {
@@ -20,29 +22,51 @@ pub enum Authorization<'h> {
     Bearer(&'h str),
 }
 
-/// A header that is neither.
+/// A header that cannot be read, and why. The texts are for its sender; none shows what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the Authorization header is neither Basic nor Bearer credentials")]
-pub struct InvalidAuthorization;
+pub enum InvalidAuthorization {
+    /// Another scheme, or none.
+    #[error("the Authorization header is neither Basic nor Bearer credentials")]
+    Scheme,
+    /// What follows `Basic` cannot be decoded.
+    #[error("the Basic credentials are not valid base64 (RFC 4648, section 4, with padding)")]
+    Base64,
+    /// It can, to bytes that are not text.
+    #[error("the Basic credentials are not valid UTF-8: encode name and password as UTF-8 before base64")]
+    Utf8,
+    /// A text that is not `name:password`.
+    #[error("the Basic credentials have no colon between name and password")]
+    Colon,
+    /// The password is too long to be right.
+    #[error(transparent)]
+    Length(#[from] PasswordTooLong),
+}
 
 impl<'h> Authorization<'h> {
+    /// Reads the request's header, which stands there at most once: the router refuses requests with more. `None` without it.
+    pub(super) fn of(headers: &'h HeaderMap) -> Option<Result<Self, InvalidAuthorization>> {
+        let value = headers.get(header::AUTHORIZATION)?;
+        Some(value.to_str().map_err(|_| InvalidAuthorization::Scheme).and_then(Self::parse))
+    }
+
     /// Reads the header's value.
     pub fn parse(header: &'h str) -> Result<Self, InvalidAuthorization> {
-        let (scheme, credentials) = header.split_once(' ').ok_or(InvalidAuthorization)?;
+        let (scheme, credentials) = header.split_once(' ').ok_or(InvalidAuthorization::Scheme)?;
         let credentials = credentials.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
             Ok(Self::Bearer(credentials))
         } else if scheme.eq_ignore_ascii_case("basic") {
-            Self::basic(credentials).ok_or(InvalidAuthorization)
+            Self::basic(credentials)
         } else {
-            Err(InvalidAuthorization)
+            Err(InvalidAuthorization::Scheme)
         }
     }
 
-    fn basic(encoded: &str) -> Option<Self> {
-        let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-        let (name, password) = decoded.split_once(':')?;
-        Some(Self::Basic { name: name.to_owned(), password: Secret::new(password).ok()? })
+    fn basic(encoded: &str) -> Result<Self, InvalidAuthorization> {
+        let decoded = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| InvalidAuthorization::Base64)?);
+        let decoded = std::str::from_utf8(&decoded).map_err(|_| InvalidAuthorization::Utf8)?;
+        let (name, password) = decoded.split_once(':').ok_or(InvalidAuthorization::Colon)?;
+        Ok(Self::Basic { name: name.to_owned(), password: Secret::new(password)? })
     }
 }
 
@@ -73,9 +97,22 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
-        for header in ["", "Basic", "Basic !!!", "Basic YQ==", "Digest x", "Bearer"] {
-            assert_eq!(Authorization::parse(header).err(), Some(InvalidAuthorization), "{header:?}");
+    fn what_cannot_be_read_is_refused_and_the_reason_named() {
+        use InvalidAuthorization::{Base64, Colon, Length, Scheme, Utf8};
+        let latin1 = format!("Basic {}", STANDARD.encode(b"alice:p\xe4ssword"));
+        let long = format!("Basic {}", STANDARD.encode(format!("alice:{}", "x".repeat(1025))));
+        for (header, reason) in [
+            ("", Scheme),
+            ("Basic", Scheme),
+            ("Digest x", Scheme),
+            ("Bearer", Scheme),
+            ("Basic !!!", Base64),
+            ("Basic YWxpY2U6eA", Base64),
+            (latin1.as_str(), Utf8),
+            ("Basic YQ==", Colon),
+            (long.as_str(), Length(PasswordTooLong)),
+        ] {
+            assert_eq!(Authorization::parse(header).err(), Some(reason), "{header:?}");
         }
     }
 

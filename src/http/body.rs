@@ -66,7 +66,7 @@ pub(super) async fn gather(
         if (whole.len() + chunk.len()) as u64 > limit {
             return Ok(None);
         }
-        make_room(&mut whole, chunk.len(), &mut reserved)?;
+        make_room(&mut whole, chunk.len(), limit, &mut reserved)?;
         whole.extend_from_slice(&chunk);
     }
     Ok(Some(Gathered { bytes: whole.freeze(), reserved }))
@@ -77,13 +77,16 @@ fn too_slow(code: Code, error: &Result<Bytes, StorageError>) -> OciError {
     OciError::new(code, message).with_status(StatusCode::REQUEST_TIMEOUT)
 }
 
-/// Grows the buffer as a vector does, and counts what it takes up.
-fn make_room(whole: &mut BytesMut, more: usize, reserved: &mut Reserved) -> Result<(), OciError> {
-    let (length, capacity) = (whole.len(), whole.capacity());
-    if length + more > capacity {
-        let wanted = (length + more).max(capacity.saturating_mul(2));
+/// Grows the buffer as a vector does, but no further than it may get, and counts what it takes up.
+fn make_room(whole: &mut BytesMut, more: usize, limit: u64, reserved: &mut Reserved) -> Result<(), OciError> {
+    let (needed, capacity) = (whole.len() + more, whole.capacity());
+    if needed > capacity {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let wanted = capacity.saturating_mul(2).min(limit).max(needed);
         reserved.grow(wanted - capacity)?;
-        whole.reserve(wanted - length);
+        let mut grown = BytesMut::with_capacity(wanted);
+        grown.extend_from_slice(whole);
+        *whole = grown;
     }
     Ok(())
 }
@@ -199,7 +202,7 @@ mod tests {
     use crate::http::places::Places;
     use crate::registry::{MemoryBudget, Owner};
 
-    const PATIENCE: Patience = Patience { idle: Duration::from_secs(60), rate: 1024 };
+    const PATIENCE: Patience = Patience { idle: Duration::from_mins(1), rate: 1024 };
     const SHORT: Patience = Patience { idle: Duration::from_millis(50), rate: 1024 };
 
     fn user(name: &str) -> Owner {
@@ -238,15 +241,17 @@ mod tests {
         assert!(waiting.next().await.is_none());
     }
 
+    /// 700 bytes.
+    const LONG: &str = match std::str::from_utf8(&[b'x'; 700]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+
     #[tokio::test]
     async fn gathered_bodies_count_as_they_come_and_until_they_are_dropped() {
         let budget = MemoryBudget::new(4000, 1000);
         let gather = async |body: &'static str, owner| {
             gather(Body::from(body), 2000, PATIENCE, budget.open(user(owner)), Code::ManifestInvalid).await
-        };
-        const LONG: &str = match std::str::from_utf8(&[b'x'; 700]) {
-            Ok(text) => text,
-            Err(_) => "",
         };
         let first = gather(LONG, "alice").await.expect("room").expect("small enough");
         assert_eq!(first.bytes.len(), 700);

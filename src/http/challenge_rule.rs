@@ -5,16 +5,20 @@
 //! read `certs.d` before docker 29.5: login works, then push and pull fail with an x509 error. Challenged with Basic they need
 //! no token. Others must not see Basic: for some it is the end of anonymous pulls, and tokens do not carry the password.
 //!
-//! What clients do, by their requests and sources:
+//! Seen on the wire (engines 20.10.24, 28.5.2 with both stores, 29.0.0, 29.8.0; BuildKit 0.25, 0.33):
 //!
-//! | client | first request | User-Agent | asked for Basic, it |
+//! | client | first request | User-Agent | asked for Basic |
 //! |---|---|---|---|
-//! | docker, classic store (20.10 to 28) | always `GET /v2/`; asked for Bearer there, it never comes to a repository without a token | `docker/28.5.2 go/... UpstreamClient(...)` | sends the password with every request; without one it fails on open repositories too ("no basic auth credentials") |
-//! | docker, containerd store (28, 29) | `HEAD` of the manifest, or of a blob; no ping | `docker/29.0.0 go/... containerd-client/... storage-driver/...` | sends the password with every request to the host; repositories that are open it pulls without a challenge |
-//! | `docker login` | `GET /v2/`, from the engine | `docker/... UpstreamClient(Docker-Client/...)` | |
-//! | BuildKit, in the engine or apart | `HEAD` of the manifest; no ping | `buildkit/v0.25` | asks `docker build` or buildx for the password |
-//! | containerd, ctr, nerdctl, Kubernetes | `HEAD` of the manifest | `containerd/v2.2.0` | is configured with a CA that counts for tokens too |
+//! | docker, classic store | always `GET /v2/`, then a token by way of `certs.d`; never a repository without a token | `docker/28.5.2 go/... UpstreamClient(...)` | at the ping, it would fail on open repositories without a login ("no basic auth credentials") |
+//! | docker, containerd store (28, 29) | `HEAD` of the manifest or blob without credentials; no ping | `docker/29.0.0 go/... containerd-client/2.1.4+unknown storage-driver/overlayfs UpstreamClient(...)` | repeats the request with the password and sends it with every later one |
+//! | `docker login` | `GET /v2/`, from the engine | as above | |
+//! | BuildKit, in the engine or apart | `HEAD` of the manifest without credentials; no ping | `buildkit/v0.25` and nothing more | as the containerd store; asked for Bearer, the program that started the build fetches the token, with the system's store alone |
+//! | BuildKit of docker 20.10 | the same | `containerd/1.6.20+unknown`: cannot be told from containerd, so it is asked for Bearer | |
+//! | containerd, ctr, Kubernetes | `HEAD` of the manifest | `containerd/v2.2.0` | is configured with a CA that counts for tokens too |
 //! | podman, skopeo, buildah, crane, oras, helm | `GET /v2/` | their own | |
+//!
+//! None of them is challenged where it pulls from an open repository without a login, but for the classic store by its ping, and that
+//! fetches an anonymous token.
 //!
 //! Asked again after they sent a password: docker's containerd store repeats the request up to five times where the challenge is
 //! Basic. Where it is Bearer with an `error`, it gives up if it sent this request before without a password (so does every pull),
@@ -108,7 +112,7 @@ mod tests {
     const CLASSIC: &str = "docker/20.10.24+dfsg1 go/go1.19.8 git-commit/5d6db84 kernel/6.1.0-18-amd64 os/linux arch/amd64 \
         UpstreamClient(Docker-Client/20.10.24+dfsg1 \\(linux\\))";
     const ENGINE: &str = "docker/29.0.0 go/go1.25.4 git-commit/d105562 kernel/6.1.0-18-amd64 os/linux arch/amd64 \
-        containerd-client/2.2.0+unknown storage-driver/overlayfs UpstreamClient(Docker-Client/29.0.0 \\(linux\\))";
+        containerd-client/2.1.4+unknown storage-driver/overlayfs UpstreamClient(Docker-Client/29.0.0 \\(linux\\))";
     const BUILDKIT: &str = "buildkit/v0.25";
 
     fn kind(rule: ChallengeRule, user_agent: &str, method: &Method, sent: Sent) -> ChallengeKind {
@@ -127,6 +131,7 @@ mod tests {
             "",
             "docker",
             "Docker-Client/29.0.0 (linux)",
+            "containerd/1.6.20+unknown",
             "containerd/1.7.24",
             "containerd/v2.2.0",
             "containerd/2.2.0+unknown docker/29",

@@ -155,6 +155,11 @@ impl OciError {
             .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
     }
 
+    pub(super) fn repeated_header(name: &HeaderName) -> Self {
+        Self::new(Code::Unsupported, format!("the request carries the header {name} more than once"))
+            .with_status(StatusCode::BAD_REQUEST)
+    }
+
     pub(super) fn no_host() -> Self {
         Self::new(Code::Unsupported, "the request has no valid Host header").with_status(StatusCode::BAD_REQUEST)
     }

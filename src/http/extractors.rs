@@ -8,7 +8,7 @@ use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
 use super::App;
-use super::authorization::{Authorization, InvalidAuthorization};
+use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent};
 use super::charged::{charge, recognise};
@@ -26,7 +26,8 @@ use crate::domain::upload_id::InvalidUploadId;
 use crate::domain::{Action, ClientCertificate, RepositoryName};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const FOREIGN_PAGE: &str = "a page of another site may not use the client certificate";
+const FOREIGN_CERTIFICATE: &str = "a page of another site may not use the client certificate";
+const FOREIGN_PASSWORD: &str = "a page of another site may not use the password that the browser remembers";
 
 /// The last component of the path, parsed.
 pub(super) struct At<T>(pub(super) T);
@@ -111,18 +112,22 @@ fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
 /// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer); where it presents nothing, the connection's certificate.
 async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     admit_connection(parts, app)?;
-    let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
-        return certified(parts, app).await;
+    let credential = match Authorization::of(&parts.headers) {
+        None => return certified(parts, app).await,
+        Some(Ok(Authorization::Bearer(token))) => app.auth.bearer(token).map_err(|error| refuse(parts, app, error))?,
+        Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await?,
+        Some(Err(error)) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
-    let presented = value.to_str().map_err(|_| InvalidAuthorization).and_then(Authorization::parse);
-    let result = match presented {
-        Ok(Authorization::Bearer(token)) => app.auth.bearer(token),
-        Ok(Authorization::Basic { name, password }) => check_password(parts, app, &name, &password).await,
-        Err(error) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
-    };
-    let credential = result.map_err(|error| refuse(parts, app, error))?;
     recognise(parts, &credential);
     Ok(credential)
+}
+
+/// Verifies Basic credentials; not those that a browser added to the request of another site's page.
+pub(super) async fn basic(parts: &Parts, app: &App, name: &str, password: &Secret) -> Result<Credential, OciError> {
+    if comes_from_another_site(parts) {
+        return Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_PASSWORD));
+    }
+    check_password(parts, app, name, password).await.map_err(|error| refuse(parts, app, error))
 }
 
 /// Verifies a password that the request carries.
@@ -145,8 +150,8 @@ pub(super) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError>
     }
 }
 
-/// Whether a page of another site made a browser send this (Fetch Metadata, section 2.3). The browser would add the certificate, as
-/// it does cookies, without asking its user.
+/// Whether a page of another site made a browser send this (Fetch Metadata, section 2.3). The browser would add the certificate, or
+/// a password that it remembers, as it does cookies, without asking its user.
 fn comes_from_another_site(parts: &Parts) -> bool {
     text(&parts.headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
@@ -156,7 +161,9 @@ fn comes_from_another_site(parts: &Parts) -> bool {
 pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         None => Ok(Credential::anonymous()),
-        Some(_) if comes_from_another_site(parts) => Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_PAGE)),
+        Some(_) if comes_from_another_site(parts) => {
+            Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_CERTIFICATE))
+        }
         Some(ClientCertificate::Names(name)) => {
             let credential = app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))?;
             recognise(parts, &credential);
@@ -216,10 +223,10 @@ fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'s
 }
 
 fn sent(parts: &Parts) -> Sent {
-    match text(&parts.headers, header::AUTHORIZATION).map(Authorization::parse) {
-        None if !parts.headers.contains_key(header::AUTHORIZATION) => Sent::Nothing,
+    match Authorization::of(&parts.headers) {
+        None => Sent::Nothing,
         Some(Ok(Authorization::Basic { .. })) => Sent::Password,
-        _ => Sent::Other,
+        Some(Ok(Authorization::Bearer(_)) | Err(_)) => Sent::Other,
     }
 }
 

@@ -18,7 +18,6 @@ mod forwarded;
 mod framing;
 mod handlers;
 mod headers;
-mod held;
 mod origin;
 mod pace;
 mod page;

@@ -115,7 +115,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { idle: Duration::from_secs(60), rate: 1024 };
+    const PATIENCE: Patience = Patience { idle: Duration::from_mins(1), rate: 1024 };
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)

@@ -1,6 +1,7 @@
 //! Query parameters: read once, looked up by name.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::error::{Code, OciError};
 
@@ -21,6 +22,14 @@ impl<'q> Query<'q> {
     /// Every value of a parameter.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// A parameter that stands there more than once, though it is not one that `may` repeat. Of what a client sent so, each reader would
+    /// see another value.
+    pub(super) fn repeated(&self, may: &[&str]) -> Option<&str> {
+        let mut seen = HashSet::new();
+        let names = self.0.iter().map(|(name, _)| name.as_ref()).filter(|name| !may.contains(name));
+        names.into_iter().find(|name| !seen.insert(*name))
     }
 
     /// The page size `n`: a number, however large; no memory is set aside for it.

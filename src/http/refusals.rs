@@ -65,7 +65,8 @@ impl Refusals {
         if untold > 0 {
             let by_status: Vec<String> =
                 over.untold.iter().map(|(status, count)| format!("{status}: {count}")).collect();
-            tracing::warn!(
+            // No warning: docker and BuildKit are refused once for each blob before they send the password.
+            tracing::info!(
                 refused = untold,
                 by_status = by_status.join(", "),
                 seconds = INTERVAL.as_secs(),

@@ -1,6 +1,6 @@
 //! Every route, in one table, and what happens around each request: routing, panics, request ids, the access log.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -22,7 +22,7 @@ use super::handlers::{
     blobs, catalog, health, index, manifests, ping, referrers, search, tags, token, uploads, well_known,
 };
 use super::headers::{API_VERSION, REQUEST_ID, value};
-use super::refusals::excerpt;
+use super::refusals::{Refusals, excerpt};
 use super::route::{Endpoint, NoRoute, Route};
 use crate::domain::peer_address::PeerAddress;
 use crate::registry::Owner;
@@ -62,6 +62,9 @@ fn table() -> Vec<Row> {
         row(Method::GET, Index, on(index::get)),
     ]
 }
+
+/// Headers that a request may carry once: of a second one, a proxy in front and this server could each believe another value.
+const ONCE: [HeaderName; 3] = [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_RANGE];
 
 type Answer = Box<dyn Fn(Request, App) -> BoxFuture<'static, Response> + Send + Sync>;
 
@@ -107,39 +110,65 @@ pub fn service(app: &App) -> Router {
 }
 
 async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
-    let started = Instant::now();
-    let (id, recognised) = (RequestId(Uuid::now_v7()), Recognised::default());
-    request.extensions_mut().insert(id);
-    request.extensions_mut().insert(recognised.clone());
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
+    let asked = Asked::note(&mut request);
     let (refusals, answers) = (Arc::clone(&app.refusals), Arc::clone(&app.answers));
     let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
-    let mut response = response.unwrap_or_else(|_| {
-        let (method, path) = (excerpt(method.as_str()), excerpt(&path));
-        tracing::error!(request = %id.0, %method, %path, "a request handler panicked; this is a bug, please report it");
-        OciError::panicked().into_response()
-    });
-    let address = peer.map(|peer| peer.ip());
-    let stranger = || Owner::of(None, address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-    response = answers.hold(response, || recognised.account().cloned().unwrap_or_else(stranger)).await;
-    complete(&mut response, id);
-    let status = response.status();
-    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let quiet = matches!(method, Method::GET | Method::HEAD) && status.as_u16() < 400;
-    // What strangers can cause at will is counted beyond a few lines.
-    if !quiet && recognised.account().is_none() && status.is_client_error() && !refusals.may_be_told(address, status) {
-        return response;
-    }
-    let (method, path, status) = (excerpt(method.as_str()), excerpt(&path), status.as_u16());
-    let peer = peer.map(tracing::field::display);
-    if quiet {
-        tracing::debug!(request = %id.0, %method, %path, status, duration_us, peer, "answered");
-    } else {
-        tracing::info!(request = %id.0, %method, %path, status, duration_us, peer, "answered");
-    }
+    let response = response.unwrap_or_else(|_| asked.panicked());
+    let mut response = answers.hold(response, || asked.owner()).await;
+    complete(&mut response, asked.id);
+    asked.log(response.status(), &refusals);
     response
+}
+
+/// What the log and the accounts need to know of a request that a handler has taken over.
+struct Asked {
+    id: RequestId,
+    since: Instant,
+    method: Method,
+    path: String,
+    peer: Option<SocketAddr>,
+    recognised: Recognised,
+}
+
+impl Asked {
+    fn note(request: &mut Request) -> Self {
+        let (id, recognised) = (RequestId(Uuid::now_v7()), Recognised::default());
+        request.extensions_mut().insert(id);
+        request.extensions_mut().insert(recognised.clone());
+        let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        Self { id, since: Instant::now(), method, path, peer, recognised }
+    }
+
+    /// The account, or the address of the connection.
+    fn owner(&self) -> Owner {
+        let address = || self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        self.recognised.account().cloned().unwrap_or_else(|| Owner::of(None, address()))
+    }
+
+    fn panicked(&self) -> Response {
+        let (id, method, path) = (self.id.0, excerpt(self.method.as_str()), excerpt(&self.path));
+        tracing::error!(request = %id, %method, %path, "a request handler panicked; this is a bug, please report it");
+        OciError::panicked().into_response()
+    }
+
+    fn log(&self, status: StatusCode, refusals: &Arc<Refusals>) {
+        let quiet = matches!(self.method, Method::GET | Method::HEAD) && status.as_u16() < 400;
+        // What strangers can cause at will is counted beyond a few lines.
+        let refused = status.is_client_error() && self.recognised.account().is_none();
+        if refused && !refusals.may_be_told(self.peer.map(|peer| peer.ip()), status) {
+            return;
+        }
+        let (id, method, path, status) =
+            (self.id.0, excerpt(self.method.as_str()), excerpt(&self.path), status.as_u16());
+        let duration_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let peer = self.peer.map(tracing::field::display);
+        if quiet {
+            tracing::debug!(request = %id, %method, %path, status, duration_us, peer, "answered");
+        } else {
+            tracing::info!(request = %id, %method, %path, status, duration_us, peer, "answered");
+        }
+    }
 }
 
 /// The request's name in the log and in answers.
@@ -154,6 +183,9 @@ async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
         && encoding != "identity"
     {
         return OciError::unsupported_encoding().into_response();
+    }
+    if let Some(name) = ONCE.iter().find(|name| request.headers().get_all(*name).iter().nth(1).is_some()) {
+        return OciError::repeated_header(name).into_response();
     }
     let route = match Route::parse(request.uri().path()) {
         Ok(route) => route,

@@ -48,3 +48,68 @@ impl Registry {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Algorithm;
+    use crate::registry::RegistrySettings;
+    use crate::storage::blobs::disk::DiskBlobStore;
+    use crate::storage::blobs::{BlobStore, Staged};
+    use crate::storage::metadata::sqlite::SqliteMetadata;
+    use crate::storage::metadata::{UploadRecord, Uploads};
+
+    const SETTINGS: RegistrySettings = RegistrySettings {
+        manifest_size: 1 << 20,
+        blob_size: None,
+        page_size: 100,
+        delete_enabled: true,
+        read_only: false,
+        upload_expiry: Duration::ZERO,
+        manifest_descriptors: 2000,
+        sparse_indexes: Vec::new(),
+        uploads_per_account: 10,
+    };
+
+    fn record(id: UploadId) -> UploadRecord {
+        UploadRecord {
+            id,
+            repository: "alice/app".parse().expect("a name"),
+            subject: "user:alice".to_owned(),
+            owner: "user:alice".to_owned(),
+            algorithm: Algorithm::Sha256,
+            length: 0,
+            hash_state: Vec::new(),
+            updated_at: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_pass_drops_all_that_are_stale_and_none_that_is_written_to() {
+        const STALE: usize = 3 * BATCH as usize + 7;
+        let folder = tempfile::tempdir().expect("a folder");
+        let metadata = Arc::new(SqliteMetadata::open(&folder.path().join("metadata.db")).await.expect("opens"));
+        let blobs = Arc::new(DiskBlobStore::open(folder.path(), 0).expect("opens"));
+        let registry = Registry::new(metadata.clone(), blobs.clone(), SETTINGS);
+        let ids: Vec<UploadId> = (0..STALE + 2).map(|_| UploadId::generate()).collect();
+        let created = ids.iter().map(|id| metadata.create_upload(record(*id), u32::MAX));
+        assert!(futures_util::future::join_all(created).await.iter().all(Result::is_ok));
+        let body = Box::pin(futures_util::stream::iter([Ok("received".into())]));
+        blobs.append(Staged::empty(ids[5], Algorithm::Sha256), body, false).await.expect("appended");
+        // Whole seconds count.
+        tokio::time::sleep(Duration::from_millis(2100)).await;
+
+        let written_to = [registry.sessions.try_acquire(ids[0]), registry.sessions.try_acquire(ids[700])];
+        assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), STALE);
+        for (id, there) in [(ids[0], true), (ids[5], false), (ids[700], true), (ids[STALE + 1], false)] {
+            assert_eq!(metadata.upload_exists(id).await.expect("read"), there);
+        }
+        let staged = std::fs::read_dir(folder.path().join("uploads")).expect("there").count();
+        assert_eq!(staged, 0, "what they had received is gone as well");
+        drop(written_to);
+        assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), 2);
+    }
+}

@@ -130,6 +130,11 @@ impl Admitted {
         self.address
     }
 
+    /// Whether this connection has to make room for others.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.evicted.is_cancelled()
+    }
+
     /// Cancelled when this connection has to make room for others.
     pub(super) fn eviction(&self) -> CancellationToken {
         self.evicted.clone()

@@ -204,7 +204,7 @@ impl Connections {
             Arc::clone(&self.answering).answer(client.clone(), request)
         });
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-        let mut patience = std::pin::pin!(Patience::new(activity, self.limits));
+        let mut patience = std::pin::pin!(Patience::new(Arc::clone(&activity), self.limits));
         let mut leave = std::pin::pin!(tokio::time::sleep(LEAVE));
         let (mut draining, mut leaving) = (false, false);
         loop {
@@ -217,7 +217,13 @@ impl Connections {
                     return Ending::InStages;
                 }
                 () = self.cut.cancelled() => return Ending::AtOnce,
-                () = leave.as_mut(), if leaving => return Ending::InStages,
+                () = leave.as_mut(), if leaving => {
+                    if admitted.is_evicted() || activity.idle_since().is_some() {
+                        return Ending::InStages;
+                    }
+                    // A request came at the last moment. It is the last: the connection ends by itself after it.
+                    leaving = false;
+                }
                 () = self.shutdown.cancelled(), if !draining => {
                     if !begun.load(Ordering::Relaxed) {
                         return Ending::AtOnce;

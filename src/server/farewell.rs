@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// Without a byte: the peer has nothing more to send, so nothing is reset.
 const QUIET: Duration = Duration::from_secs(2);
 /// As much is read as fast as it comes; the rest slowly, so that a client that does not stop sending is held up by its own window.
-const AT_ONCE: usize = 16 * 1024 * 1024;
+const AT_ONCE: usize = 64 * 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 const BUFFER: usize = 16 * 1024;
 

@@ -23,7 +23,7 @@ use crate::domain::peer_address::PeerAddress;
 
 const BUFFER: usize = 16 * 1024;
 
-/// Answers one request and closes, in stages. `limit` bounds the exchange.
+/// Answers one request and closes, in stages. `limit` bounds the exchange, and then the end.
 pub(super) async fn answer(stream: TcpStream, peer: PeerAddress, limit: Duration) {
     answer_with(stream, peer, limit, |request| respond(request, None)).await;
 }
@@ -51,7 +51,7 @@ pub(super) async fn answer_with(
     }
     // The body, where there is one, was not read: a client that sends first and reads later sees the answer all the same.
     if let Some(stream) = home.take() {
-        farewell::tcp(stream).await;
+        let _ = tokio::time::timeout(limit, farewell::tcp(stream)).await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -48,6 +48,17 @@ pub(super) struct Client {
     pub(super) activity: Arc<Activity>,
 }
 
+/// What becomes of an HTTP/1 connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It can serve another request.
+    Stays,
+    /// It ends: something of the request was not read, or the client asked for it.
+    Closes,
+    /// hyper decides, and says so.
+    Open,
+}
+
 impl Answering {
     pub(super) fn new(router: Router, max_requests: usize, keep_alive: Duration, shutdown: CancellationToken) -> Self {
         let keep_alive = format!("timeout={}", keep_alive.as_secs());
@@ -69,10 +80,12 @@ impl Answering {
         let version = request.version();
         let under_way = client.activity.begin(version == Version::HTTP_2);
         let asks_to_close = says_close(request.headers());
+        // hyper closes the connection after an encoding next to a length, and does not tell here.
+        let may_close = asks_to_close || request.headers().contains_key(TRANSFER_ENCODING);
         let waits = request.headers().contains_key(EXPECT);
         let Some(place) = self.requests.admit(client.counted_as) else {
             let refusal = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests are under way; try again");
-            return Ok(self.finish(refusal, version, true, Exchange::without_place(under_way)));
+            return Ok(self.finish(refusal, version, Fate::Closes, Exchange::without_place(under_way)));
         };
         let exchange = Exchange::new(under_way, place);
         let (request, remainder) = track(request, &exchange);
@@ -83,8 +96,12 @@ impl Answering {
             }
             _ => true,
         };
-        let closes = asks_to_close || !reusable;
-        Ok(self.finish(response, version, closes, exchange))
+        let fate = match (reusable && !asks_to_close, may_close) {
+            (false, _) => Fate::Closes,
+            (true, true) => Fate::Open,
+            (true, false) => Fate::Stays,
+        };
+        Ok(self.finish(response, version, fate, exchange))
     }
 
     async fn route(&self, client: Client, mut request: Request<Body>) -> Response<Body> {
@@ -101,15 +118,17 @@ impl Answering {
         &self,
         response: Response<Body>,
         version: Version,
-        closes: bool,
+        fate: Fate,
         exchange: Arc<Exchange>,
     ) -> Response<Answer> {
         let (mut response, held) = self.hold(response);
         let headers = response.headers_mut();
-        if matches!(version, Version::HTTP_10 | Version::HTTP_11) && !says_close(headers) {
-            if closes {
+        if version == Version::HTTP_2 {
+            headers.remove(CONNECTION);
+        } else if !says_close(headers) {
+            if fate == Fate::Closes {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            } else if version == Version::HTTP_11 && !self.shutdown.is_cancelled() {
+            } else if fate == Fate::Stays && version == Version::HTTP_11 && !self.shutdown.is_cancelled() {
                 headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
                 headers.insert(KEEP_ALIVE, self.keep_alive.clone());
             }

@@ -63,7 +63,7 @@ pub use new_key_file::NewKeyFile;
 pub use paths::TlsPaths;
 pub use pem::{PemFault, PemItem, PemText, certificate_to_pem};
 pub use pinned_client::pinned_client;
-pub use private_file::{NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_readable};
+pub use private_file::{NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_public};
 pub use serving::ServingIdentity;
 pub use source::IdentitySource;
 pub use subject_name::SubjectName;

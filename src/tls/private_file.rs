@@ -73,8 +73,8 @@ pub fn is_temporary(name: &str, stem: &str) -> bool {
     random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Writes a public file, whole or not at all.
-pub(super) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
+/// Writes a public file, whole or not at all, with the same mode (0644) whatever the umask is.
+pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
     write_atomically(path, bytes, 0o644)
 }
 
@@ -104,11 +104,6 @@ pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let file = File::open(path).map_err(TlsError::io("read", path))?;
     make_private(path, &file)?;
     read_limited(&file, path)
-}
-
-/// Writes a public file of the data directory, whole or not at all, with the same mode (0644) whatever the umask is.
-pub fn write_readable(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
-    write_public(path, bytes)
 }
 
 /// Makes a rename or a new file in the directory durable.

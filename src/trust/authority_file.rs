@@ -105,10 +105,10 @@ fn only_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String>
     if text.has_other_text {
         return Err("it holds something else than certificates".to_owned());
     }
-    text.items.into_iter().map(certificate).collect()
+    text.items.iter().map(certificate).collect()
 }
 
-fn certificate(item: PemItem) -> Result<CertificateDer<'static>, String> {
+fn certificate(item: &PemItem) -> Result<CertificateDer<'static>, String> {
     if item.label != "CERTIFICATE" {
         return Err(format!("it holds a {}", item.label));
     }

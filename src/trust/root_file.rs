@@ -44,11 +44,13 @@ impl RootFile {
 }
 
 fn one_root(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
-    let items = PemText::read(pem).map_err(|fault| format!("its PEM is damaged ({fault})"))?.items;
-    let found: Vec<_> = items.iter().filter(|item| item.is_certificate()).collect();
+    let found = PemText::read(pem).map_err(|fault| format!("its PEM is damaged ({fault})"))?.items;
+    if let Some(other) = found.iter().find(|item| !item.is_certificate()) {
+        return Err(format!("it holds a {}: keep certificates alone in it", other.label));
+    }
     let any = !found.is_empty();
     let mut roots: Vec<CertificateDer<'static>> = Vec::new();
-    for der in found.iter().filter(|item| is_root(&item.der)).map(|item| CertificateDer::from(item.der.to_vec())) {
+    for der in found.into_iter().map(|item| CertificateDer::from(item.der.to_vec())).filter(|der| is_root(der)) {
         if !roots.contains(&der) {
             roots.push(der);
         }
@@ -86,7 +88,12 @@ mod tests {
         let issuer = rcgen::Issuer::from_params(&root_params, &key);
         let leaf = params("leaf").signed_by(&other, &issuer).unwrap();
         let (root_pem, leaf) = (to_pem(root.der()), to_pem(leaf.der()));
-        for good in [root_pem.clone(), format!("{leaf}{root_pem}"), format!("comment\n{root_pem}{root_pem}")] {
+        for good in [
+            root_pem.clone(),
+            format!("{leaf}{root_pem}"),
+            format!("comment\n{root_pem}{root_pem}"),
+            format!("\u{feff}{}{root_pem}", leaf.trim_end()),
+        ] {
             assert_eq!(&one_root(good.as_bytes()).unwrap(), root.der(), "{good}");
         }
         for (bad, why) in [
@@ -94,6 +101,7 @@ mod tests {
             (leaf, "no root"),
             (format!("{root_pem}{}", to_pem(second.der())), "2 roots"),
             (root_pem.replacen('\n', "\n*", 1), "damaged"),
+            (format!("{root_pem}{}", root_pem.replace("CERTIFICATE", "X509 CRL")), "a X509 CRL"),
         ] {
             let reason = one_root(bad.as_bytes()).unwrap_err();
             assert!(reason.contains(why), "{reason} for {bad}");

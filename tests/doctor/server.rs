@@ -58,13 +58,18 @@ fn a_server_that_is_stopped_is_a_problem_and_all_else_is_looked_at() {
 #[tokio::test]
 async fn a_key_that_others_can_read() {
     let server = Server::start().await;
-    for (path, mode) in [("tls/leaf.key", 0o644), ("ca/root.key", 0o640), ("keys/seal.key", 0o604)] {
+    for (path, mode) in [("tls/leaf.key", 0o644), ("ca/root.key", 0o646), ("keys/seal.key", 0o604)] {
         let path = server.data().join(path);
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("ours");
         let mend = doctor(&server).mend("keys", &path.display().to_string()).to_owned();
         assert_eq!(mend, format!("chmod 600 {}", path.display()));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
     }
+    // What an orchestrator gave to a group, the next start puts right.
+    let lent = server.data().join("ca/root.key");
+    fs::set_permissions(&lent, Permissions::from_mode(0o660)).expect("ours");
+    doctor(&server).find("keys", "warning", &lent.display().to_string());
+    fs::set_permissions(&lent, Permissions::from_mode(0o600)).expect("ours");
     fs::set_permissions(server.data(), Permissions::from_mode(0o777)).expect("ours");
     assert!(doctor(&server).mend("data", "0777").starts_with("chmod 700 "));
     fs::set_permissions(server.data(), Permissions::from_mode(0o700)).expect("ours");

@@ -2,7 +2,7 @@
 
 use portcullis::domain::{AccountName, Glob, Grantee};
 use portcullis::storage::metadata::{
-    FailureRecord, GrantRecord, Metadata, NewUser, RefreshTokenRecord, TokenKeyRecord,
+    AddedUser, FailureRecord, GrantRecord, LoginName, Metadata, NewUser, RefreshTokenRecord, TokenKeyRecord,
 };
 
 use crate::support::sqlite;
@@ -29,7 +29,14 @@ fn account(text: &str) -> AccountName {
 
 async fn add(store: &dyn Metadata, name: &str) -> bool {
     let user = NewUser { name: account(name), password_hash: "$argon2id$1".to_owned(), admin: name == "root" };
-    store.add_user(user).await.expect("added")
+    store.add_user(user, true).await.expect("added") == AddedUser::Added
+}
+
+/// The name as a login stores it.
+fn typed(name: &str) -> LoginName {
+    let mut hash = [0; 32];
+    hash[..name.len()].copy_from_slice(name.as_bytes());
+    LoginName { account: name.parse().ok(), hash }
 }
 
 async fn epoch(store: &dyn Metadata, name: &str) -> i64 {
@@ -195,17 +202,26 @@ async fn wrong_passwords_are_kept_until_they_are_old_or_forgiven(store: &dyn Met
     let (mut version, before) = (store.policy_version().await.expect("read"), epoch(store, "fay").await);
     assert_eq!(failures("fay").await, FailureRecord::default());
     for at in [100, 100, 130] {
-        store.add_login_failure(&fay, at, 0).await.expect("counted");
+        store.add_login_failure(&typed("fay"), at, 0).await.expect("counted");
     }
     assert_eq!(failures("fay").await, record(&[100, 100, 130], 3));
     store.end_failures_in_row(&fay).await.expect("ended");
-    store.add_login_failure(&fay, 150, 100).await.expect("counted");
+    store.add_login_failure(&typed("fay"), 150, 100).await.expect("counted");
     assert_eq!(failures("fay").await, record(&[130, 150], 1), "old ones are gone, and the row begins anew");
     let listed = store.users().await.expect("read").into_iter().find(|user| user.name == fay);
     assert_eq!(listed.expect("listed").failures, record(&[130, 150], 1));
     assert_eq!(failures("finn").await, FailureRecord::default(), "those of others are others");
 
-    store.add_login_failure(&nobody, 150, 100).await.expect("nothing to count");
+    store.add_login_failure(&typed("nobody"), 150, 100).await.expect("counted for an unknown name");
+    store.add_login_failure(&typed("nobody"), 151, 100).await.expect("counted");
+    store.add_login_failure(&LoginName { account: None, hash: [9; 32] }, 160, 150).await.expect("counted");
+    let unknown = async |name: &LoginName| store.unknown_login_failures(name).await.expect("read");
+    assert_eq!(unknown(&typed("nobody")).await, record(&[150, 151], 2), "by the same rules");
+    assert_eq!(unknown(&LoginName { account: None, hash: [9; 32] }).await, record(&[160], 1));
+    assert_eq!(unknown(&typed("fay")).await, FailureRecord::default(), "a user's are kept with the user");
+    store.add_login_failure(&LoginName { account: None, hash: [8; 32] }, 300, 155).await.expect("counted");
+    assert_eq!(unknown(&typed("nobody")).await, FailureRecord::default(), "what is old is gone");
+    assert_eq!(unknown(&LoginName { account: None, hash: [9; 32] }).await, record(&[160], 1));
     store.end_failures_in_row(&nobody).await.expect("nothing to end");
     assert!(!store.clear_login_failures(&nobody).await.expect("answered"));
     assert!(store.clear_login_failures(&fay).await.expect("cleared"));
@@ -213,10 +229,11 @@ async fn wrong_passwords_are_kept_until_they_are_old_or_forgiven(store: &dyn Met
     assert_eq!(failures("fay").await, FailureRecord::default());
     assert!(!grew(store, &mut version).await && epoch(store, "fay").await == before, "nobody's rights changed");
 
-    store.add_login_failure(&fay, 200, 100).await.expect("counted");
+    store.add_login_failure(&typed("fay"), 200, 100).await.expect("counted");
     assert!(store.rehash_password(&fay, "$argon2id$1", "$argon2id$2".to_owned()).await.expect("rehashed"));
     assert_eq!(failures("fay").await, record(&[200], 1));
-    let (one, other) = tokio::join!(store.add_login_failure(&fay, 201, 0), store.add_login_failure(&fay, 201, 0));
+    let typed = typed("fay");
+    let (one, other) = tokio::join!(store.add_login_failure(&typed, 201, 0), store.add_login_failure(&typed, 201, 0));
     assert!(one.is_ok() && other.is_ok());
     assert_eq!(failures("fay").await, record(&[200, 201, 201], 3), "of two at once, both count");
     assert!(store.set_password(&fay, "new".to_owned()).await.expect("set"));

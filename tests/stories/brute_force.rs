@@ -171,3 +171,56 @@ async fn zero_switches_both_limits_off() {
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     assert_eq!(shown(&server)["wrong_passwords"], 0);
 }
+
+#[tokio::test]
+async fn a_restart_forgets_wrong_passwords_of_no_name_and_tells_nothing() {
+    let limits = "[auth]\nfailures_per_address = 0\nfailures_per_account = 3\n";
+    let (mut server, alice) = server_with_alice(limits).await;
+    let names = ["alice", "stranger", "Not a name"];
+    for name in names {
+        for n in 0..3 {
+            let answer = guess(&alice, name, &format!("guess {n}")).await;
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{name} {n}");
+        }
+    }
+    server.stop().await;
+    server.spawn().await;
+    let alice = server.actor("alice", ALICE_PASSWORD);
+    for name in names {
+        let answer = guess(&alice, name, "another guess").await;
+        assert!(pause(&answer).is_some_and(|seconds| seconds > 80_000), "{name}: {answer:?}");
+    }
+    server.stop().await;
+    let database = std::fs::read(server.data().join("portcullis.db")).expect("the database");
+    let holds = |text: &str| database.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("alice") && !holds("stranger") && !holds("Not a name"), "what is typed as a name may be a password");
+}
+
+#[tokio::test]
+async fn guessers_from_many_addresses_do_not_keep_out_who_was_here_before() {
+    let (server, alice) =
+        server_with_alice("[auth]\npassword_memory = \"1s\"\npassword_concurrency = 1\npassword_queue = 16\n").await;
+    assert_eq!(login(&alice).await.status(), StatusCode::OK);
+    let strangers: Vec<Actor> = (10..180).map(|n| server.actor_at([127, 0, n, 1], "x", "x")).collect();
+    let wave = async |n: usize| {
+        let guesses = strangers.iter().enumerate().map(|(who, stranger)| async move {
+            guess(stranger, &format!("nobody{who}"), &format!("guess {n}")).await.status()
+        });
+        futures_util::future::join_all(guesses).await
+    };
+    let user = async {
+        for n in 0..3 {
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            assert_eq!(login(&alice).await.status(), StatusCode::OK, "{n}");
+        }
+    };
+    let guessing = async {
+        let mut refused = 0;
+        for n in 0..6 {
+            refused += wave(n).await.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count();
+        }
+        refused
+    };
+    let ((), refused) = tokio::join!(user, guessing);
+    assert!(refused > 0, "the line was full");
+}

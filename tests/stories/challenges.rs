@@ -24,7 +24,7 @@ async fn challenge(who: &Actor, method: Method, path: &str, user_agent: &str, pa
     };
     let response = request.send().await.expect("an answer");
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path} {user_agent}");
-    header(&response, "www-authenticate").to_owned()
+    header(&response, "www-authenticate")
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn every_refusal_of_an_upload_arrives() {
         ("POST /v2/alice/app/blobs/uploads/", "Bearer nonsense", 401),
         ("PUT /v2/alice/app/manifests/v1", alice.as_str(), 413),
         (&format!("POST /v2/alice/app/blobs/uploads/?digest={absent}"), &alice, 413),
-        ("PATCH /v2/alice/app/blobs/uploads/0198c0de-0000-7000-8000-000000000000", &alice, 404),
+        ("PATCH /v2/alice/app/blobs/uploads/0198c0de-0000-7000-8000-000000000000", &alice, 413),
         ("POST /v2/bob/app/blobs/uploads/", &alice, 401),
         ("POST /v2/alice/APP/blobs/uploads/", &alice, 400),
         ("POST /nowhere", &alice, 404),

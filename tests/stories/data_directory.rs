@@ -247,6 +247,17 @@ async fn root_leaves_nothing_that_the_service_cannot_read() {
 }
 
 #[test]
+fn root_makes_a_directory_for_the_owner_of_where_it_is_made() {
+    let parent = of_the_service("");
+    let inside = parent.data().join("a/registry");
+    let server = Server::absent_at(&inside, "");
+    fs::set_permissions(server.home(), Permissions::from_mode(0o755)).expect("ours");
+    server.run(&["init", "--host", "localhost"]);
+    assert!(inside.join("initialised").exists());
+    assert_eq!(foreign(&parent), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn root_follows_no_link_that_the_services_user_laid() {
     let victims = ["lock", "README", "initialised", "initial-admin-password", "portcullis.db", "ca", "keys", "tls"];
     for name in victims {
@@ -307,7 +318,7 @@ fn a_foreign_or_read_only_directory_is_named_with_what_to_do() {
     assert!(!as_other.status.success() && text.contains("48232") && text.contains("48231"), "{text}");
     assert!(text.contains("as root") && text.contains("--data"), "{text}");
 
-    // /proc/sys is mounted, and nothing can be made there, not even by root.
+    // Nothing can be made there, not even by root.
     let read_only = Server::absent_at(Path::new("/sys/portcullis-test"), "");
     let text = said(&read_only.try_run(&["init", "--host", "localhost"], ""));
     assert!(text.contains("/sys/portcullis-test") && text.contains("--data"), "{text}");

@@ -65,6 +65,11 @@ impl Raw {
         Self { stream: Box::new(stream), read: Vec::new(), certificate: Vec::new() }
     }
 
+    /// The connection itself, for a test that speaks another protocol on it.
+    pub fn into_stream(self) -> Box<dyn Stream> {
+        self.stream
+    }
+
     /// Sends bytes. A server that has hung up is no failure here: its answer tells.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;

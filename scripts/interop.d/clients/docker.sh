@@ -48,7 +48,7 @@ docker_mount_by() {
 }
 
 # docker_build_by ENGINE BASE TAG - `docker build` of an image from a base that the engine has to pull: by BuildKit, except
-# in 20.10, which has the classic builder as its default.
+# in 20.10, whose default is the classic builder (its BuildKit reads certs.d once, when the daemon starts).
 docker_build_by() {
   docker_context_from "$1" "$2"
   docker_forgets "$1" "$2"

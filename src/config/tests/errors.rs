@@ -88,6 +88,14 @@ fn bounds_are_told() {
 }
 
 #[test]
+fn the_proxy_protocol_needs_to_know_the_proxies() {
+    let error = only("[server]\nproxy_protocol = true\n");
+    assert!(error.contains("/etc/c.toml:2: server.proxy_protocol: server.trusted_proxies is missing"), "{error}");
+    let text = "[server]\nproxy_protocol = true\ntrusted_proxies = [\"10.0.0.1\"]\n";
+    assert!(load(text, &[]).unwrap().config.server.proxy_protocol);
+}
+
+#[test]
 fn certificate_and_key_come_together() {
     let error = only("[tls]\ncertificate = \"/c.pem\"\n");
     assert_eq!(error, "/etc/c.toml:2: tls.certificate: tls.private_key is missing: set both or none");

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::AccountName;
+use crate::domain::{AccountName, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::metadata::FailureRecord;
 
@@ -15,6 +15,17 @@ pub struct NewUser {
     pub password_hash: String,
     /// Whether all is allowed.
     pub admin: bool,
+}
+
+/// What becomes of adding a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddedUser {
+    /// The user was added.
+    Added,
+    /// Nothing was done: the name is taken.
+    NameTaken,
+    /// Nothing was done: these repositories, and perhaps more, have names that begin with the user's, who would own them.
+    WouldOwn(Vec<RepositoryName>),
 }
 
 /// A user as stored.
@@ -39,8 +50,8 @@ pub struct UserRecord {
 /// Users by name.
 #[async_trait]
 pub trait Users {
-    /// Adds a user. `false`, and nothing done, where the name is taken (by a user; later also by a robot).
-    async fn add_user(&self, user: NewUser) -> Result<bool, StorageError>;
+    /// Adds a user. Where `owns_nothing`, only if no repository lies in `NAME/**`: looked at in the same transaction.
+    async fn add_user(&self, user: NewUser, owns_nothing: bool) -> Result<AddedUser, StorageError>;
 
     /// The user of this name.
     async fn user(&self, name: &AccountName) -> Result<Option<UserRecord>, StorageError>;

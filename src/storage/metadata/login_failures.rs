@@ -1,4 +1,5 @@
-//! Wrong passwords of an account: kept with it, so that a restart forgets none and another process can forgive them.
+//! Wrong passwords: of an account kept with it, so that a restart forgets none and another process can forgive them; of names that no
+//! account has kept next to them, by the same rules, so that no answer after a restart tells which names exist.
 
 use async_trait::async_trait;
 
@@ -29,13 +30,28 @@ impl FailureRecord {
     }
 }
 
+/// How many unknown names are remembered at most.
+pub const UNKNOWN_NAMES: u32 = 100_000;
+
+/// A name as it was typed at a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginName {
+    /// The name, where an account could have it.
+    pub account: Option<AccountName>,
+    /// A keyed hash of what was typed: of a name that no account has, nothing else is stored.
+    pub hash: [u8; 32],
+}
+
 /// Wrong passwords, counted. They are read with the account ([`super::UserRecord::failures`]), go with it, and change neither its epoch
 /// nor the policy version.
 #[async_trait]
 pub trait LoginFailures {
-    /// Counts a wrong password that came at `at`, and forgets those that did not come after `since`. A commit in any case, so that it takes as
-    /// long where there is no such user.
-    async fn add_login_failure(&self, name: &AccountName, at: i64, since: i64) -> Result<(), StorageError>;
+    /// Counts a wrong password that came at `at`, for the account or else for the unknown name, and forgets those that did not come
+    /// after `since`. Takes as long in both cases. Of unknown names, the [`UNKNOWN_NAMES`] that failed last are kept.
+    async fn add_login_failure(&self, name: &LoginName, at: i64, since: i64) -> Result<(), StorageError>;
+
+    /// The wrong passwords of an unknown name.
+    async fn unknown_login_failures(&self, name: &LoginName) -> Result<FailureRecord, StorageError>;
 
     /// The password was right: the next wrong one is the first in a row. When wrong ones came is kept.
     async fn end_failures_in_row(&self, name: &AccountName) -> Result<(), StorageError>;

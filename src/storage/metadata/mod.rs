@@ -17,12 +17,12 @@ pub mod sqlite;
 mod tag;
 mod upload;
 
-pub use account::{NewUser, UserRecord, Users};
+pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use link::{BlobLinks, BlobRecord};
-pub use login_failures::{FailureRecord, LoginFailures};
+pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{
     Manifests, NewManifest, PageLimit, Precondition, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest,
 };

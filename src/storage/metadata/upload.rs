@@ -12,7 +12,7 @@ pub struct UploadRecord {
     pub id: UploadId,
     /// The repository that the blob is for.
     pub repository: RepositoryName,
-    /// The subject that opened it; nobody else finds it.
+    /// Who opened it, with the account's epoch; no one else finds it.
     pub subject: String,
     /// Whose number of open sessions it counts for.
     pub owner: String,

@@ -31,14 +31,15 @@ pub(in crate::tls) fn check_clock(now: Timestamp) -> Result<(), TlsError> {
     if now < built { Err(TlsError::ClockBehind { now, built }) } else { Ok(()) }
 }
 
-/// What to do about a root that is not valid at `now`; `None` where it is, or cannot be read.
+/// What to do about a root that is not valid at `now`; `None` where it is, or cannot be read. Where the clock itself cannot be right,
+/// as on a machine without one that has just been switched on, the root is not to blame.
 pub(in crate::tls) fn root_out_of_time(paths: &TlsPaths, now: Timestamp) -> Option<TlsError> {
     let path = paths.root_certificate();
     let CertificateSummary { not_before, not_after, .. } =
         CertificateSummary::read(&path, &read_certificate(&path).ok()?).ok()?;
     if now > not_after {
         Some(TlsError::RootExpired { path, not_after })
-    } else if now < not_before {
+    } else if now < not_before && now >= build_time() {
         Some(TlsError::RootNotYetValid { path, not_before })
     } else {
         None

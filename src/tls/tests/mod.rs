@@ -24,7 +24,6 @@ use rustls::{RootCertStore, client::danger::ServerCertVerified};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::private_file::{write_key, write_public};
 use super::*;
 
 fn names(texts: &[&str]) -> Vec<SubjectName> {

@@ -6,12 +6,13 @@ use sqlx::{Row, SqliteConnection};
 
 use super::statement::statements;
 use super::{SqliteMetadata, now, row};
-use crate::domain::{NameRange, RepositoryName};
+use crate::domain::{AccountName, NameRange, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Repositories, RepositorySummary};
 
 statements! {
     LIST = "SELECT name FROM repositories WHERE name > $1 ORDER BY name LIMIT $2";
+    BELOW = "SELECT name FROM repositories WHERE name > $1 AND name < $2 ORDER BY name LIMIT 10";
     FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
     CREATE = "INSERT INTO repositories (name, created_at, generation)
@@ -94,6 +95,17 @@ impl Repositories for SqliteMetadata {
         })
         .await
     }
+}
+
+/// The first repositories of `NAME/**`.
+pub(super) async fn below(
+    connection: &mut SqliteConnection,
+    name: &AccountName,
+) -> Result<Vec<RepositoryName>, StorageError> {
+    // '0' follows '/'.
+    let (first, end) = (format!("{name}/"), format!("{name}0"));
+    let rows = sqlx::query(BELOW).bind(first).bind(end).fetch_all(connection).await?;
+    rows.iter().map(|found| row::parsed(found, "name")).collect()
 }
 
 /// The repository's row.

@@ -5,10 +5,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::statement::statements;
-use super::{SqliteMetadata, grants, login_failures, now, policy, row};
+use super::{SqliteMetadata, grants, login_failures, now, policy, repositories, row};
 use crate::domain::{AccountName, Grantee};
 use crate::storage::StorageError;
-use crate::storage::metadata::{NewUser, UserRecord, Users};
+use crate::storage::metadata::{AddedUser, NewUser, UserRecord, Users};
 
 statements! {
     ADD = "INSERT INTO users (name, password_hash, admin, epoch, created_at) VALUES ($1, $2, $3, $4, $5)";
@@ -26,11 +26,15 @@ statements! {
 
 #[async_trait]
 impl Users for SqliteMetadata {
-    async fn add_user(&self, user: NewUser) -> Result<bool, StorageError> {
+    async fn add_user(&self, user: NewUser, owns_nothing: bool) -> Result<AddedUser, StorageError> {
         self.write(move |connection| {
             Box::pin(async move {
                 if exists(connection, &user.name).await? {
-                    return Ok(false);
+                    return Ok(AddedUser::NameTaken);
+                }
+                let owned = if owns_nothing { repositories::below(connection, &user.name).await? } else { Vec::new() };
+                if !owned.is_empty() {
+                    return Ok(AddedUser::WouldOwn(owned));
                 }
                 let epoch = policy::next_epoch(connection).await?;
                 sqlx::query(ADD)
@@ -42,7 +46,7 @@ impl Users for SqliteMetadata {
                     .execute(&mut *connection)
                     .await?;
                 policy::bump(connection).await?;
-                Ok(true)
+                Ok(AddedUser::Added)
             })
         })
         .await

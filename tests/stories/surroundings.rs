@@ -1,4 +1,5 @@
-//! File systems that lack something, and a kernel that parts IPv6 from IPv4: each is named with what to do, or made no difference.
+//! File systems that lack something, a clock that is wrong, and a kernel that parts IPv6 from IPv4: each is named with what to do, or
+//! makes no difference.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use crate::support::{Server, eventually};
 /// Puts these C functions in the place of the C library's for the program that is started with the result.
 fn shim(directory: &Path, functions: &str) -> PathBuf {
     let (source, library) = (directory.join("shim.c"), directory.join("shim.so"));
-    let head = "#define _GNU_SOURCE\n#include <errno.h>\n#include <sys/stat.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n";
+    let head = "#define _GNU_SOURCE\n#include <errno.h>\n#include <sys/stat.h>\n#include <sys/syscall.h>\n#include <time.h>\n#include <unistd.h>\n";
     std::fs::write(&source, format!("{head}{functions}")).expect("written");
     let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
     assert!(made.expect("a C compiler, which the build needs too").success());
@@ -39,6 +40,32 @@ fn a_file_system_that_cannot_sync_directories_is_named() {
          return syscall(SYS_fsync, fd); }\n",
     );
     assert!(text.contains("cannot make a directory durable") && text.contains("ext4"), "{text}");
+}
+
+#[test]
+fn a_clock_behind_the_program_makes_no_ca_and_says_so() {
+    let text = refusal(
+        "int clock_gettime(clockid_t clock, struct timespec *now) { long result = syscall(SYS_clock_gettime, clock, now); \
+         if (clock == CLOCK_REALTIME) now->tv_sec = 1000000000; return result; }\n",
+    );
+    assert!(text.contains("2001-09-09") && text.contains("was built on") && text.contains("timedatectl"), "{text}");
+}
+
+#[test]
+fn a_read_only_data_directory_is_named() {
+    assert!(rustix::process::geteuid().is_root(), "mounting takes root: run the tests as root");
+    let server = Server::absent("");
+    std::fs::create_dir(server.data()).expect("made");
+    let init = server.command(&["init", "--host", "localhost"]);
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", "mount -t tmpfs -o ro,mode=700 none \"$0\" && exec \"$@\""])
+        .arg(server.data())
+        .arg(init.get_program())
+        .args(init.get_args())
+        .output()
+        .expect("unshare is installed (Debian package util-linux)");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("mounted read-only") && text.contains("--data"), "{text}");
 }
 
 /// Runs a shell script in a network of its own, where IPv6 sockets take no IPv4 unless they ask for it.
