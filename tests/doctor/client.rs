@@ -275,18 +275,21 @@ async fn what_trust_put_into_the_stores_counts_once_it_is_taken_over() {
     let (registry, pin) = (server.host(), pin_of(&server));
     let host = host("28.0.4").with("usr/bin/curl", "").with("usr/bin/containerd", "");
     let host = host.with_command("usr/sbin/update-ca-certificates", 0).with("etc/os-release", "ID=debian\n");
+    let advice = |report: &Report, check: &str, what: &str| {
+        report.find(check, "warning", what)["mend"].as_str().expect("text").to_owned()
+    };
     let report = doctor(&host, &registry);
-    let mend = report.mend("os-store", "does not vouch");
+    let mend = advice(&report, "os-store", "does not vouch");
     assert!(mend.starts_with(&format!("portcullis trust {registry} --ca-sha256 HEX, ")), "no option is needed: {mend}");
     assert!(mend.contains("--ca-file"), "{mend}");
-    assert!(report.mend("containerd", "config_path").contains("portcullis trust"));
+    assert!(advice(&report, "containerd", "config_path").contains("portcullis trust"));
 
     stdout(&host.trust(&registry, &pin, &[]));
     // The stand-in for the system's command makes no bundle.
     let report = doctor(&host, &registry);
-    let mend = report.mend("os-store", "does not vouch");
+    let mend = advice(&report, "os-store", "does not vouch");
     assert!(mend.starts_with("update-ca-certificates: /usr/local/share/ca-certificates/portcullis-"), "{mend}");
-    let mend = report.mend("containerd", "config_path");
+    let mend = advice(&report, "containerd", "config_path");
     assert!(mend.starts_with("set config_path = \"/etc/containerd/certs.d\""), "{mend}");
 
     let host = host.with("etc/ssl/certs/ca-certificates.crt", server.ca());
