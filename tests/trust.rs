@@ -350,7 +350,7 @@ async fn hostile_ca_files_are_refused() {
         (ok(&format!("{pem}{}", other.pem())), "several certificates"),
         (ok(&format!("{pem}garbage")), "something else than certificates"),
         (ok(""), "it is empty"),
-        (ok("<html>"), "does not begin with a certificate"),
+        (ok("<html>"), "it holds no certificate"),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "is no HTTP"),
         (ok(&other.pem()), "REFUSED: the CA at"),
     ] {
