@@ -16,8 +16,8 @@ use super::answer_memory::Held;
 use super::debts::{Debt, Debts};
 use super::requests::Place;
 
-/// The largest part of an answer on HTTP/2: one frame. A peer that opens its window by little takes small parts.
-const FRAME: usize = 16 * 1024;
+/// The largest part of an answer on HTTP/2: each has the whole limit of time, so a peer that opens its window by little gets on.
+const FRAME: usize = 64 * 1024;
 
 /// A request from its head to the last byte of its answer.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 /// Below this an answer costs no more than the connection that it is for.
 pub(super) const SMALL: usize = 16 * 1024;
 /// What all larger answers may hold.
-const LIMIT: usize = 64 * 1024 * 1024;
+const LIMIT: usize = 32 * 1024 * 1024;
 
 /// Counts what is held.
 #[derive(Debug)]
