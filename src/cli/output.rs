@@ -35,6 +35,14 @@ impl Output {
         if self.json { self.json(json) } else { self.raw(format!("{sentence}\n").as_bytes()) }
     }
 
+    /// What was done, on stderr, where the answer proper is a text of its own; in JSON it is part of the object.
+    pub(super) fn aside(&self, text: &str) {
+        if !self.json {
+            // There is no one left to tell where stderr is gone.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Bytes as they are. A reader that has seen enough (`| head`) is no failure.
     // A method beside the others, so that all that is printed goes through this type.
     #[allow(clippy::unused_self)]

@@ -115,11 +115,17 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         "notes": plan.notes(),
         "stanzas": stanzas,
     });
-    output.done(report(&plan, applied.as_ref(), &stanzas).trim_end(), &json)
+    let report = report(&plan, applied.as_ref());
+    if stanzas.is_empty() {
+        return output.done(&report, &json);
+    }
+    // What was asked for alone, so that it can go into a file.
+    output.aside(&report);
+    output.done(stanzas.join("\n").trim_end(), &json)
 }
 
 /// A line for each file, and what else to know.
-fn report(plan: &Plan, applied: Option<&Applied>, stanzas: &[String]) -> String {
+fn report(plan: &Plan, applied: Option<&Applied>) -> String {
     let mut lines: Vec<String> = Vec::new();
     for file in plan.files() {
         lines.push(format!("{} {}", word(file.state, applied.is_none()), file.path.display()));
@@ -131,7 +137,6 @@ fn report(plan: &Plan, applied: Option<&Applied>, stanzas: &[String]) -> String 
             format!("note: {daemon} reads the operating system's store only when it starts; from certs.d it needs no restart")
         }));
     }
-    lines.extend(stanzas.iter().map(|stanza| format!("\n{stanza}")));
     lines.join("\n")
 }
 

@@ -52,9 +52,13 @@ pub(super) fn host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, O
     origin(parts, settings)?.parse().map_err(|_| OciError::no_host())
 }
 
-/// The host that this request was for, whatever the operator says.
+/// The host that this request was for, whatever the operator says; but for a proxy that drops the port of the public address.
 pub(super) fn asked_host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, OciError> {
-    asked_for(parts, &settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())
+    let asked: HostPort = asked_for(parts, &settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
+    Ok(match &settings.public_host {
+        Some(public) if asked.to_string() == public.host() => public.clone(),
+        _ => asked,
+    })
 }
 
 /// What a trusted proxy says of the address that it was asked under.
