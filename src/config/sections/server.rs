@@ -54,8 +54,7 @@ pub struct Server {
 
 impl Server {
     pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let (trusted_proxies, proxy_protocol) = proxies(keys);
-        Self {
+        let server = Self {
             listen: keys.get("listen", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5000))),
             hosts: keys.get("hosts", Vec::new()),
             max_connections: keys.within("max_connections", 8192, 1..=1_000_000),
@@ -68,23 +67,18 @@ impl Server {
             idle_timeout: keys.within("idle_timeout", seconds(60), seconds(5)..=hours(1)),
             minimum_rate: keys.within("minimum_rate", ByteSize::kib(1), ByteSize::from_bytes(0)..=ByteSize::mib(1)),
             drain_timeout: keys.within("drain_timeout", seconds(30), seconds(0)..=hours(24)),
-            trusted_proxies,
-            proxy_protocol,
+            trusted_proxies: keys.get("trusted_proxies", Vec::new()),
+            proxy_protocol: keys.get("proxy_protocol", false),
             public_url: keys.get("public_url", None),
             cors_origins: keys.get("cors_origins", Vec::new()),
             notice: keys.checked("notice", None, fits_a_quoted_string),
+        };
+        // The header of the PROXY protocol is read from trusted proxies alone.
+        if server.proxy_protocol && server.trusted_proxies.is_empty() {
+            keys.refuse("proxy_protocol", "server.trusted_proxies is missing: set it to the addresses of the proxies");
         }
+        server
     }
-}
-
-/// The header of the PROXY protocol is read from trusted proxies alone.
-fn proxies(keys: &mut Keys<'_, '_>) -> (Vec<IpNet>, bool) {
-    let trusted: Vec<IpNet> = keys.get("trusted_proxies", Vec::new());
-    let speak = keys.get("proxy_protocol", false);
-    if speak && trusted.is_empty() {
-        keys.refuse("proxy_protocol", "server.trusted_proxies is missing: set it to the addresses of the proxies");
-    }
-    (trusted, speak)
 }
 
 /// What may stand in a quoted string without an escape (RFC 9110, section 5.6.4).
