@@ -73,6 +73,7 @@ impl Server {
             cors_origins: keys.get("cors_origins", Vec::new()),
             notice: keys.checked("notice", None, fits_a_quoted_string),
         };
+        // The header of the PROXY protocol is read from trusted proxies alone.
         if server.proxy_protocol && server.trusted_proxies.is_empty() {
             keys.refuse("proxy_protocol", "server.trusted_proxies is missing: set it to the addresses of the proxies");
         }
