@@ -14,8 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, Limits, Overdue};
+use super::activity::{Activity, Limits};
 use super::admission::Admitted;
+use super::course::{Course, Ending, Event, Step};
 use super::lent::{Lent, lend};
 use super::options::ServerOptions;
 use super::patience::Patience;
@@ -60,15 +61,6 @@ enum Greeting {
     Tls,
     Other,
     Closed,
-}
-
-/// How a connection is closed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// The peer is given time to read what was sent last.
-    InStages,
-    /// It does not read, or there is no time.
-    AtOnce,
 }
 
 impl Connections {
@@ -206,53 +198,25 @@ impl Connections {
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut patience = std::pin::pin!(Patience::new(Arc::clone(&activity), self.limits));
         let mut leave = std::pin::pin!(tokio::time::sleep(LEAVE));
-        let (mut draining, mut leaving) = (false, false);
+        let mut course = Course { admitted, begun: &begun, peer, draining: false, leaving: false };
         loop {
-            tokio::select! {
+            let (draining, leaving) = (course.draining, course.leaving);
+            let event = tokio::select! {
                 biased;
-                outcome = connection.as_mut() => {
-                    if let Err(error) = outcome {
-                        tracing::debug!(%peer, %error, "connection ended");
-                    }
-                    return Ending::InStages;
-                }
-                () = self.cut.cancelled() => return Ending::AtOnce,
-                () = leave.as_mut(), if leaving => {
-                    if admitted.is_evicted() || activity.idle_since().is_some() {
-                        return Ending::InStages;
-                    }
-                    // A request came at the last moment. It is the last: the connection ends by itself after it.
-                    leaving = false;
-                }
-                () = self.shutdown.cancelled(), if !draining => {
-                    if !begun.load(Ordering::Relaxed) {
-                        return Ending::AtOnce;
-                    }
-                    connection.as_mut().graceful_shutdown();
-                    draining = true;
-                }
-                () = admitted.evicted(), if !leaving => {
-                    if !begun.load(Ordering::Relaxed) {
-                        return Ending::AtOnce;
-                    }
+                outcome = connection.as_mut() => Event::Over(outcome.err()),
+                () = self.cut.cancelled() => Event::Cut,
+                () = leave.as_mut(), if leaving => Event::TimeToLeave,
+                () = self.shutdown.cancelled(), if !draining => Event::Shutdown,
+                () = admitted.evicted(), if !leaving => Event::Evicted,
+                overdue = patience.as_mut(), if !leaving => Event::Overdue(overdue),
+            };
+            match course.after(event) {
+                Step::End(ending) => return ending,
+                Step::Continue => {}
+                Step::Finish => connection.as_mut().graceful_shutdown(),
+                Step::Leave => {
                     connection.as_mut().graceful_shutdown();
                     leave.as_mut().reset(tokio::time::Instant::now() + LEAVE);
-                    leaving = true;
-                }
-                overdue = patience.as_mut(), if !leaving => match overdue {
-                    Overdue::Header => {
-                        tracing::debug!(%peer, "closed: no request in time");
-                        return Ending::InStages;
-                    }
-                    Overdue::Stalled => {
-                        tracing::debug!(%peer, "closed: the peer does not take its answers");
-                        return Ending::AtOnce;
-                    }
-                    Overdue::Idle => {
-                        connection.as_mut().graceful_shutdown();
-                        leave.as_mut().reset(tokio::time::Instant::now() + LEAVE);
-                        leaving = true;
-                    }
                 }
             }
         }

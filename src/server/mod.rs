@@ -15,6 +15,7 @@ mod answer_memory;
 mod challenge_listener;
 mod connection;
 mod connection_table;
+mod course;
 mod debts;
 mod farewell;
 mod file_limit;

@@ -61,11 +61,24 @@ fn refused(output: &Output, why: &str) {
     assert!(text.starts_with("trust: ") && text.contains(why), "wanted {why:?}: {text}");
 }
 
+/// The digest as `sha256sum` prints it.
+fn base16(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String grows");
+        text
+    })
+}
+
+fn is_certificate(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "crt")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_that_is_served_is_the_one_that_every_line_pins() {
     let server = Server::start().await;
     let (registry, script) = (server.host(), script_of(&server).await);
-    let hash: String = Sha256::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = base16(&Sha256::digest(&script));
     let told = server.run(&["ca", "trust-command", &registry, "--json"]);
     let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
     assert_eq!(told["script_sha256"].as_str(), Some(hash.as_str()));
@@ -127,7 +140,7 @@ async fn it_does_what_trust_does_in_every_shell_and_undoes_it() {
     stdout(&by_program.trust(&registry, &pin, &[]));
     let certificates = |host: &ClientHost| {
         let tree = host.tree();
-        tree.into_iter().filter(|(path, _)| path.ends_with(".crt")).collect::<Vec<_>>()
+        tree.into_iter().filter(|(path, _)| is_certificate(path)).collect::<Vec<_>>()
     };
     let mut expected = certificates(&by_program);
     expected.push((format!("a/{registry}/ca.crt"), server.ca().to_owned()));
@@ -221,7 +234,7 @@ async fn what_others_wrote_is_neither_replaced_nor_removed() {
     assert_eq!(host.text(&docker), "changed");
     fs::remove_file(host.0.path().join(&docker)).expect("there");
     stdout(&run(&host, &script, &["--undo"]));
-    assert!(!host.tree().keys().any(|path| path.ends_with(".crt") || path.contains("portcullis")), "{:?}", host.tree());
+    assert!(!host.tree().keys().any(|path| is_certificate(path) || path.contains("portcullis")), "{:?}", host.tree());
 
     // What was there before with the same content was not written by it.
     let host = ClientHost::new().with(&containers, server.ca());

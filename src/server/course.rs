@@ -1,0 +1,96 @@
+//! The course of one conversation: what each event means for the connection, decided without touching it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::activity::Overdue;
+use super::admission::Admitted;
+use crate::domain::peer_address::PeerAddress;
+
+/// How a connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The peer is given time to read what was sent last.
+    InStages,
+    /// It does not read, or there is no time.
+    AtOnce,
+}
+
+/// What happened to a connection.
+pub(super) enum Event {
+    /// hyper is done with it, with or without an error.
+    Over(Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// The server's time to drain is over.
+    Cut,
+    /// The time that it had to end by itself is over.
+    TimeToLeave,
+    /// The server is about to stop.
+    Shutdown,
+    /// Another connection needs its place.
+    Evicted,
+    /// The peer let a limit of time pass.
+    Overdue(Overdue),
+}
+
+/// What is done about it.
+pub(super) enum Step {
+    /// Nothing.
+    Continue,
+    /// The requests under way are the last.
+    Finish,
+    /// The same, and the connection has a moment to end by itself.
+    Leave,
+    /// The conversation is over.
+    End(Ending),
+}
+
+/// How far the conversation has come.
+pub(super) struct Course<'c> {
+    pub(super) admitted: &'c Admitted,
+    /// Whether there was a request.
+    pub(super) begun: &'c AtomicBool,
+    pub(super) peer: PeerAddress,
+    /// Whether it was told that the server is about to stop.
+    pub(super) draining: bool,
+    /// Whether it was told to end.
+    pub(super) leaving: bool,
+}
+
+impl Course<'_> {
+    pub(super) fn after(&mut self, event: Event) -> Step {
+        let begun = self.begun.load(Ordering::Relaxed);
+        match event {
+            Event::Over(error) => {
+                if let Some(error) = error {
+                    tracing::debug!(peer = %self.peer, %error, "connection ended");
+                }
+                Step::End(Ending::InStages)
+            }
+            Event::Cut => Step::End(Ending::AtOnce),
+            Event::Shutdown | Event::Evicted if !begun => Step::End(Ending::AtOnce),
+            Event::Shutdown => {
+                self.draining = true;
+                Step::Finish
+            }
+            Event::Evicted | Event::Overdue(Overdue::Idle) => {
+                self.leaving = true;
+                Step::Leave
+            }
+            Event::TimeToLeave => {
+                if self.admitted.is_evicted() || self.admitted.activity().idle_since().is_some() {
+                    return Step::End(Ending::InStages);
+                }
+                // A request came at the last moment. It is the last: the connection ends by itself after it.
+                self.leaving = false;
+                Step::Continue
+            }
+            Event::Overdue(Overdue::Header) => {
+                tracing::debug!(peer = %self.peer, "closed: no request in time");
+                Step::End(Ending::InStages)
+            }
+            Event::Overdue(Overdue::Stalled) => {
+                tracing::debug!(peer = %self.peer, "closed: the peer does not take its answers");
+                Step::End(Ending::AtOnce)
+            }
+        }
+    }
+}
