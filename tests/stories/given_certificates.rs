@@ -20,7 +20,11 @@ async fn with_lists(ca: &str, list: &str) -> Server {
     let (ca_file, list_file) = (server.home().join("clients.pem"), server.home().join("revoked.pem"));
     fs::write(&ca_file, ca).expect("written");
     fs::write(&list_file, list).expect("written");
-    server.configure(&format!("[client_certificates]\nca = {ca_file:?}\ncrl = [{list_file:?}]\n"));
+    server.configure(&format!(
+        "[client_certificates]\nca = \"{}\"\ncrl = [\"{}\"]\n",
+        ca_file.display(),
+        list_file.display()
+    ));
     server.initialise();
     server.spawn().await;
     server.add_user("alice", "a password of alice");

@@ -93,7 +93,7 @@ async fn every_address_means_both_families_whatever_the_kernel_says() {
         .stderr(Stdio::null())
         .spawn()
         .expect("unshare and ip are installed (Debian packages util-linux and iproute2)");
-    eventually(Duration::from_secs(60), "it serves", async || {
+    eventually(Duration::from_mins(1), "it serves", async || {
         std::fs::read_to_string(&log).is_ok_and(|text| text.contains("serving https"))
     })
     .await;
