@@ -20,6 +20,8 @@ const CAPACITY: u64 = 16 * 1024 * 1024;
 /// What an entry costs besides its content, about.
 const OVERHEAD: u32 = 512;
 const SLOTS: usize = 1024;
+/// From this length on, in bytes, a manifest is counted as soon as it is kept.
+const LARGE: usize = 64 * 1024;
 /// How late a write of another process is seen at most.
 const FRESH: Duration = Duration::from_millis(250);
 
@@ -83,7 +85,12 @@ impl ManifestCache {
 
     /// Keeps what was read, or found to hold still, after `moment`.
     pub(super) fn keep(&self, key: Key, moment: Moment, manifest: Arc<StoredManifest>) {
+        let is_large = manifest.content.len() > LARGE;
         self.entries.insert(key, Entry { compared: moment, manifest });
+        if is_large {
+            // Else the cache makes room only every 64 entries, which of the largest are 256 MiB.
+            self.entries.run_pending_tasks();
+        }
     }
 
     /// To be called after every write to the repository, before it is acknowledged.
@@ -125,6 +132,19 @@ mod tests {
 
     fn key() -> Key {
         ("a".parse().expect("a name"), "latest".parse().expect("a reference"))
+    }
+
+    #[test]
+    fn large_manifests_take_no_more_than_the_capacity_at_any_time() {
+        let cache = ManifestCache::new();
+        let large = Arc::new(StoredManifest { content: vec![0; 4 << 20].into(), ..(*manifest("large")).clone() });
+        for number in 0..20 {
+            let key: Key = ("a".parse().expect("a name"), format!("v{number}").parse().expect("a reference"));
+            let moment = cache.moment(&key.0);
+            cache.keep(key, moment, Arc::clone(&large));
+            let held = cache.entries.iter().map(|(_, entry)| entry.manifest.content.len() as u64).sum::<u64>();
+            assert!(held <= CAPACITY, "{held} bytes");
+        }
     }
 
     #[test]
