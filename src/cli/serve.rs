@@ -32,6 +32,9 @@ use crate::tls::{
     keep_fresh,
 };
 
+/// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
+const BLOCKING_THREADS: usize = 128;
+
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";
 /// Between two looks at what other processes changed in the database; "within a second" is promised.
@@ -59,7 +62,8 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
     runtime.context("cannot start the asynchronous runtime")?.block_on(serve(loaded.config))
 }
 
