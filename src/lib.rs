@@ -57,7 +57,8 @@
 //! # One pull
 //!
 //! `GET /v2/alice/app/manifests/v1`: an [`auth::Authorized`]`<Pull>` from the remembered token, then the manifest from memory, where
-//! an entry holds only as long as nothing was written to its repository. Each blob: the row (repository, digest) is read, which is
+//! an entry counts as long as its repository has the generation that it was read at; the database was asked for that at most 250 ms
+//! ago. Each blob: the row (repository, digest) is read, which is
 //! the right to read the file; then 256 KiB reads off the async threads.
 //!
 //! # One certificate
