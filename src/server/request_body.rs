@@ -18,6 +18,10 @@ const SMALL: usize = 64 * 1024;
 /// It has most likely arrived together with the head; the answer does not wait for a client that is slow.
 const SOON: Duration = Duration::from_millis(200);
 
+/// On HTTP/2, for a client to take the answer and stop sending by itself: some (curl 7.88) lose an answer whose stream is reset while
+/// they send.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A body on its way to a handler.
 pub(super) struct RequestBody {
     incoming: Option<Incoming>,
@@ -83,22 +87,36 @@ impl Drop for RequestBody {
 }
 
 impl Remainder {
+    /// Leaves the stream of HTTP/2 open for a moment, unless all was read.
+    pub(super) fn linger(self) {
+        if let State::Left { mut body, .. } = self.take() {
+            tokio::spawn(tokio::time::timeout(GRACE, async move {
+                if !read(&mut body).await {
+                    std::future::pending::<()>().await;
+                }
+            }));
+        }
+    }
+
+    fn take(&self) -> State {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Lent)
+    }
+
     /// Reads what is left, where that is little and there already. Whether nothing is left then, so that the connection can be kept.
     ///
     /// `waits`: the client sends its body only when it is asked to (`Expect: 100-continue`).
     pub(super) async fn read(self, waits: bool) -> bool {
-        let state = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Lent);
-        match state {
+        match self.take() {
             State::Read => true,
             State::Lent => false,
             State::Left { asked, .. } if waits && !asked => false,
             State::Left { body, .. } if body.size_hint().lower() > SMALL as u64 => false,
-            State::Left { body, .. } => tokio::time::timeout(SOON, read(body)).await.unwrap_or(false),
+            State::Left { mut body, .. } => tokio::time::timeout(SOON, read(&mut body)).await.unwrap_or(false),
         }
     }
 }
 
-async fn read(mut body: Incoming) -> bool {
+async fn read(body: &mut Incoming) -> bool {
     let mut left = SMALL;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };

@@ -91,9 +91,11 @@ impl Answering {
         let (request, remainder) = track(request, &exchange);
         let response = self.route(client, request).await;
         let reusable = match remainder {
-            Some(remainder) if version != Version::HTTP_2 && !says_close(response.headers()) => {
-                remainder.read(waits).await
+            Some(remainder) if version == Version::HTTP_2 => {
+                remainder.linger();
+                true
             }
+            Some(remainder) if !says_close(response.headers()) => remainder.read(waits).await,
             _ => true,
         };
         let fate = match (reusable && !asks_to_close, may_close) {

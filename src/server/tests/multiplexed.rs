@@ -148,3 +148,17 @@ async fn requests_are_capped_in_all_and_the_rest_told_to_come_back() {
     };
     tokio::time::timeout(PATIENT, again).await.expect("what is given up makes room");
 }
+
+#[tokio::test]
+async fn an_early_answer_is_followed_by_time_to_stop_sending() {
+    let running = start(|_| {});
+    let (requests, _connection) = running.http2(1 << 16, 1 << 20).await;
+    let post = http::Request::post("https://localhost/refuse").body(()).unwrap();
+    let (response, mut sending) = requests.clone().ready().await.unwrap().send_request(post, false).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), "refused");
+    let reset = std::future::poll_fn(|context| sending.poll_reset(context));
+    assert!(tokio::time::timeout(SOON, reset).await.is_err(), "the stream is reset together with the answer");
+    sending.send_data(bytes::Bytes::new(), true).expect("the client can end it by itself");
+    assert!(whole(&requests, "/who").await.starts_with("127.0.0.1"));
+}
