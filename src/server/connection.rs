@@ -32,7 +32,7 @@ use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// Read and write buffer of HTTP/1, and so the largest header.
-const HTTP1_BUFFER: usize = 64 * 1024;
+const HTTP1_BUFFER: usize = 32 * 1024;
 /// What h2 keeps of one answer; more waits in the body.
 const STREAM_BUFFER: usize = 64 * 1024;
 const MAX_HEADER_LIST: u32 = 64 * 1024;

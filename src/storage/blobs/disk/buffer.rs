@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How many large buffers stay allocated while nobody uses them.
 const IDLE: usize = 4;
 /// How many small buffers are lent at a time.
-const SMALL_BUFFERS: usize = 256;
+const SMALL_BUFFERS: usize = 128;
 /// The length of the others.
 const TINY: usize = 16 * 1024;
 
@@ -43,7 +43,7 @@ enum Home {
 }
 
 impl BufferPool {
-    /// Lends at most `count` buffers of `large` bytes at a time, and 256 of `small` bytes.
+    /// Lends at most `count` buffers of `large` bytes at a time, and 128 of `small` bytes.
     pub(super) fn new(large: usize, small: usize, count: usize) -> Self {
         let small_lent = AtomicUsize::new(0);
         Self(Arc::new(Pool { large, small, small_lent, state: Mutex::new(State { idle: Vec::new(), left: count }) }))
