@@ -162,22 +162,22 @@ async fn forged_statements_are_refused() {
         (&good, good.clone(), "is not signed by its own key"),
     ] {
         let registry = server_of(&old, "", &ca_file, &(old.pem() + statement)).await;
-        crate::refused(&registry, &old.pin(), why);
+        crate::hostile::refused(&registry, &old.pin(), why);
     }
     // A statement that does not begin with the pinned CA, or is none, leaves the pin wrong.
     let no_file = format!("{}{good}", third.pem());
     for statement in [no_file, good.clone(), String::new(), format!("{}{good}garbage", old.pem())] {
         let registry = server_of(&old, "", &new.pem(), &statement).await;
-        crate::refused(&registry, &old.pin(), "REFUSED: the CA at");
+        crate::hostile::refused(&registry, &old.pin(), "REFUSED: the CA at");
     }
     // Whoever stands in between has the statement, but not the old CA's word for his own certificate.
     for (by, above) in [(&attacker, ""), (&new, of_another.as_str())] {
         let registry = server_of(by, above, &new.pem(), &(old.pem() + &good)).await;
-        crate::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
+        crate::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
     }
     // The statement is good, but the server has nothing from the new CA.
     let registry = server_of(&old, "", &new.pem(), &(old.pem() + &good)).await;
-    crate::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
+    crate::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +188,6 @@ async fn an_old_ca_that_is_not_fit_hands_nothing_over() {
     for (old, why) in [(expired, "expired on 2020-01-01"), (elsewhere, "may not sign for `localhost`")] {
         let cross = old.vouches_for(&new, |_| {});
         let registry = server_of(&new, &cross, &new.pem(), &(old.pem() + &cross)).await;
-        crate::refused(&registry, &old.pin(), why);
+        crate::hostile::refused(&registry, &old.pin(), why);
     }
 }
