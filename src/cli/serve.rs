@@ -33,7 +33,7 @@ use crate::tls::{
 };
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 32;
 
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";

@@ -22,7 +22,7 @@ pub(super) const BUFFER: usize = 1024 * 1024;
 /// What is written at once at the start of an upload, and where too many upload at the same time.
 pub(super) const SMALL_BUFFER: usize = 64 * 1024;
 /// How many large buffers all uploads share.
-pub(super) const BUFFERS: usize = 16;
+pub(super) const BUFFERS: usize = 8;
 /// How many bytes may wait in the page cache before they are sent to the disk, so that the last sync is short.
 const UNSYNCED: u64 = 64 * 1024 * 1024;
 
