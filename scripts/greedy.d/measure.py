@@ -1,4 +1,4 @@
-"""Runs each case of greedy clients against a server of its own, with another user beside it, and prints what it cost."""
+"""Runs each case of greedy clients against a server of its own, while another user makes requests, and prints what it cost."""
 
 import argparse
 import asyncio
