@@ -2,7 +2,7 @@
 //!
 //! An address (an IPv4 address, or an IPv6 network of 64 bits) has an eighth of the places, and a site (24 bits of IPv4, 48 of IPv6,
 //! which is what one customer has at the most) a quarter. A quarter of all places is kept for pairs of a name and an address that
-//! logged in before. Such a pair has two of them at once: guesses from a user's own address get the same two and nothing else.
+//! logged in before. Such a pair has two of them at once; its further attempts have the shares of a stranger.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
