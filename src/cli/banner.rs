@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::node::administrator::Administrator;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::{best_for_others, names_to_serve, with_port};
-use crate::pki::{Authority, CertificateSummary};
+use crate::node::run::Ready;
+use crate::pki::Authority;
 use crate::trust::command::short_line;
 use crate::trust::script::Trusted;
 
@@ -30,24 +31,18 @@ pub(super) fn initialised(
 }
 
 /// When `serve` is ready.
-pub(super) fn serving(
-    address: std::net::SocketAddr,
-    data: &DataDirectory,
-    certificate: &CertificateSummary,
-    authority: Option<&Authority>,
-    administrator: Option<&Administrator>,
-) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!("Portcullis {version} serves https://{address} from {}\n", data.path().display());
+pub(super) fn serving(ready: &Ready<'_>) -> String {
+    let (version, address, certificate) = (env!("CARGO_PKG_VERSION"), ready.address, ready.certificate);
+    let mut text = format!("Portcullis {version} serves https://{address} from {}\n", ready.data.path().display());
     let until = certificate.not_after.strftime("%Y-%m-%d");
     let names = certificate.names.join(", ");
-    let ca = authority.map(|authority| format!("; CA SHA-256 {}", authority.fingerprint())).unwrap_or_default();
+    let ca = ready.authority.map(|authority| format!("; CA SHA-256 {}", authority.fingerprint())).unwrap_or_default();
     line(&mut text, "certificate", &format!("{names}; until {until}{ca}"));
-    if let Some(administrator) = administrator {
+    if let Some(administrator) = ready.administrator {
         line(&mut text, "administrator", &administrator_line(administrator));
     }
     line(&mut text, "this machine", &format!("docker login {}", with_port("localhost", address.port())));
-    if let Some(authority) = authority {
+    if let Some(authority) = ready.authority {
         others(&mut text, &certificate.names, address.port(), authority);
     }
     text

@@ -9,9 +9,9 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
-use super::serve::identity_source;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::names_to_serve;
+use crate::node::identity::identity_source;
 use crate::pki;
 use crate::pki::{Authority, Identity, OperatorFiles, Origin};
 

@@ -1,8 +1,6 @@
 //! `portcullis init`: the CA, the certificate, the keys and the administrator, without serving. `serve` does the same on an empty
 //! data directory.
 
-use std::sync::Arc;
-
 use anyhow::bail;
 use serde_json::json;
 
@@ -11,15 +9,13 @@ use super::context::{Context, block_on};
 use super::output::Output;
 use super::password;
 use super::user::admit_name;
-use crate::auth::{AuthSettings, Authenticator, Secret};
-use crate::config::Config;
+use crate::auth::Secret;
 use crate::domain::AccountName;
-use crate::node::administrator::Administrator;
 use crate::node::data_directory::DataDirectory;
-use crate::node::host_names::{names_to_serve, with_port};
+use crate::node::first_start::{FirstStart, constraints, initialise};
+use crate::node::host_names::with_port;
 use crate::node::owner::act_as_owner;
-use crate::pki::{Authority, Constraints, ensure_leaf};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::pki::Authority;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -48,8 +44,12 @@ pub(crate) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     data.create()?;
     let _lock = data.lock()?;
     let secret = if args.admin_password_stdin { Some(password::choose(&args.admin, true)?.secret) } else { None };
-    let constraints = constraints(&config, args.unconstrained);
-    let Some(administrator) = block_on(initialise(&data, &config, constraints, args.admin, secret))? else {
+    let chosen = FirstStart {
+        constraints: constraints(&config, args.unconstrained),
+        administrator: args.admin,
+        password: secret,
+    };
+    let Some(administrator) = block_on(initialise(&data, &config, chosen))? else {
         bail!("{} was already initialised, nothing changed{}", data.path().display(), password_hint(&data));
     };
     let authority = Authority::load(data.path())?;
@@ -80,53 +80,5 @@ fn password_hint(data: &DataDirectory) -> String {
         format!("; the administrator's one-time password is in {}", file.display())
     } else {
         String::new()
-    }
-}
-
-/// What the CA may sign for.
-pub(crate) fn constraints(config: &Config, unconstrained: bool) -> Constraints {
-    if unconstrained || !config.tls.constrained { Constraints::Unconstrained } else { Constraints::ToNames }
-}
-
-/// Makes what is missing of a data directory. Interrupted, it continues where it was when it is run again. `None` where the database
-/// says that this is not a first start.
-pub(crate) async fn initialise(
-    data: &DataDirectory,
-    config: &Config,
-    constraints: Constraints,
-    admin: AccountName,
-    password: Option<Secret>,
-) -> anyhow::Result<Option<Administrator>> {
-    let mut authority = if Authority::exists(data.path()) {
-        Authority::load(data.path())?
-    } else {
-        let names = names_to_serve(&config.server.hosts, None);
-        Authority::create(data.path(), &names, constraints)?
-    };
-    let names = names_to_serve(&config.server.hosts, Some(&authority));
-    ensure_leaf(data.path(), &mut authority, &names)?;
-    let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
-    Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
-    let administrator = Administrator::add(data, &metadata, admin, password).await?;
-    metadata.close().await?;
-    data.mark_initialised()?;
-    Ok(administrator)
-}
-
-/// The part of the configuration that authentication reads.
-pub(crate) fn auth_settings(config: &Config) -> AuthSettings {
-    let auth = &config.auth;
-    AuthSettings {
-        issuer: auth.issuer.clone(),
-        service: auth.service.clone(),
-        token_lifetime: auth.token_lifetime,
-        personal_namespaces: auth.personal_namespaces,
-        password_concurrency: auth.password_concurrency as usize,
-        password_queue: auth.password_queue as usize,
-        password_memory: auth.password_memory,
-        failures_per_address: auth.failures_per_address,
-        failures_per_account: auth.failures_per_account,
-        refresh_token_lifetime: auth.refresh_token_lifetime,
-        key_rotation: auth.key_rotation,
     }
 }

@@ -9,8 +9,7 @@ use super::data_directory::DataDirectory;
 use crate::auth::{Secret, hash_password};
 use crate::domain::AccountName;
 use crate::pki::write_key;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, NewUser, Users};
+use crate::storage::metadata::{AddedUser, Metadata, NewUser};
 
 /// The administrator of a new registry.
 pub(crate) struct Administrator {
@@ -24,7 +23,7 @@ impl Administrator {
     /// touched.
     pub(crate) async fn add(
         data: &DataDirectory,
-        metadata: &SqliteMetadata,
+        metadata: &dyn Metadata,
         name: AccountName,
         password: Option<Secret>,
     ) -> anyhow::Result<Option<Self>> {
