@@ -19,6 +19,8 @@ use crate::domain::Clock;
 /// By how much of itself a wait is shortened at most, so that the nodes of one registry do not come all at once. Never lengthened: for
 /// some jobs "within a second" is promised.
 const JITTER: f64 = 0.1;
+/// Between two lines of the log about a job that fails in the same way.
+const TELL_AGAIN: Duration = Duration::from_hours(1);
 
 /// A job with what it shares with its handle.
 pub(super) struct Driver {
@@ -27,6 +29,8 @@ pub(super) struct Driver {
     pub(super) board: Arc<Board>,
     pub(super) asked: Arc<Notify>,
     pub(super) stop: CancellationToken,
+    /// The failure that the log has told of, and when.
+    pub(super) told: Option<(String, Instant)>,
 }
 
 impl Driver {
@@ -35,8 +39,6 @@ impl Driver {
         let stop = self.stop.clone();
         stop.run_until_cancelled(self.repeat()).await;
         self.board.set(Now::Stopped);
-        let report = self.board.read();
-        tracing::debug!(job = report.name, runs = report.runs, failures = report.failures, last = ?report.last, "job stopped");
     }
 
     async fn repeat(&mut self) {
@@ -61,6 +63,7 @@ impl Driver {
         let (before, failures) = self.board.ended(LastRun { started, took: since.elapsed(), result });
         match outcome {
             Ok(()) => {
+                self.told = None;
                 if before > 0 {
                     tracing::info!(job = self.job.name, failures = before, "job works again");
                 }
@@ -68,20 +71,28 @@ impl Driver {
             }
             Err(failure) => {
                 let wait = shortened(self.job.backoff.after(failures), rand::random()).max(failure.retry_after);
-                self.tell(&failure, failures, wait);
+                self.tell(&failure, cause, wait);
                 wait
             }
         }
     }
 
-    /// Once, when it begins to fail; the repetitions would bury the rest of the log.
-    fn tell(&self, failure: &Failure, failures: u32, wait: Duration) {
-        let (job, error, retry_seconds) = (self.job.name, &failure.message, wait.as_secs_f32());
-        if failures == 1 {
-            tracing::error!(job, %error, retry_seconds, "{}", self.job.consequence);
-        } else {
-            tracing::debug!(job, %error, retry_seconds, failures, "job fails again");
+    /// When it begins to fail, fails otherwise than before, or was asked to run, and else once an hour: the repetitions would bury the
+    /// rest of the log.
+    fn tell(&mut self, failure: &Failure, cause: Cause, wait: Duration) {
+        let is_told =
+            self.told.as_ref().is_some_and(|(message, at)| *message == failure.message && at.elapsed() < TELL_AGAIN);
+        if is_told && cause == Cause::Due {
+            return;
         }
+        tracing::error!(
+            job = self.job.name,
+            error = failure.message,
+            retry_seconds = wait.as_secs_f32(),
+            "{}",
+            self.job.consequence
+        );
+        self.told = Some((failure.message.clone(), Instant::now()));
     }
 }
 

@@ -39,7 +39,7 @@ impl FollowClientFiles {
 
     /// Says each thing once, until it has been fixed.
     fn warn(&mut self) {
-        let warnings: BTreeSet<String> = self.verifier.roster().warnings(self.clock.now()).into_iter().collect();
+        let warnings: BTreeSet<String> = self.verifier.warnings(self.clock.now()).into_iter().collect();
         for warning in warnings.difference(&self.warned) {
             tracing::warn!("{warning}");
         }

@@ -38,6 +38,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// As `error` says.
+    pub(crate) fn of(error: &impl fmt::Display) -> Self {
+        Self::retry_after(error, Duration::ZERO)
+    }
+
     /// As `error` says; it is of no use to try again sooner than `retry_after`.
     pub(crate) fn retry_after(error: &impl fmt::Display, retry_after: Duration) -> Self {
         Self { message: error.to_string(), retry_after }
@@ -46,7 +51,7 @@ impl Failure {
 
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::retry_after(&error, Duration::ZERO)
+        Self::of(&error)
     }
 }
 

@@ -6,9 +6,9 @@
 //! to do, so that asking twice does no harm.
 
 mod backoff;
+mod change;
 mod driver;
 mod expire_uploads;
-mod follow_authority;
 mod follow_certificate;
 mod follow_challenges;
 mod follow_client_files;
@@ -27,9 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::driver::Driver;
-pub(crate) use self::job::Job;
-use self::report::Board;
-pub(crate) use self::report::JobReport;
+use self::job::Job;
+use self::report::{Board, JobReport};
 use crate::domain::Clock;
 
 /// The jobs of a running server. Copies share them.
@@ -53,7 +52,7 @@ impl Jobs {
             let (asked, on_reload) = (Arc::new(Notify::new()), job.on_reload);
             let board = Arc::new(Board::new(job.name, clock.now()));
             let (clock, stop) = (clock.clone(), stop.clone());
-            let driver = Driver { job, clock, board: Arc::clone(&board), asked: Arc::clone(&asked), stop };
+            let driver = Driver { job, clock, board: Arc::clone(&board), asked: Arc::clone(&asked), stop, told: None };
             tasks.spawn(driver.drive());
             Running { board, asked, on_reload }
         });
@@ -68,12 +67,16 @@ impl Jobs {
     }
 
     /// How each job stands.
-    pub(crate) fn report(&self) -> Vec<JobReport> {
+    fn report(&self) -> Vec<JobReport> {
         self.running.iter().map(|job| job.board.read()).collect()
     }
 
-    /// Waits until all have stopped.
+    /// Waits until all have stopped, and writes down how they stood.
     pub(crate) async fn stopped(&self) {
         self.tasks.wait().await;
+        for report in self.report() {
+            let JobReport { name, runs, failures, last, .. } = report;
+            tracing::debug!(job = name, runs, failures, ?last, "job stopped");
+        }
     }
 }
