@@ -1,8 +1,5 @@
 //! The host on which `trust` runs: a directory that stands in for its root.
 
-// Every test crate uses its own part of this, and sees all of it as public.
-#![allow(dead_code, unreachable_pub, missing_docs)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

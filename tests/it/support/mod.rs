@@ -4,11 +4,10 @@
 //! let (server, admin, alice, anonymous) = Server::start_with_people().await;
 //! ```
 
-// Every test crate uses its own part of this, and sees all of it as public.
-#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
-
 pub mod actor;
 pub mod client_ca;
+pub mod client_host;
+pub mod hostile_server;
 pub mod image;
 pub mod raw;
 pub mod server;

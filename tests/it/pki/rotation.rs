@@ -1,7 +1,5 @@
 //! The CA is changed, and put away, while the registry serves: stories against the program itself.
 
-mod support;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -9,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{Server, eventually};
 use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 use serde_json::Value;
-use support::{Server, eventually};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 

@@ -1,8 +1,5 @@
 //! A real ACME server, Debian's `pebble`, with a DNS of its own (`pebble-challtestsrv`), on ports of this machine alone.
 
-// Every part of a test crate is seen as public.
-#![allow(unreachable_pub, missing_docs)]
-
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -5,9 +5,9 @@ use std::os::unix::fs::chown;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::client_host::{ClientHost, refusal, stdout};
-use crate::pin_of;
+use super::pin_of;
 use crate::support::Server;
+use crate::support::client_host::{ClientHost, refusal, stdout};
 
 fn command(host: &ClientHost, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
@@ -79,7 +79,7 @@ async fn a_move_to_a_new_ca_that_was_killed_is_made_again_or_undone() {
     for host in &hosts {
         stdout(&host.trust(&registry, &old_pin, &[]));
     }
-    crate::rotation::rotate(&server, &[]).await;
+    super::rotation::rotate(&server, &[]).await;
     for host in &hosts {
         stdout(&run(host, &["trust", &registry]));
         for path in &paths {

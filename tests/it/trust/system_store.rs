@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::client_host::{ClientHost, refusal, stdout};
-use crate::hostile_server::{Ca, REGISTRY, constrained_to, ok};
-use crate::pin_of;
+use super::pin_of;
 use crate::support::Server;
+use crate::support::client_host::{ClientHost, refusal, stdout};
+use crate::support::hostile_server::{Ca, REGISTRY, constrained_to, ok};
 
 /// A Debian with its package ca-certificates.
 pub(crate) fn debian() -> ClientHost {
@@ -89,7 +89,7 @@ async fn a_successor_that_can_sign_for_any_name_does_not_get_into_the_store_by_i
     let (registry, old_pin, host) = (server.host(), pin_of(&server), debian());
     stdout(&host.trust(&registry, &old_pin, &[]));
     assert!(host.tree().contains_key(&store_of(&registry)));
-    crate::rotation::rotate(&server, &["--unconstrained"]).await;
+    super::rotation::rotate(&server, &["--unconstrained"]).await;
     let again = tokio::task::block_in_place(|| host.run(&["trust", &registry]));
     let said = stdout(&again);
     assert!(said.contains(&format!("removed /{}", store_of(&registry))), "{said}");

@@ -1,11 +1,7 @@
 //! Certificates by ACME, against a real authority: pebble.
 
-#[path = "acme/pebble.rs"]
 mod pebble;
-#[path = "acme/suggesting_directory.rs"]
 mod suggesting_directory;
-mod support;
-#[path = "acme/visitor.rs"]
 mod visitor;
 
 use std::fs;
@@ -14,12 +10,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::Duration;
 
+use crate::support::{ClientCa, Server, eventually};
 use pebble::{Pebble, free_port};
 use portcullis::storage::metadata::sqlite::SqliteMetadata;
 use portcullis::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
 use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
-use support::{ClientCa, Server, eventually};
 use visitor::Visitor;
 
 /// What may pass until an ordered certificate is served.
@@ -172,7 +168,7 @@ async fn plain_http_answers_challenges_and_sends_everybody_else_to_https() {
     let base = format!("http://127.0.0.1:{}", pebble.http_port);
     let sent = client.get(format!("{base}/v2/?n=1")).send().await.expect("an answer");
     assert_eq!(sent.status(), 307);
-    assert_eq!(support::header(&sent, "location"), format!("https://127.0.0.1:{}/v2/?n=1", server.port()));
+    assert_eq!(crate::support::header(&sent, "location"), format!("https://127.0.0.1:{}/v2/?n=1", server.port()));
     let with_password = client.get(&base).basic_auth("alice", Some("x")).send().await.expect("an answer");
     assert_eq!(with_password.status(), 400);
     let unknown = client.get(format!("{base}/.well-known/acme-challenge/x")).send().await.expect("an answer");

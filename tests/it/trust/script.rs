@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::client_host::{ClientHost, stdout};
-use crate::pin_of;
+use super::pin_of;
+use super::system_store::{debian, store_of};
 use crate::support::Server;
-use crate::system_store::{debian, store_of};
+use crate::support::client_host::{ClientHost, stdout};
 
 /// What POSIX shells are called on the hosts of users. Those that this machine has are used, `sh` at least.
 const SHELLS: [&[&str]; 4] = [&["sh"], &["dash"], &["bash", "--posix"], &["busybox", "ash"]];
@@ -264,7 +264,7 @@ async fn after_a_rotation_the_new_script_replaces_what_the_old_one_wrote() {
     let (registry, old, host) = (server.host(), script_of(&server).await, debian());
     let before = host.tree();
     stdout(&run(&host, &old, &[]));
-    let new_ca = crate::rotation::rotate(&server, &[]).await;
+    let new_ca = super::rotation::rotate(&server, &[]).await;
     let new = script_of(&server).await;
     stdout(&run(&host, &new, &[]));
     assert_eq!(host.text(&format!("etc/docker/certs.d/{registry}/ca.crt")), new_ca);
@@ -315,7 +315,7 @@ async fn the_program_takes_over_what_the_script_wrote() {
     let moved = debian();
     let before = moved.tree();
     stdout(&run(&moved, &script, &[]));
-    let new = crate::rotation::rotate(&server, &[]).await;
+    let new = super::rotation::rotate(&server, &[]).await;
     let said = stdout(&tokio::task::block_in_place(|| moved.run(&["trust", &registry])));
     assert!(said.contains("hands over to"), "no pin is needed: {said}");
     assert_eq!(moved.text(&store_of(&registry)), new);

@@ -1,15 +1,7 @@
 //! The doctor, on the server and on a client's host: each broken thing has its finding, and a healthy registry has none.
 
-#[path = "trust/client_host.rs"]
-mod client_host;
-#[path = "trust/hostile_server.rs"]
-mod hostile_server;
-mod support;
-
-mod doctor {
-    mod client;
-    mod server;
-}
+mod client;
+mod server;
 
 use std::process::Output;
 

@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::Report;
-use crate::client_host::{ClientHost, stdout};
+use super::Report;
 use crate::support::client_ca::ClientCa;
+use crate::support::client_host::{ClientHost, stdout};
 use crate::support::{Server, eventually};
 
 fn doctor(server: &Server) -> Report {

@@ -1,8 +1,5 @@
 //! A client of the registry over one connection, which says what certificate it was shown.
 
-// Every part of a test crate is seen as public.
-#![allow(unreachable_pub, missing_docs)]
-
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use rcgen::{IsCa, KeyUsagePurpose};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::client_host::{ClientHost, refusal, stdout};
-use crate::hostile_server::{Ca, REGISTRY, constrained_to, ok};
+use crate::support::client_host::{ClientHost, refusal, stdout};
+use crate::support::hostile_server::{Ca, REGISTRY, constrained_to, ok};
 
 /// Nothing is written, and the reason is named.
 pub(crate) fn refused(registry: &str, pin: &str, why: &str) {

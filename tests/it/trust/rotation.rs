@@ -2,9 +2,9 @@
 
 use std::process::Output;
 
-use crate::client_host::{ClientHost, refusal, stdout};
-use crate::hostile_server::{Ca, REGISTRY, ok};
-use crate::pin_of;
+use super::pin_of;
+use crate::support::client_host::{ClientHost, refusal, stdout};
+use crate::support::hostile_server::{Ca, REGISTRY, constrained_to, ok};
 use crate::support::{Server, eventually};
 
 /// The server's CA as a stranger gets it.
@@ -141,7 +141,7 @@ async fn forged_statements_are_refused() {
     let ca = || Ca::new(|_| {});
     let (old, new, attacker, third) = (ca(), ca(), ca(), ca());
     let elsewhere = |params: &mut rcgen::CertificateParams| {
-        params.name_constraints = Some(crate::constrained_to("other.test"));
+        params.name_constraints = Some(constrained_to("other.test"));
     };
     let good = old.vouches_for(&new, |_| {});
     let of_another = attacker.vouches_for(&new, |_| {});
@@ -162,32 +162,32 @@ async fn forged_statements_are_refused() {
         (&good, good.clone(), "is not signed by its own key"),
     ] {
         let registry = server_of(&old, "", &ca_file, &(old.pem() + statement)).await;
-        crate::hostile::refused(&registry, &old.pin(), why);
+        super::hostile::refused(&registry, &old.pin(), why);
     }
     // A statement that does not begin with the pinned CA, or is none, leaves the pin wrong.
     let no_file = format!("{}{good}", third.pem());
     for statement in [no_file, good.clone(), String::new(), format!("{}{good}garbage", old.pem())] {
         let registry = server_of(&old, "", &new.pem(), &statement).await;
-        crate::hostile::refused(&registry, &old.pin(), "REFUSED: the CA at");
+        super::hostile::refused(&registry, &old.pin(), "REFUSED: the CA at");
     }
     // Whoever stands in between has the statement, but not the old CA's word for his own certificate.
     for (by, above) in [(&attacker, ""), (&new, of_another.as_str())] {
         let registry = server_of(by, above, &new.pem(), &(old.pem() + &good)).await;
-        crate::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
+        super::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
     }
     // The statement is good, but the server has nothing from the new CA.
     let registry = server_of(&old, "", &new.pem(), &(old.pem() + &good)).await;
-    crate::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
+    super::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_ca_that_is_not_fit_hands_nothing_over() {
     let new = Ca::new(|_| {});
     let expired = Ca::new(|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
-    let elsewhere = Ca::new(|params| params.name_constraints = Some(crate::constrained_to("other.test")));
+    let elsewhere = Ca::new(|params| params.name_constraints = Some(constrained_to("other.test")));
     for (old, why) in [(expired, "expired on 2020-01-01"), (elsewhere, "may not sign for `localhost`")] {
         let cross = old.vouches_for(&new, |_| {});
         let registry = server_of(&new, &cross, &new.pem(), &(old.pem() + &cross)).await;
-        crate::hostile::refused(&registry, &old.pin(), why);
+        super::hostile::refused(&registry, &old.pin(), why);
     }
 }

@@ -1,12 +1,10 @@
 //! Every route is refused to whoever has no right to it. A route that is not listed here fails the first test.
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::image::push_blob;
+use crate::support::{Actor, Image, Server, eventually};
 use reqwest::{Method, StatusCode};
-use support::image::push_blob;
-use support::{Actor, Image, Server, eventually};
 
 /// What a route demands of its caller.
 #[derive(Clone, Copy, Debug, PartialEq)]

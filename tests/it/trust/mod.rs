@@ -1,29 +1,19 @@
 //! Trust on a client's host: what is written into a stand-in root directory, what is refused, and that nothing stays.
 
-#[path = "trust/client_host.rs"]
-mod client_host;
-#[path = "trust/hostile.rs"]
 mod hostile;
-#[path = "trust/hostile_server.rs"]
-mod hostile_server;
-#[path = "trust/interrupted.rs"]
 mod interrupted;
-#[path = "trust/rotation.rs"]
 mod rotation;
-#[path = "trust/script.rs"]
 mod script;
-mod support;
-#[path = "trust/system_store.rs"]
 mod system_store;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use client_host::{ClientHost, refusal, stdout};
-use hostile_server::{Ca, REGISTRY, constrained_to};
+use crate::support::Server;
+use crate::support::client_host::{ClientHost, refusal, stdout};
+use crate::support::hostile_server::{Ca, REGISTRY};
 use serde_json::Value;
-use support::Server;
 
 fn pin_of(server: &Server) -> String {
     let shown: Value = serde_json::from_slice(&server.run(&["ca", "show", "--json"]).stdout).expect("JSON");

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::{fs, thread};
 
-use crate::Report;
-use crate::client_host::{ClientHost, stdout};
-use crate::hostile_server::{Ca, REGISTRY, ok};
+use super::Report;
 use crate::support::Server;
+use crate::support::client_host::{ClientHost, stdout};
+use crate::support::hostile_server::{Ca, REGISTRY, ok};
 
 const ISSUER_OF_NOBODY: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 

@@ -1,9 +1,6 @@
 //! A directory in front of pebble's that adds what pebble of Debian lacks: suggestions when to renew (RFC 9773). An authority that has
 //! revoked a certificate suggests a time that is past.
 
-// Every part of a test crate is seen as public.
-#![allow(unreachable_pub, missing_docs)]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -15,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::pebble::Pebble;
+use super::pebble::Pebble;
 
 /// The directory, and what it suggests.
 pub struct SuggestingDirectory {

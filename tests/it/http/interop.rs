@@ -1,7 +1,7 @@
 //! What broke clients of other registries, and must not break ours. Each test is named after what it protects.
 //!
-//! Told elsewhere: uploads over HTTP/2, `Expect`, mounts that are not allowed ([`super::uploads`]); the caches of `BuildKit`
-//! ([`super::manifests`]); repeated scopes ([`super::login`]); tokens that expire during a push ([`super::rights`]).
+//! Told elsewhere: uploads over HTTP/2, `Expect`, mounts that are not allowed ([`crate::registry::uploads`]); the caches of `BuildKit`
+//! ([`crate::registry::manifests`]); repeated scopes ([`crate::auth::login`]); tokens that expire during a push ([`crate::auth::rights`]).
 
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,5 @@
 //! A CA that is not as it should be, and a server that answers what a test tells it to.
 
-// Every test crate uses its own part of this, and sees all of it as public.
-#![allow(dead_code, unreachable_pub, missing_docs)]
-
 use std::sync::Arc;
 
 use rcgen::{
