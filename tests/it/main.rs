@@ -14,3 +14,4 @@ mod registry;
 mod server;
 mod support;
 mod trust;
+mod words;
