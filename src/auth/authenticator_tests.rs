@@ -234,7 +234,7 @@ async fn many_equal_logins_at_once_all_pass() {
 #[tokio::test]
 async fn hashes_with_other_parameters_are_renewed_at_login() {
     let registry = Registry::open().await;
-    let old = crate::auth::password::hash_with(&secret("pw"), 64, 1, 1);
+    let old = crate::auth::credentials::password::hash_with(&secret("pw"), 64, 1, 1);
     let bob = NewUser { name: account("bob"), password_hash: old.clone(), admin: false };
     registry.store.add_user(bob, true).await.expect("added");
     let before = registry.login("bob", "pw").await.expect("logged in");
