@@ -1,8 +1,8 @@
 //! What the documents tell people to type works: the commands of the README and of each topic of the guide are run in order against a
 //! real server, configurations are checked, and command lines that need another host, docker or systemd must at least parse.
 //!
-//! The word after the fence says what becomes of a block: `sh` is run, `sh serve` starts the server, `sh host` needs what a test has not,
-//! `toml` is a configuration; `text` and `ini` are no commands.
+//! The word after the fence says what is done with a block: `sh` is run, `sh serve` starts the server, `sh host` cannot run in a test,
+//! `toml` is a configuration; `text` and `ini` are not commands.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
