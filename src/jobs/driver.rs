@@ -59,7 +59,7 @@ impl Driver {
         self.board.set(Now::RunsSince(started));
         let run = AssertUnwindSafe(self.job.work.run(cause)).catch_unwind();
         let outcome = run.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        let result = outcome.as_ref().map(|()| ()).map_err(|failure| failure.message.clone());
+        let result = outcome.clone().map_err(|failure| failure.message);
         let (before, failures) = self.board.ended(LastRun { started, took: since.elapsed(), result });
         match outcome {
             Ok(()) => {

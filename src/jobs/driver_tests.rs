@@ -176,8 +176,7 @@ async fn asking_runs_at_once_and_many_requests_during_a_run_lead_to_one_more() {
     let (waited, cause) = started.next().await;
     assert!(waited >= Duration::from_secs(5) && cause == Cause::Asked, "not while it runs: {waited:?}");
     let (waited, cause) = started.next().await;
-    assert!(is_about(waited, EVERY + Duration::from_secs(5)) || is_about(waited - Duration::from_secs(5), EVERY));
-    assert_eq!(cause, Cause::Due);
+    assert!(waited > EVERY.mul_f64(0.9) && cause == Cause::Due, "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

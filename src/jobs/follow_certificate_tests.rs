@@ -93,7 +93,7 @@ fn a_swapped_link_is_followed() {
 fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap_expires() {
     let data = tempfile::tempdir().unwrap();
     let mut job = started(own(data.path()));
-    let overlap = Some(std::time::Duration::from_secs(3600));
+    let overlap = Some(std::time::Duration::from_hours(1));
     let succession =
         Succession { names: names(&["a.test"]), added: Vec::new(), constraints: Constraints::ToNames, overlap };
     let new = Authority::rotate(data.path(), &succession).unwrap();
