@@ -18,7 +18,8 @@ use super::headers::text;
 use super::origin::origin;
 use super::query::Query;
 use super::route::Route;
-use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
+use super::router::request_id;
+use crate::auth::{Authorized, Caller, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::reference::InvalidReference;
 use crate::domain::oci::tag::InvalidTag;
@@ -32,8 +33,8 @@ const FOREIGN_PASSWORD: &str = "a page of another site may not use the password 
 /// The last component of the path, parsed.
 pub(super) struct At<T>(pub(super) T);
 
-/// The verified credential of the request, anonymous where it has none.
-pub(super) struct Presented(pub(super) Credential);
+/// The request and its verified credential, anonymous where it has none.
+pub(super) struct Presented(pub(super) Caller);
 
 /// The same, but not anonymous.
 pub(super) struct LoggedIn;
@@ -55,7 +56,7 @@ impl FromRequestParts<App> for Presented {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        credential(parts, app).await.map(Self)
+        caller(parts, app).await.map(Self)
     }
 }
 
@@ -78,10 +79,10 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        let credential = credential(parts, app).await?;
-        charge(parts, app, &credential);
+        let caller = caller(parts, app).await?;
+        charge(parts, app, caller.credential());
         let repository = repository(parts)?;
-        let permit = app.auth.policy().authorize::<P>(&credential, &repository);
+        let permit = app.auth.policy().authorize::<P>(&caller, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
 }
@@ -90,8 +91,8 @@ impl FromRequestParts<App> for CatalogPermit {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        let credential = credential(parts, app).await?;
-        app.auth.policy().authorize_catalog(&credential).map_err(|denial| denied(parts, app, &denial, &[]))
+        let caller = caller(parts, app).await?;
+        app.auth.policy().authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
     }
 }
 
@@ -107,6 +108,12 @@ fn mount_source(parts: &Parts) -> Vec<Scope> {
 fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
     let route = parts.extensions.get::<Route>();
     route.and_then(|route| route.repository.clone()).ok_or_else(OciError::no_endpoint)
+}
+
+/// The request as policy sees it: its verified credential, the client's address, and its id.
+async fn caller(parts: &Parts, app: &App) -> Result<Caller, OciError> {
+    let address = client_address(parts, &app.settings.trusted_proxies);
+    Ok(Caller::new(credential(parts, app).await?, address, request_id(parts)))
 }
 
 /// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer); where it presents nothing, the connection's certificate.
@@ -146,7 +153,7 @@ pub(super) async fn check_password(
 pub(super) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         Some(ClientCertificate::Withdrawn(why)) => Err(unauthorized(parts, app, Vec::new(), None, why)),
-        Some(ClientCertificate::Names(_) | ClientCertificate::NamesNobody(_)) | None => Ok(()),
+        Some(ClientCertificate::Names { .. } | ClientCertificate::NamesNobody(_)) | None => Ok(()),
     }
 }
 
@@ -164,8 +171,9 @@ pub(super) async fn certified(parts: &Parts, app: &App) -> Result<Credential, Oc
         Some(_) if comes_from_another_site(parts) => {
             Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_CERTIFICATE))
         }
-        Some(ClientCertificate::Names(name)) => {
-            let credential = app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))?;
+        Some(ClientCertificate::Names { user, fingerprint }) => {
+            let credential =
+                app.auth.certificate(user, *fingerprint).await.map_err(|error| refuse(parts, app, error))?;
             recognise(parts, &credential);
             Ok(credential)
         }
@@ -202,7 +210,7 @@ pub(super) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &[Scope]) 
         Denial::Unauthenticated(_) => None,
         Denial::InsufficientScope(_) | Denial::Forbidden(_) => Some("insufficient_scope"),
     };
-    let scopes = [denial.scope()].into_iter().chain(also).map(ToString::to_string).collect();
+    let scopes = denial.scope().into_iter().chain(also).map(ToString::to_string).collect();
     unauthorized(parts, app, scopes, error, &denial.to_string())
 }
 

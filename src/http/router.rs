@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -174,6 +175,11 @@ impl Asked {
 /// The request's name in the log and in answers.
 #[derive(Clone, Copy, Debug)]
 struct RequestId(Uuid);
+
+/// The request's name. Each request has one from the start.
+pub(super) fn request_id(parts: &Parts) -> Uuid {
+    parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0)
+}
 
 async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
     if let Err(error) = super::framing::check(&request) {
