@@ -47,8 +47,8 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             let identity = identity_source(&config, &data)?.load()?;
             show(&identity, ordered_from(&identity, &data).as_deref(), output)
         }
-        Verb::Request => cert_request::run(context, &config, &data, output),
-        Verb::Renew if config.acme.is_some() => cert_request::run(context, &config, &data, output),
+        Verb::Request => cert_request::run(&config, &data, output),
+        Verb::Renew if config.acme.is_some() => cert_request::run(&config, &data, output),
         Verb::Renew => {
             let source = identity_source(&config, &data)?;
             if let Ok(identity) = source.load()

@@ -1,5 +1,6 @@
 //! What each room is told by the configuration.
 
+use crate::admin::AdminSettings;
 use crate::auth::AuthSettings;
 use crate::config::{Challenge, Config};
 use crate::http::{ChallengeRule, HttpSettings};
@@ -74,5 +75,12 @@ pub(super) fn auth_settings(config: &Config) -> AuthSettings {
         failures_per_account: auth.failures_per_account,
         refresh_token_lifetime: auth.refresh_token_lifetime,
         key_rotation: auth.key_rotation,
+    }
+}
+
+pub(super) fn admin_settings(config: &Config) -> AdminSettings {
+    AdminSettings {
+        personal_namespaces: config.auth.personal_namespaces,
+        failures_per_account: config.auth.failures_per_account,
     }
 }
