@@ -14,7 +14,7 @@ pub(super) const PREFIX: &str = "PORTCULLIS_";
 const SYSTEM_FILE: &str = "/etc/portcullis/portcullis.toml";
 
 /// Where root keeps the data when nobody says otherwise.
-const SYSTEM_DATA: &str = "/var/lib/portcullis";
+pub(super) const SYSTEM_DATA: &str = "/var/lib/portcullis";
 
 /// The surroundings that a configuration is read in.
 #[derive(Debug, Clone, Default)]

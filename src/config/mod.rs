@@ -3,11 +3,17 @@
 //! Four sources, the strongest first: the command line's flags ([`Overrides`]), the variables
 //! `PORTCULLIS_<SECTION>_<KEY>` ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` where it
 //! exists), the defaults. [`Config::load`] reads each key from all of them, checks it, and remembers where the value in
-//! force came from ([`Provenance`]). Errors are gathered, so that one run shows all there is to mend.
+//! force came from ([`Provenance`]). Errors are gathered, so that one run shows all that has to be fixed.
 //!
-//! A new key is one line in `sections/`, and its paragraph in `config/portcullis.toml`, which a test asks for.
+//! A new key is one definition in `sections/` ([`definition`]): field, default, parsing, check and documentation. The room that
+//! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
+//! definitions (`portcullis config default`), and a test fails where it differs.
 
 mod byte_size;
+mod checks;
+mod conflicts;
+mod data_directory;
+mod definition;
 mod document;
 mod duration;
 mod environment;
@@ -18,6 +24,7 @@ mod overrides;
 mod provenance;
 mod public_url;
 mod reader;
+mod sample;
 mod sections;
 mod service_link;
 mod setting;
@@ -25,55 +32,29 @@ mod setting;
 mod tests;
 mod unknown;
 mod web_origin;
+mod word;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::byte_size::ByteSize;
-pub use self::duration::parse_duration;
-pub use self::environment::Environment;
-pub use self::error::{ConfigError, ConfigErrors};
-pub use self::overrides::Overrides;
-pub use self::provenance::{Entry, Provenance, Source};
-pub use self::public_url::PublicUrl;
-pub use self::sections::{
-    AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount, Limits,
-    Log, LogFormat, OperatorPair, Server, Storage, Tls,
+pub use self::{
+    byte_size::ByteSize,
+    duration::parse_duration,
+    environment::Environment,
+    error::{ConfigError, ConfigErrors},
+    overrides::Overrides,
+    provenance::{Entry, Provenance, Source},
+    public_url::PublicUrl,
+    sample::sample,
+    sections::{
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DeleteSettings,
+        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings, StorageSettings,
+        TlsSettings,
+    },
+    web_origin::WebOrigin,
 };
-pub use self::web_origin::WebOrigin;
-use self::{
-    document::Document,
-    reader::{Keys, Reader},
-};
-pub use crate::domain::HostName;
-
-/// The sample file, every key commented out with its default: what `config default` prints.
-pub const SAMPLE: &str = include_str!("../../config/portcullis.toml");
-
-/// All settings of one Portcullis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Where blobs, database and keys lie; an absolute path.
-    pub data_dir: PathBuf,
-    /// Listening and connections.
-    pub server: Server,
-    /// The certificate.
-    pub tls: Tls,
-    /// A certificate by ACME; `None`: switched off.
-    pub acme: Option<Acme>,
-    /// Certificates of clients.
-    pub client_certificates: ClientCertificates,
-    /// Passwords and tokens.
-    pub auth: Auth,
-    /// The disk.
-    pub storage: Storage,
-    /// Sizes and counts of what clients send.
-    pub limits: Limits,
-    /// Deleting through the API.
-    pub delete: Delete,
-    /// Logging.
-    pub log: Log,
-}
+use self::{document::Document, reader::Reader};
+pub use crate::domain::net::HostName;
 
 /// A configuration, and what there is to tell about it.
 #[derive(Debug)]
@@ -162,7 +143,8 @@ fn assemble(
     mut errors: Vec<ConfigError>,
 ) -> Result<Loaded, ConfigErrors> {
     let mut reader = Reader::new(overrides, environment, document);
-    let config = read_all(&mut reader, environment);
+    let config = Config::read(&mut reader, environment);
+    conflicts::note(&config, &mut reader);
     let known = reader.known();
     let (provenance, mut found) = reader.finish();
     errors.append(&mut found);
@@ -174,29 +156,6 @@ fn assemble(
     errors.extend(unknown::in_environment(environment, &known));
     ConfigErrors::unless_empty(errors)?;
     Ok(Loaded { config, provenance, file: None, warnings: unknown::warnings(environment, &known) })
-}
-
-fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
-    let data_dir = data_dir(&mut reader.top(), environment);
-    let server = Server::read(&mut reader.section("server"));
-    let tls = Tls::read(&mut reader.section("tls"));
-    let acme = Acme::read(&mut reader.section("acme"), &server, &tls);
-    Config {
-        data_dir,
-        server,
-        tls,
-        acme,
-        client_certificates: ClientCertificates::read(&mut reader.section("client_certificates")),
-        auth: Auth::read(&mut reader.section("auth")),
-        storage: Storage::read(&mut reader.section("storage")),
-        limits: Limits::read(&mut reader.section("limits")),
-        delete: Delete::read(&mut reader.section("delete")),
-        log: Log::read(&mut reader.section("log")),
-    }
-}
-
-fn data_dir(keys: &mut Keys<'_, '_>, environment: &Environment) -> PathBuf {
-    keys.get("data_dir", environment.default_data_dir().unwrap_or_default())
 }
 
 fn about_data_dir(error: &ConfigError) -> bool {

@@ -45,7 +45,7 @@ pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<Conf
 }
 
 fn unknown_key(key: String, at: Source, known: &[String]) -> ConfigError {
-    let candidates = known.iter().map(String::as_str).chain(SECTIONS);
+    let candidates = known.iter().map(String::as_str).chain(SECTIONS.iter().copied());
     let nearest = nearest(&key, candidates).to_owned();
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let key = if key.chars().all(bare) { key } else { super::setting::quoted(&key) };

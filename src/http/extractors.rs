@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use super::App;
 use super::authorization::Authorization;
 use super::challenge::Challenge;
-use super::challenge_rule::{Refused, Sent};
+use super::challenge_rule::{Refused, Sent, rule};
 use super::charged::{charge, recognise};
 use super::client_address::client_address;
 use super::error::{Code, OciError};
@@ -137,7 +137,8 @@ pub(super) async fn check_password(
     name: &str,
     password: &Secret,
 ) -> Result<Credential, CredentialError> {
-    let credential = app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await?;
+    let credential =
+        app.auth.password(name, password, client_address(parts, &app.settings.server.trusted_proxies)).await?;
     recognise(parts, &credential);
     Ok(credential)
 }
@@ -212,13 +213,13 @@ fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'s
         Err(error) => return error,
     };
     let settings = &app.settings;
-    let kind = settings.challenge.kind(Refused {
+    let kind = rule(&settings.auth).kind(Refused {
         to_repository: parts.extensions.get::<Route>().is_some_and(|route| route.repository.is_some()),
         method: &parts.method,
         sent: sent(parts),
         user_agent: text(&parts.headers, header::USER_AGENT),
     });
-    let challenge = Challenge { kind, host, service: settings.service.clone(), scopes, error };
+    let challenge = Challenge { kind, host, service: settings.auth.service.clone(), scopes, error };
     OciError::unauthorized(&challenge, message)
 }
 

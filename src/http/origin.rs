@@ -9,6 +9,7 @@ use super::HttpSettings;
 use super::client_address::{believed_hop, is_trusted, peer};
 use super::error::OciError;
 use super::headers::text;
+use crate::config::PublicUrl;
 use crate::domain::net::host_port::HostPort;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -21,10 +22,14 @@ const HTTPS_PORT: &str = "443";
 /// The host, with its port where there is one: as the operator says, else as the client wrote it. A proxy's word counts only where the
 /// operator trusts the proxy.
 pub(super) fn origin(parts: &Parts, settings: &HttpSettings) -> Result<String, OciError> {
-    match &settings.public_host {
+    match public_host(settings) {
         Some(host) => Ok(host.to_string()),
-        None => asked_for(parts, &settings.trusted_proxies),
+        None => asked_for(parts, &settings.server.trusted_proxies),
     }
+}
+
+fn public_host(settings: &HttpSettings) -> Option<&HostPort> {
+    settings.server.public_url.as_ref().map(PublicUrl::host)
 }
 
 /// What the request says.
@@ -54,8 +59,9 @@ pub(super) fn host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, O
 
 /// The host that this request was for, whatever the operator says; but for a proxy that drops the port of the public address.
 pub(super) fn asked_host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, OciError> {
-    let asked: HostPort = asked_for(parts, &settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
-    Ok(match &settings.public_host {
+    let asked: HostPort =
+        asked_for(parts, &settings.server.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
+    Ok(match public_host(settings) {
         Some(public) if asked.to_string() == public.host() => public.clone(),
         _ => asked,
     })
