@@ -31,7 +31,7 @@ pub struct ByteSize(u64);
 
 impl ByteSize {
     /// This many bytes.
-    pub const fn from_bytes(bytes: u64) -> Self {
+    pub(crate) const fn from_bytes(bytes: u64) -> Self {
         Self(bytes)
     }
 
@@ -51,12 +51,12 @@ impl ByteSize {
     }
 
     /// The amount in bytes.
-    pub const fn bytes(self) -> u64 {
+    pub(crate) const fn bytes(self) -> u64 {
         self.0
     }
 
     /// The amount of memory in bytes, as far as this machine can address it.
-    pub fn in_memory(self) -> usize {
+    pub(crate) fn in_memory(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }

@@ -1,6 +1,7 @@
-//! Keys that are valid alone and not together.
+//! Keys that are valid on their own and conflict with each other.
 
-use super::{Config, HostName, reader::Reader};
+use super::{Config, reader::Reader};
+use crate::domain::net::HostName;
 
 /// Notes every conflict, at the key that has to change.
 pub(super) fn note(config: &Config, reader: &mut Reader<'_>) {

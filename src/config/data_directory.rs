@@ -16,7 +16,7 @@ const TEXT: &[&str] = &[
     " local disk. The default is this one for root, and $XDG_DATA_HOME/portcullis (~/.local/share/portcullis) for others.",
 ];
 
-/// The path; empty where it is not set and the user has no home.
+/// The path; empty if it is not set and the user has no home.
 pub(super) fn read(keys: &mut Keys<'_, '_>, environment: &Environment) -> PathBuf {
     keys.get(NAME, environment.default_data_dir().unwrap_or_default())
 }

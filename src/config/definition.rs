@@ -47,7 +47,7 @@ macro_rules! settings {
             $( $(#[doc = $text])+ pub $key: $type, )+
         }
 
-        /// The values that are in force where an operator sets nothing.
+        /// The values that are in force if an operator sets nothing.
         impl Default for $section {
             fn default() -> Self {
                 Self { $( $key: $default, )+ }

@@ -1,6 +1,6 @@
 //! Durations as operators write them: `30s`, `5m`, `1h30m`, `30d`.
 //!
-//! The unit is always named, so nobody has to guess whether `60` means seconds or minutes.
+//! The unit is always named, so no one has to guess whether `60` means seconds or minutes.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) const fn days(count: u64) -> Duration {
 }
 
 /// Reads a duration of a command's argument, written as in the configuration.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let seconds = parse_seconds(text).ok_or_else(|| format!("write {}", Duration::EXPECTED))?;
     Ok(Duration::from_secs(seconds))
 }

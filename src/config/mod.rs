@@ -1,13 +1,13 @@
 //! What the operator wrote, parsed into a configuration that is valid by construction.
 //!
 //! Four sources, the strongest first: the command line's flags ([`Overrides`]), the variables
-//! `PORTCULLIS_<SECTION>_<KEY>` ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` where it
+//! `PORTCULLIS_<SECTION>_<KEY>` ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` if it
 //! exists), the defaults. [`Config::load`] reads each key from all of them, checks it, and remembers where the value in
 //! force came from ([`Provenance`]). Errors are gathered, so that one run shows all that has to be fixed.
 //!
 //! A new key is one definition in `sections/` ([`definition`]): field, default, parsing, check and documentation. The room that
 //! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
-//! definitions (`portcullis config default`), and a test fails where it differs.
+//! definitions (`portcullis config default`), and a test fails if it differs.
 
 mod byte_size;
 mod checks;
@@ -39,13 +39,11 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
-    duration::parse_duration,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
     public_url::PublicUrl,
-    sample::sample,
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DeleteSettings,
         ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings, StorageSettings,
@@ -54,9 +52,9 @@ pub use self::{
     web_origin::WebOrigin,
 };
 use self::{document::Document, reader::Reader};
-pub use crate::domain::net::HostName;
+pub(crate) use self::{duration::parse_duration, sample::sample};
 
-/// A configuration, and what there is to tell about it.
+/// A configuration with its sources and warnings.
 #[derive(Debug)]
 pub struct Loaded {
     /// The settings.
@@ -77,8 +75,8 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file that is named, or the system's where it exists; `None` where there is none.
-    pub fn read(overrides: &Overrides, environment: &Environment) -> Option<Self> {
+    /// Reads the file that is named, or the system's file if it exists; `None` if neither exists.
+    pub(crate) fn read(overrides: &Overrides, environment: &Environment) -> Option<Self> {
         let path = file(overrides, environment)?;
         let content = document::read(&path).map_err(Arc::new);
         Some(Self { path, content })
@@ -92,7 +90,7 @@ impl Config {
     }
 
     /// The same with the file read already.
-    pub fn load_from(
+    pub(crate) fn load_from(
         file: Option<&ConfigFile>,
         overrides: &Overrides,
         environment: &Environment,
@@ -109,7 +107,7 @@ impl Config {
         }
     }
 
-    /// The same with the bytes of the file already at hand; `path` names them in messages, and its directory is where
+    /// The same with the bytes of the file already read; `path` names them in messages, and its directory is where
     /// relative paths in it start.
     pub fn parse(
         path: &Path,
@@ -127,7 +125,7 @@ impl Config {
     }
 }
 
-/// The file to read: `--config`, `PORTCULLIS_CONFIG`, or the system's where it exists.
+/// The file to read: `--config`, `PORTCULLIS_CONFIG`, or the system's if it exists.
 fn file(overrides: &Overrides, environment: &Environment) -> Option<PathBuf> {
     let named = overrides.config.clone();
     named
@@ -148,7 +146,7 @@ fn assemble(
     let known = reader.known();
     let (provenance, mut found) = reader.finish();
     errors.append(&mut found);
-    // Only a default can be empty, and only where the user has no home; a path that is set never is.
+    // Only a default can be empty, and only if the user has no home; a path that is set never is.
     if config.data_dir.as_os_str().is_empty() && !errors.iter().any(about_data_dir) {
         errors.push(ConfigError::NoDataDir);
     }
@@ -161,7 +159,7 @@ fn assemble(
 fn about_data_dir(error: &ConfigError) -> bool {
     match error {
         ConfigError::Value { key, .. } => key == "data_dir",
-        // The key may stand in the file that could not be understood.
+        // The key may be in the file that could not be parsed.
         ConfigError::Unreadable { .. } | ConfigError::NotText { .. } | ConfigError::Syntax { .. } => true,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! The address under which clients reach the registry, where a proxy stands in front of it.
+//! The address under which clients reach the registry, for a registry behind a proxy.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::domain::net::host_port::HostPort;
 pub struct PublicUrl(HostPort);
 
 impl PublicUrl {
-    /// The host, and the port where one is written.
-    pub fn host(&self) -> &HostPort {
+    /// The host, with the port if one is written.
+    pub(crate) fn host(&self) -> &HostPort {
         &self.0
     }
 }

@@ -15,7 +15,7 @@ use super::{
     setting::{Setting, ValueError},
 };
 
-/// Short names of variables that are typed often, each with the one that it stands for.
+/// Short names of variables that are typed often, each with the long name.
 pub(super) const ALIASES: [(&str, &str); 2] =
     [("PORTCULLIS_DATA", "PORTCULLIS_DATA_DIR"), ("PORTCULLIS_HOSTS", "PORTCULLIS_SERVER_HOSTS")];
 
@@ -163,7 +163,7 @@ impl Keys<'_, '_> {
     }
 }
 
-/// The variables that set a key: its short name, where it has one, and its long one.
+/// The variables that set a key: its short name, if it has one, and its long one.
 fn names(key: &str) -> impl Iterator<Item = String> {
     let long = variable(key);
     let short = ALIASES.iter().find(|(_, stands_for)| *stands_for == long).map(|(short, _)| (*short).to_owned());

@@ -24,7 +24,7 @@ const HEAD: &str = r##"# Portcullis: every setting, commented out with its defau
 "##;
 
 /// The sample file: what `config default` prints.
-pub fn sample() -> String {
+pub(crate) fn sample() -> String {
     let mut text = HEAD.to_owned();
     write_key(&mut text, &data_directory::sample());
     for (section, keys) in sections::samples() {

@@ -1,6 +1,6 @@
 //! How one value is read from a file or the environment, and written back for `config show`.
 //!
-//! A value type states what it expects and reads text; whatever is text in the file (durations, sizes, names) then
+//! A value type states what it expects and reads text; everything that is text in the file (durations, sizes, names) then
 //! needs no second parser, and the messages are the same from every source.
 
 use std::{
@@ -18,7 +18,7 @@ use crate::domain::Glob;
 #[derive(Debug)]
 pub(super) struct ValueError {
     pub(super) text: String,
-    /// Bytes of the file that are meant, where this is narrower than the whole value (an item of a list).
+    /// The bytes of the file that are meant, if this is narrower than the whole value (an item of a list).
     pub(super) span: Option<Range<usize>>,
 }
 
@@ -44,7 +44,7 @@ pub(super) trait Setting: Sized {
         }
     }
 
-    /// The value as it would stand in a file.
+    /// The value as a file would have it.
     fn to_toml(&self) -> toml::Value;
 
     /// Paths are relative to the file that names them; nothing else has to care.
@@ -164,7 +164,7 @@ impl Setting for PathBuf {
 
     fn anchored(self, base: &Path) -> Self {
         let path = base.join(self);
-        // Fails only where the working directory is gone; the relative path is then as good as any.
+        // Fails only if the working directory was removed; the relative path then stays as it is.
         std::path::absolute(&path).unwrap_or(path)
     }
 }
@@ -184,7 +184,7 @@ impl Setting for SocketAddr {
 impl Setting for IpNet {
     const EXPECTED: &'static str = r#"a network such as "10.0.0.0/8" or "fd00::/8""#;
 
-    /// A single address is the network of that address alone; bits behind the prefix are refused, because
+    /// A single address is the network of only that address; bits behind the prefix are refused, because
     /// `10.0.0.1/8` is usually meant as something smaller than it is.
     fn parse(text: &str) -> Result<Self, ValueError> {
         if let Ok(address) = text.parse::<IpAddr>() {

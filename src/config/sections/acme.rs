@@ -77,12 +77,12 @@ pub struct ExternalAccount<'s> {
 
 impl AcmeSettings {
     /// Whether certificates are ordered.
-    pub fn is_enabled(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.directory.is_some()
     }
 
     /// An account with the authority that ours is bound to.
-    pub fn external_account(&self) -> Option<ExternalAccount<'_>> {
+    pub(crate) fn external_account(&self) -> Option<ExternalAccount<'_>> {
         let (kid, key_file) = (self.eab_kid.as_deref()?, self.eab_key_file.as_deref()?);
         Some(ExternalAccount { kid, key_file })
     }

@@ -46,12 +46,12 @@ settings! {
 
 impl ClientCertificateSettings {
     /// Whether a connection without a certificate is refused.
-    pub fn are_required(&self) -> bool {
+    pub(crate) fn are_required(&self) -> bool {
         self.ca.is_some() && self.required
     }
 
     /// Whom a certificate names.
-    pub fn rule(&self) -> UserRule {
+    pub(crate) fn rule(&self) -> UserRule {
         UserRule { field: self.user, pattern: self.pattern.clone() }
     }
 }

@@ -8,11 +8,12 @@ use std::{
 use ipnet::IpNet;
 
 use crate::config::{
-    ByteSize, HostName, PublicUrl, WebOrigin,
+    ByteSize, PublicUrl, WebOrigin,
     checks::{text, unless_none, within},
     definition::settings,
     duration::{hours, minutes, seconds},
 };
+use crate::domain::net::HostName;
 
 settings! {
     /// The section `[server]`.

@@ -32,7 +32,7 @@ pub struct OperatorPair<'s> {
 
 impl TlsSettings {
     /// The operator's own certificate and key; `None`: Portcullis makes its own.
-    pub fn pair(&self) -> Option<OperatorPair<'_>> {
+    pub(crate) fn pair(&self) -> Option<OperatorPair<'_>> {
         let (certificate, private_key) = (self.certificate.as_deref()?, self.private_key.as_deref()?);
         Some(OperatorPair { certificate, private_key })
     }

@@ -1,4 +1,4 @@
-//! Mistakes are named by place, key and remedy, all of them at once, and none makes the loader fall over.
+//! Errors name place, key and fix, all of them at once, and none makes the loader panic.
 
 use std::path::Path;
 
@@ -167,7 +167,7 @@ fn without_a_home_a_data_directory_must_be_named() {
     let homeless = Environment::of_variables::<&str, &str>([]);
     let errors = Config::load(&Overrides::default(), &homeless).unwrap_err();
     assert!(matches!(errors.iter().next(), Some(ConfigError::NoDataDir)));
-    assert!(errors.to_json()[0].as_str().unwrap().contains("--data"));
+    assert!(errors.to_string().contains("--data"));
     let overrides = Overrides { data: Some("/d".into()), ..Overrides::default() };
     assert_eq!(Config::load(&overrides, &homeless).unwrap().config.data_dir, Path::new("/d"));
 }

@@ -81,7 +81,7 @@ fn every_key_has_a_variable() {
 }
 
 #[test]
-fn service_links_of_any_service_stop_nothing_and_slips_are_told() {
+fn service_links_of_any_service_stop_nothing_and_typing_errors_are_reported() {
     let links = [
         ("PORTCULLIS_SERVER_PORT", "tcp://10.0.0.1:5000"),
         ("PORTCULLIS_SERVER_SERVICE_HOST", "10.0.0.1"),
