@@ -78,6 +78,7 @@ pub mod client;
 pub mod config;
 pub mod doctor;
 pub mod domain;
+mod guide;
 pub mod http;
 pub(crate) mod node;
 pub mod pki;

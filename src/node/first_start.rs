@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use super::administrator::Administrator;
 use super::data_directory::{DataDirectory, DataLock};
 use super::host_names::names_to_serve;
-use super::settings::auth_settings;
 use super::stores::open_metadata;
 use crate::admin::{NewPassword, admit_name};
 use crate::auth::Authenticator;
@@ -126,7 +125,7 @@ async fn establish(
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
     // Makes the first token key.
-    Authenticator::open(Arc::clone(metadata), auth_settings(config), data.seal_key()?).await?;
+    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.seal_key()?).await?;
     let administrator = Administrator::add(data, config, metadata, chosen.administrator, chosen.password).await?;
     data.mark_initialised()?;
     Ok(administrator)
