@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::auth::Secret;
 use crate::config::Config;
 use crate::node::administrator::Administrator;
-use crate::node::data_directory::DataDirectory;
+use crate::node::first_start::FirstRegistry;
 use crate::node::host_names::{best_for_others, names_to_serve, with_port};
 use crate::node::run::Ready;
 use crate::pki::Authority;
@@ -13,19 +12,15 @@ use crate::trust::command::short_line;
 use crate::trust::script::Trusted;
 
 /// After `init`.
-pub(super) fn initialised(
-    data: &DataDirectory,
-    config: &Config,
-    authority: &Authority,
-    administrator: &Administrator,
-) -> String {
+pub(super) fn initialised(made: &FirstRegistry, config: &Config) -> String {
+    let (data, authority) = (made.data.path().display(), &made.authority);
     let names = names_to_serve(&config.server.hosts, Some(authority));
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let mut text = format!("Portcullis {} initialised {}\n", env!("CARGO_PKG_VERSION"), data.path().display());
+    let mut text = format!("Portcullis {} initialised {data}\n", env!("CARGO_PKG_VERSION"));
     let fingerprint = authority.fingerprint();
     line(&mut text, "certificate", &format!("{}; CA SHA-256 {fingerprint}", names.join(", ")));
-    line(&mut text, "administrator", &administrator_line(administrator));
-    line(&mut text, "next", &format!("portcullis serve --data {}", data.path().display()));
+    line(&mut text, "administrator", &administrator_line(&made.administrator));
+    line(&mut text, "next", &format!("portcullis serve --data {data}"));
     others(&mut text, &names, config.server.listen.port(), authority);
     text
 }
@@ -50,7 +45,7 @@ pub(super) fn serving(ready: &Ready<'_>) -> String {
 
 fn administrator_line(administrator: &Administrator) -> String {
     let name = &administrator.name;
-    match administrator.password.as_ref().map(Secret::expose) {
+    match administrator.password_to_show() {
         Some(password) => {
             format!("{name}, password  {password}   (shown once; change it: portcullis user passwd {name})")
         }

@@ -1,15 +1,17 @@
 //! `portcullis cert request`: orders a certificate by ACME now.
 
 use super::cert::show;
-use super::context::Context;
+use super::context::block_on;
 use super::output::Output;
 use crate::config::Config;
 use crate::node::data_directory::DataDirectory;
 use crate::node::identity::identity_source;
+use crate::node::operator::with_metadata;
 use crate::node::order::order_certificate;
 
-pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
-    let ordered = context.with_metadata(|metadata| order_certificate(config, data, metadata))?;
+pub(super) fn run(config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
+    let ordered =
+        block_on(with_metadata(config, data, async |metadata| order_certificate(config, data, metadata).await))?;
     tracing::debug!(sha256 = %ordered.certificate.fingerprint, "ordered");
     show(&identity_source(config, data)?.load()?, Some(&ordered.directory), output)
 }

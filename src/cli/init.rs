@@ -1,25 +1,20 @@
 //! `portcullis init`: the CA, the certificate, the keys and the administrator, without serving. `serve` does the same on an empty
 //! data directory.
 
-use anyhow::bail;
 use serde_json::json;
 
 use super::banner;
 use super::context::{Context, block_on};
 use super::output::Output;
 use super::password;
-use super::user::admit_name;
-use crate::auth::Secret;
 use crate::domain::AccountName;
-use crate::node::data_directory::DataDirectory;
-use crate::node::first_start::{FirstStart, constraints, initialise};
+use crate::node::first_start::{FirstStart, NewRegistry, constraints};
 use crate::node::host_names::with_port;
 use crate::node::owner::act_as_owner;
-use crate::pki::Authority;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// A name or address of the registry, for its certificate; repeat it for more [environment: `PORTCULLIS_HOSTS`]
+pub(super) struct Args {
+    /// A host name or address of the registry, for its certificate; repeat it for more [environment: `PORTCULLIS_HOSTS`]
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
     /// The administrator's name
@@ -28,57 +23,32 @@ pub(crate) struct Args {
     /// Read the administrator's password from stdin
     #[arg(long)]
     admin_password_stdin: bool,
-    /// Let the CA sign for any name: whoever trusts it then trusts it for the whole internet
+    /// Let the CA sign for any name: hosts that trust it then trust it for every site on the internet
     #[arg(long)]
     unconstrained: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
+pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let config = context.load_with(|overrides| overrides.hosts = args.hosts)?.config;
-    let data = DataDirectory::at(&config.data_dir);
-    act_as_owner(data.path())?;
-    if let Some(date) = data.initialised_on()? {
-        bail!("{} was already initialised on {date}, nothing changed", data.path().display());
-    }
-    admit_name(&args.admin)?;
-    data.create()?;
-    let _lock = data.lock()?;
-    let secret = if args.admin_password_stdin { Some(password::choose(&args.admin, true)?.secret) } else { None };
-    let chosen = FirstStart {
-        constraints: constraints(&config, args.unconstrained),
-        administrator: args.admin,
-        password: secret,
-    };
-    let Some(administrator) = block_on(initialise(&data, &config, chosen))? else {
-        bail!("{} was already initialised, nothing changed{}", data.path().display(), password_hint(&data));
-    };
-    let authority = Authority::load(data.path())?;
-    let port = config.server.listen.port();
-    let sha256 = authority.fingerprint().to_string();
-    let text = banner::initialised(&data, &config, &authority, &administrator);
-    let password = administrator.password.as_ref().map(Secret::expose);
+    act_as_owner(&config.data_dir)?;
+    let registry = NewRegistry::claim(&config, &args.admin)?;
+    let password = if args.admin_password_stdin { Some(password::choose(&args.admin, true)?) } else { None };
+    let constraints = constraints(&config, args.unconstrained);
+    let chosen = FirstStart { constraints, administrator: args.admin, password };
+    let made = block_on(registry.initialise(&config, chosen))?;
+    let text = banner::initialised(&made, &config);
     let shown = output.done(
         text.trim_end(),
         &json!({
-            "data": data.path().display().to_string(),
-            "ca_sha256": sha256,
-            "administrator": administrator.name.as_str(),
-            "password": password,
-            "login": with_port("localhost", port),
+            "data": made.data.path().display().to_string(),
+            "ca_sha256": made.authority.fingerprint().to_string(),
+            "administrator": made.administrator.name.as_str(),
+            "password": made.administrator.password_to_show(),
+            "login": with_port("localhost", config.server.listen.port()),
         }),
     );
     if shown.is_ok() {
-        data.forget_first_password()?;
+        made.data.forget_first_password()?;
     }
     shown
-}
-
-/// Where an attempt was interrupted after it had made the administrator.
-fn password_hint(data: &DataDirectory) -> String {
-    let file = data.first_password();
-    if file.exists() {
-        format!("; the administrator's one-time password is in {}", file.display())
-    } else {
-        String::new()
-    }
 }

@@ -39,6 +39,11 @@ impl DataDirectory {
         &self.path
     }
 
+    /// A handle on the directory itself.
+    pub(super) fn open(&self) -> anyhow::Result<File> {
+        File::open(&self.path).with_context(|| format!("cannot open {}", self.path.display()))
+    }
+
     /// The SQLite database.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("portcullis.db")

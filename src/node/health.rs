@@ -20,7 +20,7 @@ use crate::pki::Identity;
 pub(crate) async fn require_ready(config: &Config, data: &DataDirectory, limit: Duration) -> anyhow::Result<()> {
     let identity = identity_source(config, data)?.load()?;
     let address = local(config.server.listen);
-    let certified = config.client_certificates.accepted.as_ref().is_some_and(|accepted| accepted.required);
+    let certified = config.client_certificates.are_required();
     let asked = tokio::time::timeout(limit, ask(address, &identity, certified)).await;
     asked.with_context(|| format!("no answer from {address} within {} s", limit.as_secs()))?
 }

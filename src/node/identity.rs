@@ -12,20 +12,21 @@ use crate::tls::{ClientFiles, ClientVerifier};
 
 /// Which certificate is served, by the configuration and the data directory.
 pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::Result<IdentitySource> {
-    if let Some(pair) = &config.tls.pair {
-        return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
+    if let Some(pair) = config.tls.pair() {
+        return Ok(IdentitySource::files(data.path(), pair.certificate, pair.private_key));
     }
     // A damaged authority is told before anything is asked of it.
     Authority::load(data.path())?;
     let hosts = config.server.hosts.clone();
     let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
-    Ok(if config.acme.is_some() { source.with_acme() } else { source })
+    Ok(if config.acme.is_enabled() { source.with_acme() } else { source })
 }
 
 /// Whose client certificates count, where the configuration asks for any.
 pub(super) fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
-    let Some(accepted) = &config.client_certificates.accepted else { return Ok(None) };
-    let files = ClientFiles { ca: accepted.ca.clone(), crls: accepted.crls.clone() };
-    let verifier = ClientVerifier::open(files, accepted.rule.clone(), accepted.required);
+    let settings = &config.client_certificates;
+    let Some(ca) = settings.ca.clone() else { return Ok(None) };
+    let files = ClientFiles { ca, crls: settings.crl.clone() };
+    let verifier = ClientVerifier::open(files, settings.rule(), settings.required);
     Ok(Some(verifier.context("the files that [client_certificates] names cannot be used")?))
 }

@@ -12,10 +12,9 @@ use super::acme::{Acme, settings};
 use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
-use super::settings::server_options;
-use crate::config::Config;
+use crate::config::{AcmeChallenge, Config};
 use crate::pki::CertificateSummary;
-use crate::pki::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeError, Challenges, Ledger, Orderer};
 use crate::server::Server;
 use crate::storage::metadata::Metadata;
 use crate::tls::{self, ServingIdentity};
@@ -32,19 +31,18 @@ pub(crate) async fn order_certificate(
     data: &DataDirectory,
     metadata: Arc<dyn Metadata>,
 ) -> anyhow::Result<Ordered> {
-    let Some(acme) = &config.acme else {
+    let Some(settings) = settings(config, data) else {
         bail!(
             "ACME is switched off: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
              `portcullis config default` explains them"
         );
     };
-    let settings = settings(config, acme, data);
     let directory = settings.directory.clone();
     let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.seal_key()?));
     let certificate = match data.try_lock()? {
         Ok(_lock) => order_alone(config, data, ledger).await?,
         Err(server) => {
-            let challenges = Challenges::new(settings.challenge);
+            let challenges = Challenges::new(settings.acme.challenge);
             match Orderer::new(settings, ledger, challenges).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
@@ -72,9 +70,9 @@ async fn order_alone(
         bail!("ACME is switched off");
     };
     let serving = match acme.method() {
-        ChallengeMethod::Http01 => None,
-        ChallengeMethod::TlsAlpn01 => {
-            let server = Server::bind(server_options(config))?;
+        AcmeChallenge::Http01 => None,
+        AcmeChallenge::TlsAlpn01 => {
+            let server = Server::bind(config.server.clone())?;
             let identity = identity_source(config, data)?.prepare()?;
             let tls = tls::Acceptor::new(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))

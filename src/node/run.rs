@@ -12,7 +12,7 @@ use super::certificates::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
-use super::settings::{auth_settings, http_settings, registry_settings, server_options};
+use super::settings::{http_settings, registry_settings};
 use super::stores::{Stores, open_stores};
 use crate::auth::Authenticator;
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::jobs::Jobs;
 use crate::jobs::list::{Parts, list};
 use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
-use crate::server::{Caught, Server, ServerOptions, Signals};
+use crate::server::{Caught, Server, Signals};
 use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
@@ -52,7 +52,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let _lock = data.lock()?;
     let clients = client_verifier(config)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
-    let server = Server::bind(ServerOptions { clients: clients.clone(), ..server_options(config) })?;
+    let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let stores = open_stores(config).await?;
     let administrator = first_start(&data, config, &stores.metadata).await?;
@@ -104,7 +104,7 @@ impl Node {
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
-        let auth = Authenticator::open(Arc::clone(&metadata), auth_settings(config), data.seal_key()?).await?;
+        let auth = Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.seal_key()?).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config)));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());

@@ -9,14 +9,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::log_limit::LogLimit;
-use crate::config::{Log, LogFormat};
+use crate::config::{LogFormat, LogSettings};
 
 /// How many lines wait to be written; when the reader is slower than that, lines are dropped rather than requests delayed.
 const WAITING_LINES: usize = 16_384;
 
 /// Starts logging: to stderr if stdout is a terminal, which has the banner, else to stdout. Waiting lines are written when the guard is
 /// dropped.
-pub(crate) fn start(log: &Log, on_terminal: bool) -> anyhow::Result<WorkerGuard> {
+pub(crate) fn start(log: &LogSettings, on_terminal: bool) -> anyhow::Result<WorkerGuard> {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true);
     let (writer, guard) = if on_terminal { builder.finish(io::stderr()) } else { builder.finish(io::stdout()) };
     let filter = EnvFilter::try_new(&log.level).context("log.level is not a valid filter")?;

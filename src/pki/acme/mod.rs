@@ -24,4 +24,4 @@ pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
 pub use ledger::{Ledger, LedgerError, PendingChallenge};
 pub use order::Orderer;
-pub use settings::{AcmeSettings, ChallengeMethod, ExternalAccount};
+pub use settings::OrderSettings;
