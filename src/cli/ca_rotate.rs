@@ -9,7 +9,7 @@ use super::output::Output;
 use crate::config::parse_duration;
 use crate::domain::net::HostName;
 use crate::node::first_start::constraints;
-use crate::node::host_names::{names_to_serve, subject_name};
+use crate::node::host_names::names_to_serve;
 use crate::node::identity::identity_source;
 use crate::pki::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
 
@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
     }
-    let added: Vec<SubjectName> = args.hosts.iter().map(subject_name).collect();
+    let added: Vec<SubjectName> = args.hosts.iter().map(SubjectName::from).collect();
     names.extend(added.iter().cloned());
     names.sort();
     names.dedup();

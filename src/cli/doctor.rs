@@ -1,4 +1,4 @@
-//! `portcullis doctor`: what is wrong, why it matters, and what mends it; here on the server, or on a client's host.
+//! `portcullis doctor`: what is wrong, why it matters, and what fixes it, on the server or on a client host.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,24 +11,29 @@ use super::output::{Output, is_terminal};
 use super::trust::home_of_environment;
 use crate::doctor::finding::{Finding, State};
 use crate::doctor::host::{Examined, examine};
+use crate::doctor::server;
 use crate::domain::net::host_port::HostPort;
+use crate::node::data_directory::DataDirectory;
+use crate::node::host_names::of_this_machine;
+use crate::node::owner::act_as_owner;
+use crate::node::stores::inspect_metadata;
 use crate::trust::{Host, RegistryAddress};
 
-/// Say what is wrong, where, and the command that mends it
+/// Diagnose problems and print the command that fixes each
 ///
-/// Without an argument: this registry, running or not: clock, certificates, keys, disk, database, port, and whether it is
-/// reached under each of its names. With `HOST[:PORT]`: that registry as seen from this host: name, connection, TLS, the store of
-/// each installed client, settings left over from before, proxies. Nothing is changed and no credentials are sent. Exit code 0
-/// where there is no problem (there may be warnings), 1 where there is.
+/// Without an argument, checks this registry, running or not: clock, certificates, keys, disk, database, port, and whether it can
+/// be reached under each of its names. With `HOST[:PORT]`, checks that registry from this host: name, connection, TLS, the trust
+/// store of each installed client, insecure settings, proxies. Nothing is changed and no credentials are sent. The exit code is 0
+/// without problems (there may be warnings), and 1 otherwise.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The registry, exactly as image references begin; none: this server
+    /// The registry, exactly as image references begin [default: this server]
     #[arg(value_name = "HOST[:PORT]")]
     registry: Option<HostPort>,
-    /// Give up a connection after so many seconds
+    /// The time limit of each connection, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     timeout: u64,
-    /// A directory that stands in for / on a client's host
+    /// Use DIR as the root directory of a client host
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -36,7 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => block_on_and_leave(crate::doctor::server::examine(context, limit))?,
+        None => of_server(context, limit)?,
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
@@ -51,6 +56,38 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     report(&findings, output)
 }
 
+/// The checks of this server, with the flags, variables and defaults alone if the configuration file is invalid.
+fn of_server(context: &Context, limit: Duration) -> anyhow::Result<Vec<Finding>> {
+    let loaded = context.load();
+    let fallback = if loaded.is_err() { context.without_its_file() } else { None };
+    let mut findings = server::check_configuration(&loaded, fallback.is_some());
+    let Some(config) = loaded.ok().map(|loaded| loaded.config).or(fallback) else {
+        findings.push(Finding::unknown("data", "the location of the data directory is unknown"));
+        return Ok(findings);
+    };
+    let data = DataDirectory::at(&config.data_dir);
+    if let Err(error) = act_as_owner(data.path()) {
+        findings.push(server::inaccessible(format!("{error:#}")));
+        return Ok(findings);
+    }
+    let subject = server::Subject {
+        holder: server::holder(&data.lock_file()),
+        data: server::Data {
+            path: data.path().to_owned(),
+            database: data.database(),
+            lock_file: data.lock_file(),
+            first_password: data.first_password(),
+            initialised_on: data.initialised_on().map_err(|error| format!("{error:#}")),
+        },
+        machine: of_this_machine(),
+        config,
+        limit,
+    };
+    let inspection = inspect_metadata(&subject.config, matches!(subject.holder, server::Holder::None));
+    findings.extend(block_on_and_leave(server::examine(&subject, inspection))?);
+    Ok(findings)
+}
+
 fn variables() -> std::collections::BTreeMap<String, String> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -58,18 +95,18 @@ fn variables() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// All findings on stdout; that there is a problem, on stderr and by the exit code.
+/// All findings on stdout; whether there are problems, on stderr and by the exit code.
 fn report(findings: &[Finding], output: &Output) -> anyhow::Result<()> {
     let text: Vec<String> = findings.iter().map(|finding| lines(finding, is_terminal())).collect();
     output.done(&text.join("\n"), &serde_json::to_value(findings)?)?;
     match findings.iter().filter(|finding| finding.state == State::Problem).count() {
         0 => Ok(()),
-        1 => bail!("1 problem was found; what mends it stands above"),
-        count => bail!("{count} problems were found; what mends each stands above"),
+        1 => bail!("1 problem found; see the fix above"),
+        count => bail!("{count} problems found; see the fixes above"),
     }
 }
 
-/// One line for what is in order, three for what is not.
+/// One line for a check that passed, three for one that did not.
 fn lines(finding: &Finding, with_colour: bool) -> String {
     let (word, colour) = match finding.state {
         State::Ok => ("ok", "32"),
@@ -78,7 +115,7 @@ fn lines(finding: &Finding, with_colour: bool) -> String {
     };
     let word = if with_colour { format!("\u{1b}[{colour}m{word:8}\u{1b}[0m") } else { format!("{word:8}") };
     let mut text = format!("{word} {}: {}", finding.check, finding.what);
-    for (label, value) in [("why", &finding.why), ("mend", &finding.mend)] {
+    for (label, value) in [("why", &finding.why), ("fix", &finding.fix)] {
         if let Some(value) = value {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n         {label:5} {value}");

@@ -6,12 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
-use super::host_names::subject_name;
 use crate::auth::SealKey;
 use crate::config::{AcmeChallenge, Config};
 use crate::jobs::list::AcmeParts;
-use crate::pki::Origin;
 use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer};
+use crate::pki::{Origin, SubjectName};
 use crate::server::{BindError, ChallengeListener};
 use crate::storage::metadata::Metadata;
 
@@ -76,6 +75,6 @@ impl Acme {
 
 /// What is to be ordered; `None` where ACME is switched off.
 pub(crate) fn settings(config: &Config, data: &DataDirectory) -> Option<OrderSettings> {
-    let names = config.server.hosts.iter().map(subject_name).collect();
+    let names = config.server.hosts.iter().map(SubjectName::from).collect();
     OrderSettings::new(data.path().to_owned(), names, &config.acme)
 }

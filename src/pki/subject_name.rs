@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::error::TlsError;
+use crate::domain::HostName;
 
 /// A host name (lower case, without a trailing dot) or an IP address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,15 @@ impl SubjectName {
                 host.strip_suffix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
             _ => false,
+        }
+    }
+}
+
+impl From<&HostName> for SubjectName {
+    fn from(host: &HostName) -> Self {
+        match host {
+            HostName::Dns(name) => Self::Dns(name.clone()),
+            HostName::Address(address) => Self::Ip(*address),
         }
     }
 }
