@@ -1,6 +1,7 @@
-//! ACME beside the server: its settings from the configuration, and the tasks that answer and order.
+//! ACME in a node: its settings from the configuration, and the tasks that answer challenges and order certificates.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,13 +9,15 @@ use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
 use crate::auth::SealKey;
-use crate::cli::serve::POLL;
 use crate::config::{AcmeChallenge, Config};
 use crate::pki::Origin;
 use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer, follow_challenges, keep_ordered};
 use crate::server::{BindError, ChallengeListener};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::Metadata;
 use crate::tls::ServingIdentity;
+
+/// How often the database is asked for challenges that other processes have published; a second is the most that an authority waits for.
+const POLL: Duration = Duration::from_millis(250);
 
 /// ACME, switched on and ready to start.
 pub(crate) struct Acme {
@@ -24,7 +27,7 @@ pub(crate) struct Acme {
 }
 
 impl Acme {
-    /// `None` where it is switched off. Binds the port for plain HTTP where one is needed.
+    /// `None` if it is switched off. Binds the port for plain HTTP if one is needed.
     pub(crate) fn prepare(config: &Config, data: &DataDirectory, https_port: u16) -> Result<Option<Self>, BindError> {
         let Some(settings) = settings(config, data) else { return Ok(None) };
         let listener = match settings.acme.challenge {
@@ -44,10 +47,10 @@ impl Acme {
         Arc::clone(&self.challenges)
     }
 
-    /// Answers challenges, whoever orders, and orders by itself, until `stop`.
+    /// Answers challenges of every process that orders, and orders by itself, until `stop`.
     pub(crate) fn start(
         self,
-        metadata: Arc<SqliteMetadata>,
+        metadata: Arc<dyn Metadata>,
         seal: SealKey,
         serving: Arc<ServingIdentity>,
         stop: CancellationToken,
@@ -55,7 +58,7 @@ impl Acme {
         if serving.current().origin() == Origin::Own {
             tracing::info!(
                 directory = self.settings.directory,
-                "the registry's own certificate is served until the one that ACME orders is here"
+                "the registry's own certificate is served until ACME has issued one"
             );
         }
         let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, seal));
