@@ -10,7 +10,8 @@ use super::context::{Context, block_on_and_leave};
 use super::output::{Output, is_terminal};
 use super::trust::home_of_environment;
 use crate::doctor::finding::{Finding, State};
-use crate::doctor::host::{Examined, examine};
+use crate::doctor::host::{self, Examined};
+use crate::doctor::server::{self, InvalidConfig};
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{Host, RegistryAddress};
 
@@ -36,7 +37,10 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => block_on_and_leave(crate::doctor::server::examine(context, limit))?,
+        None => {
+            let invalid = |errors| InvalidConfig { errors, fallback: context.without_its_file() };
+            block_on_and_leave(server::examine(context.load().map_err(invalid), limit))?
+        }
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
@@ -45,7 +49,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
                 limit,
                 variables: variables(),
             };
-            block_on_and_leave(examine(&examined))?
+            block_on_and_leave(host::examine(&examined))?
         }
     };
     report(&findings, output)
