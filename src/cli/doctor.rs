@@ -1,4 +1,4 @@
-//! `portcullis doctor`: what is wrong, why it matters, and what fixes it, on the server or on a client host.
+//! `portcullis doctor`: what is wrong, why it matters, and how to fix it; on the server, or on a client's host.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::context::{Context, block_on_and_leave};
 use super::output::{Output, is_terminal};
 use super::trust::home_of_environment;
 use crate::doctor::finding::{Finding, State};
-use crate::doctor::host::{Examined, examine};
+use crate::doctor::host::{self, Examined};
 use crate::doctor::server;
 use crate::domain::net::host_port::HostPort;
 use crate::node::data_directory::DataDirectory;
@@ -21,19 +21,19 @@ use crate::trust::{Host, RegistryAddress};
 
 /// Diagnose problems and print the command that fixes each
 ///
-/// Without an argument, checks this registry, running or not: clock, certificates, keys, disk, database, port, and whether it can
-/// be reached under each of its names. With `HOST[:PORT]`, checks that registry from this host: name, connection, TLS, the trust
-/// store of each installed client, insecure settings, proxies. Nothing is changed and no credentials are sent. The exit code is 0
-/// without problems (there may be warnings), and 1 otherwise.
+/// Without an argument, checks this registry, running or not: clock, certificates, keys, disk, database, port, and whether it can be
+/// reached under each of its names. With `HOST[:PORT]`, checks that registry as seen from this host: name resolution, connection, TLS,
+/// the certificate store of each installed client, leftover settings, proxies. Changes nothing and sends no credentials. The exit code
+/// is 1 if a problem was found, else 0 (also with warnings).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The registry, exactly as image references begin [default: this server]
+    /// The registry, exactly as image references begin; without it, this server
     #[arg(value_name = "HOST[:PORT]")]
     registry: Option<HostPort>,
-    /// The time limit of each connection, in seconds
+    /// Give up on a connection after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     timeout: u64,
-    /// Use DIR as the root directory of a client host
+    /// Use DIR as the root directory of a client's host
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
                 limit,
                 variables: variables(),
             };
-            block_on_and_leave(examine(&examined))?
+            block_on_and_leave(host::examine(&examined))?
         }
     };
     report(&findings, output)
@@ -95,7 +95,7 @@ fn variables() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// All findings on stdout; whether there are problems, on stderr and by the exit code.
+/// All findings on stdout; whether any is a problem, on stderr and by the exit code.
 fn report(findings: &[Finding], output: &Output) -> anyhow::Result<()> {
     let text: Vec<String> = findings.iter().map(|finding| lines(finding, is_terminal())).collect();
     output.done(&text.join("\n"), &serde_json::to_value(findings)?)?;
@@ -106,7 +106,7 @@ fn report(findings: &[Finding], output: &Output) -> anyhow::Result<()> {
     }
 }
 
-/// One line for a check that passed, three for one that did not.
+/// One line for what is fine, three for what is not.
 fn lines(finding: &Finding, with_colour: bool) -> String {
     let (word, colour) = match finding.state {
         State::Ok => ("ok", "32"),
