@@ -2,8 +2,8 @@
 //! survive a panic, and say how their last run went. No other loop in the program waits for time to pass, but for those that belong to
 //! one connection or one call.
 //!
-//! [`list`] is the table of the jobs: what runs how often. A job is asked to run without input; it finds out by itself what there is
-//! to do, so that asking twice does no harm.
+//! [`list`] is the table of the jobs: what runs how often. A job is asked to run without input; it finds out by itself what
+//! is due, so that asking twice does no harm.
 
 mod backoff;
 mod change;

@@ -54,7 +54,7 @@ impl Subject {
     }
 }
 
-/// Every check but that of the configuration. `inspection` is what there is to see in the database; it is awaited only if there is one.
+/// Every check but that of the configuration. `inspection` examines the database; it is awaited only if the file exists.
 pub(crate) async fn examine(
     subject: &Subject,
     inspection: impl Future<Output = Result<Inspection, StorageError>>,
