@@ -13,7 +13,7 @@ use super::password;
 use super::user::admit_name;
 use crate::auth::{AuthSettings, Authenticator, Secret};
 use crate::config::Config;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clock};
 use crate::node::administrator::Administrator;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::{names_to_serve, with_port};
@@ -106,7 +106,7 @@ pub(crate) async fn initialise(
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
-    Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
+    Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?, Clock::system()).await?;
     let administrator = Administrator::add(data, &metadata, admin, password).await?;
     metadata.close().await?;
     data.mark_initialised()?;

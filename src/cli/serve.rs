@@ -14,7 +14,7 @@ use super::init::{auth_settings, constraints, initialise};
 use super::output::{self, Output};
 use crate::auth::Authenticator;
 use crate::config::{Challenge, Config};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clock};
 use crate::http::{App, ChallengeRule, HttpSettings};
 use crate::node::acme::Acme;
 use crate::node::administrator::Administrator;
@@ -83,7 +83,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
 
     let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
-    let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?).await?;
+    let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?, Clock::system()).await?;
     let auth = Arc::new(auth);
     let blobs = DiskBlobStore::open(data.path(), config.storage.min_free_space.bytes())?;
     let registry = Arc::new(Registry::new(metadata.clone(), Arc::new(blobs), registry_settings(&config)));

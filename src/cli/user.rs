@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::output::{Output, date};
 use super::password::{self, Chosen};
-use crate::auth::{AccountLimit, Pause, hash_password, is_password_of};
+use crate::auth::{AccountLimit, AccountState, hash_password, is_password_of};
 use crate::domain::AccountName;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{AddedUser, LoginFailures, NewUser, Repositories, UserRecord, Users};
@@ -227,12 +227,13 @@ fn unlock(context: &Context, name: &AccountName, output: &Output) -> anyhow::Res
         let Some(user) = store.user(name).await? else { return found(false, name) };
         found(store.clear_login_failures(name).await?, name)?;
         let guesses = Guesses::of(&user, limit);
-        let sentence = match (guesses.pause, guesses.wrong) {
+        let sentence = match (guesses.state.until(), guesses.wrong) {
             (Some(_), wrong) => format!("unlocked user {name}, and forgot {wrong} wrong passwords"),
             (None, 0) => format!("user {name} was not locked"),
             (None, wrong) => format!("user {name} was not locked; forgot {wrong} wrong passwords"),
         };
-        let json = json!({ "name": name.as_str(), "was_locked": guesses.pause.is_some(), "forgotten": guesses.wrong });
+        let json =
+            json!({ "name": name.as_str(), "was_locked": guesses.state.until().is_some(), "forgotten": guesses.wrong });
         output.done(&sentence, &json)
     })
 }
@@ -245,18 +246,18 @@ fn limit(context: &Context) -> anyhow::Result<AccountLimit> {
 /// What wrong passwords have come to.
 struct Guesses {
     wrong: usize,
-    pause: Option<Pause>,
+    state: AccountState,
 }
 
 impl Guesses {
     fn of(user: &UserRecord, limit: AccountLimit) -> Self {
         let now = jiff::Timestamp::now().as_second();
-        Self { wrong: AccountLimit::lately(&user.failures, now), pause: limit.pause(&user.failures, now) }
+        Self { wrong: AccountLimit::recent_failures(&user.failures, now), state: limit.state(&user.failures, now) }
     }
 
     /// Until when no password is looked at.
     fn until(&self) -> String {
-        self.pause.map_or_else(|| "-".to_owned(), |pause| date(pause.until))
+        self.state.until().map_or_else(|| "-".to_owned(), date)
     }
 }
 
@@ -289,6 +290,6 @@ fn to_json(user: &UserRecord, limit: AccountLimit) -> Value {
         "disabled": user.disabled,
         "created_at": date(user.created_at),
         "wrong_passwords": guesses.wrong,
-        "locked_until": guesses.pause.map(|pause| date(pause.until)),
+        "locked_until": guesses.state.until().map(date),
     })
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::cli::serve::POLL;
 use crate::config::{self, AcmeChallenge, Config};
 use crate::pki::Origin;
@@ -51,7 +51,7 @@ impl Acme {
     pub(crate) fn start(
         self,
         metadata: Arc<SqliteMetadata>,
-        seal: SealKey,
+        seal: DataKey,
         serving: Arc<ServingIdentity>,
         stop: CancellationToken,
     ) {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::pki::acme::{Ledger, LedgerError, PendingChallenge};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
@@ -14,11 +14,11 @@ use crate::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
 /// The ledger of a data directory.
 pub(crate) struct AcmeLedger {
     metadata: Arc<SqliteMetadata>,
-    seal: SealKey,
+    seal: DataKey,
 }
 
 impl AcmeLedger {
-    pub(crate) fn new(metadata: Arc<SqliteMetadata>, seal: SealKey) -> Self {
+    pub(crate) fn new(metadata: Arc<SqliteMetadata>, seal: DataKey) -> Self {
         Self { metadata, seal }
     }
 }
@@ -27,17 +27,17 @@ impl AcmeLedger {
 impl Ledger for AcmeLedger {
     async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, LedgerError> {
         let sealed = self.metadata.acme_account(directory).await?;
-        Ok(sealed.map(|sealed| self.seal.open_account(directory, &sealed)).transpose()?)
+        Ok(sealed.map(|sealed| self.seal.decrypt_account(directory, &sealed)).transpose()?)
     }
 
     async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, LedgerError> {
-        let sealed = self.seal.seal_account(directory, account)?;
+        let sealed = self.seal.encrypt_account(directory, account)?;
         Ok(self.metadata.keep_acme_account(directory, sealed, None).await?)
     }
 
     async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), LedgerError> {
         let before = self.metadata.acme_account(directory).await?;
-        let sealed = self.seal.seal_account(directory, account)?;
+        let sealed = self.seal.encrypt_account(directory, account)?;
         // Where another process has just replaced it as well, that one's counts from the next order on.
         self.metadata.keep_acme_account(directory, sealed, before).await?;
         Ok(())
