@@ -18,8 +18,9 @@ use super::keys::schedule::{KeySchedule, Step};
 use super::keys::token_key::TokenKey;
 use super::throttle::{FailedLogins, LoginAttempt, PasswordVerifier};
 use super::{
-    AuthError, AuthSettings, Credential, CredentialError, DataKey, IssuedToken, Policy, Principal, Scope, Secret,
+    AuthError, Credential, CredentialError, DataKey, IssuedToken, Policy, Principal, Scope, Secret,
 };
+use crate::config::AuthSettings;
 use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};

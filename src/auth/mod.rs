@@ -28,5 +28,4 @@ pub use credentials::{
 };
 pub use error::AuthError;
 pub use keys::DataKey;
-pub use settings::AuthSettings;
 pub use throttle::{AccountLimit, AccountState};
