@@ -117,6 +117,7 @@
 //! challenges are answered in the same handshakes. With client certificates, [`tls`] says which user a connection belongs to, and the
 //! extractors of [`http`] use that if a request has no credentials of its own.
 
+pub(crate) mod admin;
 pub mod auth;
 pub mod cli;
 pub mod client;
@@ -125,7 +126,7 @@ pub mod doctor;
 pub mod domain;
 mod guide;
 pub mod http;
-pub mod node;
+pub(crate) mod node;
 pub mod pki;
 pub mod registry;
 pub mod server;
