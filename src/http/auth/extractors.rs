@@ -11,7 +11,7 @@ use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent, rule};
 use super::charged::{charge, recognise};
-use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
+use crate::auth::{Authorized, Caller, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::reference::InvalidReference;
 use crate::domain::oci::tag::InvalidTag;
@@ -19,6 +19,7 @@ use crate::domain::oci::upload_id::InvalidUploadId;
 use crate::domain::{Action, ClientCertificate, RepositoryName};
 use crate::http::App;
 use crate::http::error::{Code, OciError};
+use crate::http::middleware::access_log::request_id;
 use crate::http::request::client_address::client_address;
 use crate::http::request::headers::text;
 use crate::http::request::origin::origin;
@@ -32,8 +33,8 @@ const FOREIGN_PASSWORD: &str = "a page of another site may not use the password 
 /// The last component of the path, parsed.
 pub(in crate::http) struct At<T>(pub(in crate::http) T);
 
-/// The verified credential of the request, anonymous where it has none.
-pub(in crate::http) struct Presented(pub(in crate::http) Credential);
+/// The request and its verified credential, anonymous where it has none.
+pub(in crate::http) struct Presented(pub(in crate::http) Caller);
 
 /// The same, but not anonymous.
 pub(in crate::http) struct LoggedIn;
@@ -55,7 +56,7 @@ impl FromRequestParts<App> for Presented {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        credential(parts, app).await.map(Self)
+        caller(parts, app).await.map(Self)
     }
 }
 
@@ -78,10 +79,10 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        let credential = credential(parts, app).await?;
-        charge(parts, app, &credential);
+        let caller = caller(parts, app).await?;
+        charge(parts, app, caller.credential());
         let repository = repository(parts)?;
-        let permit = app.auth.policy().authorize::<P>(&credential, &repository);
+        let permit = app.auth.policy().authorize::<P>(&caller, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
 }
@@ -90,8 +91,8 @@ impl FromRequestParts<App> for CatalogPermit {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        let credential = credential(parts, app).await?;
-        app.auth.policy().authorize_catalog(&credential).map_err(|denial| denied(parts, app, &denial, &[]))
+        let caller = caller(parts, app).await?;
+        app.auth.policy().authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
     }
 }
 
@@ -107,6 +108,12 @@ fn mount_source(parts: &Parts) -> Vec<Scope> {
 fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
     let route = parts.extensions.get::<Route>();
     route.and_then(|route| route.repository.clone()).ok_or_else(OciError::no_endpoint)
+}
+
+/// The request as policy sees it: its verified credential, the client's address, and its id.
+async fn caller(parts: &Parts, app: &App) -> Result<Caller, OciError> {
+    let address = client_address(parts, &app.settings.server.trusted_proxies);
+    Ok(Caller::new(credential(parts, app).await?, address, request_id(parts)))
 }
 
 /// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer); where it presents nothing, the connection's certificate.
@@ -152,7 +159,7 @@ pub(in crate::http) async fn check_password(
 pub(in crate::http) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         Some(ClientCertificate::Withdrawn(why)) => Err(unauthorized(parts, app, Vec::new(), None, why)),
-        Some(ClientCertificate::Names(_) | ClientCertificate::NamesNobody(_)) | None => Ok(()),
+        Some(ClientCertificate::Names { .. } | ClientCertificate::NamesNobody(_)) | None => Ok(()),
     }
 }
 
@@ -170,8 +177,9 @@ pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Crede
         Some(_) if comes_from_another_site(parts) => {
             Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_CERTIFICATE))
         }
-        Some(ClientCertificate::Names(name)) => {
-            let credential = app.auth.certificate(name).await.map_err(|error| refuse(parts, app, error))?;
+        Some(ClientCertificate::Names { user, fingerprint }) => {
+            let credential =
+                app.auth.certificate(user, *fingerprint).await.map_err(|error| refuse(parts, app, error))?;
             recognise(parts, &credential);
             Ok(credential)
         }
@@ -208,7 +216,7 @@ pub(in crate::http) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &
         Denial::Unauthenticated(_) => None,
         Denial::InsufficientScope(_) | Denial::Forbidden(_) => Some("insufficient_scope"),
     };
-    let scopes = [denial.scope()].into_iter().chain(also).map(ToString::to_string).collect();
+    let scopes = denial.scope().into_iter().chain(also).map(ToString::to_string).collect();
     unauthorized(parts, app, scopes, error, &denial.to_string())
 }
 

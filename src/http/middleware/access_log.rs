@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
@@ -69,3 +70,8 @@ impl Asked {
 /// The request's name in the log and in answers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct RequestId(pub(in crate::http) Uuid);
+
+/// The request's name. Each request has one from the start.
+pub(in crate::http) fn request_id(parts: &Parts) -> Uuid {
+    parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0)
+}

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::auth::{Authorized, Continue, Credential, Denial, Pull, Push, Scope};
+use crate::auth::{Authorized, Caller, Continue, Denial, Pull, Push, Scope};
 use crate::domain::{Action, Actions, Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::http::App;
 use crate::http::auth::charged::Charged;
@@ -23,7 +23,7 @@ use crate::registry::{ByteStream, Owner, Registry, RegistryError, UploadSession}
 /// Opens a session; or mounts a blob; or takes a whole blob at once.
 pub(in crate::http) async fn post(
     permit: Authorized<Push>,
-    Presented(credential): Presented,
+    Presented(caller): Presented,
     Charged(owner): Charged,
     State(app): State<App>,
     request: Request,
@@ -35,7 +35,7 @@ pub(in crate::http) async fn post(
     }
     if let Some(digest) = query.get("mount") {
         let digest: Digest = digest.parse()?;
-        if mount(&permit, &credential, &app, &parts, &digest, query.get("from")).await? {
+        if mount(&permit, &caller, &app, &parts, &digest, query.get("from")).await? {
             return Ok(created(permit.repository(), &digest));
         }
     }
@@ -66,7 +66,7 @@ async fn upload_at_once(
 /// does not have the blob; a source that the caller may pull, but not with this token, is worth another token.
 async fn mount(
     permit: &Authorized<Push>,
-    credential: &Credential,
+    caller: &Caller,
     app: &App,
     parts: &Parts,
     digest: &Digest,
@@ -79,10 +79,10 @@ async fn mount(
     let policy = app.auth.policy();
     let source: Option<RepositoryName> = match from {
         Some(from) => from.parse().ok(),
-        None => registry.mount_source(digest, &policy.mount_sources(credential)).await?,
+        None => registry.mount_source(digest, &policy.mount_sources(caller.credential())).await?,
     };
     let Some(source) = source else { return Ok(false) };
-    match policy.authorize::<Pull>(credential, &source) {
+    match policy.authorize::<Pull>(caller, &source) {
         Ok(source) => Ok(registry.mount(permit, &source, digest).await?),
         Err(denial @ Denial::InsufficientScope(_)) if from.is_some() => {
             let target =
