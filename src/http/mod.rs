@@ -2,33 +2,20 @@
 //!
 //! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
 
-mod answers;
-pub mod authorization;
+pub mod auth;
 mod body;
 mod certificates;
-mod challenge;
-mod challenge_rule;
-mod charged;
-mod client_address;
-mod cors;
-mod cursor;
 pub mod error;
-mod extractors;
-mod forwarded;
-mod framing;
-mod handlers;
-mod headers;
-mod origin;
-mod pace;
-mod page;
-mod places;
-mod query;
-mod refusals;
-pub mod route;
+mod health;
+mod middleware;
+mod request;
 pub mod router;
+pub mod v2;
+mod web;
+mod well_known;
 
+pub use auth::challenge_rule::ChallengeRule;
 pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
-pub use challenge_rule::ChallengeRule;
 pub use router::{routes, service};
 
 use std::sync::Arc;
@@ -39,12 +26,12 @@ use axum::extract::FromRef;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
-use self::answers::Answers;
-use self::cursor::CursorKey;
+use self::body::pace::Patience;
+use self::body::places::{Place, Places};
 use self::error::OciError;
-use self::pace::Patience;
-use self::places::{Place, Places};
-use self::refusals::Refusals;
+use self::middleware::answers::Answers;
+use self::middleware::refusals::Refusals;
+use self::v2::cursor::CursorKey;
 use crate::auth::Authenticator;
 use crate::domain::net::host_port::HostPort;
 use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
