@@ -20,9 +20,8 @@ use super::settings::now;
 use super::throttle::address_limit::Network;
 use super::throttle::ledger::Ledger;
 use super::throttle::login::{Attempt, Gate};
-use super::{
-    AuthError, AuthSettings, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret,
-};
+use super::{AuthError, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret};
+use crate::config::AuthSettings;
 use crate::domain::{AccountName, Fingerprint};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};

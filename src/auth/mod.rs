@@ -27,5 +27,4 @@ pub use credentials::{
 };
 pub use error::AuthError;
 pub use keys::SealKey;
-pub use settings::AuthSettings;
 pub use throttle::{AccountLimit, Pause};

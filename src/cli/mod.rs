@@ -21,6 +21,7 @@ pub(crate) mod output;
 mod passphrase;
 pub(crate) mod password;
 mod repo;
+mod secret_input;
 pub(crate) mod serve;
 pub(crate) mod trust;
 mod untrust;

@@ -85,8 +85,8 @@ pub fn routes() -> Vec<(Method, &'static str)> {
 /// The service that answers every request.
 pub fn service(app: &App) -> Router {
     let (table, app) = (Arc::<[Row]>::from(table()), app.clone());
-    let notice = app.settings.notice.as_ref().map(|text| value(format!("299 - \"{text}\"")));
-    let origins: Arc<[String]> = app.settings.cors_origins.clone().into();
+    let notice = app.settings.server.notice.as_ref().map(|text| value(format!("299 - \"{text}\"")));
+    let origins: Arc<[String]> = app.settings.server.cors_origins.iter().map(ToString::to_string).collect();
     Router::new().fallback(async move |request: Request| {
         let origin = cors::listed_origin(request.headers(), &origins);
         let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));

@@ -13,7 +13,8 @@ use super::access_claim::TokenScope;
 use super::principal::{ANONYMOUS, USER_PREFIX};
 use crate::auth::keys::key_ring::KeyRing;
 use crate::auth::keys::token_key::ALGORITHM;
-use crate::auth::{Access, AuthError, AuthSettings, Principal, Scope};
+use crate::auth::{Access, AuthError, Principal, Scope};
+use crate::config::AuthSettings;
 use crate::domain::AccountName;
 
 /// How far clocks may differ, in seconds.

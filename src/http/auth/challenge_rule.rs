@@ -30,23 +30,14 @@
 
 use axum::http::Method;
 
+use crate::config::{AuthChallenge, AuthSettings};
+
 /// Which credentials are asked for. Both kinds are accepted on every request, whichever is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum ChallengeKind {
     /// Tokens from the token endpoint.
     Bearer,
     /// Name and password on every request.
-    Basic,
-}
-
-/// What the operator chose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChallengeRule {
-    /// Basic for docker's engine and BuildKit where a token would not help them, Bearer for everyone else.
-    Auto,
-    /// Bearer for everyone.
-    Bearer,
-    /// Basic for everyone.
     Basic,
 }
 
@@ -77,7 +68,15 @@ enum Client {
     Other,
 }
 
-impl ChallengeRule {
+/// The rule in force: what the operator chose, but for refresh tokens.
+pub(super) fn rule(settings: &AuthSettings) -> AuthChallenge {
+    match settings.challenge {
+        AuthChallenge::Auto if settings.refresh_token_lifetime.is_some() => AuthChallenge::Bearer,
+        chosen => chosen,
+    }
+}
+
+impl AuthChallenge {
     /// See the module.
     pub(in crate::http) fn kind(self, request: Refused<'_>) -> ChallengeKind {
         match self {
@@ -115,7 +114,7 @@ mod tests {
         containerd-client/2.1.4+unknown storage-driver/overlayfs UpstreamClient(Docker-Client/29.0.0 \\(linux\\))";
     const BUILDKIT: &str = "buildkit/v0.25";
 
-    fn kind(rule: ChallengeRule, user_agent: &str, method: &Method, sent: Sent) -> ChallengeKind {
+    fn kind(rule: AuthChallenge, user_agent: &str, method: &Method, sent: Sent) -> ChallengeKind {
         rule.kind(Refused { to_repository: true, method, sent, user_agent: Some(user_agent) })
     }
 
@@ -124,7 +123,7 @@ mod tests {
         for user_agent in
             [CLASSIC, ENGINE, "docker/28.5.2 go/go1.24.9", BUILDKIT, "buildkit/v0.13-dev", "buildkit/v0.25 moby/28.5.2"]
         {
-            let kind = kind(ChallengeRule::Auto, user_agent, &Method::HEAD, Sent::Nothing);
+            let kind = kind(AuthChallenge::Auto, user_agent, &Method::HEAD, Sent::Nothing);
             assert_eq!(kind, ChallengeKind::Basic, "{user_agent}");
         }
         for user_agent in [
@@ -153,7 +152,7 @@ mod tests {
             "my-buildkit/v0.25",
             "DOCKER/29.0.0",
         ] {
-            let kind = kind(ChallengeRule::Auto, user_agent, &Method::HEAD, Sent::Nothing);
+            let kind = kind(AuthChallenge::Auto, user_agent, &Method::HEAD, Sent::Nothing);
             assert_eq!(kind, ChallengeKind::Bearer, "{user_agent}");
         }
     }
@@ -162,10 +161,10 @@ mod tests {
     fn the_ping_and_the_catalog_ask_everyone_for_a_token() {
         for user_agent in [Some(CLASSIC), Some(ENGINE), Some(BUILDKIT), None] {
             let ping = Refused { to_repository: false, method: &Method::GET, sent: Sent::Nothing, user_agent };
-            assert_eq!(ChallengeRule::Auto.kind(ping), ChallengeKind::Bearer);
+            assert_eq!(AuthChallenge::Auto.kind(ping), ChallengeKind::Bearer);
         }
         let nameless = Refused { to_repository: true, method: &Method::GET, sent: Sent::Nothing, user_agent: None };
-        assert_eq!(ChallengeRule::Auto.kind(nameless), ChallengeKind::Bearer);
+        assert_eq!(AuthChallenge::Auto.kind(nameless), ChallengeKind::Bearer);
     }
 
     #[test]
@@ -184,7 +183,7 @@ mod tests {
             ("containerd/v2.2.0", Method::POST, Sent::Password, Bearer),
         ] {
             assert_eq!(
-                kind(ChallengeRule::Auto, user_agent, &method, sent),
+                kind(AuthChallenge::Auto, user_agent, &method, sent),
                 expected,
                 "{user_agent} {method} {sent:?}"
             );
@@ -196,8 +195,8 @@ mod tests {
         for user_agent in [ENGINE, BUILDKIT, "containerd/v2.2.0"] {
             for sent in [Sent::Nothing, Sent::Password, Sent::Other] {
                 let asked = |rule| kind(rule, user_agent, &Method::HEAD, sent);
-                assert_eq!(asked(ChallengeRule::Bearer), ChallengeKind::Bearer);
-                assert_eq!(asked(ChallengeRule::Basic), ChallengeKind::Basic);
+                assert_eq!(asked(AuthChallenge::Bearer), ChallengeKind::Bearer);
+                assert_eq!(asked(AuthChallenge::Basic), ChallengeKind::Basic);
             }
         }
     }

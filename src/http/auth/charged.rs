@@ -34,7 +34,7 @@ pub(in crate::http) fn recognise(parts: &Parts, credential: &Credential) {
 
 /// The same where the handler has a permit to show for it.
 pub(in crate::http) fn charge(parts: &mut Parts, app: &App, credential: &Credential) {
-    let address = client_address(parts, &app.settings.trusted_proxies);
+    let address = client_address(parts, &app.settings.server.trusted_proxies);
     parts.extensions.insert(Owner::of(credential.principal().account(), address));
 }
 
@@ -43,7 +43,7 @@ impl FromRequestParts<App> for Charged {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         let known = parts.extensions.get::<Owner>().cloned();
-        let address = || client_address(parts, &app.settings.trusted_proxies);
+        let address = || client_address(parts, &app.settings.server.trusted_proxies);
         Ok(Self(known.unwrap_or_else(|| Owner::of(None, address()))))
     }
 }

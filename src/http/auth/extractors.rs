@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 
 use super::authorization::Authorization;
 use super::challenge::Challenge;
-use super::challenge_rule::{Refused, Sent};
+use super::challenge_rule::{Refused, Sent, rule};
 use super::charged::{charge, recognise};
 use crate::auth::{Authorized, Caller, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
 use crate::domain::oci::digest::InvalidDigest;
@@ -112,7 +112,7 @@ fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
 
 /// The request as policy sees it: its verified credential, the client's address, and its id.
 async fn caller(parts: &Parts, app: &App) -> Result<Caller, OciError> {
-    let address = client_address(parts, &app.settings.trusted_proxies);
+    let address = client_address(parts, &app.settings.server.trusted_proxies);
     Ok(Caller::new(credential(parts, app).await?, address, request_id(parts)))
 }
 
@@ -149,7 +149,8 @@ pub(in crate::http) async fn check_password(
     name: &str,
     password: &Secret,
 ) -> Result<Credential, CredentialError> {
-    let credential = app.auth.password(name, password, client_address(parts, &app.settings.trusted_proxies)).await?;
+    let credential =
+        app.auth.password(name, password, client_address(parts, &app.settings.server.trusted_proxies)).await?;
     recognise(parts, &credential);
     Ok(credential)
 }
@@ -225,13 +226,13 @@ fn unauthorized(parts: &Parts, app: &App, scopes: Vec<String>, error: Option<&'s
         Err(error) => return error,
     };
     let settings = &app.settings;
-    let kind = settings.challenge.kind(Refused {
+    let kind = rule(&settings.auth).kind(Refused {
         to_repository: parts.extensions.get::<Route>().is_some_and(|route| route.repository.is_some()),
         method: &parts.method,
         sent: sent(parts),
         user_agent: text(&parts.headers, header::USER_AGENT),
     });
-    let challenge = Challenge { kind, host, service: settings.service.clone(), scopes, error };
+    let challenge = Challenge { kind, host, service: settings.auth.service.clone(), scopes, error };
     OciError::unauthorized(&challenge, message)
 }
 

@@ -138,5 +138,5 @@ fn invalid_request(message: &str) -> OciError {
 }
 
 fn basic_challenge(app: &App) -> header::HeaderValue {
-    value(challenge::basic(&app.settings.service))
+    value(challenge::basic(&app.settings.auth.service))
 }

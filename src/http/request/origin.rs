@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::client_address::{believed_hop, is_trusted, peer};
 use super::headers::text;
+use crate::config::PublicUrl;
 use crate::domain::net::host_port::HostPort;
 use crate::http::HttpSettings;
 use crate::http::error::OciError;
@@ -21,10 +22,14 @@ const HTTPS_PORT: &str = "443";
 /// The host, with its port where there is one: as the operator says, else as the client wrote it. A proxy's word counts only where the
 /// operator trusts the proxy.
 pub(in crate::http) fn origin(parts: &Parts, settings: &HttpSettings) -> Result<String, OciError> {
-    match &settings.public_host {
+    match public_host(settings) {
         Some(host) => Ok(host.to_string()),
-        None => asked_for(parts, &settings.trusted_proxies),
+        None => asked_for(parts, &settings.server.trusted_proxies),
     }
+}
+
+fn public_host(settings: &HttpSettings) -> Option<&HostPort> {
+    settings.server.public_url.as_ref().map(PublicUrl::host)
 }
 
 /// What the request says.
@@ -54,8 +59,9 @@ pub(in crate::http) fn host(parts: &Parts, settings: &HttpSettings) -> Result<Ho
 
 /// The host that this request was for, whatever the operator says; but for a proxy that drops the port of the public address.
 pub(in crate::http) fn asked_host(parts: &Parts, settings: &HttpSettings) -> Result<HostPort, OciError> {
-    let asked: HostPort = asked_for(parts, &settings.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
-    Ok(match &settings.public_host {
+    let asked: HostPort =
+        asked_for(parts, &settings.server.trusted_proxies)?.parse().map_err(|_| OciError::no_host())?;
+    Ok(match public_host(settings) {
         Some(public) if asked.to_string() == public.host() => public.clone(),
         _ => asked,
     })

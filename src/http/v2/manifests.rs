@@ -63,10 +63,10 @@ pub(in crate::http) async fn put(
     request: Request,
 ) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
-    let tags = tags(&reference, &Query::parse(parts.uri.query()), app.settings.tags_per_push)?;
+    let tags = tags(&reference, &Query::parse(parts.uri.query()), app.settings.limits.tags_per_push)?;
     let content_type = content_type(&parts.headers)?;
     let precondition = precondition(&parts.headers)?;
-    let limit = app.registry.settings().manifest_size;
+    let limit = app.registry.settings().limits.manifest_size.bytes();
     let content = match body::declared_length(&parts.headers) {
         Some(length) if length > limit => None,
         _ => body::gather(body, limit, app.patience(), app.reserve(owner), Code::ManifestInvalid).await?,

@@ -190,7 +190,7 @@ fn check_announced_length(app: &App, headers: &HeaderMap, range: Option<ContentR
     {
         return Err(RegistryError::LengthMismatch { expected: range.length(), actual }.into());
     }
-    match app.registry.settings().blob_size {
+    match app.registry.settings().largest_blob() {
         Some(limit) if actual > limit => Err(RegistryError::BlobTooLarge { limit }.into()),
         _ => Ok(()),
     }

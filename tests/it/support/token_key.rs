@@ -5,8 +5,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use portcullis::storage::metadata::TokenKeys;
 use portcullis::storage::metadata::sqlite::SqliteMetadata;
+use portcullis::storage::metadata::{Metadata, TokenKeys};
 use serde_json::Value;
 
 use super::Server;
