@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::config::{AcmeChallenge, Config};
 use crate::jobs::list::AcmeParts;
 use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer};
@@ -46,7 +46,7 @@ impl Acme {
     pub(crate) fn start(
         self,
         metadata: Arc<dyn Metadata>,
-        seal: SealKey,
+        data_key: DataKey,
         served: Origin,
         stop: CancellationToken,
     ) -> AcmeParts {
@@ -56,7 +56,7 @@ impl Acme {
                 "the registry's own certificate is served until ACME has issued one"
             );
         }
-        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, seal));
+        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data_key));
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }

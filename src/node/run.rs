@@ -104,7 +104,8 @@ impl Node {
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
-        let auth = Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.seal_key()?).await?;
+        let auth =
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config)));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
@@ -118,7 +119,7 @@ impl Node {
         let acme = match acme {
             Some(acme) => {
                 let metadata = Arc::clone(&self.stores.metadata);
-                Some(acme.start(metadata, data.seal_key()?, self.serving.current().origin(), stop.clone()))
+                Some(acme.start(metadata, data.data_key()?, self.serving.current().origin(), stop.clone()))
             }
             None => None,
         };
