@@ -6,15 +6,15 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::authority::Authority;
-use super::bridge::{Bridge, names_within};
 use super::certificate;
+use super::certificate::subject_name::SubjectName;
 use super::error::TlsError;
+use super::files::paths::TlsPaths;
+use super::files::private_file::{destroy_key, lock_directory, make_directory, read_public, remove_public};
+use super::identity::pair::Pair;
+use super::identity::previous_root::{Bridge, names_within};
 use super::identity::{Identity, Origin};
 use super::lifetime::renewal_due;
-use super::pair::Pair;
-use super::paths::TlsPaths;
-use super::private_file::{destroy_key, lock_directory, make_directory, read_public, remove_public};
-use super::subject_name::SubjectName;
 
 /// What [`ensure_leaf`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

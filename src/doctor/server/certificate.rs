@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::Subject;
 use crate::doctor::finding::Finding;
 use crate::node::host_names::{of_this_machine, subject_name};
+use crate::pki::inspect;
 use crate::pki::{
     EXPIRY_WARNING, ISSUING_WARNING, Identity, IdentitySource, Inspected, Origin, ROOT_WARNING, SubjectName, TlsError,
-    TlsPaths, expiry_warning, inspect,
+    TlsPaths, expiry_warning,
 };
 
 const CHECK: &str = "certificate";

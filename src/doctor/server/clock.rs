@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::Subject;
 use crate::doctor::finding::Finding;
 use crate::domain::build_time::build_time;
-use crate::pki::{TlsPaths, inspect};
+use crate::pki::TlsPaths;
+use crate::pki::inspect;
 
 const CHECK: &str = "clock";
 /// Files of a network file system may be ahead by as much.

@@ -8,7 +8,8 @@ use crate::doctor::finding::Finding;
 use crate::doctor::host::{Believe, Unreached, reach};
 use crate::domain::net::host_port::HostPort;
 use crate::node::host_names::with_port;
-use crate::pki::{Origin, TlsPaths, inspect};
+use crate::pki::inspect;
+use crate::pki::{Origin, TlsPaths};
 use crate::trust::RegistryAddress;
 
 const CHECK: &str = "reach";

@@ -11,7 +11,8 @@ use super::{Holder, Subject};
 use crate::cli::health::local;
 use crate::doctor::finding::Finding;
 use crate::doctor::host::presented_at;
-use crate::pki::{TlsPaths, inspect};
+use crate::pki::TlsPaths;
+use crate::pki::inspect;
 
 const CHECK: &str = "port";
 

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 
 use super::error::AcmeError;
 use super::http_client::AcmeHttpClient;
-use super::ledger::Ledger;
 use super::settings::AcmeSettings;
-use crate::pki::private_file::read_key;
+use super::store::Ledger;
+use crate::pki::files::private_file::read_key;
 
 /// The kept account, or a new one.
 pub(super) async fn open(

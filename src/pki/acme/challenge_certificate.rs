@@ -10,7 +10,7 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::PrivateKeyDer;
 
-use super::ledger::PendingChallenge;
+use super::store::PendingChallenge;
 use crate::pki::{SubjectName, TlsError};
 
 /// Self-signed, for the one name, with the digest of the key authorization in a critical extension: fit for nothing else.

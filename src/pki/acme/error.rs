@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use instant_acme::{Error as ClientError, Problem};
 
-use super::ledger::LedgerError;
 use super::settings::ChallengeMethod;
+use super::store::LedgerError;
 use crate::pki::TlsError;
 
 /// Why there is no new certificate. The one at hand goes on being served.

@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use super::error::AcmeError;
 use crate::pki::certificate;
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{NO_FOLLOW, lock_directory, make_directory, read_public};
+use crate::pki::identity::pair::Pair;
 use crate::pki::identity::{Identity, Origin};
-use crate::pki::pair::Pair;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{NO_FOLLOW, lock_directory, make_directory, read_public};
 use crate::pki::{CertificateSummary, SubjectName, TlsError};
 
 /// PEM readers pass over what stands before the first certificate (RFC 7468, section 2).

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use super::settings::AcmeSettings;
 use crate::pki::TlsError;
 use crate::pki::certificate;
-use crate::pki::private_file::read_public;
+use crate::pki::files::private_file::read_public;
 
 /// From connecting to the last byte of an answer.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -7,23 +7,23 @@
 //! like any other, and is taken up from there without dropping a connection.
 
 mod account;
-mod challenge;
 mod challenge_certificate;
+mod challenges;
 mod error;
 mod files;
 mod http_client;
-mod keeper;
-mod ledger;
 mod order;
 mod renewal;
+mod scheduler;
 mod settings;
+mod store;
 mod validation;
 
-pub(crate) use challenge::Handshake;
-pub use challenge::{ACME_TLS, Challenges, follow_challenges};
+pub(crate) use challenges::Handshake;
+pub use challenges::{ACME_TLS, Challenges, follow_challenges};
 pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
-pub use keeper::keep_ordered;
-pub use ledger::{Ledger, LedgerError, PendingChallenge};
 pub use order::Orderer;
+pub use scheduler::keep_ordered;
 pub use settings::{AcmeSettings, ChallengeMethod, ExternalAccount};
+pub use store::{Ledger, LedgerError, PendingChallenge};

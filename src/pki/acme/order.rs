@@ -11,12 +11,12 @@ use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::account;
-use super::challenge::Challenges;
+use super::challenges::Challenges;
 use super::error::AcmeError;
 use super::files::{OrderLock, install, installed};
 use super::http_client::AcmeHttpClient;
-use super::ledger::Ledger;
 use super::settings::AcmeSettings;
+use super::store::Ledger;
 use super::validation::Validation;
 use crate::pki::{CertificateSummary, SubjectName};
 

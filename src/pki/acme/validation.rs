@@ -9,11 +9,11 @@ use instant_acme::{
 };
 use jiff::Timestamp;
 
-use super::challenge::Challenges;
+use super::challenges::Challenges;
 use super::error::{AcmeError, FailedName, told};
 use super::http_client::AcmeHttpClient;
-use super::ledger::{Ledger, PendingChallenge};
 use super::settings::AcmeSettings;
+use super::store::{Ledger, PendingChallenge};
 use crate::pki::SubjectName;
 
 /// After this time a challenge is forgotten whatever became of it.

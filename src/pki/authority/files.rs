@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 
 use super::params::{issuing_params, root_params};
 use crate::domain::build_time::build_time;
+use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
+use crate::pki::certificate::private_key::private_key;
+use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
-use crate::pki::constraints::{Constraints, PermittedNames};
 use crate::pki::error::TlsError;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{
     destroy_directory, destroy_key, is_temporary, read_kept_key, read_public, write_key, write_public,
 };
-use crate::pki::private_key::private_key;
-use crate::pki::subject_name::SubjectName;
 
 /// A root that was just made.
 pub(super) struct NewRoot {

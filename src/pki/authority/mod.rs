@@ -1,15 +1,15 @@
 //! The registry's own certificate authority: a constrained root, an issuing certificate below it, and what they sign.
 
+mod encrypted_key;
 mod files;
 mod params;
-mod rotation;
-mod seal;
-mod sealed_key;
+mod root_key_store;
+mod root_transition;
 mod signer;
 
 pub(crate) use self::files::{check_clock, root_out_of_time, sweep};
-pub use self::rotation::{Rotation, Succession};
-pub use self::seal::{StoredRootKey, move_root_key, seal_root_key};
+pub use self::root_key_store::{StoredRootKey, move_root_key, seal_root_key};
+pub use self::root_transition::{Rotation, Succession};
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,16 +24,16 @@ use self::files::{
 };
 use self::params::leaf_params;
 use self::signer::{Signer, load_issuing, new_issuing};
+use super::certificate::chain;
+use super::certificate::name_constraints::{Constraints, PermittedNames};
+use super::certificate::pem::certificate_to_pem;
+use super::certificate::subject_name::SubjectName;
 use super::certificate::{self, CertificateSummary};
-use super::chain;
-use super::constraints::{Constraints, PermittedNames};
 use super::error::TlsError;
+use super::files::paths::TlsPaths;
+use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
 use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
-use super::paths::TlsPaths;
-use super::pem::certificate_to_pem;
-use super::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
-use super::subject_name::SubjectName;
 use crate::domain::net::fingerprint::Fingerprint;
 
 /// The authority of one data directory, with the keys that are there.

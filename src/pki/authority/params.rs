@@ -8,10 +8,10 @@ use rcgen::{
     SanType, SerialNumber,
 };
 
-use crate::pki::constraints::PermittedNames;
+use crate::pki::certificate::name_constraints::PermittedNames;
+use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::TlsError;
 use crate::pki::lifetime::{ISSUING_LIFE, LEAF_LIFE, ROOT_LIFE, validity};
-use crate::pki::subject_name::SubjectName;
 
 /// Of a new root, which signs itself.
 pub(super) fn root_params(permitted: &PermittedNames) -> CertificateParams {

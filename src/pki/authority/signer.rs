@@ -6,12 +6,12 @@ use zeroize::Zeroizing;
 
 use super::files::{check_pair, read_certificate, read_key_pair};
 use super::params::issuing_params;
+use crate::pki::certificate::chain;
+use crate::pki::certificate::name_constraints::PermittedNames;
 use crate::pki::certificate::{self, CertificateSummary};
-use crate::pki::chain;
-use crate::pki::constraints::PermittedNames;
 use crate::pki::error::TlsError;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{DirectoryLock, lock_directory, write_key, write_public};
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{DirectoryLock, lock_directory, write_key, write_public};
 
 /// A CA certificate with its key.
 pub(super) struct Signer {

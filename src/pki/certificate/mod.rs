@@ -1,5 +1,12 @@
 //! One certificate, read: its names, its time, its fingerprint.
 
+pub(crate) mod chain;
+pub(crate) mod inspect;
+pub(crate) mod name_constraints;
+pub(crate) mod pem;
+pub(crate) mod private_key;
+pub(crate) mod subject_name;
+
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -9,8 +16,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use super::certificate::pem::PemText;
 use super::error::TlsError;
-use super::pem::PemText;
 use crate::domain::net::fingerprint::Fingerprint;
 
 /// What people want to know of a certificate.

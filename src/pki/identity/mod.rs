@@ -1,5 +1,11 @@
 //! A certificate chain with its key, checked before anything is served with it.
 
+pub(crate) mod import;
+pub(crate) mod pair;
+pub(crate) mod previous_root;
+pub(crate) mod source;
+pub(crate) mod watcher;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,13 +14,13 @@ use rustls::InconsistentKeys;
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::bridge::Bridge;
+use super::certificate::chain::{self, Checked};
+use super::certificate::pem::certificate_to_pem;
+use super::certificate::private_key::signing_key;
 use super::certificate::{self, CertificateSummary, bundle};
-use super::chain::{self, Checked};
 use super::error::TlsError;
-use super::pem::certificate_to_pem;
-use super::private_file::{read_kept_key, read_key, read_public};
-use super::private_key::signing_key;
+use super::files::private_file::{read_kept_key, read_key, read_public};
+use super::identity::previous_root::Bridge;
 
 /// Where a served certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

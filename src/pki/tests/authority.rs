@@ -68,7 +68,7 @@ fn without_the_root_key_leaves_go_on_and_a_lost_issuer_is_explained() {
     let text = Authority::load(dir.path()).unwrap_err().to_string();
     assert!(text.contains("root.key") && text.contains("bring it back"), "{text}");
 
-    private_file::write_key(&paths.root_key(), &kept).unwrap();
+    files::private_file::write_key(&paths.root_key(), &kept).unwrap();
     let mut mended = Authority::load(dir.path()).unwrap();
     let leaf = chain(&mended.issue_leaf(&wanted).unwrap().chain_pem);
     client_accepts(mended.root_der(), &leaf, "a.test").unwrap();

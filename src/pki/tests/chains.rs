@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::*;
 use crate::pki::authority::root_out_of_time;
-use crate::pki::chain::{Checked, check};
+use crate::pki::certificate::chain::{Checked, check};
 
 struct Signer {
     params: CertificateParams,

@@ -132,7 +132,7 @@ fn old_leaf(data: &Path) -> Identity {
     params.subject_alt_names = vec![alternative("a.test")];
     let leaf_key = KeyPair::generate().unwrap();
     let leaf = params.signed_by(&leaf_key, &Issuer::from_ca_cert_pem(&issuing, key).unwrap()).unwrap();
-    private_file::make_directory(&paths.serving_dir()).unwrap();
+    files::private_file::make_directory(&paths.serving_dir()).unwrap();
     write_key(&paths.leaf_key(), leaf_key.serialize_pem().as_bytes()).unwrap();
     write_public(&paths.leaf_chain(), (leaf.pem() + &issuing).as_bytes()).unwrap();
     Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::Own, jiff::Timestamp::now()).unwrap()

@@ -14,12 +14,12 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::error::ClientFilesError;
-use super::roster::{List, Roster};
+use super::trust_store::{List, Roster};
+use crate::pki::certificate::pem::PemText;
 use crate::pki::certificate::{from_pem, parse, timestamp};
 use crate::pki::error::TlsError;
-use crate::pki::file_state::FileState;
-use crate::pki::pem::PemText;
-use crate::pki::private_file::read_public;
+use crate::pki::files::private_file::read_public;
+use crate::pki::files::stamp::FileState;
 
 /// The label of a list.
 const LIST: &str = "X509 CRL";

@@ -6,20 +6,20 @@
 
 mod error;
 mod files;
-mod follow;
 mod naming;
 mod presented;
 mod refusal;
-mod roster;
 #[cfg(test)]
 mod tests;
+mod trust_store;
 mod verifier;
+mod watcher;
 
 pub use error::ClientFilesError;
 pub use files::ClientFiles;
-pub use follow::keep_clients_fresh;
 pub use presented::PresentedCertificate;
 pub use refusal::explain_refusal;
 pub use verifier::ClientVerifier;
+pub use watcher::keep_clients_fresh;
 
-use roster::Roster;
+use trust_store::Roster;

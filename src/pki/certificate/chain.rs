@@ -7,8 +7,9 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
 
-use super::certificate::{self, CertificateSummary};
-use super::error::TlsError;
+use super::CertificateSummary;
+use crate::pki::certificate;
+use crate::pki::error::TlsError;
 
 /// A chain that may be served.
 #[derive(Debug)]

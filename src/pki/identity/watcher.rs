@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::identity::{Identity, Origin};
-use super::lifetime::{renewal_due, warning_time};
 use super::source::{IdentitySource, Signature};
-use super::turns::take_turns;
+use super::{Identity, Origin};
+use crate::pki::lifetime::{renewal_due, warning_time};
+use crate::pki::turns::take_turns;
 use crate::tls::serving::ServingIdentity;
 
 /// How often things are looked at.

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
 
-use super::certificate::{self, CertificateSummary};
-use super::constraints::PermittedNames;
-use super::error::TlsError;
-use super::private_file::read_public;
+use super::CertificateSummary;
+use super::name_constraints::PermittedNames;
+use crate::pki::certificate;
+use crate::pki::error::TlsError;
+use crate::pki::files::private_file::read_public;
 
 /// One certificate of a file.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::error::TlsError;
+use crate::pki::error::TlsError;
 
 /// A host name (lower case, without a trailing dot) or an IP address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,8 +7,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::sign::SigningKey;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 
-use super::error::TlsError;
 use super::pem::{PemItem, PemText};
+use crate::pki::error::TlsError;
 
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const SUPPORTED: &str = "use RSA (2048 to 8192 bits), ECDSA (P-256, P-384 or P-521) or Ed25519";

@@ -17,16 +17,16 @@ use super::files::{NewRoot, check_clock, read_certificate, sweep, write_new_auth
 use super::params::cross_params;
 use super::{Authority, RootKeyPlace};
 use crate::domain::net::fingerprint::Fingerprint;
+use crate::pki::certificate::chain;
+use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
+use crate::pki::certificate::pem::certificate_to_pem;
+use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
-use crate::pki::chain;
-use crate::pki::constraints::{Constraints, PermittedNames};
 use crate::pki::error::TlsError;
-use crate::pki::paths::TlsPaths;
-use crate::pki::pem::certificate_to_pem;
-use crate::pki::private_file::{
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{
     destroy_directory, lock_directory, make_directory, sync_directory, temporary_beside, write_public,
 };
-use crate::pki::subject_name::SubjectName;
 
 /// The intermediates that a root must permit below itself to be handed over: cross certificate and issuing certificate.
 const PATH_LENGTH: u32 = 2;

@@ -10,8 +10,8 @@ use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
-use super::ledger::{Ledger, PendingChallenge};
 use super::settings::ChallengeMethod;
+use super::store::{Ledger, PendingChallenge};
 use crate::tls::acceptor::is_validation;
 
 /// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.

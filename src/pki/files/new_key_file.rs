@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::error::TlsError;
 use super::private_file::sync_directory;
+use crate::pki::error::TlsError;
 
 /// An empty file for its owner alone. Unless a key is written to it, it is removed again.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::error::TlsError;
 use super::key_mode::{make_private, require_private};
+use crate::pki::error::TlsError;
 
 /// A link that someone laid in the place of a file is not followed.
 pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
-use super::authority::Rotation;
-use super::chain;
-use super::error::TlsError;
-use super::identity::{Identity, Origin};
-use super::paths::TlsPaths;
-use super::subject_name::SubjectName;
+use super::{Identity, Origin};
+use crate::pki::authority::Rotation;
+use crate::pki::certificate::chain;
+use crate::pki::certificate::subject_name::SubjectName;
+use crate::pki::error::TlsError;
+use crate::pki::files::paths::TlsPaths;
 
 /// A chain that leads to the root before, and when it ends.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use super::encrypted_key::{decrypt, encrypt};
 use super::files::{check_pair, parse_key_pair, read_certificate, sweep};
-use super::sealed_key::{decrypt, encrypt};
+use crate::pki::certificate::private_key::is_encrypted;
 use crate::pki::error::TlsError;
-use crate::pki::new_key_file::NewKeyFile;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{destroy_key, lock_directory, read_kept_key, read_key, read_public, write_key};
-use crate::pki::private_key::is_encrypted;
+use crate::pki::files::new_key_file::NewKeyFile;
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{destroy_key, lock_directory, read_kept_key, read_key, read_public, write_key};
 
 /// Puts the root key under a passphrase. Returns where it lies then.
 pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, TlsError> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::StatVfsMountFlags;
 
-use super::error::TlsError;
+use crate::pki::error::TlsError;
 
 /// Read or write by group or others.
 const EXPOSED: u32 = 0o066;
@@ -81,7 +81,7 @@ mod tests {
     use std::os::unix::fs::chown;
 
     use super::*;
-    use crate::pki::private_file::{read_kept_key, read_key, write_key};
+    use crate::pki::files::private_file::{read_kept_key, read_key, write_key};
 
     fn key(mode: u32) -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();

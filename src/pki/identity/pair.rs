@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::error::TlsError;
-use super::identity::{Identity, Origin};
 use super::import::remove_key_from_chain;
-use super::paths::TlsPaths;
-use super::private_file::{
+use super::{Identity, Origin};
+use crate::pki::error::TlsError;
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{
     destroy_key, is_temporary, lock_directory, read_kept_key, read_public, remove_public, sync_directory,
     write_temporary,
 };

@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::authority::{Authority, Rotation, root_out_of_time, sweep};
-use super::bridge::Bridge;
-use super::error::TlsError;
-use super::file_state::FileState;
-use super::identity::{Identity, Origin};
-use super::leaf::{ensure_leaf, renew_leaf};
 use super::pair::mend_pairs;
-use super::paths::TlsPaths;
-use super::private_file::lock_directory;
-use super::subject_name::SubjectName;
+use super::previous_root::Bridge;
+use super::{Identity, Origin};
+use crate::pki::authority::{Authority, Rotation, root_out_of_time, sweep};
+use crate::pki::certificate::subject_name::SubjectName;
+use crate::pki::error::TlsError;
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::lock_directory;
+use crate::pki::files::stamp::FileState;
+use crate::pki::leaf::{ensure_leaf, renew_leaf};
 
 /// Where the server finds its certificate, now and after each change.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use pkcs8::pkcs5::{pbes2::Parameters, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
+use crate::pki::certificate::private_key::{encrypted_key, private_key};
 use crate::pki::error::TlsError;
-use crate::pki::private_key::{encrypted_key, private_key};
 
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
@@ -47,7 +47,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::pki::private_key::is_encrypted;
+    use crate::pki::certificate::private_key::is_encrypted;
 
     #[test]
     fn openssl_opens_what_was_sealed() {

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::certificate;
-use super::error::TlsError;
-use super::identity::{Identity, Origin};
 use super::pair::Pair;
-use super::paths::TlsPaths;
-use super::pem::certificate_to_pem;
-use super::private_file::{lock_directory, make_directory, read_key, read_public, sync_directory, write_public};
+use super::{Identity, Origin};
+use crate::pki::certificate;
+use crate::pki::certificate::pem::certificate_to_pem;
+use crate::pki::error::TlsError;
+use crate::pki::files::paths::TlsPaths;
+use crate::pki::files::private_file::{
+    lock_directory, make_directory, read_key, read_public, sync_directory, write_public,
+};
 
 /// A chain and its key, read from the operator's files, which may be closed to the owner of the data directory.
 pub struct OperatorFiles {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::ClientVerifier;
-use crate::pki::file_state::FileState;
+use crate::pki::files::stamp::FileState;
 use crate::pki::turns::take_turns;
 
 /// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
