@@ -14,10 +14,10 @@ use super::output::Output;
 use super::serve::{identity_source, server_options};
 use crate::config::Config;
 use crate::node::acme::{Acme, settings};
-use crate::node::acme_store::AcmeLedger;
+use crate::node::acme_store::DatabaseAcmeStore;
 use crate::node::data_directory::DataDirectory;
 use crate::pki::CertificateSummary;
-use crate::pki::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeMethod, AcmeStore, Orderer};
 use crate::server::Server;
 use crate::tls::{self, ServingIdentity};
 
@@ -31,10 +31,10 @@ pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, outp
     let settings = settings(config, acme, data);
     let directory = settings.directory.clone();
     let summary = context.with_metadata(|metadata| async move {
-        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.seal_key()?));
+        let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.seal_key()?));
         match data.try_lock()? {
             Err(server) => {
-                let challenges = Challenges::new(settings.challenge);
+                let challenges = AcmeChallenges::new(settings.challenge);
                 let ordered = Orderer::new(settings, ledger, challenges).order().await;
                 if let Err(AcmeError::NotValidated { .. }) = &ordered {
                     return ordered.with_context(|| {
@@ -54,15 +54,15 @@ pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, outp
 async fn order_alone(
     config: &Config,
     data: &DataDirectory,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn AcmeStore>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
         bail!("ACME is switched off");
     };
     let serving = match acme.method() {
-        ChallengeMethod::Http01 => None,
-        ChallengeMethod::TlsAlpn01 => {
+        AcmeMethod::Http01 => None,
+        AcmeMethod::TlsAlpn01 => {
             let server = Server::bind(server_options(config))?;
             let identity = identity_source(config, data)?.prepare()?;
             let tls = tls::Acceptor::new(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;

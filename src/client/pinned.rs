@@ -10,10 +10,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::TlsConnector;
 
 use super::danger::{self, Accept};
-use crate::pki::{Identity, TlsError};
+use crate::pki::{Identity, PkiError};
 
 /// The connector, and the name to ask for.
-pub fn pinned_client(identity: &Identity) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+pub fn pinned_client(identity: &Identity) -> Result<(TlsConnector, ServerName<'static>), PkiError> {
     let asked = identity.summary().names.first().filter(|name| name.parse::<IpAddr>().is_err());
     let shown = identity.shown_for(asked.map(String::as_str), Timestamp::now());
     let certificate = shown.cert.first().cloned().map(CertificateDer::into_owned);

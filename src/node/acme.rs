@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::acme_store::AcmeLedger;
+use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
 use crate::auth::SealKey;
@@ -12,17 +12,17 @@ use crate::cli::serve::POLL;
 use crate::config::{self, AcmeChallenge, Config};
 use crate::pki::Origin;
 use crate::pki::acme::{
-    AcmeSettings, ChallengeMethod, Challenges, ExternalAccount, Ledger, Orderer, follow_challenges, keep_ordered,
+    AcmeChallenges, AcmeMethod, AcmeSettings, AcmeStore, ExternalAccount, Orderer, follow_challenges, keep_ordered,
 };
-use crate::server::{BindError, ChallengeListener};
+use crate::server::{AcmeListener, BindError};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::tls::ServingIdentity;
 
 /// ACME, switched on and ready to start.
 pub(crate) struct Acme {
     settings: AcmeSettings,
-    challenges: Arc<Challenges>,
-    listener: Option<ChallengeListener>,
+    challenges: Arc<AcmeChallenges>,
+    listener: Option<AcmeListener>,
 }
 
 impl Acme {
@@ -31,19 +31,19 @@ impl Acme {
         let Some(acme) = &config.acme else { return Ok(None) };
         let settings = settings(config, acme, data);
         let listener = match settings.challenge {
-            ChallengeMethod::Http01 => Some(ChallengeListener::bind(acme.http_listen, https_port)?),
-            ChallengeMethod::TlsAlpn01 => None,
+            AcmeMethod::Http01 => Some(AcmeListener::bind(acme.http_listen, https_port)?),
+            AcmeMethod::TlsAlpn01 => None,
         };
-        Ok(Some(Self { challenges: Challenges::new(settings.challenge), settings, listener }))
+        Ok(Some(Self { challenges: AcmeChallenges::new(settings.challenge), settings, listener }))
     }
 
     /// How control over the names is shown.
-    pub(crate) fn method(&self) -> ChallengeMethod {
+    pub(crate) fn method(&self) -> AcmeMethod {
         self.settings.challenge
     }
 
     /// What handshakes are to answer.
-    pub(crate) fn challenges(&self) -> Arc<Challenges> {
+    pub(crate) fn challenges(&self) -> Arc<AcmeChallenges> {
         Arc::clone(&self.challenges)
     }
 
@@ -55,13 +55,13 @@ impl Acme {
         serving: Arc<ServingIdentity>,
         stop: CancellationToken,
     ) {
-        if serving.current().origin() == Origin::Own {
+        if serving.current().origin() == Origin::ManagedCa {
             tracing::info!(
                 directory = self.settings.directory,
                 "the registry's own certificate is served until the one that ACME orders is here"
             );
         }
-        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, seal));
+        let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, seal));
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop.clone()));
         }
@@ -71,7 +71,7 @@ impl Acme {
     }
 
     /// Only answers what this process orders, until `stop`; gives what is needed to order.
-    pub(crate) fn answer_only(self, ledger: Arc<dyn Ledger>, stop: CancellationToken) -> Orderer {
+    pub(crate) fn answer_only(self, ledger: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
@@ -86,8 +86,8 @@ pub(crate) fn settings(config: &Config, acme: &config::Acme, data: &DataDirector
         directory: acme.directory.clone(),
         contact: acme.contact.clone(),
         challenge: match acme.challenge {
-            AcmeChallenge::TlsAlpn01 => ChallengeMethod::TlsAlpn01,
-            AcmeChallenge::Http01 => ChallengeMethod::Http01,
+            AcmeChallenge::TlsAlpn01 => AcmeMethod::TlsAlpn01,
+            AcmeChallenge::Http01 => AcmeMethod::Http01,
         },
         names: config.server.hosts.iter().map(subject_name).collect(),
         profile: acme.profile.clone(),

@@ -7,35 +7,35 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::auth::SealKey;
-use crate::pki::acme::{Ledger, LedgerError, PendingChallenge};
+use crate::pki::acme::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
 
 /// The ledger of a data directory.
-pub(crate) struct AcmeLedger {
+pub(crate) struct DatabaseAcmeStore {
     metadata: Arc<SqliteMetadata>,
     seal: SealKey,
 }
 
-impl AcmeLedger {
+impl DatabaseAcmeStore {
     pub(crate) fn new(metadata: Arc<SqliteMetadata>, seal: SealKey) -> Self {
         Self { metadata, seal }
     }
 }
 
 #[async_trait]
-impl Ledger for AcmeLedger {
-    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, LedgerError> {
+impl AcmeStore for DatabaseAcmeStore {
+    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError> {
         let sealed = self.metadata.acme_account(directory).await?;
         Ok(sealed.map(|sealed| self.seal.open_account(directory, &sealed)).transpose()?)
     }
 
-    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, LedgerError> {
+    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, AcmeStoreError> {
         let sealed = self.seal.seal_account(directory, account)?;
         Ok(self.metadata.keep_acme_account(directory, sealed, None).await?)
     }
 
-    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), LedgerError> {
+    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError> {
         let before = self.metadata.acme_account(directory).await?;
         let sealed = self.seal.seal_account(directory, account)?;
         // Where another process has just replaced it as well, that one's counts from the next order on.
@@ -43,20 +43,20 @@ impl Ledger for AcmeLedger {
         Ok(())
     }
 
-    async fn publish(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError> {
+    async fn publish(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError> {
         Ok(self.metadata.add_acme_challenges(challenges.iter().map(record).collect()).await?)
     }
 
-    async fn withdraw(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError> {
+    async fn withdraw(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError> {
         Ok(self.metadata.remove_acme_challenges(challenges.iter().map(record).collect()).await?)
     }
 
-    async fn pending(&self) -> Result<Vec<PendingChallenge>, LedgerError> {
+    async fn pending(&self) -> Result<Vec<PendingAcmeChallenge>, AcmeStoreError> {
         self.metadata.acme_challenges().await?.into_iter().map(challenge).collect()
     }
 }
 
-fn record(challenge: &PendingChallenge) -> AcmeChallengeRecord {
+fn record(challenge: &PendingAcmeChallenge) -> AcmeChallengeRecord {
     AcmeChallengeRecord {
         name: challenge.name.to_string(),
         token: challenge.token.clone(),
@@ -65,8 +65,8 @@ fn record(challenge: &PendingChallenge) -> AcmeChallengeRecord {
     }
 }
 
-fn challenge(record: AcmeChallengeRecord) -> Result<PendingChallenge, LedgerError> {
-    Ok(PendingChallenge {
+fn challenge(record: AcmeChallengeRecord) -> Result<PendingAcmeChallenge, AcmeStoreError> {
+    Ok(PendingAcmeChallenge {
         name: record.name.parse()?,
         token: record.token,
         key_authorization: record.key_authorization,

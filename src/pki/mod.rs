@@ -13,21 +13,22 @@ mod tests;
 pub(crate) mod turns;
 
 pub use authority::{
-    Authority, IssuedLeaf, RootKeyPlace, Rotation, StoredRootKey, Succession, move_root_key, seal_root_key,
+    Authority, IssuedLeaf, RootKeyLocation, RootTransition, RotationRequest, StoredRootKey, move_root_key,
+    seal_root_key,
 };
 pub use certificate::CertificateSummary;
 pub use certificate::inspect::{Inspected, inspect};
 pub use certificate::name_constraints::{Constraints, PermittedNames};
 pub use certificate::pem::{PemFault, PemItem, PemText, certificate_to_pem};
 pub use certificate::subject_name::SubjectName;
-pub use error::{TlsError, file_system_advice};
+pub use error::{PkiError, file_system_advice};
 pub use files::key_mode::key_exposure;
 pub use files::new_key_file::NewKeyFile;
-pub use files::paths::TlsPaths;
+pub use files::paths::PkiPaths;
 pub use files::private_file::{
     NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_public,
 };
-pub use files::stamp::AuthorityState;
+pub use files::stamp::AuthorityStamp;
 pub use identity::import::{OperatorFiles, import, remove_import};
 pub use identity::source::IdentitySource;
 pub use identity::watcher::{Cadence, expiry_warning, keep_fresh};

@@ -13,7 +13,7 @@ use super::clients::ClientVerifier;
 use super::server_config::{server_config, validation_config};
 use super::serving::ServingIdentity;
 use crate::pki::acme::ACME_TLS;
-use crate::pki::error::TlsError;
+use crate::pki::error::PkiError;
 
 /// Does the handshakes of a server.
 pub struct Acceptor {
@@ -24,7 +24,7 @@ pub struct Acceptor {
 
 impl Acceptor {
     /// Shows what `serving` has, and asks for certificates of clients where `clients` are to have some.
-    pub fn new(serving: Arc<ServingIdentity>, clients: Option<Arc<ClientVerifier>>) -> Result<Self, TlsError> {
+    pub fn new(serving: Arc<ServingIdentity>, clients: Option<Arc<ClientVerifier>>) -> Result<Self, PkiError> {
         let validation = serving.answers_challenges().then(|| validation_config(Arc::clone(&serving))).transpose()?;
         Ok(Self { ordinary: server_config(serving, clients)?, validation })
     }

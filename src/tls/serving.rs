@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::pki::acme::{Challenges, Handshake};
+use crate::pki::acme::{AcmeChallenges, Handshake};
 use crate::pki::identity::Identity;
 
 /// What new handshakes are answered with. Connections that are open keep what they began with.
 #[derive(Debug)]
 pub struct ServingIdentity {
     current: ArcSwap<Identity>,
-    challenges: Option<Arc<Challenges>>,
+    challenges: Option<Arc<AcmeChallenges>>,
 }
 
 impl ServingIdentity {
@@ -24,7 +24,7 @@ impl ServingIdentity {
     }
 
     /// The same, and answers an authority's validating handshakes.
-    pub fn with_challenges(identity: Identity, challenges: Arc<Challenges>) -> Arc<Self> {
+    pub fn with_challenges(identity: Identity, challenges: Arc<AcmeChallenges>) -> Arc<Self> {
         Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: Some(challenges) })
     }
 

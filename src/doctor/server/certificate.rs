@@ -7,8 +7,8 @@ use crate::doctor::finding::Finding;
 use crate::node::host_names::{of_this_machine, subject_name};
 use crate::pki::inspect;
 use crate::pki::{
-    EXPIRY_WARNING, ISSUING_WARNING, Identity, IdentitySource, Inspected, Origin, ROOT_WARNING, SubjectName, TlsError,
-    TlsPaths, expiry_warning,
+    EXPIRY_WARNING, ISSUING_WARNING, Identity, IdentitySource, Inspected, Origin, PkiError, PkiPaths, ROOT_WARNING,
+    SubjectName, expiry_warning,
 };
 
 const CHECK: &str = "certificate";
@@ -33,14 +33,14 @@ pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
             mend(subject),
         )),
     }
-    if identity.map_or_else(|_| subject.config.tls.pair.is_none(), |identity| identity.origin() == Origin::Own) {
+    if identity.map_or_else(|_| subject.config.tls.pair.is_none(), |identity| identity.origin() == Origin::ManagedCa) {
         findings.extend(authority(subject));
     }
     findings
 }
 
 /// The certificate that is served, read and neither issued nor renewed.
-pub(crate) fn served(subject: &Subject) -> Result<Identity, TlsError> {
+pub(crate) fn served(subject: &Subject) -> Result<Identity, PkiError> {
     source(subject).load()
 }
 
@@ -60,7 +60,7 @@ fn mend(subject: &Subject) -> String {
             pair.private_key.display()
         ),
         None if subject.config.acme.is_some() => "portcullis cert request".to_owned(),
-        None if TlsPaths::new(subject.data.path()).imported_chain().exists() => {
+        None if PkiPaths::new(subject.data.path()).imported_chain().exists() => {
             "portcullis cert import --cert FILE --key FILE".to_owned()
         }
         None if root_is_out_of_time(subject) => ROTATE.to_owned(),
@@ -70,7 +70,7 @@ fn mend(subject: &Subject) -> String {
 
 /// Whether the root would have to sign outside of its time: then nothing that it signs is accepted.
 fn root_is_out_of_time(subject: &Subject) -> bool {
-    let root = inspect(&TlsPaths::new(subject.data.path()).root_certificate()).ok();
+    let root = inspect(&PkiPaths::new(subject.data.path()).root_certificate()).ok();
     let now = Timestamp::now();
     root.and_then(|root| root.into_iter().next())
         .is_some_and(|root| now > root.summary.not_after || now < root.summary.not_before)
@@ -102,7 +102,7 @@ fn in_date(identity: &Identity) -> Finding {
 
 /// With ACME switched on, our own certificate only stands in.
 fn not_ordered_yet(subject: &Subject, identity: &Identity) -> Option<Finding> {
-    (subject.config.acme.is_some() && identity.origin() == Origin::Own).then(|| {
+    (subject.config.acme.is_some() && identity.origin() == Origin::ManagedCa).then(|| {
         Finding::warning(
             CHECK,
             "ACME is switched on, and the registry's own certificate stands in: none was ordered yet, or it is unusable",
@@ -144,7 +144,7 @@ fn names(subject: &Subject, identity: &Identity) -> Vec<Finding> {
 fn missing(subject: &Subject, identity: &Identity, name: &SubjectName) -> Finding {
     let what = format!("server.hosts names {name}, and the certificate is not for it");
     let why = "clients that use this name refuse the certificate";
-    if identity.origin() != Origin::Own {
+    if identity.origin() != Origin::ManagedCa {
         return Finding::problem(
             "names",
             what,
@@ -152,7 +152,7 @@ fn missing(subject: &Subject, identity: &Identity, name: &SubjectName) -> Findin
             format!("get a certificate that names {name} too: {}", mend(subject)),
         );
     }
-    let root = inspect(&TlsPaths::new(subject.data.path()).root_certificate()).ok();
+    let root = inspect(&PkiPaths::new(subject.data.path()).root_certificate()).ok();
     let permitted = root.and_then(|root| root.into_iter().next()).is_some_and(|root| root.permitted.permits(name));
     if permitted {
         return Finding::problem("names", what, why, "portcullis cert renew");
@@ -176,7 +176,7 @@ fn covers(pattern: &str, name: &SubjectName) -> bool {
 
 /// Root and issuing certificate, and the hand-over from a root before.
 fn authority(subject: &Subject) -> Vec<Finding> {
-    let paths = TlsPaths::new(subject.data.path());
+    let paths = PkiPaths::new(subject.data.path());
     let now = Timestamp::now();
     let one = |path: &std::path::Path| inspect(path).map(|mut found| found.swap_remove(0));
     let issuing = match one(&paths.issuing_certificate()) {
@@ -198,7 +198,7 @@ fn authority(subject: &Subject) -> Vec<Finding> {
 }
 
 /// What makes a new issuing certificate, by where the root key is.
-fn sign_again(paths: &TlsPaths) -> &'static str {
+fn sign_again(paths: &PkiPaths) -> &'static str {
     if paths.root_key().exists() {
         "portcullis cert renew"
     } else if paths.sealed_root_key().exists() {
@@ -208,7 +208,7 @@ fn sign_again(paths: &TlsPaths) -> &'static str {
     }
 }
 
-fn issuing_finding(issuing: &Inspected, paths: &TlsPaths, now: Timestamp) -> Finding {
+fn issuing_finding(issuing: &Inspected, paths: &PkiPaths, now: Timestamp) -> Finding {
     let until = issuing.summary.not_after;
     let left = until.as_second() - now.as_second();
     // With the root key at hand it is made anew in time.

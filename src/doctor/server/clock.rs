@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Subject;
 use crate::doctor::finding::Finding;
 use crate::domain::build_time::build_time;
-use crate::pki::TlsPaths;
+use crate::pki::PkiPaths;
 use crate::pki::inspect;
 
 const CHECK: &str = "clock";
@@ -36,7 +36,7 @@ fn implausible(subject: &Subject, now: Timestamp) -> Option<String> {
     if now < build_time() {
         return Some(format!("this program was built on {:.0}", build_time()));
     }
-    let paths = TlsPaths::new(subject.data.path());
+    let paths = PkiPaths::new(subject.data.path());
     for path in [subject.data.database(), subject.data.lock_file(), paths.leaf_chain(), paths.issuing_certificate()] {
         let modified = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
         let modified = modified.and_then(|time| Timestamp::try_from(time).ok());

@@ -9,7 +9,7 @@ use crate::doctor::host::{Believe, Unreached, reach};
 use crate::domain::net::host_port::HostPort;
 use crate::node::host_names::with_port;
 use crate::pki::inspect;
-use crate::pki::{Origin, TlsPaths};
+use crate::pki::{Origin, PkiPaths};
 use crate::trust::RegistryAddress;
 
 const CHECK: &str = "reach";
@@ -23,7 +23,7 @@ pub(crate) async fn check(subject: &Subject, address: Option<SocketAddr>) -> Vec
     let Ok(identity) = served(subject) else {
         return vec![Finding::unknown(CHECK, "there is no usable certificate that would tell the names")];
     };
-    let is_own = identity.origin() == Origin::Own;
+    let is_own = identity.origin() == Origin::ManagedCa;
     let mut findings = Vec::new();
     for name in identity.summary().names.iter().filter(|name| !name.contains('*')) {
         if let Some(ip) = answers_only_elsewhere(name, address) {
@@ -70,7 +70,7 @@ async fn one(subject: &Subject, name: &str, is_own: bool) -> Finding {
     let Ok(registry) = name.parse::<HostPort>().map(RegistryAddress::from) else {
         return Finding::unknown(CHECK, format!("{name} is no name that a client could use"));
     };
-    let root = inspect(&TlsPaths::new(subject.data.path()).root_certificate());
+    let root = inspect(&PkiPaths::new(subject.data.path()).root_certificate());
     let believe = match root {
         Ok(root) if is_own => Believe::Roots(root.into_iter().map(|root| root.der).collect()),
         Err(error) if is_own => return Finding::unknown(CHECK, error.to_string()),

@@ -10,8 +10,8 @@ use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
-use super::settings::ChallengeMethod;
-use super::store::{Ledger, PendingChallenge};
+use super::settings::AcmeMethod;
+use super::store::{AcmeStore, PendingAcmeChallenge};
 use crate::tls::acceptor::is_validation;
 
 /// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
@@ -19,14 +19,14 @@ pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// The answers at hand. Reading takes no lock.
 #[derive(Debug)]
-pub struct Challenges {
-    method: ChallengeMethod,
+pub struct AcmeChallenges {
+    method: AcmeMethod,
     answers: ArcSwap<Answers>,
 }
 
 #[derive(Debug, Default)]
 struct Answers {
-    pending: Vec<PendingChallenge>,
+    pending: Vec<PendingAcmeChallenge>,
     certificates: HashMap<String, Arc<CertifiedKey>>,
 }
 
@@ -38,14 +38,14 @@ pub(crate) enum Handshake {
     Validation(Option<Arc<CertifiedKey>>),
 }
 
-impl Challenges {
+impl AcmeChallenges {
     /// None yet.
-    pub fn new(method: ChallengeMethod) -> Arc<Self> {
+    pub fn new(method: AcmeMethod) -> Arc<Self> {
         Arc::new(Self { method, answers: ArcSwap::default() })
     }
 
     /// Answers these from now on, and no others.
-    pub fn replace(&self, pending: Vec<PendingChallenge>) {
+    pub fn replace(&self, pending: Vec<PendingAcmeChallenge>) {
         if self.answers.load().pending == pending {
             return;
         }
@@ -69,7 +69,7 @@ impl Challenges {
 
     /// Whether validating handshakes are to be expected.
     pub(crate) fn answers_handshakes(&self) -> bool {
-        self.method == ChallengeMethod::TlsAlpn01
+        self.method == AcmeMethod::TlsAlpn01
     }
 
     /// A hello that offers the validation protocol and nothing else validates; one that offers it among others is ordinary, and gets
@@ -88,8 +88,8 @@ impl Challenges {
 
 /// Keeps `challenges` as the ledger has them, whoever put them there, until `shutdown`.
 pub async fn follow_challenges(
-    challenges: Arc<Challenges>,
-    ledger: Arc<dyn Ledger>,
+    challenges: Arc<AcmeChallenges>,
+    ledger: Arc<dyn AcmeStore>,
     poll: Duration,
     shutdown: CancellationToken,
 ) {
@@ -107,8 +107,8 @@ mod tests {
 
     use super::*;
 
-    fn pending(name: &str, token: &str) -> PendingChallenge {
-        PendingChallenge {
+    fn pending(name: &str, token: &str) -> PendingAcmeChallenge {
+        PendingAcmeChallenge {
             name: name.parse().unwrap(),
             token: token.to_owned(),
             key_authorization: format!("{token}.x"),
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_what_is_pending_is_answered() {
-        let challenges = Challenges::new(ChallengeMethod::TlsAlpn01);
+        let challenges = AcmeChallenges::new(AcmeMethod::TlsAlpn01);
         assert!(challenges.certificate("registry.test").is_none());
         challenges.replace(vec![pending("registry.test", "a"), pending("192.0.2.7", "b")]);
         let first = challenges.certificate("registry.test").expect("pending");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn over_http_no_handshake_is_answered() {
-        let challenges = Challenges::new(ChallengeMethod::Http01);
+        let challenges = AcmeChallenges::new(AcmeMethod::Http01);
         challenges.replace(vec![pending("registry.test", "a")]);
         assert!(challenges.certificate("registry.test").is_none() && !challenges.answers_handshakes());
         assert!(challenges.key_authorization("a").is_some());

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use instant_acme::{Error as ClientError, Problem};
 
-use super::settings::ChallengeMethod;
-use super::store::LedgerError;
-use crate::pki::TlsError;
+use super::settings::AcmeMethod;
+use super::store::AcmeStoreError;
+use crate::pki::PkiError;
 
 /// Why there is no new certificate. The one at hand goes on being served.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum AcmeError {
         /// The name.
         name: String,
         /// The configured challenge.
-        method: ChallengeMethod,
+        method: AcmeMethod,
         /// What there is.
         offered: String,
     },
@@ -56,7 +56,7 @@ pub enum AcmeError {
         /// Each name that failed.
         failures: Vec<FailedName>,
         /// How it was tried.
-        method: ChallengeMethod,
+        method: AcmeMethod,
     },
     /// The authority did not come to an end in time.
     #[error("the ACME server did not finish within {} s ({doing}); try again later: portcullis cert request", limit.as_secs())]
@@ -93,10 +93,10 @@ pub enum AcmeError {
     },
     /// Accounts and challenges could not be read or written.
     #[error("{0}")]
-    Ledger(LedgerError),
+    AcmeStore(AcmeStoreError),
     /// A file or certificate is at fault.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] PkiError),
 }
 
 /// A name that could not be validated.
@@ -171,20 +171,20 @@ fn waits(retry_after: Option<SystemTime>) -> String {
     wait.map(|wait| format!("; it asks to wait {} s", wait.as_secs())).unwrap_or_default()
 }
 
-fn listed(failures: &[FailedName], method: ChallengeMethod) -> String {
+fn listed(failures: &[FailedName], method: AcmeMethod) -> String {
     let one = |failed: &FailedName| format!("{}: {}", failed.name, failed.problem);
     let list: Vec<String> = failures.iter().map(one).collect();
     format!("{}. {}", list.join("; "), Advice(method))
 }
 
 /// What to look at.
-struct Advice(ChallengeMethod);
+struct Advice(AcmeMethod);
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let leads_to = match self.0 {
-            ChallengeMethod::TlsAlpn01 => "this registry's own port (server.listen), with TLS passed through unopened",
-            ChallengeMethod::Http01 => "acme.http_listen",
+            AcmeMethod::TlsAlpn01 => "this registry's own port (server.listen), with TLS passed through unopened",
+            AcmeMethod::Http01 => "acme.http_listen",
         };
         write!(
             f,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_failed_name_is_told_with_what_to_check() {
         let failures = vec![FailedName { name: "a.test".to_owned(), problem: "refused (connection)".to_owned() }];
-        let text = AcmeError::NotValidated { failures, method: ChallengeMethod::Http01 }.to_string();
+        let text = AcmeError::NotValidated { failures, method: AcmeMethod::Http01 }.to_string();
         assert!(text.contains("could not validate a.test: refused (connection)."), "{text}");
         assert!(text.contains("port 80") && text.contains("acme.http_listen"), "{text}");
     }

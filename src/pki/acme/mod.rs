@@ -1,8 +1,8 @@
 //! Certificates from a public authority, ordered and renewed by the registry itself (ACME, RFC 8555).
 //!
 //! [`Orderer`] carries one order through: account, order, challenges, certificate, files. What must outlive the process, or be seen by
-//! other nodes (the account, the challenges under way), it keeps in a [`Ledger`], which is implemented where the database is known.
-//! [`Challenges`] are the answers at hand: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
+//! other nodes (the account, the challenges under way), it keeps in a [`AcmeStore`], which is implemented where the database is known.
+//! [`AcmeChallenges`] are the answers at hand: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
 //! HTTP (`http-01`). [`keep_ordered`] runs beside the server and decides when to order. The certificate lies in the data directory
 //! like any other, and is taken up from there without dropping a connection.
 
@@ -20,10 +20,10 @@ mod store;
 mod validation;
 
 pub(crate) use challenges::Handshake;
-pub use challenges::{ACME_TLS, Challenges, follow_challenges};
+pub use challenges::{ACME_TLS, AcmeChallenges, follow_challenges};
 pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
 pub use order::Orderer;
 pub use scheduler::keep_ordered;
-pub use settings::{AcmeSettings, ChallengeMethod, ExternalAccount};
-pub use store::{Ledger, LedgerError, PendingChallenge};
+pub use settings::{AcmeMethod, AcmeSettings, ExternalAccount};
+pub use store::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};

@@ -17,7 +17,7 @@ pub struct AcmeSettings {
     /// Addresses of mail that the authority may write to.
     pub contact: Vec<String>,
     /// How control over the names is shown.
-    pub challenge: ChallengeMethod,
+    pub challenge: AcmeMethod,
     /// The names and addresses of the certificate; at least one.
     pub names: Vec<SubjectName>,
     /// The profile, by the authority's name for it.
@@ -39,14 +39,14 @@ pub struct ExternalAccount {
 
 /// How control over a name is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChallengeMethod {
+pub enum AcmeMethod {
     /// By a TLS handshake (RFC 8737).
     TlsAlpn01,
     /// By a file over plain HTTP (RFC 8555, section 8.3).
     Http01,
 }
 
-impl ChallengeMethod {
+impl AcmeMethod {
     /// The port that authorities connect to.
     pub(super) fn public_port(self) -> u16 {
         match self {
@@ -56,16 +56,16 @@ impl ChallengeMethod {
     }
 }
 
-impl From<ChallengeMethod> for ChallengeType {
-    fn from(method: ChallengeMethod) -> Self {
+impl From<AcmeMethod> for ChallengeType {
+    fn from(method: AcmeMethod) -> Self {
         match method {
-            ChallengeMethod::TlsAlpn01 => Self::TlsAlpn01,
-            ChallengeMethod::Http01 => Self::Http01,
+            AcmeMethod::TlsAlpn01 => Self::TlsAlpn01,
+            AcmeMethod::Http01 => Self::Http01,
         }
     }
 }
 
-impl fmt::Display for ChallengeMethod {
+impl fmt::Display for AcmeMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TlsAlpn01 => "tls-alpn-01",

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::StatVfsMountFlags;
 
-use crate::pki::error::TlsError;
+use crate::pki::error::PkiError;
 
 /// Read or write by group or others.
 const EXPOSED: u32 = 0o066;
@@ -20,21 +20,21 @@ const OPEN_TO_ALL: u32 = 0o006;
 
 /// What is wrong with the mode of a key at the operator's path, and what puts it right; `None` where it is in order, or cannot be
 /// looked at.
-pub fn key_exposure(path: &Path) -> Option<TlsError> {
+pub fn key_exposure(path: &Path) -> Option<PkiError> {
     let meta = std::fs::metadata(path).ok()?;
     is_exposed(&meta).then(|| exposed(path, &meta))
 }
 
 /// Refuses an open key file that others may read.
-pub(crate) fn require_private(path: &Path, file: &File) -> Result<(), TlsError> {
-    let meta = file.metadata().map_err(TlsError::io("examine", path))?;
+pub(crate) fn require_private(path: &Path, file: &File) -> Result<(), PkiError> {
+    let meta = file.metadata().map_err(PkiError::io("examine", path))?;
     if is_exposed(&meta) { Err(exposed(path, &meta)) } else { Ok(()) }
 }
 
 /// The same for a key that this program has made and keeps. Where an orchestrator has given it to a group (`fsGroup` does), the
 /// mode is put right and that is told; what everyone can read may have been read, and is refused.
-pub(crate) fn make_private(path: &Path, file: &File) -> Result<(), TlsError> {
-    let meta = file.metadata().map_err(TlsError::io("examine", path))?;
+pub(crate) fn make_private(path: &Path, file: &File) -> Result<(), PkiError> {
+    let meta = file.metadata().map_err(PkiError::io("examine", path))?;
     let mode = meta.mode() & 0o7777;
     if mode & EXPOSED == 0 {
         return Ok(());
@@ -57,8 +57,8 @@ fn is_exposed(meta: &Metadata) -> bool {
     meta.mode() & forbidden != 0
 }
 
-fn exposed(path: &Path, meta: &Metadata) -> TlsError {
-    TlsError::KeyExposed { path: path.to_owned(), mode: meta.mode() & 0o7777, advice: advice(path, meta.uid()) }
+fn exposed(path: &Path, meta: &Metadata) -> PkiError {
+    PkiError::KeyExposed { path: path.to_owned(), mode: meta.mode() & 0o7777, advice: advice(path, meta.uid()) }
 }
 
 /// What this process, or its operator, can do about it.
@@ -138,7 +138,7 @@ mod tests {
         }
         for open in [0o604, 0o666, 0o602] {
             let (_dir, path) = key(open);
-            assert!(matches!(read_kept_key(&path), Err(TlsError::KeyExposed { .. })), "{open:04o}");
+            assert!(matches!(read_kept_key(&path), Err(PkiError::KeyExposed { .. })), "{open:04o}");
             assert_eq!(mode(&path), open, "what everyone could read is not hidden again");
         }
     }

@@ -18,30 +18,30 @@ use super::certificate::chain::{self, Checked};
 use super::certificate::pem::certificate_to_pem;
 use super::certificate::private_key::signing_key;
 use super::certificate::{self, CertificateSummary, bundle};
-use super::error::TlsError;
+use super::error::PkiError;
 use super::files::private_file::{read_kept_key, read_key, read_public};
-use super::identity::previous_root::Bridge;
+use super::identity::previous_root::CrossSignedChain;
 
 /// Where a served certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Signed by the data directory's own authority; renewed by us.
-    Own,
+    ManagedCa,
     /// Copied into the data directory by `cert import`; renewed by the operator.
     Imported,
     /// Ordered from a public authority by ACME; renewed by us.
     Acme,
     /// At paths that the configuration names; renewed by the operator or their tools.
-    Given,
+    Configured,
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Own => "own authority",
+            Self::ManagedCa => "own authority",
             Self::Imported => "imported",
             Self::Acme => "ACME",
-            Self::Given => "configured files",
+            Self::Configured => "configured files",
         })
     }
 }
@@ -53,16 +53,16 @@ pub struct Identity {
     summary: CertificateSummary,
     origin: Origin,
     warnings: Vec<String>,
-    bridge: Option<Bridge>,
+    bridge: Option<CrossSignedChain>,
 }
 
 impl Identity {
     /// Loads a chain (PEM, the server's certificate first) and its key (PEM, unencrypted, for its owner alone), and checks
     /// that they may be served at `now`.
-    pub fn load(chain: &Path, key: &Path, origin: Origin, now: Timestamp) -> Result<Self, TlsError> {
+    pub fn load(chain: &Path, key: &Path, origin: Origin, now: Timestamp) -> Result<Self, PkiError> {
         let chain_pem = read_public(chain)?;
         // What we keep is put right; what is the operator's is theirs to put right.
-        let key_pem = if origin == Origin::Given {
+        let key_pem = if origin == Origin::Configured {
             if bundle(chain, &chain_pem)?.has_key {
                 // As secret as the key's own file.
                 drop(read_key(chain)?);
@@ -80,14 +80,14 @@ impl Identity {
         (key_path, key_pem): (&Path, &Zeroizing<Vec<u8>>),
         origin: Origin,
         now: Timestamp,
-    ) -> Result<Self, TlsError> {
+    ) -> Result<Self, PkiError> {
         let chain = certificate::from_pem(chain_path, chain_pem)?;
         let key = signing_key(key_path, key_pem)?;
         let mut certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(TlsError::KeyMismatch { certificate: chain_path.to_owned(), key: key_path.to_owned() });
+                return Err(PkiError::KeyMismatch { certificate: chain_path.to_owned(), key: key_path.to_owned() });
             }
             Err(error) => return Err(unusable_certificate(chain_path, &error)),
         }
@@ -117,7 +117,7 @@ impl Identity {
     }
 
     /// The same, with a chain for clients that trust the root before.
-    pub(crate) fn with_bridge(self, bridge: Option<Bridge>) -> Self {
+    pub(crate) fn with_bridge(self, bridge: Option<CrossSignedChain>) -> Self {
         Self { bridge, ..self }
     }
 
@@ -132,6 +132,6 @@ impl Identity {
     }
 }
 
-fn unusable_certificate(path: &Path, error: &rustls::Error) -> TlsError {
-    TlsError::Pem { path: path.to_owned(), what: "certificate", reason: error.to_string() }
+fn unusable_certificate(path: &Path, error: &rustls::Error) -> PkiError {
+    PkiError::Pem { path: path.to_owned(), what: "certificate", reason: error.to_string() }
 }

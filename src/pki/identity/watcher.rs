@@ -61,10 +61,10 @@ pub fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
         return None;
     }
     let mend = match identity.origin() {
-        Origin::Own => "run `portcullis cert renew`",
+        Origin::ManagedCa => "run `portcullis cert renew`",
         Origin::Acme => "run `portcullis cert request`, which says why it is not renewed",
         Origin::Imported => "run `portcullis cert import --cert FILE --key FILE` with a newer one",
-        Origin::Given => "replace the files that tls.certificate and tls.private_key name",
+        Origin::Configured => "replace the files that tls.certificate and tls.private_key name",
     };
     let when = if left < 0 { "ended" } else { "ends" };
     Some(format!("the certificate in use {when} on {until}: {mend}"))
@@ -127,7 +127,7 @@ impl Keeper {
     fn renew_when_due(&mut self) {
         let current = self.serving.current();
         let summary = current.summary();
-        if current.origin() != Origin::Own
+        if current.origin() != Origin::ManagedCa
             || !renewal_due(summary.not_before, summary.not_after, Timestamp::now())
             || Instant::now() < self.next_renewal
         {

@@ -63,7 +63,7 @@ async fn renewals_and_imports_of_other_processes_are_seen_within_a_second() {
     imported(data.path(), &pair.0, &pair.1).unwrap();
     running.becomes(|identity| identity.origin() == Origin::Imported).await;
     remove_import(data.path()).unwrap();
-    running.becomes(|identity| identity.origin() == Origin::Own).await;
+    running.becomes(|identity| identity.origin() == Origin::ManagedCa).await;
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap
     let running = run(source.prepare().unwrap(), source, FAST);
     let (first, wanted) = (running.shown(), names(&["a.test"]));
     let overlap = Some(Duration::from_secs(2));
-    let succession = Succession { names: wanted, added: Vec::new(), constraints: Constraints::ToNames, overlap };
+    let succession = RotationRequest { names: wanted, added: Vec::new(), constraints: Constraints::ToNames, overlap };
     let new = Authority::rotate(data.path(), &succession).unwrap();
     running.becomes(|identity| identity.summary().fingerprint != first).await;
     let length = || running.serving.current().shown_for(Some("a.test"), jiff::Timestamp::now()).cert.len();
@@ -124,7 +124,7 @@ async fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap
 
 /// A leaf of which the larger part has passed, signed with the authority's own key.
 fn old_leaf(data: &Path) -> Identity {
-    let paths = TlsPaths::new(data);
+    let paths = PkiPaths::new(data);
     let issuing = fs::read_to_string(paths.issuing_certificate()).unwrap();
     let key = KeyPair::from_pem(&fs::read_to_string(paths.issuing_key()).unwrap()).unwrap();
     let mut params = in_time();
@@ -135,14 +135,14 @@ fn old_leaf(data: &Path) -> Identity {
     files::private_file::make_directory(&paths.serving_dir()).unwrap();
     write_key(&paths.leaf_key(), leaf_key.serialize_pem().as_bytes()).unwrap();
     write_public(&paths.leaf_chain(), (leaf.pem() + &issuing).as_bytes()).unwrap();
-    Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::Own, jiff::Timestamp::now()).unwrap()
+    Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::ManagedCa, jiff::Timestamp::now()).unwrap()
 }
 
 #[tokio::test]
 async fn our_own_is_renewed_at_two_thirds_and_served_on_while_that_fails() {
     let data = tempfile::tempdir().unwrap();
     let source = own(data.path());
-    let paths = TlsPaths::new(data.path());
+    let paths = PkiPaths::new(data.path());
     let identity = old_leaf(data.path());
     let hidden = data.path().join("hidden");
     fs::rename(paths.authority_dir(), &hidden).unwrap();

@@ -51,7 +51,7 @@ fn client_accepts(
 }
 
 /// Imports a pair of files.
-fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, TlsError> {
+fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, PkiError> {
     Ok(import(data_dir, &OperatorFiles::read(chain, key)?)?.summary().clone())
 }
 

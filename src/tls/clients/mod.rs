@@ -1,8 +1,8 @@
 //! Certificates of clients: whose are accepted, which have been revoked, and which user each of them names.
 //!
-//! [`ClientFiles`] reads the operator's CAs and revocation lists into a [`Roster`], which never changes. [`ClientVerifier`] is what
-//! the TLS library asks; [`keep_clients_fresh`] swaps its roster when the files change. A [`PresentedCertificate`] stays with its connection,
-//! and is verified again there as soon as the roster is another one.
+//! [`ClientFiles`] reads the operator's CAs and revocation lists into a [`TrustStore`], which never changes. [`ClientVerifier`] is what
+//! the TLS library asks; [`keep_clients_fresh`] swaps its trust_store when the files change. A [`PresentedCertificate`] stays with its connection,
+//! and is verified again there as soon as the trust_store is another one.
 
 mod error;
 mod files;
@@ -22,4 +22,4 @@ pub use refusal::explain_refusal;
 pub use verifier::ClientVerifier;
 pub use watcher::keep_clients_fresh;
 
-use trust_store::Roster;
+use trust_store::TrustStore;

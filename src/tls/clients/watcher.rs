@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::ClientVerifier;
-use crate::pki::files::stamp::FileState;
+use crate::pki::files::stamp::FileStamp;
 use crate::pki::turns::take_turns;
 
 /// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
@@ -27,9 +27,9 @@ pub async fn keep_clients_fresh(verifier: Arc<ClientVerifier>, reload: Arc<Notif
 struct Follower {
     verifier: Arc<ClientVerifier>,
     /// The state of the files that was acted on last; at first none, for they may have changed since the server read them.
-    handled: Option<Vec<FileState>>,
+    handled: Option<Vec<FileStamp>>,
     /// A state that differs and waits for being seen twice.
-    changing: Option<Vec<FileState>>,
+    changing: Option<Vec<FileStamp>>,
     warned: BTreeSet<String>,
 }
 
@@ -62,7 +62,7 @@ impl Follower {
 
     /// Says each thing once, until it has been mended.
     fn warn(&mut self) {
-        let warnings: BTreeSet<String> = self.verifier.roster().warnings(Timestamp::now()).into_iter().collect();
+        let warnings: BTreeSet<String> = self.verifier.trust_store().warnings(Timestamp::now()).into_iter().collect();
         for warning in warnings.difference(&self.warned) {
             tracing::warn!("{warning}");
         }
