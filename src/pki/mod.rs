@@ -29,9 +29,9 @@ pub use files::private_file::{
     NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_public,
 };
 pub use files::stamp::AuthorityStamp;
+pub use identity::expiry_warning::{Cadence, expiry_warning, keep_fresh};
 pub use identity::import::{OperatorFiles, import, remove_import};
 pub use identity::source::IdentitySource;
-pub use identity::watcher::{Cadence, expiry_warning, keep_fresh};
 pub use identity::{Identity, Origin};
 pub use leaf::{LeafOutcome, ensure_leaf, renew_leaf};
 pub use lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};

@@ -1,21 +1,16 @@
-//! The challenges that this node answers, as it knows them from the ledger.
+//! The challenges that this node answers, as it knows them from the store. What a handshake is, `tls` knows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::server::ClientHello;
 use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
 use super::settings::AcmeMethod;
 use super::store::{AcmeStore, PendingAcmeChallenge};
-use crate::tls::acceptor::is_validation;
-
-/// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
-pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// The answers at hand. Reading takes no lock.
 #[derive(Debug)]
@@ -28,14 +23,6 @@ pub struct AcmeChallenges {
 struct Answers {
     pending: Vec<PendingAcmeChallenge>,
     certificates: HashMap<String, Arc<CertifiedKey>>,
-}
-
-/// What a handshake wants of the challenges.
-pub(crate) enum Handshake {
-    /// It is none of theirs.
-    Ordinary,
-    /// It validates: with this certificate, or not at all.
-    Validation(Option<Arc<CertifiedKey>>),
 }
 
 impl AcmeChallenges {
@@ -72,16 +59,8 @@ impl AcmeChallenges {
         self.method == AcmeMethod::TlsAlpn01
     }
 
-    /// A hello that offers the validation protocol and nothing else validates; one that offers it among others is ordinary, and gets
-    /// one of the others.
-    pub(crate) fn handshake(&self, hello: &ClientHello<'_>) -> Handshake {
-        if !is_validation(hello) {
-            return Handshake::Ordinary;
-        }
-        Handshake::Validation(hello.server_name().and_then(|name| self.certificate(name)))
-    }
-
-    fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
+    /// What a validating client is shown that asks for `server_name`; `None` where no challenge is about it.
+    pub(crate) fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
         self.answers.load().certificates.get(server_name).cloned()
     }
 }

@@ -19,8 +19,7 @@ mod settings;
 mod store;
 mod validation;
 
-pub(crate) use challenges::Handshake;
-pub use challenges::{ACME_TLS, AcmeChallenges, follow_challenges};
+pub use challenges::{AcmeChallenges, follow_challenges};
 pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
 pub use order::Orderer;

@@ -1,10 +1,10 @@
 //! A certificate chain with its key, checked before anything is served with it.
 
+pub(crate) mod expiry_warning;
 pub(crate) mod import;
 pub(crate) mod pair;
 pub(crate) mod previous_root;
 pub(crate) mod source;
-pub(crate) mod watcher;
 
 use std::path::Path;
 use std::sync::Arc;
