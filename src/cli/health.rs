@@ -6,13 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use axum::body::Body;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use jiff::Timestamp;
 
 use super::context::{Context, block_on};
 use super::serve::identity_source;
-use crate::client::pinned_client;
+use crate::client::{Client, ClientError, Limits, TrustMode};
 use crate::pki::Identity;
 
 #[derive(Debug, clap::Args)]
@@ -29,9 +27,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let address = local(config.server.listen);
     block_on(async {
         let certified = config.client_certificates.accepted.is_some_and(|accepted| accepted.required);
-        let asked = ask(address, &identity, certified);
-        let asked = tokio::time::timeout(Duration::from_secs(args.timeout), asked).await;
-        asked.with_context(|| format!("no answer from {address} within {} s", args.timeout))?
+        ask(address, &identity, Duration::from_secs(args.timeout), certified).await
     })
 }
 
@@ -45,19 +41,30 @@ pub(crate) fn local(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// `certified`: the server answers nobody without a certificate.
-async fn ask(address: SocketAddr, identity: &Identity, certified: bool) -> anyhow::Result<()> {
-    let stream = TcpStream::connect(address).await;
-    let stream = stream.with_context(|| format!("nothing listens on {address}: is the server running?"))?;
-    let (connector, name) = pinned_client(identity)?;
-    let stream = connector.connect(name, stream).await;
-    let stream = stream.with_context(|| format!("{address} does not present this data directory's certificate"))?;
-    if certified {
-        return Ok(());
+/// `certified`: the server answers no one without a certificate.
+async fn ask(address: SocketAddr, identity: &Identity, limit: Duration, certified: bool) -> anyhow::Result<()> {
+    let (name, certificate) = identity.presented(Timestamp::now());
+    let limits = Limits { total: limit, idle: limit, size: 64 * 1024 };
+    let client =
+        Client::new(TrustMode::Pinned(certificate.context("the chain is empty")?), limits)?.connecting_to(address);
+    let url = format!("https://{}/health/ready", name.unwrap_or("127.0.0.1"));
+    let answer = if certified {
+        client.handshake(&url).await.map(|_| None)
+    } else {
+        client.get(&url).await.map(|response| Some(response.status()))
+    };
+    match answer {
+        Ok(status) => match status.filter(|status| !status.is_success()) {
+            None => Ok(()),
+            Some(status) => bail!("not ready: {status}"),
+        },
+        Err(ClientError::Connect { cause, .. }) => {
+            Err(cause).with_context(|| format!("nothing listens on {address}: is the server running?"))
+        }
+        Err(ClientError::Tls(cause)) => {
+            Err(cause).with_context(|| format!("{address} does not present this data directory's certificate"))
+        }
+        Err(error) if error.waited().is_some() => bail!("no answer from {address} within {} s", limit.as_secs()),
+        Err(error) => Err(error.into()),
     }
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let request = axum::http::Request::get("/health/ready").header("host", "localhost").body(Body::empty())?;
-    let response = sender.send_request(request).await?;
-    if response.status().is_success() { Ok(()) } else { bail!("not ready: {}", response.status()) }
 }

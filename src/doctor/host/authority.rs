@@ -54,22 +54,19 @@ fn pinned(examined: &Examined, chain: &Chain) -> Option<Finding> {
 /// What the registry hands out as its CA, against what is presented. Neither is verified; they can only contradict each other.
 async fn handed_out(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
-    let fetched = tokio::time::timeout(
-        examined.limit,
-        authority_file::fetch(&examined.registry, authority_file::Source::Anybody),
-    )
-    .await;
-    let der = match fetched {
-        Ok(Ok(der)) => der,
-        Ok(Err(TrustError::NoAuthorityFile { status, .. })) => {
+    let der = match authority_file::fetch_unverified(&examined.registry, examined.limit).await {
+        Ok(der) => der,
+        Err(TrustError::NoAuthorityFile { status, .. }) => {
             return Some(Finding::ok(CHECK, format!("the registry hands out no CA of its own (it answers {status})")));
         }
-        Ok(Err(error)) => {
+        Err(TrustError::Slow { .. }) => {
+            return Some(Finding::unknown(CHECK, "the registry's CA file did not come in time"));
+        }
+        Err(error) => {
             let error = error.to_string();
             let error = error.trim_end_matches(". Nothing was written");
             return Some(Finding::unknown(CHECK, format!("the registry's CA file was not fetched: {error}")));
         }
-        Err(_) => return Some(Finding::unknown(CHECK, "the registry's CA file did not come in time")),
     };
     let fingerprint = Fingerprint::of_der(&der);
     if chain.is_vouched_for(&[der], &name) {

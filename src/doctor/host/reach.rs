@@ -1,16 +1,16 @@
 //! Whether a registry answers at a name, and whether it knows itself by that name: a proxy that rewrites `Host` shows here.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
 use super::Examined;
-use crate::client::danger::{self, Accept};
+use crate::client::{Client, ClientError, TrustMode};
 use crate::doctor::finding::Finding;
-use crate::trust::client::{self, Failed};
+use crate::trust::client::limits;
 use crate::trust::registry_address::RegistryAddress;
 
 const PING: &str = "/v2/";
@@ -58,19 +58,9 @@ pub enum Unreached {
 }
 
 /// Asks for `/v2/` without credentials and without a proxy, within `limit`.
-pub async fn reach(
-    registry: &RegistryAddress,
-    believe: Believe,
-    limit: std::time::Duration,
-) -> Result<Answer, Unreached> {
-    let config = client_config(believe).map_err(|error| Unreached::Tls(std::io::Error::other(error)))?;
-    let response = tokio::time::timeout(limit, client::get(registry, config, PING)).await;
-    let response = response.map_err(|_| Unreached::Slow)?.map_err(|failed| match failed {
-        Failed::Connect(error) => Unreached::Connect(error),
-        Failed::Tls(error) => Unreached::Tls(error),
-        Failed::Http(error) => Unreached::NoHttp(with_causes(&error)),
-        Failed::Name => Unreached::NoRegistry("the host can stand in no certificate".to_owned()),
-    })?;
+pub async fn reach(registry: &RegistryAddress, believe: Believe, limit: Duration) -> Result<Answer, Unreached> {
+    let client = client(believe, limit).map_err(|error| Unreached::Tls(std::io::Error::other(error)))?;
+    let response = client.get(&format!("https://{}{PING}", registry.written())).await?;
     let headers = response.headers();
     let challenge = text(headers, header::WWW_AUTHENTICATE);
     match (response.status(), challenge) {
@@ -161,17 +151,30 @@ impl Answer {
     }
 }
 
-fn client_config(believe: Believe) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let Believe::Roots(certificates) = believe else { return danger::client(Accept::Anybody).map(Arc::new) };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    client::trusting(roots)
+fn client(believe: Believe, limit: Duration) -> Result<Client, rustls::Error> {
+    let trust = match believe {
+        Believe::Anybody => TrustMode::Unverified,
+        Believe::Roots(certificates) => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(certificates);
+            TrustMode::Roots(roots)
+        }
+    };
+    Client::new(trust, limits(limit))
 }
 
-/// An error with its causes, which it does not tell itself.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+impl From<ClientError> for Unreached {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Connect { cause, .. } => Self::Connect(cause),
+            ClientError::Tls(cause) => Self::Tls(cause),
+            ClientError::Timeout { .. } | ClientError::Idle { .. } => Self::Slow,
+            ClientError::NotHttps(_) | ClientError::InvalidName(_) => {
+                Self::NoRegistry("the host cannot be in a certificate".to_owned())
+            }
+            error => Self::NoHttp(error.to_string()),
+        }
+    }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

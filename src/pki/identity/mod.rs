@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rustls::InconsistentKeys;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, ServerName};
 use zeroize::Zeroizing;
 
 use super::certificate::chain::{self, Checked};
@@ -125,6 +126,14 @@ impl Identity {
     pub(crate) fn shown_for(&self, name: Option<&str>, now: Timestamp) -> &Arc<CertifiedKey> {
         let bridge = self.bridge.as_ref().and_then(|bridge| bridge.shown_for(name, now));
         bridge.unwrap_or(&self.certified)
+    }
+
+    /// The first host name, if there is any, and the server's certificate that a client is shown at `now` that asks for it.
+    pub(crate) fn presented(&self, now: Timestamp) -> (Option<&str>, Option<CertificateDer<'static>>) {
+        let name = self.summary.names.first().map(String::as_str);
+        let name = name.filter(|name| matches!(ServerName::try_from(*name), Ok(ServerName::DnsName(_))));
+        let shown = self.shown_for(name, now).cert.first().cloned();
+        (name, shown.map(CertificateDer::into_owned))
     }
 
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
