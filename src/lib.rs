@@ -71,14 +71,16 @@
 //! the same handshakes ([`tls::Acceptor`]); with client certificates, [`tls::ClientVerifier`] says whom a connection stands for, and
 //! the extractors of [`http`] take that where a request brings no credentials of its own.
 
+pub(crate) mod admin;
 pub mod auth;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod doctor;
 pub mod domain;
+mod guide;
 pub mod http;
-pub mod node;
+pub(crate) mod node;
 pub mod pki;
 pub mod registry;
 pub mod server;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::Context;
-use super::init::constraints;
 use super::output::Output;
-use super::serve::identity_source;
 use crate::config::parse_duration;
 use crate::domain::net::HostName;
+use crate::node::first_start::constraints;
 use crate::node::host_names::{names_to_serve, subject_name};
+use crate::node::identity::identity_source;
 use crate::pki::{Authority, Origin, PermittedNames, RootTransition, RotationRequest, SubjectName, ensure_leaf};
 
 /// Make a new CA; hosts that trust the old one are served until an announced date

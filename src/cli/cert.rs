@@ -9,9 +9,9 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
-use super::serve::identity_source;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::names_to_serve;
+use crate::node::identity::identity_source;
 use crate::pki;
 use crate::pki::{Authority, Identity, OperatorFiles, Origin};
 
@@ -47,8 +47,8 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             let identity = identity_source(&config, &data)?.load()?;
             show(&identity, ordered_from(&identity, &data).as_deref(), output)
         }
-        Verb::Request => cert_request::run(context, &config, &data, output),
-        Verb::Renew if config.acme.is_some() => cert_request::run(context, &config, &data, output),
+        Verb::Request => cert_request::run(&config, &data, output),
+        Verb::Renew if config.acme.is_enabled() => cert_request::run(&config, &data, output),
         Verb::Renew => {
             let source = identity_source(&config, &data)?;
             if let Ok(identity) = source.load()
@@ -62,12 +62,12 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             show(&source.load()?, None, output)
         }
         Verb::Import { .. } => {
-            if config.tls.pair.is_some() {
+            if config.tls.pair().is_some() {
                 bail!(
                     "the configuration names a certificate already (tls.certificate): change the files there, or remove the keys"
                 );
             }
-            if config.acme.is_some() {
+            if config.acme.is_enabled() {
                 bail!(
                     "ACME is switched on, and its certificate is what is served: set acme.directory to \"none\" first"
                 );

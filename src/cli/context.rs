@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::output;
+use crate::admin::Administration;
+use crate::auth::AdminPermit;
 use crate::config::{Config, ConfigErrors, ConfigFile, Environment, Loaded, Overrides};
 use crate::node::data_directory::DataDirectory;
+use crate::node::operator;
 use crate::node::owner::act_as_owner;
-use crate::storage::metadata::sqlite::SqliteMetadata;
 
 /// The flags of every command. Their environment variables are read by the configuration, which tells flag and variable apart.
 #[derive(Debug, clap::Args)]
@@ -81,25 +82,13 @@ impl Context {
         Ok(data)
     }
 
-    /// Runs `work` with the data directory's database.
-    pub(crate) fn with_metadata<T, F: Future<Output = anyhow::Result<T>>>(
+    /// Runs `work` on the registry of the data directory, as its operator.
+    pub(crate) fn administer<T>(
         &self,
-        work: impl FnOnce(Arc<SqliteMetadata>) -> F,
+        work: impl AsyncFnOnce(&Administration, &AdminPermit) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let data = self.data_directory()?;
-        let path = data.database();
-        block_on(async {
-            let metadata = SqliteMetadata::open(&path).await?;
-            let metadata = Arc::new(metadata);
-            let result = match data.require_first_start_done(&metadata).await {
-                Ok(()) => work(Arc::clone(&metadata)).await,
-                Err(error) => Err(error),
-            };
-            let closed = metadata.close().await;
-            let value = result?;
-            closed?;
-            Ok(value)
-        })
+        let (config, data) = (self.config()?, self.data_directory()?);
+        block_on(operator::administer(&config, &data, work))
     }
 }
 

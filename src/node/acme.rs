@@ -1,6 +1,7 @@
-//! ACME beside the server: its settings from the configuration, and the tasks that answer and order.
+//! ACME in a node: its settings from the configuration, and the tasks that answer challenges and order certificates.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,38 +9,37 @@ use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
 use crate::auth::SealKey;
-use crate::cli::serve::POLL;
-use crate::config::{self, AcmeChallenge, Config};
+use crate::config::{AcmeChallenge, Config};
 use crate::pki::Origin;
-use crate::pki::acme::{
-    AcmeChallenges, AcmeMethod, AcmeSettings, AcmeStore, ExternalAccount, Orderer, follow_challenges, keep_ordered,
-};
+use crate::pki::acme::{AcmeChallenges, AcmeStore, OrderSettings, Orderer, follow_challenges, keep_ordered};
 use crate::server::{AcmeListener, BindError};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::Metadata;
 use crate::tls::ServingIdentity;
+
+/// How often the database is asked for challenges that other processes have published; a second is the most that an authority waits for.
+const POLL: Duration = Duration::from_millis(250);
 
 /// ACME, switched on and ready to start.
 pub(crate) struct Acme {
-    settings: AcmeSettings,
+    settings: OrderSettings,
     challenges: Arc<AcmeChallenges>,
     listener: Option<AcmeListener>,
 }
 
 impl Acme {
-    /// `None` where it is switched off. Binds the port for plain HTTP where one is needed.
+    /// `None` if it is switched off. Binds the port for plain HTTP if one is needed.
     pub(crate) fn prepare(config: &Config, data: &DataDirectory, https_port: u16) -> Result<Option<Self>, BindError> {
-        let Some(acme) = &config.acme else { return Ok(None) };
-        let settings = settings(config, acme, data);
-        let listener = match settings.challenge {
-            AcmeMethod::Http01 => Some(AcmeListener::bind(acme.http_listen, https_port)?),
-            AcmeMethod::TlsAlpn01 => None,
+        let Some(settings) = settings(config, data) else { return Ok(None) };
+        let listener = match settings.acme.challenge {
+            AcmeChallenge::Http01 => Some(AcmeListener::bind(settings.acme.http_listen, https_port)?),
+            AcmeChallenge::TlsAlpn01 => None,
         };
-        Ok(Some(Self { challenges: AcmeChallenges::new(settings.challenge), settings, listener }))
+        Ok(Some(Self { challenges: AcmeChallenges::new(settings.acme.challenge), settings, listener }))
     }
 
     /// How control over the names is shown.
-    pub(crate) fn method(&self) -> AcmeMethod {
-        self.settings.challenge
+    pub(crate) fn method(&self) -> AcmeChallenge {
+        self.settings.acme.challenge
     }
 
     /// What handshakes are to answer.
@@ -47,10 +47,10 @@ impl Acme {
         Arc::clone(&self.challenges)
     }
 
-    /// Answers challenges, whoever orders, and orders by itself, until `stop`.
+    /// Answers challenges of every process that orders, and orders by itself, until `stop`.
     pub(crate) fn start(
         self,
-        metadata: Arc<SqliteMetadata>,
+        metadata: Arc<dyn Metadata>,
         seal: SealKey,
         serving: Arc<ServingIdentity>,
         stop: CancellationToken,
@@ -58,7 +58,7 @@ impl Acme {
         if serving.current().origin() == Origin::ManagedCa {
             tracing::info!(
                 directory = self.settings.directory,
-                "the registry's own certificate is served until the one that ACME orders is here"
+                "the registry's own certificate is served until ACME has issued one"
             );
         }
         let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, seal));
@@ -79,22 +79,8 @@ impl Acme {
     }
 }
 
-/// What the configuration says, in the words of the TLS module.
-pub(crate) fn settings(config: &Config, acme: &config::Acme, data: &DataDirectory) -> AcmeSettings {
-    AcmeSettings {
-        data_dir: data.path().to_owned(),
-        directory: acme.directory.clone(),
-        contact: acme.contact.clone(),
-        challenge: match acme.challenge {
-            AcmeChallenge::TlsAlpn01 => AcmeMethod::TlsAlpn01,
-            AcmeChallenge::Http01 => AcmeMethod::Http01,
-        },
-        names: config.server.hosts.iter().map(subject_name).collect(),
-        profile: acme.profile.clone(),
-        directory_ca: acme.directory_ca.clone(),
-        external_account: acme
-            .external_account
-            .as_ref()
-            .map(|external| ExternalAccount { kid: external.kid.clone(), key_file: external.key_file.clone() }),
-    }
+/// What is to be ordered; `None` where ACME is switched off.
+pub(crate) fn settings(config: &Config, data: &DataDirectory) -> Option<OrderSettings> {
+    let names = config.server.hosts.iter().map(subject_name).collect();
+    OrderSettings::new(data.path().to_owned(), names, &config.acme)
 }

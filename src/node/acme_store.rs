@@ -1,4 +1,4 @@
-//! ACME's records in the database: accounts sealed with the key beside it, challenges as they are.
+//! ACME's records in the database: accounts encrypted with the key of the data directory, challenges in plain text.
 
 use std::sync::Arc;
 
@@ -8,17 +8,16 @@ use zeroize::Zeroizing;
 
 use crate::auth::SealKey;
 use crate::pki::acme::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
+use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
 
 /// The ledger of a data directory.
 pub(crate) struct DatabaseAcmeStore {
-    metadata: Arc<SqliteMetadata>,
+    metadata: Arc<dyn Metadata>,
     seal: SealKey,
 }
 
 impl DatabaseAcmeStore {
-    pub(crate) fn new(metadata: Arc<SqliteMetadata>, seal: SealKey) -> Self {
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, seal: SealKey) -> Self {
         Self { metadata, seal }
     }
 }
@@ -38,7 +37,7 @@ impl AcmeStore for DatabaseAcmeStore {
     async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError> {
         let before = self.metadata.acme_account(directory).await?;
         let sealed = self.seal.seal_account(directory, account)?;
-        // Where another process has just replaced it as well, that one's counts from the next order on.
+        // If another process has just replaced it too, its account is used from the next order on.
         self.metadata.keep_acme_account(directory, sealed, before).await?;
         Ok(())
     }

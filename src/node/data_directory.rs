@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{SealKey, Secret};
 use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::Metadata;
 
 const README: &str = include_str!("data_directory_readme.txt");
 
@@ -37,6 +37,11 @@ impl DataDirectory {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A handle on the directory itself.
+    pub(super) fn open(&self) -> anyhow::Result<File> {
+        File::open(&self.path).with_context(|| format!("cannot open {}", self.path.display()))
     }
 
     /// The SQLite database.
@@ -91,7 +96,7 @@ impl DataDirectory {
     }
 
     /// The same by the database: a first start that was interrupted has made one, and no administrator.
-    pub(crate) async fn require_first_start_done(&self, metadata: &SqliteMetadata) -> anyhow::Result<()> {
+    pub(crate) async fn require_first_start_done(&self, metadata: &dyn Metadata) -> anyhow::Result<()> {
         if self.initialised_on()?.is_none() && metadata.is_new().await? { Err(self.uninitialised()) } else { Ok(()) }
     }
 

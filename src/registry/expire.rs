@@ -13,7 +13,7 @@ impl Registry {
     /// Drops all sessions without progress for longer than the operator allows; returns how many. However many there are, this
     /// ends only when none is left: else abandoned sessions could come faster than they go.
     pub async fn drop_stale_uploads(&self) -> Result<usize, RegistryError> {
-        let expiry = i64::try_from(self.settings.upload_expiry.as_secs()).unwrap_or(i64::MAX);
+        let expiry = i64::try_from(self.settings.storage.upload_expiry.as_secs()).unwrap_or(i64::MAX);
         let before = Timestamp::now().as_second().saturating_sub(expiry);
         let (mut dropped, mut skipped) = (0, 0);
         loop {
@@ -62,17 +62,11 @@ mod tests {
     use crate::storage::metadata::sqlite::SqliteMetadata;
     use crate::storage::metadata::{UploadRecord, Uploads};
 
-    const SETTINGS: RegistrySettings = RegistrySettings {
-        manifest_size: 1 << 20,
-        blob_size: None,
-        page_size: 100,
-        delete_enabled: true,
-        read_only: false,
-        upload_expiry: Duration::ZERO,
-        manifest_descriptors: 2000,
-        sparse_indexes: Vec::new(),
-        uploads_per_account: 10,
-    };
+    fn settings() -> RegistrySettings {
+        let mut settings = RegistrySettings::default();
+        settings.storage.upload_expiry = Duration::ZERO;
+        settings
+    }
 
     fn record(id: UploadId) -> UploadRecord {
         UploadRecord {
@@ -93,7 +87,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let metadata = Arc::new(SqliteMetadata::open(&folder.path().join("metadata.db")).await.expect("opens"));
         let blobs = Arc::new(DiskBlobStore::open(folder.path(), 0).expect("opens"));
-        let registry = Registry::new(metadata.clone(), blobs.clone(), SETTINGS);
+        let registry = Registry::new(metadata.clone(), blobs.clone(), settings());
         let ids: Vec<UploadId> = (0..STALE + 2).map(|_| UploadId::generate()).collect();
         let created = ids.iter().map(|id| metadata.create_upload(record(*id), u32::MAX));
         assert!(futures_util::future::join_all(created).await.iter().all(Result::is_ok));

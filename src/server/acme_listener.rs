@@ -83,7 +83,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::pki::acme::{AcmeMethod, PendingAcmeChallenge};
+    use crate::config::AcmeChallenge;
+    use crate::pki::acme::PendingAcmeChallenge;
 
     fn get(path: &str) -> Request<()> {
         Request::builder().uri(path).header("host", "registry.test:80").body(()).unwrap()
@@ -91,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_pending_challenges_are_answered_and_the_rest_is_sent_to_https() {
-        let challenges = AcmeChallenges::new(AcmeMethod::Http01);
+        let challenges = AcmeChallenges::new(AcmeChallenge::Http01);
         challenges.replace(vec![PendingAcmeChallenge {
             name: "registry.test".parse().unwrap(),
             token: "token".to_owned(),

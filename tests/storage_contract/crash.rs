@@ -9,7 +9,7 @@ use portcullis::domain::Digest;
 use portcullis::storage::blobs::BlobStore;
 use portcullis::storage::metadata::sqlite::SqliteMetadata;
 use portcullis::storage::metadata::{
-    BlobLinks, BlobRecord, Manifests, NewManifest, Precondition, PutOutcome, UploadRecord, Uploads,
+    BlobLinks, BlobRecord, Manifests, Metadata, NewManifest, Precondition, PutOutcome, UploadRecord, Uploads,
 };
 
 use crate::support::{body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};

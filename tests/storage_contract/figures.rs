@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use futures_util::{StreamExt, future::join_all};
 use portcullis::storage::blobs::BlobStore;
-use portcullis::storage::metadata::{BlobLinks, Manifests};
+use portcullis::storage::metadata::{BlobLinks, Manifests, Metadata};
 
 use crate::metadata::{blob, manifest};
 use crate::support::{content, disk, fresh, name, push, sqlite};

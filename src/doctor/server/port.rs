@@ -8,11 +8,10 @@ use rustls_pki_types::ServerName;
 use super::certificate::served;
 use super::sockets::{Port, holder_of};
 use super::{Holder, Subject};
-use crate::cli::health::local;
 use crate::doctor::finding::Finding;
 use crate::doctor::host::presented_at;
-use crate::pki::PkiPaths;
-use crate::pki::inspect;
+use crate::node::health::local;
+use crate::pki::{PkiPaths, inspect};
 
 const CHECK: &str = "port";
 
@@ -24,7 +23,8 @@ pub(crate) async fn check(subject: &Subject) -> (Vec<Finding>, Option<SocketAddr
         Holder::Unknown(_) => (vec![Finding::unknown(CHECK, "it cannot be told whether the server runs")], None),
         holder => {
             // Where it only answers challenges.
-            let other = subject.config.acme.as_ref().map(|acme| acme.http_listen.port());
+            let acme = &subject.config.acme;
+            let other = acme.is_enabled().then(|| acme.http_listen.port());
             let address = listening(holder, listen, other);
             let finding = ours(subject, address).await;
             (vec![finding], Some(address))

@@ -9,13 +9,13 @@ use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
-use super::settings::AcmeMethod;
 use super::store::{AcmeStore, PendingAcmeChallenge};
+use crate::config::AcmeChallenge;
 
 /// The answers at hand. Reading takes no lock.
 #[derive(Debug)]
 pub struct AcmeChallenges {
-    method: AcmeMethod,
+    method: AcmeChallenge,
     answers: ArcSwap<Answers>,
 }
 
@@ -27,7 +27,7 @@ struct Answers {
 
 impl AcmeChallenges {
     /// None yet.
-    pub fn new(method: AcmeMethod) -> Arc<Self> {
+    pub fn new(method: AcmeChallenge) -> Arc<Self> {
         Arc::new(Self { method, answers: ArcSwap::default() })
     }
 
@@ -56,7 +56,7 @@ impl AcmeChallenges {
 
     /// Whether validating handshakes are to be expected.
     pub(crate) fn answers_handshakes(&self) -> bool {
-        self.method == AcmeMethod::TlsAlpn01
+        self.method == AcmeChallenge::TlsAlpn01
     }
 
     /// What a validating client is shown that asks for `server_name`; `None` where no challenge is about it.
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn only_what_is_pending_is_answered() {
-        let challenges = AcmeChallenges::new(AcmeMethod::TlsAlpn01);
+        let challenges = AcmeChallenges::new(AcmeChallenge::TlsAlpn01);
         assert!(challenges.certificate("registry.test").is_none());
         challenges.replace(vec![pending("registry.test", "a"), pending("192.0.2.7", "b")]);
         let first = challenges.certificate("registry.test").expect("pending");
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn over_http_no_handshake_is_answered() {
-        let challenges = AcmeChallenges::new(AcmeMethod::Http01);
+        let challenges = AcmeChallenges::new(AcmeChallenge::Http01);
         challenges.replace(vec![pending("registry.test", "a")]);
         assert!(challenges.certificate("registry.test").is_none() && !challenges.answers_handshakes());
         assert!(challenges.key_authorization("a").is_some());

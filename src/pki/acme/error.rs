@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use instant_acme::{Error as ClientError, Problem};
 
-use super::settings::AcmeMethod;
 use super::store::AcmeStoreError;
+use crate::config::AcmeChallenge;
 use crate::pki::PkiError;
 
 /// Why there is no new certificate. The one at hand goes on being served.
@@ -46,7 +46,7 @@ pub enum AcmeError {
         /// The name.
         name: String,
         /// The configured challenge.
-        method: AcmeMethod,
+        method: AcmeChallenge,
         /// What there is.
         offered: String,
     },
@@ -56,7 +56,7 @@ pub enum AcmeError {
         /// Each name that failed.
         failures: Vec<FailedName>,
         /// How it was tried.
-        method: AcmeMethod,
+        method: AcmeChallenge,
     },
     /// The authority did not come to an end in time.
     #[error("the ACME server did not finish within {} s ({doing}); try again later: portcullis cert request", limit.as_secs())]
@@ -171,20 +171,20 @@ fn waits(retry_after: Option<SystemTime>) -> String {
     wait.map(|wait| format!("; it asks to wait {} s", wait.as_secs())).unwrap_or_default()
 }
 
-fn listed(failures: &[FailedName], method: AcmeMethod) -> String {
+fn listed(failures: &[FailedName], method: AcmeChallenge) -> String {
     let one = |failed: &FailedName| format!("{}: {}", failed.name, failed.problem);
     let list: Vec<String> = failures.iter().map(one).collect();
     format!("{}. {}", list.join("; "), Advice(method))
 }
 
 /// What to look at.
-struct Advice(AcmeMethod);
+struct Advice(AcmeChallenge);
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let leads_to = match self.0 {
-            AcmeMethod::TlsAlpn01 => "this registry's own port (server.listen), with TLS passed through unopened",
-            AcmeMethod::Http01 => "acme.http_listen",
+            AcmeChallenge::TlsAlpn01 => "this registry's own port (server.listen), with TLS passed through unopened",
+            AcmeChallenge::Http01 => "acme.http_listen",
         };
         write!(
             f,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_failed_name_is_told_with_what_to_check() {
         let failures = vec![FailedName { name: "a.test".to_owned(), problem: "refused (connection)".to_owned() }];
-        let text = AcmeError::NotValidated { failures, method: AcmeMethod::Http01 }.to_string();
+        let text = AcmeError::NotValidated { failures, method: AcmeChallenge::Http01 }.to_string();
         assert!(text.contains("could not validate a.test: refused (connection)."), "{text}");
         assert!(text.contains("port 80") && text.contains("acme.http_listen"), "{text}");
     }

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use rustls::RootCertStore;
 
-use super::settings::AcmeSettings;
+use super::settings::OrderSettings;
 use crate::client::{Client, Limits, TrustMode};
 use crate::pki::PkiError;
 use crate::pki::certificate;
@@ -31,7 +31,7 @@ pub(super) struct AcmeHttpClient {
 }
 
 impl AcmeHttpClient {
-    pub(super) fn new(settings: &AcmeSettings) -> Result<Self, PkiError> {
+    pub(super) fn new(settings: &OrderSettings) -> Result<Self, PkiError> {
         Ok(Self { client: Client::new(trust(settings)?, LIMITS)?, retry_after: Arc::default() })
     }
 
@@ -73,8 +73,8 @@ fn retry_after<B>(response: &Response<B>) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(date).ok()?))
 }
 
-fn trust(settings: &AcmeSettings) -> Result<TrustMode, PkiError> {
-    let Some(path) = &settings.directory_ca else { return Ok(TrustMode::PublicRoots) };
+fn trust(settings: &OrderSettings) -> Result<TrustMode, PkiError> {
+    let Some(path) = &settings.acme.directory_ca else { return Ok(TrustMode::PublicRoots) };
     let mut roots = RootCertStore::empty();
     for root in certificate::from_pem(path, &read_public(path)?)? {
         roots.add(root)?;

@@ -24,5 +24,5 @@ pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
 pub use order::Orderer;
 pub use scheduler::keep_ordered;
-pub use settings::{AcmeMethod, AcmeSettings, ExternalAccount};
+pub use settings::OrderSettings;
 pub use store::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};

@@ -58,4 +58,10 @@ pub trait Metadata:
 
     /// Whether the database answers and can be written: for readiness.
     async fn ping(&self) -> Result<(), StorageError>;
+
+    /// Whether no user was ever added: the database of a registry before its first start.
+    async fn is_new(&self) -> Result<bool, StorageError>;
+
+    /// Ends what is queued and closes every connection. Calling it again does nothing; operations after it fail.
+    async fn close(&self) -> Result<(), StorageError>;
 }

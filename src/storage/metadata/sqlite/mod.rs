@@ -35,7 +35,7 @@ use self::writer::Writer;
 use super::Metadata;
 use crate::storage::StorageError;
 
-/// The metadata store in a `SQLite` file. Made by [`SqliteMetadata::open`], ended by [`SqliteMetadata::close`].
+/// The metadata store in a `SQLite` file. Made by [`SqliteMetadata::open`], ended by [`Metadata::close`].
 pub struct SqliteMetadata {
     readers: SqlitePool,
     writer: Writer,
@@ -51,18 +51,6 @@ impl SqliteMetadata {
     {
         self.writer.run(operation).await
     }
-
-    /// Whether no user was ever added: the database of a registry before its first start.
-    pub async fn is_new(&self) -> Result<bool, StorageError> {
-        policy::is_new(&self.readers).await
-    }
-
-    /// Ends what is queued, moves the write-ahead log into the database, and closes every connection. Calling it again does
-    /// nothing; operations after it fail.
-    pub async fn close(&self) -> Result<(), StorageError> {
-        self.readers.close().await;
-        self.writer.close().await
-    }
 }
 
 #[async_trait]
@@ -73,6 +61,16 @@ impl Metadata for SqliteMetadata {
 
     async fn ping(&self) -> Result<(), StorageError> {
         self.write(|connection| Box::pin(policy::touch(connection))).await
+    }
+
+    async fn is_new(&self) -> Result<bool, StorageError> {
+        policy::is_new(&self.readers).await
+    }
+
+    /// Moves the write-ahead log into the database too.
+    async fn close(&self) -> Result<(), StorageError> {
+        self.readers.close().await;
+        self.writer.close().await
     }
 }
 

@@ -21,6 +21,7 @@ mod tests {
     use sqlx::sqlite::SqliteConnectOptions;
     use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqliteConnection};
 
+    use crate::storage::metadata::Metadata;
     use crate::storage::metadata::sqlite::{
         SqliteMetadata, acme, grants, keys, links, login_failures, manifests, policy, put, referrers, refresh_tokens,
         repositories, tags, uploads, users,

@@ -1,0 +1,56 @@
+//! The use cases against a real database, with a second handle on it where another process would look.
+
+mod grants;
+mod repositories;
+mod users;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::{AdminSettings, Administration, NewPassword, NewUser};
+use crate::auth::AdminPermit;
+use crate::domain::AccountName;
+use crate::storage::metadata::Metadata;
+use crate::storage::metadata::sqlite::SqliteMetadata;
+
+const SETTINGS: AdminSettings = AdminSettings { personal_namespaces: true, failures_per_account: 5 };
+const PASSWORD: &str = "a river under the bridge";
+
+/// A registry's administration, and the handle of another process on the same database.
+struct Fixture {
+    admin: Administration,
+    other: Arc<dyn Metadata>,
+    permit: AdminPermit,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        Self::with(SETTINGS).await
+    }
+
+    async fn with(settings: AdminSettings) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let permit = AdminPermit::local_operator(File::open(folder.path()).expect("opens")).expect("ours");
+        let path = folder.path().join("portcullis.db");
+        let open = async || SqliteMetadata::open(&path).await.expect("opens");
+        let (metadata, other) = (Arc::new(open().await), Arc::new(open().await));
+        Self { admin: Administration::new(metadata, settings), other, permit, _folder: folder }
+    }
+
+    async fn add(&self, user: &str) -> AccountName {
+        let name = name(user);
+        self.admin.add_user(&self.permit, new_user(user)).await.expect("added");
+        name
+    }
+}
+
+fn name(text: &str) -> AccountName {
+    text.parse().expect("a name")
+}
+
+fn new_user(user: &str) -> NewUser {
+    let name = name(user);
+    let password = NewPassword::chosen(&name, PASSWORD).expect("a good password");
+    NewUser { name, password, admin: false, own_existing: false }
+}
