@@ -64,7 +64,7 @@
 //! # One certificate
 //!
 //! [`tls::IdentitySource`] finds what is to be served: the configured files, ACME's, the imported one, or the registry's own under
-//! [`tls::Authority`]. [`tls::keep_fresh`] looks at the files, renews our own at two thirds of its life, and puts each new one into
+//! [`tls::Authority`]. Jobs follow the files, renew our own at two thirds of its life, and put each new one into
 //! [`tls::ServingIdentity`], which every new handshake asks; connections that are open keep theirs. After `ca rotate` the chain
 //! carries a certificate of the new root that the old one has signed: clients that trust either find their way, and
 //! [`trust`] takes it for the statement by which a host moves over. With [`tls::acme`] the authority's questions are answered in
@@ -80,6 +80,7 @@ pub mod doctor;
 pub mod domain;
 mod guide;
 pub mod http;
+mod jobs;
 pub(crate) mod node;
 pub mod pki;
 pub mod registry;

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use super::credentials::password::Verdict;
 use super::credentials::refresh::{self, RefreshMemory};
@@ -26,10 +24,6 @@ use crate::domain::{AccountName, Fingerprint};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};
 
-/// How often changes by other processes are looked for.
-const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
-/// How often it is looked whether keys must rotate.
-const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the policy is read anew when it changes while being read.
 const CONSISTENT_READS: usize = 5;
 
@@ -69,7 +63,7 @@ impl Authenticator {
             seal,
         };
         authenticator.refresh().await?;
-        authenticator.rotate(now()).await?;
+        authenticator.rotate_keys().await?;
         Ok(authenticator)
     }
 
@@ -206,6 +200,10 @@ impl Authenticator {
     }
 
     /// Makes and removes the keys for which it is time.
+    pub(crate) async fn rotate_keys(&self) -> Result<(), AuthError> {
+        self.rotate(now()).await
+    }
+
     async fn rotate(&self, now: i64) -> Result<(), AuthError> {
         let ring = self.ring.load_full();
         let steps = self.rotation.due(ring.records(), now);
@@ -228,28 +226,6 @@ impl Authenticator {
             }
         }
         self.refresh().await
-    }
-
-    /// Follows changes by other processes, four times a second, and rotates keys, until `stop`. Where the database fails, what was read
-    /// last stays in force; the log says so once.
-    pub async fn keep_current(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(REFRESH_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_rotation = Instant::now();
-        let mut failing = false;
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let mut outcome = self.refresh().await;
-            if outcome.is_ok() && Instant::now() >= next_rotation {
-                next_rotation = Instant::now() + ROTATION_INTERVAL;
-                outcome = self.rotate(now()).await;
-            }
-            match &outcome {
-                Err(error) if !failing => tracing::error!(%error, "policy or token keys cannot be brought up to date"),
-                Ok(()) if failing => tracing::info!("policy and token keys are up to date again"),
-                _ => {}
-            }
-            failing = outcome.is_err();
-        }
     }
 }
 

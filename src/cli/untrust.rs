@@ -1,4 +1,4 @@
-//! `portcullis untrust`: removes what `trust` or the registry's script wrote, and nothing that someone has changed since.
+//! `portcullis untrust`: removes what `trust` or the registry's script installed, and nothing that was changed since.
 
 use std::path::PathBuf;
 
@@ -10,22 +10,22 @@ use super::trust::home;
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{Host, InstallScope, RegistryAddress, RemovalOutcome, RemovedFile, remove};
 
-/// Remove what `trust`, or the registry's own script, wrote for a registry
+/// Remove what `trust`, or the registry's own script, installed for a registry
 ///
-/// Removes the files that the manifests in /var/lib/portcullis-trust and ~/.local/state/portcullis-trust name and that no one
-/// has changed since, the directories made for them, and runs the command of the operating system's store if that was used.
+/// Removes the files that are recorded in /var/lib/portcullis-trust and ~/.local/state/portcullis-trust, unless they were changed
+/// since, and the directories created for them. Updates the operating system's store if that was used.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The registry, as it was named to `trust`
+    /// The registry, as it was given to `trust`
     #[arg(value_name = "HOST[:PORT]")]
     registry: HostPort,
-    /// Only what was written for this user's rootless tools
+    /// Only what was installed for this user's rootless tools
     #[arg(long)]
     user: bool,
-    /// Say what would be removed, but remove nothing
+    /// Print what would be removed, but remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// A directory that stands in for /
+    /// Use DIR as the root directory
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -38,7 +38,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         Err(_) => None,
     };
     let mut files = Vec::new();
-    // The user's first: they need no rights.
+    // The user's first: they need no privileges.
     for scope in user.into_iter().chain((!args.user).then_some(InstallScope::System)) {
         files.extend(remove(&host, &scope, &registry, args.dry_run)?);
     }
@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     output.done(&text, &json)?;
     match files.iter().find(|file| file.fate == RemovalOutcome::Changed) {
         Some(file) => bail!(
-            "{} has been changed since `trust` wrote it and was left: remove it by hand, then run untrust again",
+            "{} was changed after `trust` wrote it and was left in place: delete it by hand, then run untrust again",
             file.path.display()
         ),
         None => Ok(()),

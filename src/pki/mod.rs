@@ -9,8 +9,7 @@ pub(crate) mod identity;
 mod leaf;
 pub(crate) mod lifetime;
 #[cfg(test)]
-mod tests;
-pub(crate) mod turns;
+pub(crate) mod tests;
 
 pub use authority::{
     Authority, IssuedLeaf, RootKeyLocation, RootTransition, RotationRequest, StoredRootKey, move_root_key,
@@ -29,7 +28,7 @@ pub use files::private_file::{
     NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_public,
 };
 pub use files::stamp::AuthorityStamp;
-pub use identity::expiry_warning::{Cadence, expiry_warning, keep_fresh};
+pub use identity::expiry_warning::expiry_warning;
 pub use identity::import::{OperatorFiles, import, remove_import};
 pub use identity::source::IdentitySource;
 pub use identity::{Identity, Origin};

@@ -13,8 +13,6 @@ pub(crate) mod serving;
 mod validation;
 
 pub use acceptor::Acceptor;
-pub use clients::{
-    ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal, keep_clients_fresh,
-};
+pub use clients::{ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal};
 pub use serving::ServingIdentity;
 pub use validation::ACME_TLS;

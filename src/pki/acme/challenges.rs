@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
-use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
-use super::store::{AcmeStore, PendingAcmeChallenge};
+use super::store::PendingAcmeChallenge;
 use crate::config::AcmeChallenge;
 
 /// The answers at hand. Reading takes no lock.
@@ -62,21 +60,6 @@ impl AcmeChallenges {
     /// What a validating client is shown that asks for `server_name`; `None` where no challenge is about it.
     pub(crate) fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
         self.answers.load().certificates.get(server_name).cloned()
-    }
-}
-
-/// Keeps `challenges` as the ledger has them, whoever put them there, until `shutdown`.
-pub async fn follow_challenges(
-    challenges: Arc<AcmeChallenges>,
-    ledger: Arc<dyn AcmeStore>,
-    poll: Duration,
-    shutdown: CancellationToken,
-) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(poll)).await.is_some() {
-        match ledger.pending().await {
-            Ok(pending) => challenges.replace(pending),
-            Err(error) => tracing::warn!(%error, "cannot see which ACME challenges are to be answered"),
-        }
     }
 }
 

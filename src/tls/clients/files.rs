@@ -53,7 +53,7 @@ impl ClientFiles {
     }
 
     /// The state of the files, to see a change.
-    pub(super) fn states(&self) -> Vec<FileStamp> {
+    pub(crate) fn states(&self) -> Vec<FileStamp> {
         std::iter::once(&self.ca).chain(&self.crls).map(|path| FileStamp::of(path)).collect()
     }
 

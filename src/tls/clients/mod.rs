@@ -1,8 +1,8 @@
 //! Certificates of clients: whose are accepted, which have been revoked, and which user each of them names.
 //!
 //! [`ClientFiles`] reads the operator's CAs and revocation lists into a [`TrustStore`], which never changes. [`ClientVerifier`] is what
-//! the TLS library asks; [`keep_clients_fresh`] swaps its trust_store when the files change. A [`PresentedCertificate`] stays with its connection,
-//! and is verified again there as soon as the trust_store is another one.
+//! the TLS library asks; a job of the server swaps its trust store when the files change. A [`PresentedCertificate`] stays with its connection,
+//! and is verified again there as soon as the trust store is another one.
 
 mod error;
 mod files;
@@ -13,13 +13,11 @@ mod refusal;
 mod tests;
 mod trust_store;
 mod verifier;
-mod watcher;
 
 pub use error::ClientFilesError;
 pub use files::ClientFiles;
 pub use presented::PresentedCertificate;
 pub use refusal::explain_refusal;
 pub use verifier::ClientVerifier;
-pub use watcher::keep_clients_fresh;
 
 use trust_store::TrustStore;
