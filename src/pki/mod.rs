@@ -21,7 +21,7 @@ pub use certificate::name_constraints::{Constraints, PermittedNames};
 pub use certificate::pem::{PemFault, PemItem, PemText, certificate_to_pem};
 pub use certificate::subject_name::SubjectName;
 pub use error::{PkiError, file_system_advice};
-pub use files::key_mode::key_exposure;
+pub use files::key_mode::{key_exposure, restrict_kept_key};
 pub use files::new_key_file::NewKeyFile;
 pub use files::paths::PkiPaths;
 pub use files::private_file::{

@@ -116,6 +116,19 @@ impl PkiPaths {
         self.serving_dir().join("acme.key")
     }
 
+    /// The keys that this program makes or copies, whether they exist or not.
+    pub(crate) fn kept_keys(&self) -> [PathBuf; 7] {
+        [
+            self.root_key(),
+            self.sealed_root_key(),
+            self.issuing_key(),
+            self.leaf_key(),
+            self.cross_signed_key(),
+            self.imported_key(),
+            self.acme_key(),
+        ]
+    }
+
     /// `tls/acme.lock`: held by whoever orders.
     pub fn acme_lock(&self) -> PathBuf {
         self.serving_dir().join("acme.lock")

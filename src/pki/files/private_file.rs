@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::key_mode::{make_private, require_private};
+use super::key_mode::{require_not_public, require_private};
 use crate::pki::error::PkiError;
 
 /// A link that someone laid in the place of a file is not followed.
@@ -99,10 +99,10 @@ pub fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     read_limited(&file, path)
 }
 
-/// Reads a private key of the data directory; a mode that an orchestrator has changed is put right.
+/// Reads a private key of the data directory.
 pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     let file = File::open(path).map_err(PkiError::io("read", path))?;
-    make_private(path, &file)?;
+    require_not_public(path, &file)?;
     read_limited(&file, path)
 }
 

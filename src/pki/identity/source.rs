@@ -13,6 +13,7 @@ use super::{Identity, Origin};
 use crate::pki::authority::{Authority, RootTransition, root_out_of_time, sweep};
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
+use crate::pki::files::key_mode::restrict_kept_key;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::lock_directory;
 use crate::pki::files::stamp::FileStamp;
@@ -79,6 +80,7 @@ impl IdentitySource {
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
     /// interrupted commands have left is finished or destroyed.
     pub fn prepare(&self) -> Result<Identity, PkiError> {
+        self.paths.kept_keys().iter().try_for_each(|key| restrict_kept_key(key))?;
         repair_pairs(&self.paths)?;
         match self.origin() {
             Origin::ManagedCa => self.ensure_own()?,
