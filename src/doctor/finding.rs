@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub(crate) enum State {
     /// As it should be.
     Ok,
     /// It works, but not for long or not for everyone; or it could not be checked.
@@ -16,37 +16,47 @@ pub enum State {
 
 /// One outcome of one check. Its texts hold no control characters: some come from other hosts, and all go to a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was checked, in a word that programs may rely on.
-    pub check: &'static str,
+    pub(crate) check: &'static str,
     /// How it came out.
-    pub state: State,
+    pub(crate) state: State,
     /// What was found.
-    pub what: String,
+    pub(crate) what: String,
     /// Why it matters; `None` if all is well.
-    pub why: Option<String>,
+    pub(crate) why: Option<String>,
     /// The one command or edit that fixes it; `None` if all is well.
-    pub fix: Option<String>,
+    pub(crate) fix: Option<String>,
 }
 
 impl Finding {
     /// All is well.
-    pub fn ok(check: &'static str, what: impl AsRef<str>) -> Self {
+    pub(crate) fn ok(check: &'static str, what: impl AsRef<str>) -> Self {
         Self { check, state: State::Ok, what: plain(what.as_ref()), why: None, fix: None }
     }
 
     /// It works for now, or for some clients.
-    pub fn warning(check: &'static str, what: impl AsRef<str>, why: impl AsRef<str>, fix: impl AsRef<str>) -> Self {
+    pub(crate) fn warning(
+        check: &'static str,
+        what: impl AsRef<str>,
+        why: impl AsRef<str>,
+        fix: impl AsRef<str>,
+    ) -> Self {
         Self::wrong(State::Warning, check, what.as_ref(), why.as_ref(), fix.as_ref())
     }
 
     /// It is broken.
-    pub fn problem(check: &'static str, what: impl AsRef<str>, why: impl AsRef<str>, fix: impl AsRef<str>) -> Self {
+    pub(crate) fn problem(
+        check: &'static str,
+        what: impl AsRef<str>,
+        why: impl AsRef<str>,
+        fix: impl AsRef<str>,
+    ) -> Self {
         Self::wrong(State::Problem, check, what.as_ref(), why.as_ref(), fix.as_ref())
     }
 
     /// It could not be checked.
-    pub fn unknown(check: &'static str, reason: impl AsRef<str>) -> Self {
+    pub(crate) fn unknown(check: &'static str, reason: impl AsRef<str>) -> Self {
         let what = format!("not checked: {}", reason.as_ref());
         Self::warning(check, what, "its state is unknown", "fix that first, then run doctor again")
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::change::Change;
 use super::job::{Cause, Failure};
-use crate::pki::source::Signature;
+use crate::pki::identity::source::Signature;
 use crate::pki::{Identity, IdentitySource};
 use crate::tls::ServingIdentity;
 

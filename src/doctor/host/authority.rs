@@ -54,22 +54,19 @@ fn pinned(examined: &Examined, chain: &Chain) -> Option<Finding> {
 /// The CA that the registry publishes against the presented certificate. Neither is verified; they can only contradict each other.
 async fn published(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
-    let fetched = tokio::time::timeout(
-        examined.limit,
-        authority_file::fetch(&examined.registry, authority_file::CaSource::Unverified),
-    )
-    .await;
-    let der = match fetched {
-        Ok(Ok(der)) => der,
-        Ok(Err(TrustError::NoAuthorityFile { status, .. })) => {
+    let der = match authority_file::fetch_unverified(&examined.registry, examined.limit).await {
+        Ok(der) => der,
+        Err(TrustError::NoAuthorityFile { status, .. }) => {
             return Some(Finding::ok(CHECK, format!("the registry publishes no CA (it answers {status})")));
         }
-        Ok(Err(error)) => {
+        Err(TrustError::Slow { .. }) => {
+            return Some(Finding::unknown(CHECK, "fetching the registry's CA file timed out"));
+        }
+        Err(error) => {
             let error = error.to_string();
             let error = error.trim_end_matches(". Nothing was written");
             return Some(Finding::unknown(CHECK, format!("cannot fetch the registry's CA file: {error}")));
         }
-        Err(_) => return Some(Finding::unknown(CHECK, "fetching the registry's CA file timed out")),
     };
     let fingerprint = Fingerprint::of_der(&der);
     if chain.is_trusted_by(&[der], &name) {

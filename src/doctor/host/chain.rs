@@ -14,7 +14,7 @@ use crate::pki::CertificateSummary;
 
 /// What a server presented. Nothing about it is verified.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub(crate) struct Chain {
     certificates: Vec<CertificateDer<'static>>,
     summaries: Vec<CertificateSummary>,
 }
@@ -27,25 +27,25 @@ impl Chain {
     }
 
     /// Every certificate, the server's own first.
-    pub fn summaries(&self) -> &[CertificateSummary] {
+    pub(crate) fn summaries(&self) -> &[CertificateSummary] {
         &self.summaries
     }
 
     /// The server's own.
-    pub fn leaf(&self) -> &CertificateSummary {
+    pub(crate) fn leaf(&self) -> &CertificateSummary {
         // `new` makes none without a certificate.
         &self.summaries[0]
     }
 
     /// Whether the server's own certificate is for this name.
-    pub fn is_for(&self, name: &ServerName<'_>) -> bool {
+    pub(crate) fn is_for(&self, name: &ServerName<'_>) -> bool {
         let leaf = self.certificates.first().and_then(|der| webpki::EndEntityCert::try_from(der).ok());
         leaf.is_some_and(|leaf| leaf.verify_is_valid_for_subject_name(name).is_ok())
     }
 
     /// Whether one of these roots signed the chain, for `name` or for another name. The clock does not count here: it has a check of
     /// its own, and a wrong clock must not look like a missing CA.
-    pub fn is_trusted_by(&self, roots: &[CertificateDer<'static>], name: &ServerName<'_>) -> bool {
+    pub(crate) fn is_trusted_by(&self, roots: &[CertificateDer<'static>], name: &ServerName<'_>) -> bool {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
         let verifier =

@@ -25,23 +25,23 @@ use crate::doctor::finding::Finding;
 use crate::trust::host::{Home, Host, InstallScope};
 use crate::trust::registry_address::RegistryAddress;
 
-pub use chain::Chain;
-pub use presented::presented_at;
-pub use probe::{Answer, ProbeError, TrustMode, probe};
+pub(crate) use chain::Chain;
+pub(crate) use presented::presented_at;
+pub(crate) use probe::{PingResponse, ProbeError, probe};
 
 /// What is examined: a registry, as seen from a host.
 #[derive(Debug, Clone)]
-pub struct Examined {
+pub(crate) struct Examined {
     /// The host whose files are checked.
-    pub host: Host,
+    pub(crate) host: Host,
     /// The directories of the user who asks; `None` without a home.
-    pub home: Option<Home>,
+    pub(crate) home: Option<Home>,
     /// The registry.
-    pub registry: RegistryAddress,
+    pub(crate) registry: RegistryAddress,
     /// The limit of each connection and of each program that is run.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
     /// The environment: `PATH`, proxies, `SSL_CERT_FILE`.
-    pub variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Examined {
@@ -72,7 +72,7 @@ impl Examined {
 }
 
 /// Every check, in the order in which a connection reaches what it looks at.
-pub async fn examine(examined: &Examined) -> Vec<Finding> {
+pub(crate) async fn examine(examined: &Examined) -> Vec<Finding> {
     let (mut findings, addresses) = name::check(examined).await;
     let reached = if addresses.is_empty() {
         findings.push(Finding::unknown("tcp", "the name has no address"));

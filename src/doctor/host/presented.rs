@@ -2,30 +2,31 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::{Chain, Examined};
-use crate::client::danger::{self, Accept};
+use crate::client::{Client, ClientError, TrustMode};
 use crate::doctor::finding::Finding;
 use crate::pki::CertificateSummary;
+use crate::trust::client::limits;
 
 /// The chain that the server at `address` presents to clients that ask for `name`. Nothing is verified.
-pub async fn presented_at(address: SocketAddr, name: ServerName<'static>, limit: Duration) -> io::Result<Chain> {
-    let config = danger::client(Accept::Anybody).map_err(io::Error::other)?;
-    let shaken = tokio::time::timeout(limit, async {
-        let stream = TcpStream::connect(address).await?;
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
-    });
-    let stream = shaken.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let certificates = certificates.iter().map(|der| der.clone().into_owned()).collect();
+pub(crate) async fn presented_at(address: SocketAddr, name: ServerName<'static>, limit: Duration) -> io::Result<Chain> {
+    let host = match &name {
+        ServerName::IpAddress(rustls_pki_types::IpAddr::V6(_)) => format!("[{}]", name.to_str()),
+        name => name.to_str().into_owned(),
+    };
+    let client = Client::new(TrustMode::Unverified, limits(limit)).map_err(io::Error::other)?.connecting_to(address);
+    let certificates = client.handshake(&format!("https://{host}")).await.map_err(|error| match error {
+        ClientError::Connect { cause, .. } | ClientError::Tls(cause) => cause,
+        error if error.waited().is_some() => io::ErrorKind::TimedOut.into(),
+        error => io::Error::other(error),
+    })?;
     Chain::new(certificates).ok_or_else(|| io::Error::other("it presents no valid certificate"))
 }
 

@@ -1,45 +1,34 @@
 //! Whether a registry answers at a name, and whether it uses that name in its answer: this reveals a proxy that rewrites `Host`.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
 
 use super::Examined;
-use crate::client::danger::{self, Accept};
+use crate::client::{Client, ClientError, TrustMode};
 use crate::doctor::finding::Finding;
-use crate::trust::client::{self, Failed};
+use crate::trust::client::limits;
 use crate::trust::registry_address::RegistryAddress;
 
 const PING: &str = "/v2/";
 /// From this difference on, clocks break tokens and certificates.
 const SKEW_SECONDS: i64 = 300;
 
-/// Which certificates are accepted.
-#[derive(Debug, Clone)]
-pub enum TrustMode {
-    /// Only those that one of these roots signed.
-    Roots(Vec<CertificateDer<'static>>),
-    /// Any: to look at the answer, not to rely on it.
-    Unverified,
-}
-
 /// The answer of a registry to `GET /v2/` without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct PingResponse {
     /// The challenge.
-    pub challenge: String,
+    pub(crate) challenge: String,
     /// The host, with its port if any, in the challenge's realm; `None` if the challenge has no realm with a host.
-    pub realm_host: Option<String>,
+    pub(crate) realm_host: Option<String>,
     /// The server's clock, in seconds since the Unix epoch.
-    pub clock: Option<i64>,
+    pub(crate) clock: Option<i64>,
 }
 
 /// Why the registry could not be probed.
 #[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
+pub(crate) enum ProbeError {
     /// No connection.
     #[error("cannot connect: {0}")]
     Connect(std::io::Error),
@@ -58,23 +47,17 @@ pub enum ProbeError {
 }
 
 /// Asks for `/v2/` without credentials and without a proxy, within `limit`.
-pub async fn probe(
+pub(crate) async fn probe(
     registry: &RegistryAddress,
     trust: TrustMode,
-    limit: std::time::Duration,
-) -> Result<Answer, ProbeError> {
-    let config = client_config(trust).map_err(|error| ProbeError::Tls(std::io::Error::other(error)))?;
-    let response = tokio::time::timeout(limit, client::get(registry, config, PING)).await;
-    let response = response.map_err(|_| ProbeError::Timeout)?.map_err(|failed| match failed {
-        Failed::Connect(error) => ProbeError::Connect(error),
-        Failed::Tls(error) => ProbeError::Tls(error),
-        Failed::Http(error) => ProbeError::NoHttp(with_causes(&error)),
-        Failed::Name => ProbeError::NotARegistry("the host cannot appear in a certificate".to_owned()),
-    })?;
+    limit: Duration,
+) -> Result<PingResponse, ProbeError> {
+    let client = Client::new(trust, limits(limit)).map_err(|error| ProbeError::Tls(std::io::Error::other(error)))?;
+    let response = client.get(&format!("https://{}{PING}", registry.written())).await?;
     let headers = response.headers();
     let challenge = text(headers, header::WWW_AUTHENTICATE);
     match (response.status(), challenge) {
-        (StatusCode::UNAUTHORIZED, Some(challenge)) => Ok(Answer {
+        (StatusCode::UNAUTHORIZED, Some(challenge)) => Ok(PingResponse {
             realm_host: realm_host(&challenge),
             challenge,
             clock: text(headers, header::DATE).and_then(|date| seconds(&date)),
@@ -153,25 +136,26 @@ pub(super) fn is_same_host(realm_host: &str, registry: &RegistryAddress) -> bool
     realm == registry.written() || realm == registry.address() || format!("{realm}:443") == registry.address()
 }
 
-impl Answer {
+impl PingResponse {
     /// The finding for a realm with another host than `registry`; `None` if it is the same.
-    pub fn rewritten_host(&self, registry: &RegistryAddress) -> Option<Finding> {
+    pub(crate) fn rewritten_host(&self, registry: &RegistryAddress) -> Option<Finding> {
         let answered = self.realm_host.as_deref().filter(|host| !is_same_host(host, registry))?;
         Some(rewritten(registry.written(), answered))
     }
 }
 
-fn client_config(trust: TrustMode) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let TrustMode::Roots(certificates) = trust else { return danger::client(Accept::Anybody).map(Arc::new) };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    client::trusting(roots)
-}
-
-/// An error with its causes, which its own text omits.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+impl From<ClientError> for ProbeError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Connect { cause, .. } => Self::Connect(cause),
+            ClientError::Tls(cause) => Self::Tls(cause),
+            ClientError::Timeout { .. } | ClientError::Idle { .. } => Self::Timeout,
+            ClientError::NotHttps(_) | ClientError::InvalidName(_) => {
+                Self::NotARegistry("the host cannot appear in a certificate".to_owned())
+            }
+            error => Self::NoHttp(error.to_string()),
+        }
+    }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::Subject;
 use crate::doctor::finding::Finding;
+use crate::pki::inspect;
 use crate::pki::{
-    EXPIRY_WARNING, ISSUING_WARNING, Identity, IdentitySource, Inspected, Origin, ROOT_WARNING, SubjectName, TlsError,
-    TlsPaths, expiry_warning, inspect,
+    EXPIRY_WARNING, ISSUING_WARNING, Identity, IdentitySource, Inspected, Origin, PkiError, PkiPaths, ROOT_WARNING,
+    SubjectName, expiry_warning,
 };
 
 const CHECK: &str = "certificate";
@@ -31,14 +32,15 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
             fix(subject),
         )),
     }
-    if identity.map_or_else(|_| subject.config.tls.pair().is_none(), |identity| identity.origin() == Origin::Own) {
+    if identity.map_or_else(|_| subject.config.tls.pair().is_none(), |identity| identity.origin() == Origin::ManagedCa)
+    {
         findings.extend(authority(subject));
     }
     findings
 }
 
 /// The certificate that is served, read and neither issued nor renewed.
-pub(super) fn served(subject: &Subject) -> Result<Identity, TlsError> {
+pub(super) fn served(subject: &Subject) -> Result<Identity, PkiError> {
     source(subject).load()
 }
 
@@ -58,7 +60,7 @@ fn fix(subject: &Subject) -> String {
             pair.private_key.display()
         ),
         None if subject.config.acme.is_enabled() => "portcullis cert request".to_owned(),
-        None if TlsPaths::new(&subject.data.path).imported_chain().exists() => {
+        None if PkiPaths::new(&subject.data.path).imported_chain().exists() => {
             "portcullis cert import --cert FILE --key FILE".to_owned()
         }
         None if root_is_out_of_time(subject) => ROTATE.to_owned(),
@@ -68,7 +70,7 @@ fn fix(subject: &Subject) -> String {
 
 /// Whether the root has expired or is not yet valid: then nothing that it signs is accepted.
 fn root_is_out_of_time(subject: &Subject) -> bool {
-    let root = inspect(&TlsPaths::new(&subject.data.path).root_certificate()).ok();
+    let root = inspect(&PkiPaths::new(&subject.data.path).root_certificate()).ok();
     let now = Timestamp::now();
     root.and_then(|root| root.into_iter().next())
         .is_some_and(|root| now > root.summary.not_after || now < root.summary.not_before)
@@ -100,7 +102,7 @@ fn in_date(identity: &Identity) -> Finding {
 
 /// With ACME switched on, our own certificate is only a fallback.
 fn not_ordered_yet(subject: &Subject, identity: &Identity) -> Option<Finding> {
-    (subject.config.acme.is_enabled() && identity.origin() == Origin::Own).then(|| {
+    (subject.config.acme.is_enabled() && identity.origin() == Origin::ManagedCa).then(|| {
         Finding::warning(
             CHECK,
             "ACME is switched on, but the registry's own certificate is served: none has been issued yet, or it is unusable",
@@ -144,7 +146,7 @@ fn names(subject: &Subject, identity: &Identity) -> Vec<Finding> {
 fn missing(subject: &Subject, identity: &Identity, name: &SubjectName) -> Finding {
     let what = format!("server.hosts contains {name}, but the certificate does not");
     let why = "clients that use this name reject the certificate";
-    if identity.origin() != Origin::Own {
+    if identity.origin() != Origin::ManagedCa {
         return Finding::problem(
             "names",
             what,
@@ -152,7 +154,7 @@ fn missing(subject: &Subject, identity: &Identity, name: &SubjectName) -> Findin
             format!("get a certificate that includes {name}: {}", fix(subject)),
         );
     }
-    let root = inspect(&TlsPaths::new(&subject.data.path).root_certificate()).ok();
+    let root = inspect(&PkiPaths::new(&subject.data.path).root_certificate()).ok();
     let permitted = root.and_then(|root| root.into_iter().next()).is_some_and(|root| root.permitted.permits(name));
     if permitted {
         return Finding::problem("names", what, why, "portcullis cert renew");
@@ -176,7 +178,7 @@ fn covers(pattern: &str, name: &SubjectName) -> bool {
 
 /// Root and issuing certificate, and the transition from a previous root.
 fn authority(subject: &Subject) -> Vec<Finding> {
-    let paths = TlsPaths::new(&subject.data.path);
+    let paths = PkiPaths::new(&subject.data.path);
     let now = Timestamp::now();
     let one = |path: &std::path::Path| inspect(path).map(|mut found| found.swap_remove(0));
     let issuing = match one(&paths.issuing_certificate()) {
@@ -198,7 +200,7 @@ fn authority(subject: &Subject) -> Vec<Finding> {
 }
 
 /// What creates a new issuing certificate, depending on where the root key is.
-fn sign_again(paths: &TlsPaths) -> &'static str {
+fn sign_again(paths: &PkiPaths) -> &'static str {
     if paths.root_key().exists() {
         "portcullis cert renew"
     } else if paths.sealed_root_key().exists() {
@@ -208,7 +210,7 @@ fn sign_again(paths: &TlsPaths) -> &'static str {
     }
 }
 
-fn issuing_finding(issuing: &Inspected, paths: &TlsPaths, now: Timestamp) -> Finding {
+fn issuing_finding(issuing: &Inspected, paths: &PkiPaths, now: Timestamp) -> Finding {
     let until = issuing.summary.not_after;
     let left = until.as_second() - now.as_second();
     // With the root key in the data directory, it is renewed in time.

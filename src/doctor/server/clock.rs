@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::Subject;
 use crate::doctor::finding::Finding;
 use crate::domain::build_time::build_time;
-use crate::pki::{TlsPaths, inspect};
+use crate::pki::PkiPaths;
+use crate::pki::inspect;
 
 const CHECK: &str = "clock";
 /// Files of a network file system may be this far ahead.
@@ -35,7 +36,7 @@ fn implausible(subject: &Subject, now: Timestamp) -> Option<String> {
     if now < build_time() {
         return Some(format!("this program was built on {:.0}", build_time()));
     }
-    let paths = TlsPaths::new(&subject.data.path);
+    let paths = PkiPaths::new(&subject.data.path);
     let (leaf, issuing) = (paths.leaf_chain(), paths.issuing_certificate());
     for path in [&subject.data.database, &subject.data.lock_file, &leaf, &issuing] {
         let modified = fs::metadata(path).and_then(|meta| meta.modified()).ok();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Subject;
 use crate::doctor::finding::Finding;
-use crate::pki::{TlsPaths, key_exposure};
+use crate::pki::{PkiPaths, key_exposure};
 
 const CHECK: &str = "keys";
 /// Read or write by group or others.
@@ -19,7 +19,7 @@ const WRITABLE: u32 = 0o022;
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let data = &subject.data.path;
     let owner = fs::metadata(data).map(|meta| meta.uid()).unwrap_or_default();
-    let paths = TlsPaths::new(data);
+    let paths = PkiPaths::new(data);
     let mut findings = Vec::new();
     let mut count = 0;
     for directory in [paths.authority_dir(), paths.serving_dir(), data.join("keys")] {

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use rustls::RootCertStore;
+
 use super::Subject;
 use super::certificate::served;
+use crate::client::TrustMode;
 use crate::doctor::finding::Finding;
-use crate::doctor::host::{ProbeError, TrustMode, probe};
+use crate::doctor::host::{ProbeError, probe};
 use crate::domain::net::host_port::{HostPort, with_port};
-use crate::pki::{Origin, TlsPaths, inspect};
+use crate::pki::{Inspected, Origin, PkiPaths, inspect};
 use crate::trust::RegistryAddress;
 
 const CHECK: &str = "reach";
@@ -21,7 +24,7 @@ pub(super) async fn check(subject: &Subject, address: Option<SocketAddr>) -> Vec
     let Ok(identity) = served(subject) else {
         return vec![Finding::unknown(CHECK, "no usable certificate lists the names")];
     };
-    let is_own = identity.origin() == Origin::Own;
+    let is_own = identity.origin() == Origin::ManagedCa;
     let mut findings = Vec::new();
     for name in identity.summary().names.iter().filter(|name| !name.contains('*')) {
         if let Some(ip) = not_listening_on(name, address) {
@@ -68,9 +71,9 @@ async fn one(subject: &Subject, name: &str, is_own: bool) -> Finding {
     let Ok(registry) = name.parse::<HostPort>().map(RegistryAddress::from) else {
         return Finding::unknown(CHECK, format!("clients cannot use the name {name}"));
     };
-    let root = inspect(&TlsPaths::new(&subject.data.path).root_certificate());
+    let root = inspect(&PkiPaths::new(&subject.data.path).root_certificate());
     let trust = match root {
-        Ok(root) if is_own => TrustMode::Roots(root.into_iter().map(|root| root.der).collect()),
+        Ok(root) if is_own => TrustMode::Roots(only(root)),
         Err(error) if is_own => return Finding::unknown(CHECK, error.to_string()),
         _ => TrustMode::Unverified,
     };
@@ -86,6 +89,13 @@ async fn one(subject: &Subject, name: &str, is_own: bool) -> Finding {
         ),
         Err(error) => unreachable(name, &error),
     }
+}
+
+/// A store of these roots alone.
+fn only(roots: Vec<Inspected>) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots.into_iter().map(|root| root.der));
+    store
 }
 
 /// Whether the server answers only clients with a certificate, which this program does not have.

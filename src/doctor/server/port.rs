@@ -11,7 +11,7 @@ use super::{Holder, Subject};
 use crate::doctor::finding::Finding;
 use crate::doctor::host::presented_at;
 use crate::domain::net::local_address;
-use crate::pki::{TlsPaths, inspect};
+use crate::pki::{PkiPaths, inspect};
 
 const CHECK: &str = "port";
 
@@ -79,7 +79,7 @@ async fn ours(subject: &Subject, address: SocketAddr) -> Finding {
         return Finding::ok(CHECK, format!("the server listens on {address}"));
     };
     // After a rotation, clients that send no host name get the chain for hosts that trust the previous root.
-    let bridge = inspect(&TlsPaths::new(&subject.data.path).bridge_chain()).ok();
+    let bridge = inspect(&PkiPaths::new(&subject.data.path).cross_signed_chain()).ok();
     let bridge = bridge.and_then(|bridge| bridge.first().map(|leaf| leaf.summary.fingerprint));
     let shown = presented.leaf().fingerprint;
     if shown == identity.summary().fingerprint || Some(shown) == bridge {

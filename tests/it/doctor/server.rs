@@ -65,11 +65,15 @@ async fn a_key_that_others_can_read() {
         assert_eq!(fix, format!("chmod 600 {}", path.display()));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
     }
-    // What an orchestrator gave to a group, the next start puts right.
-    let lent = server.data().join("ca/root.key");
-    fs::set_permissions(&lent, Permissions::from_mode(0o660)).expect("ours");
-    doctor(&server).find("keys", "warning", &lent.display().to_string());
-    fs::set_permissions(&lent, Permissions::from_mode(0o600)).expect("ours");
+    // What an orchestrator gave to a group, the next start puts right; a diagnosis changes nothing.
+    for lent in ["ca/root.key", "ca/issuing.key", "tls/leaf.key", "keys/seal.key"] {
+        let lent = server.data().join(lent);
+        fs::set_permissions(&lent, Permissions::from_mode(0o660)).expect("ours");
+        doctor(&server).find("keys", "warning", &lent.display().to_string());
+        let mode = fs::metadata(&lent).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o660, "{}", lent.display());
+        fs::set_permissions(&lent, Permissions::from_mode(0o600)).expect("ours");
+    }
     fs::set_permissions(server.data(), Permissions::from_mode(0o777)).expect("ours");
     assert!(doctor(&server).fix("data", "0777").starts_with("chmod 700 "));
     fs::set_permissions(server.data(), Permissions::from_mode(0o700)).expect("ours");
