@@ -18,6 +18,7 @@ use super::settings::{http_settings, registry_settings};
 use super::stores::{Stores, open_stores};
 use crate::auth::Authenticator;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::http::{self, App};
 use crate::pki::{Authority, Cadence, CertificateSummary, IdentitySource, Origin, keep_fresh};
 use crate::registry::Registry;
@@ -105,7 +106,8 @@ impl Node {
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
-        let auth = Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
+        let auth =
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config)));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
