@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use super::access::policy_cache::PolicyCache;
 use super::credentials::access_token::{InvalidToken, Tokens};
@@ -24,10 +22,6 @@ use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};
 
-/// How often changes by other processes are looked for.
-const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
-/// How often it is checked whether keys must rotate.
-const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Verifies credentials and issues tokens.
 pub struct Authenticator {
@@ -215,7 +209,7 @@ impl Authenticator {
     }
 
     /// Makes and removes the token keys for which it is time.
-    pub async fn rotate_keys(&self) -> Result<(), AuthError> {
+    pub(crate) async fn rotate_keys(&self) -> Result<(), AuthError> {
         let now = self.clock.seconds();
         let ring = self.ring.load_full();
         let steps = self.schedule.due(ring.records(), now);
@@ -238,28 +232,6 @@ impl Authenticator {
             }
         }
         self.reload_policy().await
-    }
-
-    /// Follows changes by other processes, four times a second, and rotates keys, until `stop`. While the database fails, what was read
-    /// last remains in force; the log says so once.
-    pub async fn keep_current(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(REFRESH_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_rotation = Instant::now();
-        let mut failing = false;
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let mut outcome = self.reload_policy().await;
-            if outcome.is_ok() && Instant::now() >= next_rotation {
-                next_rotation = Instant::now() + ROTATION_INTERVAL;
-                outcome = self.rotate_keys().await;
-            }
-            match &outcome {
-                Err(error) if !failing => tracing::error!(%error, "policy or token keys cannot be brought up to date"),
-                Ok(()) if failing => tracing::info!("policy and token keys are up to date again"),
-                _ => {}
-            }
-            failing = outcome.is_err();
-        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Logins, tokens and revocation, from end to end on a real database.
 
-use std::time::Instant as StdInstant;
-
 use super::*;
 use crate::auth::{Authorized, Caller, Continue, Denial, Permission, Pull, Push, hash_password};
 use crate::domain::{Fingerprint, ManualClock, RepositoryName};
@@ -167,22 +165,6 @@ async fn rights_are_those_of_now_not_of_the_token() {
 }
 
 #[tokio::test]
-async fn changes_are_followed_in_the_background_until_told_to_stop() {
-    let registry = Registry::open().await;
-    let token = registry.token("repository:alice/app:pull").await;
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(Arc::clone(&registry.auth).keep_current(stop.clone()));
-    registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
-    let start = StdInstant::now();
-    while registry.auth.bearer(&token).await.is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(5), "not revoked");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    stop.cancel();
-    task.await.expect("it ends");
-}
-
-#[tokio::test]
 async fn a_remembered_password_costs_no_read_of_the_database_and_ends_with_the_user() {
     let registry = Registry::open().await;
     registry.login("alice", "wonderland").await.expect("logged in");
@@ -282,17 +264,16 @@ async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_known_token_costs_microseconds() {
+async fn a_known_token_is_verified_and_used_without_the_database() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull,push").await;
-    let start = StdInstant::now();
-    for _ in 0..10_000 {
+    let credential = registry.auth.bearer(&token).await.expect("valid");
+    registry.authorize::<Pull>(&credential, "alice/app").await.expect("allowed");
+    registry.store.close().await.expect("closed");
+    for _ in 0..100 {
         let credential = registry.auth.bearer(&token).await.expect("valid");
         registry.authorize::<Pull>(&credential, "alice/app").await.expect("allowed");
     }
-    // Without optimisation and on a busy machine; a verification each would take longer than that.
-    let each = start.elapsed() / 10_000;
-    assert!(each < Duration::from_micros(300), "{each:?}");
 }
 
 #[tokio::test]
