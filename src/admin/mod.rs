@@ -6,28 +6,27 @@
 mod error;
 mod grants;
 mod repositories;
-mod settings;
 mod users;
 
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
 pub(crate) use repositories::{Repository, TaggedManifest};
-pub(crate) use settings::AdminSettings;
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 
 use std::sync::Arc;
 
+use crate::config::AuthSettings;
 use crate::storage::metadata::Metadata;
 
 /// The administration of one registry.
 pub(crate) struct Administration {
     metadata: Arc<dyn Metadata>,
-    settings: AdminSettings,
+    settings: AuthSettings,
 }
 
 impl Administration {
-    /// Over this metadata store.
-    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AdminSettings) -> Self {
+    /// Over this metadata store. The settings are the ones that authentication works with.
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AuthSettings) -> Self {
         Self { metadata, settings }
     }
 }

@@ -1,4 +1,4 @@
-//! `portcullis cert request`: orders a certificate by ACME now.
+//! `portcullis cert request`: requests a certificate by ACME now.
 
 use super::cert::show;
 use super::context::block_on;

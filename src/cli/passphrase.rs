@@ -30,7 +30,7 @@ pub(super) fn ask_for(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
         return Ok(line);
     }
     if !is_interactive() {
-        bail!("there is no terminal to ask for the passphrase on: give it on stdin with --passphrase-stdin");
+        bail!("cannot ask for the passphrase without a terminal: give it on stdin with --passphrase-stdin");
     }
     ask("Passphrase: ", "passphrase")
 }

@@ -4,12 +4,14 @@
 
 pub mod access;
 pub mod build_time;
+pub mod clock;
 pub mod net;
 pub mod oci;
 
 pub use access::{
     AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, Unnamed, UserRule,
 };
+pub use clock::{Clock, ManualClock};
 pub use net::{Fingerprint, HostName, HostPort, Network};
 pub use oci::{
     Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, Manifest, MediaType, NameRange,

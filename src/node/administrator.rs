@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::data_directory::DataDirectory;
-use super::settings::admin_settings;
 use crate::admin::{AdminError, Administration, NewPassword, NewUser, ReplacedPassword};
 use crate::auth::{AdminPermit, Secret};
 use crate::config::Config;
@@ -41,7 +40,7 @@ impl Administrator {
         };
         let permit = AdminPermit::local_operator(data.open()?).context("cannot write in the data directory")?;
         let user = NewUser { name: name.clone(), password: password.clone(), admin: true, own_existing: true };
-        match Administration::new(Arc::clone(metadata), admin_settings(config)).add_user(&permit, user).await {
+        match Administration::new(Arc::clone(metadata), config.auth.clone()).add_user(&permit, user).await {
             Ok(()) => Ok(Some(Self { name, password })),
             // Another process was faster.
             Err(AdminError::NameTaken(_)) => Ok(None),

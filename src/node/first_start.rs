@@ -11,7 +11,7 @@ use super::stores::open_metadata;
 use crate::admin::{NewPassword, admit_name};
 use crate::auth::Authenticator;
 use crate::config::Config;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clock};
 use crate::pki::{Authority, Constraints, ensure_leaf};
 use crate::storage::metadata::Metadata;
 
@@ -125,7 +125,7 @@ async fn establish(
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
     // Makes the first token key.
-    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.seal_key()?).await?;
+    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
     let administrator = Administrator::add(data, config, metadata, chosen.administrator, chosen.password).await?;
     data.mark_initialised()?;
     Ok(administrator)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::data_directory::DataDirectory;
-use super::settings::admin_settings;
 use super::stores::open_metadata;
 use crate::admin::Administration;
 use crate::auth::AdminPermit;
@@ -39,7 +38,7 @@ pub(crate) async fn administer<T>(
     let permit = AdminPermit::local_operator(data.open()?)
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
     with_metadata(config, data, async |metadata| {
-        let administration = Administration::new(metadata, admin_settings(config));
+        let administration = Administration::new(metadata, config.auth.clone());
         work(&administration, &permit).await
     })
     .await

@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
@@ -18,16 +16,17 @@ use super::settings::{http_settings, registry_settings};
 use super::stores::{Stores, open_stores};
 use crate::auth::Authenticator;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::http::{self, App};
-use crate::pki::{Authority, Cadence, CertificateSummary, IdentitySource, Origin, keep_fresh};
+use crate::jobs::Jobs;
+use crate::jobs::list::{Parts, list};
+use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
 use crate::server::{Caught, Server, Signals};
-use crate::tls::{self, ClientVerifier, ServingIdentity, keep_clients_fresh};
+use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
 const BLOCKING_THREADS: usize = 32;
-/// How often expired upload sessions are looked for.
-const EXPIRY_INTERVAL: Duration = Duration::from_mins(5);
 
 /// A node that is about to serve: what there is to tell of it.
 pub(crate) struct Ready<'a> {
@@ -105,7 +104,8 @@ impl Node {
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
-        let auth = Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.seal_key()?).await?;
+        let auth =
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config)));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
@@ -115,20 +115,27 @@ impl Node {
     async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
         let stop = CancellationToken::new();
-        let (reload, reload_clients) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        if let Some(clients) = &self.clients {
-            tokio::spawn(keep_clients_fresh(Arc::clone(clients), Arc::clone(&reload_clients), stop.clone()));
-        }
-        tokio::spawn(self.auth.keep_current(stop.clone()));
-        tokio::spawn(expire_uploads(self.registry, stop.clone()));
-        if let Some(acme) = acme {
-            let metadata = Arc::clone(&self.stores.metadata);
-            acme.start(metadata, data.seal_key()?, Arc::clone(&self.serving), stop.clone());
-        }
-        let (serving, cadence) = (Arc::clone(&self.serving), Cadence::default());
-        tokio::spawn(keep_fresh(serving, self.source, cadence, Arc::clone(&reload), stop.clone()));
-        tokio::spawn(self.certificates.keep_current(stop.clone()));
-        tokio::spawn(obey_signals(signals, self.app.clone(), [reload, reload_clients], stop.clone()));
+        let clock = Clock::system();
+        let acme = match acme {
+            Some(acme) => {
+                let metadata = Arc::clone(&self.stores.metadata);
+                Some(acme.start(metadata, data.data_key()?, self.serving.current().origin(), stop.clone()))
+            }
+            None => None,
+        };
+        let certificates = self.certificates;
+        let parts = Parts {
+            auth: self.auth,
+            registry: self.registry,
+            serving: Arc::clone(&self.serving),
+            source: self.source,
+            follow_authority: Box::new(move || certificates.follow()),
+            clients: self.clients.clone(),
+            acme,
+            clock: clock.clone(),
+        };
+        let jobs = Jobs::start(list(parts), &clock, &stop);
+        tokio::spawn(obey_signals(signals, self.app.clone(), jobs.clone(), stop.clone()));
         let acceptor = tls::Acceptor::new(self.serving, self.clients)?;
         let drained = server.serve(http::service(&self.app), acceptor, stop).await;
         if drained.cut > 0 {
@@ -137,27 +144,18 @@ impl Node {
                 "closed connections that were still busy at the end of the drain timeout"
             );
         }
+        jobs.stopped().await;
         self.stores.metadata.close().await?;
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-async fn expire_uploads(registry: Arc<Registry>, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(EXPIRY_INTERVAL)).await.is_some() {
-        match registry.drop_stale_uploads().await {
-            Ok(0) => {}
-            Ok(dropped) => tracing::info!(dropped, "removed expired upload sessions"),
-            Err(error) => tracing::warn!(%error, "cannot remove expired upload sessions"),
-        }
-    }
-}
-
 /// SIGHUP reads the certificate and the files of client certificates again; the first SIGTERM or SIGINT drains, the second stops at once.
-async fn obey_signals(mut signals: Signals, app: App, reload: [Arc<Notify>; 2], stop: CancellationToken) {
+async fn obey_signals(mut signals: Signals, app: App, jobs: Jobs, stop: CancellationToken) {
     loop {
         match signals.next().await {
-            Caught::Reload => reload.iter().for_each(|files| files.notify_one()),
+            Caught::Reload => jobs.reload(),
             Caught::End if stop.is_cancelled() => {
                 tracing::warn!("asked to stop a second time: stopping without draining");
                 std::process::exit(1);

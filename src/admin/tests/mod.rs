@@ -7,14 +7,19 @@ mod users;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::{AdminSettings, Administration, NewPassword, NewUser};
+use super::{Administration, NewPassword, NewUser};
 use crate::auth::AdminPermit;
+use crate::config::AuthSettings;
 use crate::domain::AccountName;
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 
-const SETTINGS: AdminSettings = AdminSettings { personal_namespaces: true, failures_per_account: 5 };
 const PASSWORD: &str = "a river under the bridge";
+
+/// Few failed logins lock an account.
+fn settings() -> AuthSettings {
+    AuthSettings { failures_per_account: 5, ..AuthSettings::default() }
+}
 
 /// A registry's administration, and the handle of another process on the same database.
 struct Fixture {
@@ -26,10 +31,10 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
-        Self::with(SETTINGS).await
+        Self::with(settings()).await
     }
 
-    async fn with(settings: AdminSettings) -> Self {
+    async fn with(settings: AuthSettings) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         let permit = AdminPermit::local_operator(File::open(folder.path()).expect("opens")).expect("ours");
         let path = folder.path().join("portcullis.db");

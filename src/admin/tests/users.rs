@@ -1,9 +1,10 @@
 //! Users: added, shown, disabled, unlocked, removed.
 
-use super::{Fixture, PASSWORD, SETTINGS, name, new_user};
+use super::{Fixture, PASSWORD, name, new_user, settings};
 use crate::admin::tests::repositories::push;
-use crate::admin::{AdminError, AdminSettings, NewPassword, NewUser};
+use crate::admin::{AdminError, NewPassword, NewUser};
 use crate::auth::{Secret, is_password_of};
+use crate::config::AuthSettings;
 use crate::domain::AccountName;
 use crate::storage::metadata::LoginName;
 
@@ -58,7 +59,7 @@ async fn a_new_user_owns_no_repository_of_others_unless_allowed() {
     let allowed = NewUser { own_existing: true, ..new_user("alice") };
     fixture.admin.add_user(&fixture.permit, allowed).await.expect("added");
 
-    let without = Fixture::with(AdminSettings { personal_namespaces: false, ..SETTINGS }).await;
+    let without = Fixture::with(AuthSettings { personal_namespaces: false, ..settings() }).await;
     push(&without, "alice/app").await;
     without.add("alice").await;
 }
@@ -106,7 +107,7 @@ async fn failed_logins_are_shown_and_reset() {
     let unlocked = fixture.admin.unlock_user(&fixture.permit, &alice).await.expect("unlocked");
     assert_eq!((unlocked.was_locked, unlocked.forgotten), (false, 0));
     let now = jiff::Timestamp::now().as_second();
-    for _ in 0..SETTINGS.failures_per_account {
+    for _ in 0..settings().failures_per_account {
         fixture.other.add_login_failure(&login(&alice), now, now - 86_400).await.expect("counted");
     }
     let user = fixture.admin.user(&fixture.permit, &alice).await.expect("read");

@@ -46,8 +46,8 @@ impl Administration {
     /// What an administrator is shown of a record at this time.
     fn user_of(&self, record: UserRecord, now: i64) -> User {
         User {
-            failed_logins: AccountLimit::lately(&record.failures, now),
-            locked_until: self.limit().pause(&record.failures, now).map(|pause| pause.until),
+            failed_logins: AccountLimit::recent_failures(&record.failures, now),
+            locked_until: self.limit().state(&record.failures, now).until(),
             name: record.name,
             admin: record.admin,
             disabled: record.disabled,
