@@ -1,4 +1,4 @@
-//! What a new registry is given: CA, certificate, keys and administrator. `init` does it, and `serve` on an empty data directory.
+//! What a new registry starts with: CA, certificate, keys and administrator. `init` creates it, and `serve` on an empty data directory.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl NewRegistry {
         Ok(Self { data, _lock: lock })
     }
 
-    /// Makes what is missing. Interrupted, it continues where it was when it is run again.
+    /// Creates what is missing. If it is interrupted, the next run continues.
     pub(crate) async fn initialise(self, config: &Config, chosen: FirstStart) -> anyhow::Result<FirstRegistry> {
         let metadata = open_metadata(config).await?;
         let established = establish(&self.data, config, &metadata, chosen).await;
@@ -71,7 +71,7 @@ impl NewRegistry {
     }
 }
 
-/// What was made.
+/// A registry that has just been initialised.
 pub(crate) struct FirstRegistry {
     pub(crate) data: DataDirectory,
     pub(crate) authority: Authority,
@@ -88,8 +88,8 @@ fn password_hint(data: &DataDirectory) -> String {
     }
 }
 
-/// On a new database, what [`NewRegistry::initialise`] makes. The file that says when that was done is written again where it is missing, and
-/// decides nothing.
+/// On a new database, creates what [`NewRegistry::initialise`] does. The file that says when that was is written again if it is missing,
+/// and decides nothing.
 pub(super) async fn first_start(
     data: &DataDirectory,
     config: &Config,
@@ -124,7 +124,7 @@ async fn establish(
     };
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
-    // Makes the first token key.
+    // Creates the first token key.
     Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.seal_key()?).await?;
     let administrator = Administrator::add(data, config, metadata, chosen.administrator, chosen.password).await?;
     data.mark_initialised()?;

@@ -28,14 +28,14 @@ use crate::tls::{self, ClientVerifier, ServingIdentity};
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
 const BLOCKING_THREADS: usize = 32;
 
-/// A node that is about to serve: what there is to tell of it.
+/// A node that is about to serve, as it is announced.
 pub(crate) struct Ready<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) data: &'a DataDirectory,
     pub(crate) certificate: &'a CertificateSummary,
-    /// The CA behind the certificate, where it is the registry's own.
+    /// The CA that signed the certificate, if it is the registry's own.
     pub(crate) authority: Option<&'a Authority>,
-    /// The administrator, where this is the first start.
+    /// The administrator, if this is the first start.
     pub(crate) administrator: Option<&'a Administrator>,
 }
 
