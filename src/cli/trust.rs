@@ -12,8 +12,8 @@ use super::output::Output;
 use crate::domain::net::Fingerprint;
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{
-    Applied, FileState, Home, Host, Options, PinnedAuthority, Plan, RegistryAddress, RootFile, Scope, SystemStore,
-    TrustError, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
+    Applied, Home, Host, InstallScope, PinnedAuthority, Plan, PlannedState, RegistryAddress, RootFile, SystemStore,
+    TrustError, TrustSettings, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
 };
 
 /// Make this host trust a registry's private CA: pinned, verified, and undone by `untrust`
@@ -77,7 +77,7 @@ enum Tool {
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let registry = RegistryAddress::from(args.registry);
     let (host, limit) = (Host::at(args.root), Duration::from_secs(args.timeout));
-    let scope = if args.user { Scope::User(home(&host)?) } else { Scope::System };
+    let scope = if args.user { InstallScope::User(home(&host)?) } else { InstallScope::System };
     let authority = match &args.ca_file {
         Some(path) => {
             let file = RootFile::read(path)?;
@@ -92,7 +92,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         (_, true) => SystemStore::Never,
         _ => SystemStore::IfConstrained,
     };
-    let options = Options { system_store, replace: args.replace };
+    let options = TrustSettings { system_store, replace: args.replace };
     let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;
     let applied = if args.dry_run { None } else { Some(plan.apply()?) };
     let stanzas: Vec<String> = args.print.iter().map(|tool| stanza(*tool, &scope, &registry)).collect();
@@ -140,19 +140,19 @@ fn report(plan: &Plan, applied: Option<&Applied>) -> String {
     lines.join("\n")
 }
 
-fn word(state: FileState, dry_run: bool) -> &'static str {
+fn word(state: PlannedState, dry_run: bool) -> &'static str {
     match (state, dry_run) {
-        (FileState::Same, _) => "unchanged",
-        (FileState::Unwanted, true) => "would remove",
-        (FileState::Unwanted, false) => "removed",
-        (FileState::Absent, true) => "would write",
-        (FileState::Other | FileState::Predecessor, true) => "would replace",
-        (FileState::Absent, false) => "wrote",
-        (FileState::Other | FileState::Predecessor, false) => "replaced",
+        (PlannedState::Same, _) => "unchanged",
+        (PlannedState::Unwanted, true) => "would remove",
+        (PlannedState::Unwanted, false) => "removed",
+        (PlannedState::Absent, true) => "would write",
+        (PlannedState::Other | PlannedState::Predecessor, true) => "would replace",
+        (PlannedState::Absent, false) => "wrote",
+        (PlannedState::Other | PlannedState::Predecessor, false) => "replaced",
     }
 }
 
-fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
+fn stanza(tool: Tool, scope: &InstallScope, registry: &RegistryAddress) -> String {
     match tool {
         Tool::Buildkit => buildkit_stanza(scope, registry, &buildx_file()),
         Tool::K3s => k3s_stanza(scope, registry),
@@ -162,7 +162,7 @@ fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
 /// The CA that the registry publishes, verified by the pin or by what this host already trusts.
 fn verified(
     host: &Host,
-    scope: &Scope,
+    scope: &InstallScope,
     registry: &RegistryAddress,
     pin: Option<Fingerprint>,
     limit: Duration,

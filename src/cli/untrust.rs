@@ -8,7 +8,7 @@ use serde_json::json;
 use super::output::Output;
 use super::trust::home;
 use crate::domain::net::host_port::HostPort;
-use crate::trust::{Fate, Host, RegistryAddress, RemovedFile, Scope, remove};
+use crate::trust::{Host, InstallScope, RegistryAddress, RemovalOutcome, RemovedFile, remove};
 
 /// Remove what `trust`, or the registry's own script, installed for a registry
 ///
@@ -33,13 +33,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let (host, registry) = (Host::at(args.root), RegistryAddress::from(args.registry));
     let user = match home(&host) {
-        Ok(home) => Some(Scope::User(home)),
+        Ok(home) => Some(InstallScope::User(home)),
         Err(error) if args.user => return Err(error),
         Err(_) => None,
     };
     let mut files = Vec::new();
     // The user's first: they need no privileges.
-    for scope in user.into_iter().chain((!args.user).then_some(Scope::System)) {
+    for scope in user.into_iter().chain((!args.user).then_some(InstallScope::System)) {
         files.extend(remove(&host, &scope, &registry, args.dry_run)?);
     }
     let lines: Vec<String> = files.iter().map(|file| line(file, args.dry_run)).collect();
@@ -51,7 +51,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         "files": files.iter().map(|file| json!({ "path": file.path, "state": word(file.fate) })).collect::<Vec<_>>(),
     });
     output.done(&text, &json)?;
-    match files.iter().find(|file| file.fate == Fate::Changed) {
+    match files.iter().find(|file| file.fate == RemovalOutcome::Changed) {
         Some(file) => bail!(
             "{} was changed after `trust` wrote it and was left in place: delete it by hand, then run untrust again",
             file.path.display()
@@ -63,19 +63,21 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
 fn line(file: &RemovedFile, dry_run: bool) -> String {
     let path = file.path.display();
     match file.fate {
-        Fate::Removed if dry_run => format!("would remove {path}"),
-        Fate::Removed => format!("removed {path}"),
-        Fate::Gone => format!("already gone {path}"),
-        Fate::Changed => format!("left {path}"),
-        Fate::Foreign => format!("left {path}: `trust` did not write it; delete it by hand if it is not needed"),
+        RemovalOutcome::Removed if dry_run => format!("would remove {path}"),
+        RemovalOutcome::Removed => format!("removed {path}"),
+        RemovalOutcome::Gone => format!("already gone {path}"),
+        RemovalOutcome::Changed => format!("left {path}"),
+        RemovalOutcome::Foreign => {
+            format!("left {path}: `trust` did not write it; delete it by hand if it is not needed")
+        }
     }
 }
 
-fn word(fate: Fate) -> &'static str {
+fn word(fate: RemovalOutcome) -> &'static str {
     match fate {
-        Fate::Removed => "removed",
-        Fate::Gone => "gone",
-        Fate::Changed => "changed",
-        Fate::Foreign => "foreign",
+        RemovalOutcome::Removed => "removed",
+        RemovalOutcome::Gone => "gone",
+        RemovalOutcome::Changed => "changed",
+        RemovalOutcome::Foreign => "foreign",
     }
 }

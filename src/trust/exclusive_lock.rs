@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::error::TrustError;
 use super::file;
-use super::host::{Host, Scope};
+use super::host::{Host, InstallScope};
 
 /// The name of the lock's file.
 pub(super) const LOCK: &str = ".lock";
@@ -22,18 +22,18 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// The right to change what is trusted, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct ExclusiveLock {
     host: Host,
     path: PathBuf,
     made: Vec<PathBuf>,
     _file: File,
 }
 
-impl Turn {
+impl ExclusiveLock {
     /// Waits for those that came before.
     // A command of its own, whose thread serves nobody.
     #[allow(clippy::disallowed_methods)]
-    pub(super) fn take(host: &Host, scope: &Scope) -> Result<Self, TrustError> {
+    pub(super) fn take(host: &Host, scope: &InstallScope) -> Result<Self, TrustError> {
         let manifests = scope.manifests();
         let made = file::missing_on(host, &manifests);
         let path = host.real(&manifests.join(LOCK));
@@ -63,7 +63,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ExclusiveLock {
     /// What cannot be removed is empty and harmless.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);

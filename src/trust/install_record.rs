@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::authority_file::one_certificate;
 use super::error::TrustError;
 use super::file;
-use super::host::{Host, Scope};
+use super::host::{Host, InstallScope};
 use super::registry_address::RegistryAddress;
 use super::script_record;
 use crate::domain::net::Fingerprint;
@@ -20,7 +20,7 @@ use crate::domain::net::Fingerprint;
 /// The record of one registry. Paths are the host's own, whatever root stands in for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Manifest {
+pub(crate) struct InstallRecord {
     /// `HOST:PORT`.
     pub(crate) registry: String,
     /// The CA's SHA-256.
@@ -53,21 +53,21 @@ impl WrittenFile {
     }
 }
 
-impl Manifest {
+impl InstallRecord {
     /// One for `HOST:PORT` that names nothing yet.
     pub(crate) fn of(registry: &str) -> Self {
         Self { registry: registry.to_owned(), ca_sha256: String::new(), files: Vec::new(), directories: Vec::new() }
     }
 
     /// Where the manifest of a registry lies.
-    pub(crate) fn path(scope: &Scope, registry: &RegistryAddress) -> PathBuf {
+    pub(crate) fn path(scope: &InstallScope, registry: &RegistryAddress) -> PathBuf {
         scope.manifests().join(format!("{}.json", registry.file_name()))
     }
 
     /// Reads one, with what the registry's script wrote; `None` where nothing was written for the registry.
     pub(crate) fn load(path: &Path) -> Result<Option<Self>, TrustError> {
         let damaged =
-            |error: serde_json::Error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() };
+            |error: serde_json::Error| TrustError::InstallRecord { path: path.to_owned(), reason: error.to_string() };
         let manifest = file::read(path)?.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()?;
         script_record::merge(manifest, &script_record::path(path))
     }
@@ -87,7 +87,7 @@ impl Manifest {
     /// command was killed before it wrote any, the one before.
     pub(crate) fn authority(
         host: &Host,
-        scope: &Scope,
+        scope: &InstallScope,
         registry: &RegistryAddress,
     ) -> Result<Option<Fingerprint>, TrustError> {
         let Some(manifest) = Self::load(&host.real(&Self::path(scope, registry)))? else { return Ok(None) };
@@ -108,7 +108,8 @@ impl Manifest {
     /// Writes it, and with that takes over what the script recorded. Its directory must be there.
     pub(crate) fn save(&self, path: &Path) -> Result<(), TrustError> {
         let text = serde_json::to_string_pretty(self);
-        let text = text.map_err(|error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() })?;
+        let text =
+            text.map_err(|error| TrustError::InstallRecord { path: path.to_owned(), reason: error.to_string() })?;
         file::write(path, (text + "\n").as_bytes())?;
         file::remove(&script_record::path(path))
     }
@@ -140,7 +141,7 @@ impl Manifest {
 
     /// Hands a directory that another registry still needs over to that registry's manifest, which will remove it then.
     /// Says whether there was one.
-    pub(crate) fn hand_over(host: &Host, scope: &Scope, directory: &Path) -> Result<bool, TrustError> {
+    pub(crate) fn hand_over(host: &Host, scope: &InstallScope, directory: &Path) -> Result<bool, TrustError> {
         let manifests = host.real(&scope.manifests());
         let Ok(entries) = fs::read_dir(&manifests) else { return Ok(false) };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {

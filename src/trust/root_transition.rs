@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
-use super::authority_file::{self, Source, fetch_file, two_certificates};
+use super::authority_file::{self, CaSource, fetch_file, two_certificates};
 use super::error::TrustError;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
@@ -23,7 +23,8 @@ pub(super) async fn follow(
     pin: Fingerprint,
 ) -> Result<Option<PinnedAuthority>, TrustError> {
     // From a stranger: nothing is believed of it but what has the pinned hash.
-    let Ok(Ok([old, _])) = fetch_file(registry, Source::Anybody, PATH).await.map(|body| two_certificates(&body)) else {
+    let Ok(Ok([old, _])) = fetch_file(registry, CaSource::Unverified, PATH).await.map(|body| two_certificates(&body))
+    else {
         return Ok(None);
     };
     if Fingerprint::of_der(&old) != pin {
@@ -32,7 +33,7 @@ pub(super) async fn follow(
     let url = format!("https://{}{PATH}", registry.written());
     let old = PinnedAuthority::check(old, registry, pin, &url)?;
     let config = strict_client(&old).map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
-    let source = Source::Verified(config);
+    let source = CaSource::Verified(config);
     let refuse = |reason: String| TrustError::FalseStatement { url: url.clone(), reason };
     let body = fetch_file(registry, source.clone(), PATH).await?;
     let [again, statement] = two_certificates(&body).map_err(refuse)?;
