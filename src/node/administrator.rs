@@ -12,7 +12,7 @@ use super::data_directory::DataDirectory;
 use crate::admin::{AdminError, Administration, NewPassword, NewUser, ReplacedPassword};
 use crate::auth::{AdminPermit, Secret};
 use crate::config::Config;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clock};
 use crate::pki::write_key;
 use crate::storage::metadata::Metadata;
 
@@ -40,7 +40,10 @@ impl Administrator {
         };
         let permit = AdminPermit::local_operator(data.open()?).context("cannot write in the data directory")?;
         let user = NewUser { name: name.clone(), password: password.clone(), admin: true, own_existing: true };
-        match Administration::new(Arc::clone(metadata), config.auth.clone()).add_user(&permit, user).await {
+        match Administration::new(Arc::clone(metadata), config.auth.clone(), Clock::system())
+            .add_user(&permit, user)
+            .await
+        {
             Ok(()) => Ok(Some(Self { name, password })),
             // Another process was faster.
             Err(AdminError::NameTaken(_)) => Ok(None),
