@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::config::{AcmeChallenge, Config};
 use crate::jobs::list::AcmeParts;
 use crate::pki::Origin;
@@ -47,7 +47,7 @@ impl Acme {
     pub(crate) fn start(
         self,
         metadata: Arc<dyn Metadata>,
-        seal: SealKey,
+        data_key: DataKey,
         served: Origin,
         stop: CancellationToken,
     ) -> AcmeParts {
@@ -57,7 +57,7 @@ impl Acme {
                 "the registry's own certificate is served until ACME has issued one"
             );
         }
-        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, seal));
+        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data_key));
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }

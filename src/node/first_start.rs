@@ -8,10 +8,10 @@ use super::administrator::Administrator;
 use super::data_directory::{DataDirectory, DataLock};
 use super::host_names::names_to_serve;
 use super::stores::open_metadata;
-use crate::admin::{NewPassword, admit_name};
+use crate::admin::{Administration, NewPassword, admit_name};
 use crate::auth::Authenticator;
 use crate::config::Config;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clock};
 use crate::pki::{Authority, Constraints, ensure_leaf};
 use crate::storage::metadata::Metadata;
 
@@ -54,7 +54,7 @@ impl NewRegistry {
     /// Creates what is missing. If it is interrupted, the next run continues.
     pub(crate) async fn initialise(self, config: &Config, chosen: FirstStart) -> anyhow::Result<FirstRegistry> {
         let metadata = open_metadata(config).await?;
-        let established = establish(&self.data, config, &metadata, chosen).await;
+        let established = establish(&self.data, config, &metadata, &Clock::system(), chosen).await;
         let closed = metadata.close().await;
         let administrator = established?;
         closed?;
@@ -94,13 +94,14 @@ pub(super) async fn first_start(
     data: &DataDirectory,
     config: &Config,
     metadata: &Arc<dyn Metadata>,
+    clock: &Clock,
 ) -> anyhow::Result<Option<Administrator>> {
     if data.initialised_on()?.is_some() && !metadata.is_new().await? {
         return Ok(None);
     }
     let administrator: AccountName = FIRST_ADMINISTRATOR.parse().context("the first administrator's name")?;
     let chosen = FirstStart { constraints: constraints(config, false), administrator, password: None };
-    let administrator = establish(data, config, metadata, chosen).await?;
+    let administrator = establish(data, config, metadata, clock, chosen).await?;
     if administrator.is_none() {
         tracing::warn!(
             data = %data.path().display(),
@@ -114,6 +115,7 @@ async fn establish(
     data: &DataDirectory,
     config: &Config,
     metadata: &Arc<dyn Metadata>,
+    clock: &Clock,
     chosen: FirstStart,
 ) -> anyhow::Result<Option<Administrator>> {
     let mut authority = if Authority::exists(data.path()) {
@@ -125,8 +127,11 @@ async fn establish(
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
     // Creates the first token key.
-    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.seal_key()?).await?;
-    let administrator = Administrator::add(data, config, metadata, chosen.administrator, chosen.password).await?;
+    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
+    let admin = Administration::new(Arc::clone(metadata), config.auth.clone(), clock.clone());
+    let is_new = metadata.is_new().await?;
+    let administrator =
+        if is_new { Administrator::add(data, &admin, chosen.administrator, chosen.password).await? } else { None };
     data.mark_initialised()?;
     Ok(administrator)
 }

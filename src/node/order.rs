@@ -38,7 +38,7 @@ pub(crate) async fn order_certificate(
         );
     };
     let directory = settings.directory.clone();
-    let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.seal_key()?));
+    let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.data_key()?));
     let certificate = match data.try_lock()? {
         Ok(_lock) => order_alone(config, data, ledger).await?,
         Err(server) => {

@@ -47,8 +47,8 @@ impl Administration {
     fn user_of(&self, record: UserRecord) -> User {
         let now = self.clock.seconds();
         User {
-            failed_logins: AccountLimit::lately(&record.failures, now),
-            locked_until: self.limit().pause(&record.failures, now).map(|pause| pause.until),
+            failed_logins: AccountLimit::recent_failures(&record.failures, now),
+            locked_until: self.limit().state(&record.failures, now).until(),
             name: record.name,
             admin: record.admin,
             disabled: record.disabled,

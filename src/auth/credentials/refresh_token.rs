@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use crate::auth::settings::{now, seconds};
+use crate::auth::settings::seconds;
 use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
 use crate::storage::metadata::RefreshTokenRecord;
 
@@ -63,7 +63,7 @@ impl Authenticator {
     }
 
     fn remembered_token(&self, hash: &str) -> Option<Credential> {
-        let record = self.refreshed.0.as_ref()?.get(hash).filter(|record| now() < record.expires_at)?;
+        let record = self.refreshed.0.as_ref()?.get(hash).filter(|record| self.clock.seconds() < record.expires_at)?;
         let principal = self.policy().principal(&record.account, record.epoch)?;
         Some(Credential::refresh_token(principal, record.hash))
     }
@@ -74,7 +74,7 @@ impl Authenticator {
             return Ok(None);
         };
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-        let (hash, created_at) = (hash(&token), now());
+        let (hash, created_at) = (hash(&token), self.clock.seconds());
         let record = RefreshTokenRecord {
             hash,
             account: name.clone(),
@@ -94,7 +94,7 @@ impl Authenticator {
         let record = self.store.refresh_token(&hash(token)).await?.ok_or(CredentialError::Expired)?;
         let user = self.store.user(&record.account).await?.filter(|user| !user.disabled && user.epoch == record.epoch);
         match user {
-            Some(user) if now() < record.expires_at => {
+            Some(user) if self.clock.seconds() < record.expires_at => {
                 let credential = Credential::refresh_token(self.principal_of(&user).await?, record.hash.clone());
                 if let RefreshMemory(Some(memory)) = &self.refreshed {
                     memory.insert(record.hash.clone(), record);
