@@ -5,12 +5,12 @@ use std::time::Instant as StdInstant;
 use super::*;
 use crate::auth::{Continue, Denial, Pull, Push, hash_password};
 use crate::domain::RepositoryName;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, GrantRecord, Grants, NewUser, Users};
+use crate::domain::Clock;
+use crate::storage::metadata::{AddedUser, GrantRecord, Metadata, NewUser, sqlite};
 
 struct Registry {
     _dir: tempfile::TempDir,
-    store: Arc<SqliteMetadata>,
+    store: Arc<dyn Metadata>,
     auth: Arc<Authenticator>,
 }
 
@@ -45,10 +45,10 @@ impl Registry {
     }
 }
 
-async fn database() -> (tempfile::TempDir, Arc<SqliteMetadata>) {
+async fn database() -> (tempfile::TempDir, Arc<dyn Metadata>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = SqliteMetadata::open(&dir.path().join("test.db")).await.expect("opened");
-    (dir, Arc::new(store))
+    let store = sqlite::open(&dir.path().join("test.db"), Clock::system()).await.expect("opened");
+    (dir, store)
 }
 
 fn account(name: &str) -> AccountName {

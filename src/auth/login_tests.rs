@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::*;
 use crate::auth::SealKey;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, LoginFailures, Metadata, NewUser, Users};
+use crate::domain::Clock;
+use crate::storage::metadata::{AddedUser, Metadata, NewUser, sqlite};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const THERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -22,18 +22,18 @@ fn secret(text: &str) -> Secret {
 /// A gate before a database with the user alice, whose password is `hunter2`.
 struct Place {
     _folder: tempfile::TempDir,
-    store: Arc<SqliteMetadata>,
+    store: Arc<dyn Metadata>,
     gate: Gate,
 }
 
 impl Place {
     async fn with(settings: AuthSettings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Arc::new(SqliteMetadata::open(&folder.path().join("test.db")).await.expect("opens"));
+        let store = sqlite::open(&folder.path().join("test.db"), Clock::system()).await.expect("opens");
         let password_hash = password::hash_password(&secret("hunter2"));
         let user = NewUser { name: "alice".parse().expect("a name"), password_hash, admin: false };
         assert_eq!(store.add_user(user, true).await.expect("added"), AddedUser::Added);
-        let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Metadata>, &settings, &SealKey::new([7; 32]));
+        let ledger = Ledger::new(Arc::clone(&store), &settings, &SealKey::new([7; 32]));
         Self { _folder: folder, gate: Gate::new(&settings, ledger), store }
     }
 

@@ -11,7 +11,7 @@ use super::serve::POLL;
 use crate::auth::SealKey;
 use crate::config::{self, AcmeChallenge, Config};
 use crate::server::{BindError, ChallengeListener};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::Metadata;
 use crate::tls::acme::{
     AcmeSettings, ChallengeMethod, Challenges, ExternalAccount, Ledger, Orderer, follow_challenges, keep_ordered,
 };
@@ -49,7 +49,7 @@ impl Acme {
     /// Answers challenges, whoever orders, and orders by itself, until `stop`.
     pub(super) fn start(
         self,
-        metadata: Arc<SqliteMetadata>,
+        metadata: Arc<dyn Metadata>,
         seal: SealKey,
         serving: Arc<ServingIdentity>,
         stop: CancellationToken,

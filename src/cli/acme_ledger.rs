@@ -7,18 +7,17 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::auth::SealKey;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
+use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
 use crate::tls::acme::{Ledger, LedgerError, PendingChallenge};
 
 /// The ledger of a data directory.
 pub(super) struct AcmeLedger {
-    metadata: Arc<SqliteMetadata>,
+    metadata: Arc<dyn Metadata>,
     seal: SealKey,
 }
 
 impl AcmeLedger {
-    pub(super) fn new(metadata: Arc<SqliteMetadata>, seal: SealKey) -> Self {
+    pub(super) fn new(metadata: Arc<dyn Metadata>, seal: SealKey) -> Self {
         Self { metadata, seal }
     }
 }

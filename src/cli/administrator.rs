@@ -8,8 +8,7 @@ use zeroize::Zeroizing;
 use super::data_directory::DataDirectory;
 use crate::auth::{Secret, hash_password};
 use crate::domain::AccountName;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, NewUser, Users};
+use crate::storage::metadata::{AddedUser, Metadata, NewUser};
 use crate::tls::write_key;
 
 /// The administrator of a new registry.
@@ -24,7 +23,7 @@ impl Administrator {
     /// touched.
     pub(super) async fn add(
         data: &DataDirectory,
-        metadata: &SqliteMetadata,
+        metadata: &dyn Metadata,
         name: AccountName,
         password: Option<Secret>,
     ) -> anyhow::Result<Option<Self>> {

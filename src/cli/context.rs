@@ -10,7 +10,8 @@ use super::data_directory::DataDirectory;
 use super::output;
 use super::owner::act_as_owner;
 use crate::config::{Config, ConfigErrors, ConfigFile, Environment, Loaded, Overrides};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::domain::Clock;
+use crate::storage::metadata::{Metadata, sqlite};
 
 /// The flags of every command. Their environment variables are read by the configuration, which tells flag and variable apart.
 #[derive(Debug, clap::Args)]
@@ -84,14 +85,13 @@ impl Context {
     /// Runs `work` with the data directory's database.
     pub(super) fn with_metadata<T, F: Future<Output = anyhow::Result<T>>>(
         &self,
-        work: impl FnOnce(Arc<SqliteMetadata>) -> F,
+        work: impl FnOnce(Arc<dyn Metadata>) -> F,
     ) -> anyhow::Result<T> {
         let data = self.data_directory()?;
         let path = data.database();
         block_on(async {
-            let metadata = SqliteMetadata::open(&path).await?;
-            let metadata = Arc::new(metadata);
-            let result = match data.require_first_start_done(&metadata).await {
+            let metadata = sqlite::open(&path, Clock::system()).await?;
+            let result = match data.require_first_start_done(&*metadata).await {
                 Ok(()) => work(Arc::clone(&metadata)).await,
                 Err(error) => Err(error),
             };

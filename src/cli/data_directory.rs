@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::auth::{SealKey, Secret};
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::Metadata;
 use crate::tls::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
 
 const README: &str = include_str!("data_directory_readme.txt");
@@ -91,7 +91,7 @@ impl DataDirectory {
     }
 
     /// The same by the database: a first start that was interrupted has made one, and no administrator.
-    pub(super) async fn require_first_start_done(&self, metadata: &SqliteMetadata) -> anyhow::Result<()> {
+    pub(super) async fn require_first_start_done(&self, metadata: &dyn Metadata) -> anyhow::Result<()> {
         if self.initialised_on()?.is_none() && metadata.is_new().await? { Err(self.uninitialised()) } else { Ok(()) }
     }
 

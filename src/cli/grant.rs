@@ -9,8 +9,7 @@ use super::output::Output;
 use super::user::found;
 use crate::auth::Policy;
 use crate::domain::{Action, Actions, Glob, Grantee, RepositoryName};
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{GrantRecord, Grants, Users};
+use crate::storage::metadata::{GrantRecord, Metadata};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -59,7 +58,7 @@ pub(super) enum Verb {
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
         Verb::Add { to, on, allow } => {
-            context.with_metadata(async |store| add(&store, GrantRecord { to, on, allow }, output).await)
+            context.with_metadata(async |store| add(&*store, GrantRecord { to, on, allow }, output).await)
         }
         Verb::Remove { to, on } => context.with_metadata(async |store| {
             if !store.remove_grant(&to, &on).await? {
@@ -89,7 +88,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-async fn add(store: &SqliteMetadata, grant: GrantRecord, output: &Output) -> anyhow::Result<()> {
+async fn add(store: &dyn Metadata, grant: GrantRecord, output: &Output) -> anyhow::Result<()> {
     match &grant.to {
         Grantee::User(name) => found(store.user(name).await?.is_some(), name)?,
         Grantee::Group(_) | Grantee::Robot(_) => {

@@ -1,7 +1,6 @@
 //! `portcullis init`: the CA, the certificate, the keys and the administrator, without serving. `serve` does the same on an empty
 //! data directory.
 
-use std::sync::Arc;
 
 use anyhow::bail;
 use serde_json::json;
@@ -17,8 +16,8 @@ use super::password;
 use super::user::admit_name;
 use crate::auth::{AuthSettings, Authenticator, Secret};
 use crate::config::Config;
-use crate::domain::AccountName;
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::domain::{AccountName, Clock};
+use crate::storage::metadata::sqlite;
 use crate::tls::{Authority, Constraints, ensure_leaf};
 
 #[derive(Debug, clap::Args)]
@@ -105,9 +104,9 @@ pub(super) async fn initialise(
     };
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
-    let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
+    let metadata = sqlite::open(&data.database(), Clock::system()).await?;
     Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
-    let administrator = Administrator::add(data, &metadata, admin, password).await?;
+    let administrator = Administrator::add(data, &*metadata, admin, password).await?;
     metadata.close().await?;
     data.mark_initialised()?;
     Ok(administrator)

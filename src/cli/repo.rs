@@ -7,8 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::output::{Output, date};
 use crate::domain::RepositoryName;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{Repositories, Tags};
+use crate::storage::metadata::Metadata;
 
 /// How many rows are read at a time.
 const STEP: u32 = 1000;
@@ -36,9 +35,9 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::List => context.with_metadata(async |store| list(&store, output).await),
-        Verb::Show { name } => context.with_metadata(async |store| show(&store, &name, output).await),
-        Verb::Tags { name } => context.with_metadata(async |store| tags(&store, &name, output).await),
+        Verb::List => context.with_metadata(async |store| list(&*store, output).await),
+        Verb::Show { name } => context.with_metadata(async |store| show(&*store, &name, output).await),
+        Verb::Tags { name } => context.with_metadata(async |store| tags(&*store, &name, output).await),
         Verb::Remove { name } => context.with_metadata(async |store| {
             if !store.remove_repository(&name).await? {
                 return unknown(&name);
@@ -48,7 +47,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-async fn list(store: &SqliteMetadata, output: &Output) -> anyhow::Result<()> {
+async fn list(store: &dyn Metadata, output: &Output) -> anyhow::Result<()> {
     let mut names: Vec<String> = Vec::new();
     loop {
         let step = store.repositories(names.last().map(String::as_str), STEP).await?;
@@ -61,7 +60,7 @@ async fn list(store: &SqliteMetadata, output: &Output) -> anyhow::Result<()> {
     output.table(&["NAME"], &rows, &json!(names))
 }
 
-async fn show(store: &SqliteMetadata, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
+async fn show(store: &dyn Metadata, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
     let Some(summary) = store.repository_summary(name).await? else {
         return unknown(name);
     };
@@ -85,7 +84,7 @@ async fn show(store: &SqliteMetadata, name: &RepositoryName, output: &Output) ->
     )
 }
 
-async fn tags(store: &SqliteMetadata, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
+async fn tags(store: &dyn Metadata, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
     let mut tags = Vec::new();
     loop {
         let last = tags.last().map(|record: &crate::storage::metadata::TagRecord| record.tag.as_str());

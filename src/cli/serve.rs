@@ -21,12 +21,12 @@ use super::output::{self, Output};
 use super::owner::act_as_owner;
 use crate::auth::Authenticator;
 use crate::config::{Challenge, Config};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clock};
 use crate::http::{App, ChallengeRule, HttpSettings};
 use crate::registry::{Registry, RegistrySettings};
 use crate::server::{Caught, Server, ServerOptions, Signals};
-use crate::storage::blobs::disk::DiskBlobStore;
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::blobs::disk;
+use crate::storage::metadata::sqlite;
 use crate::tls::{
     self, Authority, Cadence, ClientFiles, ClientVerifier, IdentitySource, Origin, ServingIdentity, keep_clients_fresh,
     keep_fresh,
@@ -84,11 +84,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         None => ServingIdentity::new(identity),
     };
 
-    let metadata = Arc::new(SqliteMetadata::open(&data.database()).await?);
+    let clock = Clock::system();
+    let metadata = sqlite::open(&data.database(), clock.clone()).await?;
     let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?).await?;
     let auth = Arc::new(auth);
-    let blobs = DiskBlobStore::open(data.path(), config.storage.min_free_space.bytes())?;
-    let registry = Arc::new(Registry::new(metadata.clone(), Arc::new(blobs), registry_settings(&config)));
+    let blobs = disk::open(data.path(), config.storage.min_free_space.bytes())?;
+    let registry = Arc::new(Registry::new(metadata.clone(), blobs, registry_settings(&config), clock));
     let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
     certificates.look();
     let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(&config), certificates.clone());
@@ -132,7 +133,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 async fn first_start(data: &DataDirectory, config: &Config) -> anyhow::Result<Option<Administrator>> {
     let marked = data.initialised_on()?.is_some();
     if marked && data.database().exists() {
-        let metadata = SqliteMetadata::open(&data.database()).await?;
+        let metadata = sqlite::open(&data.database(), Clock::system()).await?;
         let is_new = metadata.is_new().await;
         metadata.close().await?;
         if !is_new? {

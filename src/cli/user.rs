@@ -9,8 +9,7 @@ use super::output::{Output, date};
 use super::password::{self, Chosen};
 use crate::auth::{AccountLimit, Pause, hash_password, is_password_of};
 use crate::domain::AccountName;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, LoginFailures, NewUser, Repositories, UserRecord, Users};
+use crate::storage::metadata::{AddedUser, Metadata, NewUser, UserRecord};
 
 /// How many repositories are read at a time.
 const STEP: u32 = 1000;
@@ -80,12 +79,12 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         }
         Verb::Show { name } => {
             let limit = limit(context)?;
-            context.with_metadata(async |store| show(&store, &name, limit, output).await)
+            context.with_metadata(async |store| show(&*store, &name, limit, output).await)
         }
         Verb::Unlock { name } => unlock(context, &name, output),
         Verb::Disable { name } => switch(context, &name, true, output),
         Verb::Enable { name } => switch(context, &name, false, output),
-        Verb::Remove { name } => context.with_metadata(async |store| remove(&store, &name, output).await),
+        Verb::Remove { name } => context.with_metadata(async |store| remove(&*store, &name, output).await),
     }
 }
 
@@ -132,7 +131,7 @@ pub(super) fn admit_name(name: &AccountName) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn remove(store: &SqliteMetadata, name: &AccountName, output: &Output) -> anyhow::Result<()> {
+async fn remove(store: &dyn Metadata, name: &AccountName, output: &Output) -> anyhow::Result<()> {
     found(store.remove_user(name).await?, name)?;
     let stay = count_below(store, name).await?;
     let sentence = match stay {
@@ -146,7 +145,7 @@ async fn remove(store: &SqliteMetadata, name: &AccountName, output: &Output) -> 
 }
 
 /// How many repositories lie in `NAME/**`.
-async fn count_below(store: &SqliteMetadata, name: &AccountName) -> anyhow::Result<usize> {
+async fn count_below(store: &dyn Metadata, name: &AccountName) -> anyhow::Result<usize> {
     let first = format!("{name}/");
     let (mut last, mut count) = (first.clone(), 0);
     loop {
@@ -203,7 +202,7 @@ fn list(users: &[UserRecord], limit: AccountLimit, output: &Output) -> anyhow::R
     output.table(&["NAME", "ROLE", "STATE", "ADDED", "WRONG PASSWORDS", "LOCKED UNTIL"], &rows, &json)
 }
 
-async fn show(store: &SqliteMetadata, name: &AccountName, limit: AccountLimit, output: &Output) -> anyhow::Result<()> {
+async fn show(store: &dyn Metadata, name: &AccountName, limit: AccountLimit, output: &Output) -> anyhow::Result<()> {
     let Some(user) = store.user(name).await? else {
         return found(false, name);
     };

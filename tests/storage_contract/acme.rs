@@ -8,8 +8,8 @@ use crate::support::sqlite;
 async fn sqlite_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = sqlite(folder.path()).await;
-    of_two_that_make_an_acme_account_one_does(&store).await;
-    acme_challenges_wait_until_they_expire(&store).await;
+    of_two_that_make_an_acme_account_one_does(&*store).await;
+    acme_challenges_wait_until_they_expire(&*store).await;
 }
 
 async fn of_two_that_make_an_acme_account_one_does(store: &dyn Metadata) {

@@ -29,7 +29,7 @@ async fn contract(store: &dyn BlobStore) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
-    contract(&disk(folder.path())).await;
+    contract(&*disk(folder.path())).await;
 }
 
 async fn every_length_comes_back(store: &dyn BlobStore) {
@@ -149,8 +149,8 @@ async fn publishing_ends_the_staging_area(store: &dyn BlobStore) {
 
 async fn discarding_ends_the_staging_area(store: &dyn BlobStore) {
     let staged = store.append(fresh(), body(&content(50_000, 13), 9_000), true).await.expect("appended").staged;
-    store.discard(staged.upload).await.expect("discarded");
-    store.discard(staged.upload).await.expect("discarded again");
+    store.discard(&staged.area).await.expect("discarded");
+    store.discard(&staged.area).await.expect("discarded again");
     let appended = store.append(staged.clone(), empty(), false).await;
     assert!(matches!(appended, Err(StorageError::Damaged(_))));
     let published = store.publish(&staged, &sha256(b"never published")).await;

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use portcullis::domain::Digest;
 use portcullis::storage::blobs::BlobStore;
-use portcullis::storage::metadata::sqlite::SqliteMetadata;
 use portcullis::storage::metadata::{
-    BlobLinks, BlobRecord, Manifests, NewManifest, Precondition, PutOutcome, UploadRecord, Uploads,
+    BlobRecord, Metadata, NewManifest, Precondition, PutOutcome, UploadProgress, UploadRecord,
 };
 
-use crate::support::{body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
+use crate::support::{LEASE, body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
 
 /// Tells the child where to push to.
 const FOLDER: &str = "PORTCULLIS_TEST_CRASH_FOLDER";
@@ -25,15 +24,15 @@ const PUSHES: usize = 40;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_child_that_is_killed() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
-    let store = Arc::new(disk(&folder));
-    let metadata = Arc::new(sqlite(&folder).await);
+    let store = disk(&folder);
+    let metadata = sqlite(&folder).await;
     let round: u64 = std::env::var("ROUND").expect("set").parse().expect("a number");
     let workers = (0..8_u64).map(|worker| {
         let (store, metadata) = (Arc::clone(&store), Arc::clone(&metadata));
         tokio::spawn(async move {
             for number in 0_u64.. {
                 let seed = round * 1_000_000 + worker * 100_000 + number;
-                let pushed = push_image(store.as_ref(), &metadata, seed).await;
+                let pushed = push_image(&*store, &*metadata, seed).await;
                 // The harness may have begun a line.
                 let line = format!("\ndone {seed} {pushed}\n");
                 std::io::stdout().write_all(line.as_bytes()).expect("the parent listens");
@@ -44,12 +43,12 @@ async fn the_child_that_is_killed() {
 }
 
 /// A blob of up to 200 kB, a manifest of it, a tag, and an upload under way; returns manifest, blob and upload.
-async fn push_image(store: &dyn BlobStore, metadata: &SqliteMetadata, seed: u64) -> String {
+async fn push_image(store: &dyn BlobStore, metadata: &dyn Metadata, seed: u64) -> String {
     let repository = name(&format!("crash/{}", seed % 7));
     let bytes = content(usize::try_from(seed % 200_000).expect("small"), seed);
     let (digest, key) = push(store, &bytes).await.expect("pushed");
     let blob = BlobRecord { digest: digest.clone(), size: bytes.len() as u64, key };
-    metadata.link_blob(&repository, blob, None).await.expect("linked");
+    metadata.link_blob(&repository, blob, None, LEASE).await.expect("linked");
     let document = bytes::Bytes::from(format!("{{\"seed\":{seed}}}"));
     let manifest = NewManifest {
         digest: sha256(&document),
@@ -64,21 +63,19 @@ async fn push_image(store: &dyn BlobStore, metadata: &SqliteMetadata, seed: u64)
         tags: vec![format!("t{seed}").parse().expect("valid")],
         precondition: Precondition::Absent,
     };
-    let put = metadata.put_manifest(&repository, manifest).await.expect("put");
+    let put = metadata.put_manifest(&repository, manifest, LEASE).await.expect("put");
     assert_eq!(put, PutOutcome::Stored);
     let staged = store.append(fresh(), body(&bytes, 9_000), true).await.expect("appended").staged;
     let upload = UploadRecord {
-        id: staged.upload,
+        id: staged.area.upload,
         repository,
         subject: "user:crash".to_owned(),
         owner: "user:crash".to_owned(),
-        algorithm: staged.hasher.algorithm(),
-        length: staged.length,
-        hash_state: staged.hasher.save(),
+        progress: UploadProgress::from(&staged),
         updated_at: 0,
     };
     metadata.create_upload(upload, 1000).await.expect("stored");
-    format!("{digest} {}", staged.upload)
+    format!("{digest} {}", staged.area.upload)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +90,7 @@ async fn nothing_acknowledged_is_lost_to_kill_9() {
     let store = disk(folder.path());
     let metadata = sqlite(folder.path()).await;
     for line in acknowledged {
-        check(&store, &metadata, &line).await;
+        check(&*store, &*metadata, &line).await;
     }
     metadata.close().await.expect("closed");
 }
@@ -123,7 +120,7 @@ fn run_and_kill(folder: &Path, round: u64) -> Vec<String> {
     lines
 }
 
-async fn check(store: &dyn BlobStore, metadata: &SqliteMetadata, line: &str) {
+async fn check(store: &dyn BlobStore, metadata: &dyn Metadata, line: &str) {
     let mut words = line.split(' ').skip(1);
     let seed: u64 = words.next().expect("a seed").parse().expect("a number");
     let digest: Digest = words.next().expect("a digest").parse().expect("valid");
@@ -139,8 +136,7 @@ async fn check(store: &dyn BlobStore, metadata: &SqliteMetadata, line: &str) {
     assert!(drain(store.read(&blob.key, 0..blob.size).await.expect("opened")).await.expect("read") == bytes);
 
     let upload = metadata.upload(&repository, "user:crash", upload).await.expect("read").expect("the session is there");
-    let hasher = portcullis::domain::Hasher::restore(upload.algorithm, &upload.hash_state).expect("restored");
-    assert_eq!(hasher.clone().finish(), digest);
-    let staged = portcullis::storage::blobs::Staged { upload: upload.id, length: upload.length, hasher };
+    let staged = upload.staged().expect("restored");
+    assert_eq!(staged.hasher.clone().finish(), digest);
     store.append(staged, empty(), false).await.expect("the upload goes on");
 }

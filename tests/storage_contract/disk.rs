@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use portcullis::domain::Digest;
 use portcullis::storage::StorageError;
-use portcullis::storage::blobs::BlobStore;
-use portcullis::storage::blobs::disk::DiskBlobStore;
+use portcullis::storage::blobs;
 
 use crate::support::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
 
@@ -26,7 +25,7 @@ async fn files_lie_where_the_layout_says_and_are_private() {
     let root = folder.path().join("data");
     let store = disk(&root);
     let staged = store.append(fresh(), body(&content(10, 1), 10), true).await.expect("appended").staged;
-    let file = root.join("uploads").join(staged.upload.to_string());
+    let file = root.join("uploads").join(staged.area.upload.to_string());
     assert_eq!((mode(&file), mode(&root), mode(&root.join("uploads"))), (0o600, 0o700, 0o700));
     let digest = staged.hasher.clone().finish();
     store.publish(&staged, &digest).await.expect("published");
@@ -51,7 +50,7 @@ async fn a_torn_tail_is_cut_and_a_lost_one_is_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = disk(folder.path());
     let staged = store.append(fresh(), body(&content(1_000, 2), 100), true).await.expect("appended").staged;
-    let file = folder.path().join("uploads").join(staged.upload.to_string());
+    let file = folder.path().join("uploads").join(staged.area.upload.to_string());
     let mut torn = fs::read(&file).expect("read");
     torn.extend_from_slice(b"what a crash left");
     fs::write(&file, torn).expect("written");
@@ -72,21 +71,21 @@ async fn a_published_file_of_another_length_is_replaced_and_a_removed_shard_made
     let folder = tempfile::tempdir().expect("a folder");
     let store = disk(folder.path());
     let content = content(10_000, 4);
-    let (digest, key) = push(&store, &content).await.expect("pushed");
+    let (digest, key) = push(&*store, &content).await.expect("pushed");
     let file = published(folder.path(), &digest);
     fs::write(&file, b"cut off").expect("written");
     assert!(matches!(store.read(&key, 0..10_000).await.err(), Some(StorageError::Damaged(_))));
-    push(&store, &content).await.expect("pushed");
+    push(&*store, &content).await.expect("pushed");
     assert!(drain(store.read(&key, 0..10_000).await.expect("opened")).await.expect("read") == content);
     fs::remove_dir_all(file.parent().expect("a shard")).expect("removed");
-    push(&store, &content).await.expect("pushed");
+    push(&*store, &content).await.expect("pushed");
     assert_eq!(store.length(&key).await.expect("known"), Some(10_000));
 }
 
 #[tokio::test]
 async fn the_floor_refuses_before_a_byte_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = DiskBlobStore::open(folder.path(), u64::MAX).expect("opens");
+    let store = blobs::disk::open(folder.path(), u64::MAX).expect("opens");
     let refused = store.append(fresh(), body(&content(10, 5), 10), false).await;
     assert!(matches!(refused, Err(StorageError::Full(_))));
     assert_eq!(fs::read_dir(folder.path().join("uploads")).expect("there").count(), 0);
@@ -99,7 +98,7 @@ async fn a_full_disk_leaves_what_was_there_and_takes_more_when_there_is_room() {
     let store = disk(small.path());
     let first = content(2_000_000, 6);
     let staged = store.append(fresh(), body(&first, 50_000), true).await.expect("appended").staged;
-    let file = small.path().join("uploads").join(staged.upload.to_string());
+    let file = small.path().join("uploads").join(staged.area.upload.to_string());
     let filler = small.path().join("filler");
     fs::write(&filler, content(4_000_000, 7)).expect("written");
     let full = store.append(staged.clone(), body(&content(20_000_000, 8), 50_000), false).await;
@@ -120,7 +119,7 @@ async fn a_full_disk_fails_one_upload_in_the_middle_of_another() {
     let Some(small) = SmallDisk::mount("8m") else { return };
     let store = disk(small.path());
     let (one, other) = (content(3_000_000, 10), content(20_000_000, 11));
-    let (pushed, full) = tokio::join!(push(&store, &one), store.append(fresh(), body(&other, 50_000), true));
+    let (pushed, full) = tokio::join!(push(&*store, &one), store.append(fresh(), body(&other, 50_000), true));
     assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
     assert!(pushed.is_ok() || matches!(pushed, Err(StorageError::Full(_))), "{pushed:?}");
 }
@@ -133,7 +132,7 @@ async fn a_write_that_comes_late_touches_nothing() {
     let (first, lost, second) = (content(1_000, 12), content(70_000, 13), content(150_000, 14));
     for round in 0..20_u64 {
         let kept = store.append(fresh(), body(&first, 100), false).await.expect("appended").staged;
-        let held = fs::File::open(folder.path().join("uploads").join(kept.upload.to_string())).expect("there");
+        let held = fs::File::open(folder.path().join("uploads").join(kept.area.upload.to_string())).expect("there");
         held.lock().expect("locked");
         let append = store.append(kept.clone(), stalled(&lost, 70_000), false);
         assert!(tokio::time::timeout(Duration::from_millis(3 + round % 5), append).await.is_err());

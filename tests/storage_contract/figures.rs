@@ -6,11 +6,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::stream;
 use futures_util::{StreamExt, future::join_all};
-use portcullis::storage::blobs::BlobStore;
-use portcullis::storage::metadata::{BlobLinks, Manifests};
 
 use crate::metadata::{blob, manifest};
-use crate::support::{content, disk, fresh, name, push, sqlite};
+use crate::support::{LEASE, content, disk, fresh, name, push, sqlite};
 
 const GIB: u64 = 1 << 30;
 
@@ -63,7 +61,7 @@ async fn one_gibibyte() {
 async fn small_blobs() {
     let folder = folder();
     let start = Instant::now();
-    let store = Arc::new(disk(folder.path()));
+    let store = disk(folder.path());
     println!("create the layout: {} us", start.elapsed().as_micros());
     let start = Instant::now();
     drop(disk(folder.path()));
@@ -74,7 +72,7 @@ async fn small_blobs() {
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 for number in 0..500 {
-                    push(store.as_ref(), &content(4096, 1_000_000 + task * 10_000 + number + tasks * 100))
+                    push(&*store, &content(4096, 1_000_000 + task * 10_000 + number + tasks * 100))
                         .await
                         .expect("pushed");
                 }
@@ -89,9 +87,9 @@ async fn small_blobs() {
 #[ignore = "measures"]
 async fn writes_and_reads_of_the_database() {
     let folder = folder();
-    let store = Arc::new(sqlite(folder.path()).await);
+    let store = sqlite(folder.path()).await;
     let repository = name("figures");
-    store.put_manifest(&repository, manifest("read me", &["latest"])).await.expect("put");
+    store.put_manifest(&repository, manifest("read me", &["latest"]), LEASE).await.expect("put");
     for tasks in [1, 16, 256] {
         let each = 4_096 / tasks + 50;
         let start = Instant::now();
@@ -100,7 +98,7 @@ async fn writes_and_reads_of_the_database() {
             tokio::spawn(async move {
                 for number in 0..each {
                     let seed = tasks * 1_000_000 + task * 10_000 + number;
-                    store.link_blob(&repository, blob(seed, 8), None).await.expect("linked");
+                    store.link_blob(&repository, blob(seed, 8), None, LEASE).await.expect("linked");
                 }
             })
         }))

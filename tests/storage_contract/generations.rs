@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use portcullis::storage::metadata::{BlobLinks, Manifests, Metadata, NewManifest, PageLimit, PutOutcome, Repositories};
+use portcullis::storage::metadata::{Metadata, NewManifest, PageLimit, PutOutcome};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use crate::metadata::{blob, link, manifest, put, tag_target};
-use crate::support::{name, sha256, sqlite};
+use crate::support::{LEASE, name, sha256, sqlite};
 
 pub(crate) async fn contract(store: &dyn Metadata) {
     every_change_of_what_can_be_read_raises_the_generation(store).await;
@@ -95,19 +95,19 @@ async fn children_that_come_later_are_linked_to_their_index() {
     let (layer, late) = (blob(32, 10), sha256(b"late"));
     let children = vec![late.clone(), layer.digest.clone(), sha256(b"never")];
     let index = NewManifest { children, may_be_sparse: true, ..manifest("sparse", &[]) };
-    assert_eq!(put(&store, "a", index).await, PutOutcome::Stored);
+    assert_eq!(put(&*store, "a", index).await, PutOutcome::Stored);
     let blobs = "SELECT COUNT(*) FROM manifest_blobs b JOIN manifests m ON m.id = b.manifest_id";
     let parents = "SELECT COUNT(*) FROM manifest_children c JOIN manifests m
         ON m.repository_id = c.repository_id AND m.digest = c.digest";
     assert_eq!((count(folder.path(), blobs).await, count(folder.path(), parents).await), (0, 0));
-    put(&store, "a", manifest("late", &[])).await;
-    link(&store, "b", &layer).await;
+    put(&*store, "a", manifest("late", &[])).await;
+    link(&*store, "b", &layer).await;
     assert_eq!(
         (count(folder.path(), blobs).await, count(folder.path(), parents).await),
         (0, 1),
         "elsewhere is not here"
     );
-    assert!(store.mount_blob(&name("b"), &name("a"), &layer.digest).await.expect("mounted"));
+    assert!(store.mount_blob(&name("b"), &name("a"), &layer.digest, LEASE).await.expect("mounted"));
     assert_eq!((count(folder.path(), blobs).await, count(folder.path(), parents).await), (1, 1));
 }
 
@@ -143,11 +143,11 @@ async fn a_database_of_the_version_before_opens_and_works() {
     let limit = PageLimit { entries: 10, bytes: 1 << 20 };
     let of_type = store.referrers(&name("old"), &sha256(b"subject"), Some("test/type"), None, limit).await;
     assert_eq!(of_type.expect("read").entries.len(), 1);
-    put(&store, "old", manifest("new", &["v1"])).await;
+    put(&*store, "old", manifest("new", &["v1"])).await;
     assert!(store.generation(&name("old")).await.expect("read") > Some(before));
     assert!(store.remove_repository(&name("old")).await.expect("removed"));
-    put(&store, "old", manifest("old", &["v1"])).await;
+    put(&*store, "old", manifest("old", &["v1"])).await;
     assert!(store.generation(&name("old")).await.expect("read") > Some(before + 1));
     store.close().await.expect("closed");
-    crate::metadata::whole_contract(&sqlite(folder.path()).await).await;
+    crate::metadata::whole_contract(&*sqlite(folder.path()).await).await;
 }

@@ -2,12 +2,13 @@
 
 use portcullis::domain::{Algorithm, Digest, Tag, UploadId};
 use portcullis::storage::StorageError;
-use portcullis::storage::blobs::BlobKey;
+use portcullis::storage::blobs::{BlobKey, StagingArea, StagingState};
 use portcullis::storage::metadata::{
-    BlobRecord, Metadata, NewManifest, Precondition, PutOutcome, RepositorySummary, UploadRecord,
+    BlobRecord, Metadata, NewManifest, Precondition, PutOutcome, RepositorySummary, SavedUpload, UploadProgress,
+    UploadRecord,
 };
 
-use crate::support::{content, name, sha256, sqlite};
+use crate::support::{LEASE, content, name, sha256, sqlite};
 
 pub(crate) const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -37,7 +38,7 @@ pub(crate) async fn whole_contract(store: &dyn Metadata) {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
-    whole_contract(&sqlite(folder.path()).await).await;
+    whole_contract(&*sqlite(folder.path()).await).await;
 }
 
 pub(crate) fn manifest(text: &str, tags: &[&str]) -> NewManifest {
@@ -66,11 +67,11 @@ fn tag(text: &str) -> Tag {
 }
 
 pub(crate) async fn put(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> PutOutcome {
-    store.put_manifest(&name(repository), manifest).await.expect("put")
+    store.put_manifest(&name(repository), manifest, LEASE).await.expect("put")
 }
 
 pub(crate) async fn link(store: &dyn Metadata, repository: &str, blob: &BlobRecord) {
-    store.link_blob(&name(repository), blob.clone(), None).await.expect("linked");
+    store.link_blob(&name(repository), blob.clone(), None, LEASE).await.expect("linked");
 }
 
 pub(crate) async fn tag_target(store: &dyn Metadata, repository: &str, text: &str) -> Option<Digest> {
@@ -90,7 +91,7 @@ async fn repositories_begin_with_their_first_content(store: &dyn Metadata) {
     link(store, "begin/by-blob", &blob(1, 10)).await;
     assert_eq!(put(store, "begin/by-manifest", manifest("begin", &[])).await, PutOutcome::Stored);
     let (from, to) = (name("begin/by-blob"), name("begin/by-mount"));
-    assert!(store.mount_blob(&from, &to, &blob(1, 10).digest).await.expect("mounted"));
+    assert!(store.mount_blob(&from, &to, &blob(1, 10).digest, LEASE).await.expect("mounted"));
     for repository in ["begin/by-blob", "begin/by-manifest", "begin/by-mount"] {
         assert!(store.repository_exists(&name(repository)).await.expect("read"));
         assert_eq!(store.tags(&name(repository), None, 10).await.expect("read"), Some(Vec::new()));
@@ -269,9 +270,9 @@ async fn links_are_rights(store: &dyn Metadata) {
     let blob = blob(9, 42);
     let session = upload("links/here", "user:a");
     assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
-    store.link_blob(&name("links/here"), blob.clone(), Some(session.id)).await.expect("linked");
+    store.link_blob(&name("links/here"), blob.clone(), Some(session.id), LEASE).await.expect("linked");
     assert_eq!(store.upload(&name("links/here"), "user:a", session.id).await.expect("read"), None, "it has ended");
-    store.link_blob(&name("links/here"), blob.clone(), Some(session.id)).await.expect("linked again");
+    store.link_blob(&name("links/here"), blob.clone(), Some(session.id), LEASE).await.expect("linked again");
     assert_eq!(store.blob(&name("links/here"), &blob.digest).await.expect("read"), Some(blob.clone()));
     assert_eq!(store.blob(&name("links/elsewhere"), &blob.digest).await.expect("read"), None);
     assert!(store.unlink_blob(&name("links/here"), &blob.digest).await.expect("unlinked"));
@@ -294,12 +295,17 @@ async fn mounts_need_the_source(store: &dyn Metadata) {
     let blob = blob(11, 42);
     link(store, "mount/from", &blob).await;
     let (from, to, other) = (name("mount/from"), name("mount/to"), name("mount/other"));
-    assert!(!store.mount_blob(&other, &to, &blob.digest).await.expect("no source"));
-    assert!(!store.mount_blob(&from, &to, &sha256(b"absent")).await.expect("no blob"));
+    assert!(!store.mount_blob(&other, &to, &blob.digest, LEASE).await.expect("no source"));
+    assert!(!store.mount_blob(&from, &to, &sha256(b"absent"), LEASE).await.expect("no blob"));
     assert!(!store.repository_exists(&to).await.expect("read"), "nothing was done");
-    assert!(store.mount_blob(&from, &to, &blob.digest).await.expect("mounted"));
-    assert!(store.mount_blob(&from, &to, &blob.digest).await.expect("mounted again"));
+    assert!(store.mount_blob(&from, &to, &blob.digest, LEASE).await.expect("mounted"));
+    assert!(store.mount_blob(&from, &to, &blob.digest, LEASE).await.expect("mounted again"));
     assert_eq!(store.blob(&to, &blob.digest).await.expect("read"), Some(blob));
+}
+
+fn progress(length: u64) -> UploadProgress {
+    let staging = Some(StagingState(length.to_be_bytes().to_vec()));
+    UploadProgress { algorithm: Algorithm::Sha256, length, hash_state: vec![1, 2, 3], staging }
 }
 
 fn upload(repository: &str, subject: &str) -> UploadRecord {
@@ -308,9 +314,7 @@ fn upload(repository: &str, subject: &str) -> UploadRecord {
         repository: name(repository),
         subject: subject.to_owned(),
         owner: subject.to_owned(),
-        algorithm: Algorithm::Sha256,
-        length: 0,
-        hash_state: vec![1, 2, 3],
+        progress: progress(0),
         updated_at: 0,
     }
 }
@@ -326,15 +330,16 @@ async fn uploads_belong_to_repository_and_subject(store: &dyn Metadata) {
     assert_eq!(store.upload(&here, "user:bob", id).await.expect("read"), None);
     assert_eq!(store.upload(&name("uploads/elsewhere"), "user:alice", id).await.expect("read"), None);
 
-    assert!(store.save_upload(id, Algorithm::Sha512, 1 << 40, vec![4, 5]).await.expect("saved"));
+    let far = UploadProgress { algorithm: Algorithm::Sha512, hash_state: vec![4, 5], staging: None, ..progress(1 << 40) };
+    assert_eq!(store.save_upload(id, 0, far.clone()).await.expect("saved"), SavedUpload::Saved);
     let found = store.upload(&here, "user:alice", id).await.expect("read").expect("there");
-    assert_eq!((found.algorithm, found.length, found.hash_state), (Algorithm::Sha512, 1 << 40, vec![4, 5]));
-    let impossible = store.save_upload(id, Algorithm::Sha512, u64::MAX, vec![4, 5]).await;
+    assert_eq!(found.progress, far);
+    let impossible = store.save_upload(id, 1 << 40, progress(u64::MAX)).await;
     assert!(matches!(impossible, Err(StorageError::Damaged(_))));
 
     assert!(store.delete_upload(id).await.expect("deleted"));
     assert!(!store.delete_upload(id).await.expect("gone"));
-    assert!(!store.save_upload(id, Algorithm::Sha256, 1, Vec::new()).await.expect("gone"));
+    assert_eq!(store.save_upload(id, 1 << 40, progress(1)).await.expect("answered"), SavedUpload::Gone);
 }
 
 async fn stale_uploads_are_found(store: &dyn Metadata) {
@@ -349,7 +354,7 @@ async fn stale_uploads_are_found(store: &dyn Metadata) {
     // Progress since the look keeps a session.
     let ids = vec![session.id, UploadId::generate()];
     assert!(store.delete_stale_uploads(now, ids.clone()).await.expect("deleted").is_empty());
-    assert_eq!(store.delete_stale_uploads(now + 1, ids).await.expect("deleted"), [session.id]);
+    assert_eq!(store.delete_stale_uploads(now + 1, ids).await.expect("deleted"), [StagingArea { upload: session.id, backend: session.progress.staging }]);
     assert!(!store.upload_exists(session.id).await.expect("read"));
 }
 

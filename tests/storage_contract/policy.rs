@@ -20,7 +20,7 @@ async fn contract(store: &dyn Metadata) {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
-    contract(&sqlite(folder.path()).await).await;
+    contract(&*sqlite(folder.path()).await).await;
 }
 
 fn account(text: &str) -> AccountName {

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use portcullis::domain::Clock;
 use portcullis::storage::StorageError;
-use portcullis::storage::metadata::sqlite::SqliteMetadata;
-use portcullis::storage::metadata::{BlobLinks, Manifests, Metadata, PutOutcome, Repositories, Tags, Uploads};
+use portcullis::storage::metadata::sqlite::open;
+use portcullis::storage::metadata::{PutOutcome, UploadProgress};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::metadata::{blob, manifest};
-use crate::support::{SmallDisk, name, sha256, sqlite};
+use crate::support::{LEASE, SmallDisk, fresh, name, sha256, sqlite};
 
 /// A second connection, as another process would have.
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -29,7 +30,7 @@ async fn execute(folder: &Path, sql: &'static str) {
 async fn the_files_are_private_and_closing_leaves_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = sqlite(folder.path()).await;
-    store.link_blob(&name("a"), blob(1, 1), None).await.expect("linked");
+    store.link_blob(&name("a"), blob(1, 1), None, LEASE).await.expect("linked");
     for file in ["metadata.db", "metadata.db-wal", "metadata.db-shm"] {
         let mode = fs::metadata(folder.path().join(file)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
@@ -47,7 +48,7 @@ async fn several_may_open_it_at_once() {
     let opened = join_all((0..6).map(|_| sqlite(folder.path()))).await;
     let written = join_all(opened.iter().enumerate().map(|(number, store)| async move {
         for seed in 0..20 {
-            store.link_blob(&name(&format!("from/{number}")), blob(seed, 10), None).await.expect("linked");
+            store.link_blob(&name(&format!("from/{number}")), blob(seed, 10), None, LEASE).await.expect("linked");
         }
     }));
     written.await;
@@ -63,7 +64,7 @@ async fn a_newer_database_is_refused() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)",
     )
     .await;
-    let error = SqliteMetadata::open(&folder.path().join("metadata.db")).await.err().expect("refused").to_string();
+    let error = open(&folder.path().join("metadata.db"), Clock::system()).await.err().expect("refused").to_string();
     assert!(
         error.contains("metadata.db: a newer version")
             && error.contains("start that version")
@@ -77,8 +78,8 @@ async fn what_is_no_database_is_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("metadata.db");
     fs::write(&path, vec![b'x'; 8192]).expect("written");
-    assert!(matches!(SqliteMetadata::open(&path).await.err(), Some(StorageError::Damaged(_))));
-    assert!(SqliteMetadata::open(Path::new("/nowhere/metadata.db")).await.is_err());
+    assert!(matches!(open(&path, Clock::system()).await.err(), Some(StorageError::Damaged(_))));
+    assert!(open(Path::new("/nowhere/metadata.db"), Clock::system()).await.is_err());
 }
 
 #[tokio::test]
@@ -86,8 +87,8 @@ async fn a_damaged_row_is_an_error_and_not_a_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = sqlite(folder.path()).await;
     let repository = name("damaged");
-    store.put_manifest(&repository, manifest("whole", &["v1"])).await.expect("put");
-    store.link_blob(&repository, blob(1, 1), None).await.expect("linked");
+    store.put_manifest(&repository, manifest("whole", &["v1"]), LEASE).await.expect("put");
+    store.link_blob(&repository, blob(1, 1), None, LEASE).await.expect("linked");
     execute(folder.path(), "UPDATE manifests SET content = x'00'").await;
     let damaged = store.manifest(&repository, &sha256(b"whole")).await;
     assert!(matches!(damaged, Err(StorageError::Damaged(_))), "{damaged:?}");
@@ -102,15 +103,13 @@ async fn a_damaged_row_is_an_error_and_not_a_panic() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_writes_at_once_and_one_that_fails() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Arc::new(sqlite(folder.path()).await);
+    let store = sqlite(folder.path()).await;
     let session = portcullis::storage::metadata::UploadRecord {
         id: portcullis::domain::UploadId::generate(),
         repository: name("a"),
         subject: "user:a".to_owned(),
         owner: "user:a".to_owned(),
-        algorithm: portcullis::domain::Algorithm::Sha256,
-        length: 0,
-        hash_state: Vec::new(),
+        progress: UploadProgress::from(&fresh()),
         updated_at: 0,
     };
     store.create_upload(session.clone(), 2000).await.expect("stored");
@@ -122,7 +121,7 @@ async fn a_thousand_writes_at_once_and_one_that_fails() {
                 assert!(store.create_upload(session, 2000).await.is_err());
             } else {
                 let new = manifest(&format!("manifest {number}"), &[&format!("t{number}")]);
-                let outcome = store.put_manifest(&name(&format!("r{}", number % 5)), new).await.expect("put");
+                let outcome = store.put_manifest(&name(&format!("r{}", number % 5)), new, LEASE).await.expect("put");
                 assert_eq!(outcome, PutOutcome::Stored);
             }
         })
@@ -140,14 +139,14 @@ async fn a_thousand_writes_at_once_and_one_that_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn puts_and_deletes_at_once_leave_no_half() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Arc::new(sqlite(folder.path()).await);
+    let store = sqlite(folder.path()).await;
     let workers = (0..8_u64).map(|worker| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
             for round in 0..50_u64 {
                 let text = format!("manifest {}", (worker + round) % 3);
                 if (worker + round) % 2 == 0 {
-                    store.put_manifest(&name("shared"), manifest(&text, &["latest"])).await.expect("put");
+                    store.put_manifest(&name("shared"), manifest(&text, &["latest"]), LEASE).await.expect("put");
                 } else {
                     store.delete_manifest(&name("shared"), &sha256(text.as_bytes())).await.expect("deleted");
                 }
@@ -169,7 +168,7 @@ async fn what_is_queued_is_done_though_the_caller_has_left() {
     let store = sqlite(folder.path()).await;
     for number in 0..50 {
         let repository = name(&format!("left/{number}"));
-        let write = store.link_blob(&repository, blob(number, 1), None);
+        let write = store.link_blob(&repository, blob(number, 1), None, LEASE);
         // Polled once, which queues it, and dropped.
         tokio::select! { biased; _ = write => {}, () = std::future::ready(()) => {} }
     }
@@ -186,7 +185,7 @@ async fn another_process_that_writes_is_waited_for() {
     sqlx::query("UPDATE meta SET policy_version = policy_version + 1").execute(&mut other).await.expect("updated");
     let before = store.policy_version().await.expect("reads do not wait");
     let repository = name("a");
-    let mut write = Box::pin(store.link_blob(&repository, blob(1, 1), None));
+    let mut write = Box::pin(store.link_blob(&repository, blob(1, 1), None, LEASE));
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut write).await.is_err(), "it waits");
     sqlx::query("COMMIT").execute(&mut other).await.expect("committed");
     write.await.expect("linked");
@@ -198,13 +197,13 @@ async fn a_full_disk_is_said_and_got_over() {
     let Some(small) = SmallDisk::mount("4m") else { return };
     let store = sqlite(small.path()).await;
     let repository = name("full");
-    store.put_manifest(&repository, manifest("first", &["first"])).await.expect("put");
+    store.put_manifest(&repository, manifest("first", &["first"]), LEASE).await.expect("put");
     let filler = small.path().join("filler");
     let _ = fs::write(&filler, vec![1; 8 << 20]);
     let mut acknowledged = Vec::new();
     let full = loop {
         let text = format!("{:60000}", acknowledged.len());
-        match store.put_manifest(&repository, manifest(&text, &[])).await {
+        match store.put_manifest(&repository, manifest(&text, &[]), LEASE).await {
             Ok(_) => acknowledged.push(text),
             Err(error) => break error,
         }
@@ -212,7 +211,7 @@ async fn a_full_disk_is_said_and_got_over() {
     assert!(matches!(full, StorageError::Full(_)), "{full:?}");
     assert!(store.manifest(&repository, &sha256(b"first")).await.expect("reads go on").is_some());
     fs::remove_file(&filler).expect("removed");
-    store.put_manifest(&repository, manifest("last", &["last"])).await.expect("there is room again");
+    store.put_manifest(&repository, manifest("last", &["last"]), LEASE).await.expect("there is room again");
     for text in acknowledged {
         assert!(store.manifest(&repository, &sha256(text.as_bytes())).await.expect("read").is_some());
     }

@@ -2,14 +2,18 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use portcullis::domain::{Algorithm, Digest, Hasher, RepositoryName, UploadId};
+use portcullis::domain::{Algorithm, Clock, Digest, Hasher, RepositoryName, UploadId};
 use portcullis::storage::StorageError;
-use portcullis::storage::blobs::disk::DiskBlobStore;
-use portcullis::storage::blobs::{BlobKey, BlobStore, ByteStream, Staged};
-use portcullis::storage::metadata::sqlite::SqliteMetadata;
+use portcullis::storage::blobs::{self, BlobKey, BlobStore, ByteStream, Staged};
+use portcullis::storage::metadata::{self, Metadata};
+
+/// How long a blob is leased.
+pub(crate) const LEASE: Duration = Duration::from_hours(24);
 
 /// `length` bytes that look random and are the same every time.
 pub(crate) fn content(length: usize, seed: u64) -> Bytes {
@@ -76,12 +80,12 @@ pub(crate) async fn drain(stream: ByteStream) -> Result<Vec<u8>, StorageError> {
         .await
 }
 
-pub(crate) fn disk(root: &Path) -> DiskBlobStore {
-    DiskBlobStore::open(root, 0).expect("the store opens")
+pub(crate) fn disk(root: &Path) -> Arc<dyn BlobStore> {
+    blobs::disk::open(root, 0).expect("the store opens")
 }
 
-pub(crate) async fn sqlite(root: &Path) -> SqliteMetadata {
-    SqliteMetadata::open(&root.join("metadata.db")).await.expect("the database opens")
+pub(crate) async fn sqlite(root: &Path) -> Arc<dyn Metadata> {
+    metadata::sqlite::open(&root.join("metadata.db"), Clock::system()).await.expect("the database opens")
 }
 
 /// A file system of its own, in memory, unmounted when dropped.

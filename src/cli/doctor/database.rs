@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::server::{Holder, Subject};
 use crate::domain::finding::Finding;
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::sqlite;
 
 const CHECK: &str = "database";
 /// A large database takes its time.
@@ -18,7 +18,7 @@ pub(super) async fn check(subject: &Subject) -> Vec<Finding> {
         let mend = format!("restore {shown} from a backup");
         return vec![Finding::problem(CHECK, format!("{shown} is not there"), why, mend)];
     }
-    let looked = SqliteMetadata::inspect(&path, matches!(subject.holder, Holder::Nobody));
+    let looked = sqlite::inspect(&path, matches!(subject.holder, Holder::Nobody));
     let Ok(inspected) = tokio::time::timeout(PATIENCE, looked).await else {
         return vec![Finding::unknown(CHECK, format!("{shown} took longer than {} s to read", PATIENCE.as_secs()))];
     };

@@ -75,7 +75,7 @@ impl FreeSpace {
 
     fn full(&self, free: u64) -> StorageError {
         StorageError::Full(format!(
-            "{} has {free} bytes free, and {} are kept free; make room, or lower the floor",
+            "{} has {free} bytes free, and {} are kept free; free up space, or lower storage.min_free_space",
             self.directory.display(),
             self.floor
         ))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Parts;
-use super::caller::Caller;
+use super::cancel::CancelFlag;
 use super::layout::{failed, sync_directory};
 use crate::domain::{Algorithm, Digest, Hasher};
 use crate::storage::StorageError;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The content of a session while bytes are appended.
 pub(super) struct StagedFile {
     parts: Arc<Parts>,
-    caller: Caller,
+    cancelled: CancelFlag,
     path: PathBuf,
     /// The length before this append: what a failed one leaves behind.
     start: u64,
@@ -30,9 +30,9 @@ pub(super) struct StagedFile {
 
 impl StagedFile {
     /// Touches no file yet.
-    pub(super) fn new(parts: &Arc<Parts>, staged: Staged, caller: Caller) -> Self {
-        let path = parts.layout.upload(staged.upload);
-        Self { parts: Arc::clone(parts), caller, path, start: staged.length, staged, file: None }
+    pub(super) fn new(parts: &Arc<Parts>, staged: Staged, cancelled: CancelFlag) -> Self {
+        let path = parts.layout.upload(staged.area.upload);
+        Self { parts: Arc::clone(parts), cancelled, path, start: staged.length, staged, file: None }
     }
 
     /// Writes and hashes. After an error the file has its former length again.
@@ -71,7 +71,7 @@ impl StagedFile {
         Ok(self.staged)
     }
 
-    /// The open file, for a sync beside the writing.
+    /// The open file, for a sync while writing continues.
     pub(super) fn handle(&self) -> Option<Arc<File>> {
         self.file.clone()
     }
@@ -87,7 +87,7 @@ impl StagedFile {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = open(&self.path, self.start, &self.caller)?;
+        let file = open(&self.path, self.start, &self.cancelled)?;
         Ok(Arc::clone(self.file.insert(Arc::new(file))))
     }
 
@@ -98,11 +98,11 @@ impl StagedFile {
     }
 }
 
-/// The file with exactly its first `length` bytes, created where these are none. Nobody else writes to it: a write that goes
-/// on though its caller is gone holds the lock until it is done, and one that has not begun by then never does.
-pub(super) fn open(path: &Path, length: u64, caller: &Caller) -> Result<File, StorageError> {
+/// The file with exactly its first `length` bytes, created where these are none. No one else writes to it: a write that
+/// continues though its request is gone holds the lock until it is done, and one that has not begun by then never does.
+pub(super) fn open(path: &Path, length: u64, cancelled: &CancelFlag) -> Result<File, StorageError> {
     let file = open_locked(path, length)?;
-    if caller.is_gone() {
+    if cancelled.is_cancelled() {
         return Err(StorageError::BrokenBody("the request was dropped".to_owned()));
     }
     let present = file.metadata().map_err(|error| failed("looking at", path, error))?.len();
@@ -154,10 +154,10 @@ fn short(path: &Path, present: u64, length: u64) -> StorageError {
 }
 
 /// The digest of the first `length` bytes, read back.
-pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm, caller: &Caller) -> Result<Digest, StorageError> {
+pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm, cancelled: &CancelFlag) -> Result<Digest, StorageError> {
     let mut hasher = Hasher::new(algorithm);
     if length > 0 {
-        let file = open(path, length, caller)?;
+        let file = open(path, length, cancelled)?;
         let mut buffer = vec![0; 256 * 1024];
         let mut offset = 0;
         while offset < length {

@@ -1,12 +1,15 @@
 //! Tags: one row each, in the order of their names.
 
 use async_trait::async_trait;
-use sqlx::Row;
 
+use super::engine::{Engine, Session};
+use super::row::Columns;
 use super::statement::statements;
-use super::{SqliteMetadata, repositories, row};
+use super::value::values;
+use super::{SqlMetadata, Written};
 use crate::domain::{RepositoryName, Tag};
 use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
 use crate::storage::metadata::{TagRecord, Tags};
 
 statements! {
@@ -19,29 +22,24 @@ statements! {
 }
 
 #[async_trait]
-impl Tags for SqliteMetadata {
+impl<E: Engine> Tags for SqlMetadata<E> {
     async fn tags(
         &self,
         repository: &RepositoryName,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Option<Vec<TagRecord>>, StorageError> {
-        let rows = sqlx::query(LIST)
-            .bind(repository.as_str())
-            .bind(after.unwrap_or_default())
-            .bind(i64::from(limit.max(1)))
-            .fetch_all(&self.readers)
-            .await?;
+        let rows = self.engine.all(LIST, values![repository, after.unwrap_or_default(), limit.max(1)]).await?;
         if rows.is_empty() {
             return Ok(None);
         }
         let mut tags = Vec::with_capacity(rows.len());
         for found in &rows {
-            if found.try_get::<Option<&str>, _>("name")?.is_some() {
+            if found.optional_text("name")?.is_some() {
                 tags.push(TagRecord {
-                    tag: row::parsed(found, "name")?,
-                    digest: row::parsed(found, "digest")?,
-                    updated_at: found.try_get("updated_at")?,
+                    tag: found.parsed("name")?,
+                    digest: found.parsed("digest")?,
+                    updated_at: found.integer("updated_at")?,
                 });
             }
         }
@@ -50,13 +48,9 @@ impl Tags for SqliteMetadata {
     }
 
     async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool, StorageError> {
-        let (repository, tag) = (repository.clone(), tag.clone());
-        self.write(move |connection| {
-            Box::pin(async move {
-                let query = sqlx::query(DELETE).bind(repository.as_str()).bind(tag.as_str());
-                let deleted = query.execute(&mut *connection).await?;
-                repositories::raise_generation_if(&deleted, connection, &repository).await
-            })
+        let (values, effects) = (values![repository, tag], Effects::repository(repository.clone()));
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::if_changed(session.run(DELETE, values).await? > 0, effects)) })
         })
         .await
     }

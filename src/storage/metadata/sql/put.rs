@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use sqlx::{Row, SqliteConnection};
-
-use super::links::LEASE;
+use super::engine::{Session, only};
+use super::row::Columns;
 use super::statement::statements;
-use super::{now, repositories, row};
+use super::value::{list, stored, values};
+use super::{Written, repositories};
 use crate::domain::{Digest, RepositoryName};
 use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
 use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
 
 statements! {
@@ -48,51 +49,42 @@ statements! {
 /// No row has this number.
 const NOWHERE: i64 = -1;
 
-pub(super) async fn put(
-    connection: &mut SqliteConnection,
+/// Checks, stores and moves the tags, at `now`; the blobs that it refers to are leased until `leased_until`.
+pub(super) async fn put<S: Session>(
+    session: &mut S,
     repository: RepositoryName,
     manifest: NewManifest,
-) -> Result<PutOutcome, StorageError> {
-    let existing = repositories::find(connection, &repository).await?.unwrap_or(NOWHERE);
-    if !holds(connection, existing, &manifest).await? {
-        return Ok(PutOutcome::PreconditionFailed);
+    now: i64,
+    leased_until: i64,
+) -> Result<Written<PutOutcome>, StorageError> {
+    let existing = repositories::find(session, &repository).await?.unwrap_or(NOWHERE);
+    if !holds(session, existing, &manifest).await? {
+        return Ok(Written::quietly(PutOutcome::PreconditionFailed));
     }
-    let missing = missing(connection, existing, &manifest).await?;
+    let missing = missing(session, existing, &manifest).await?;
     if !missing.is_empty() {
-        return Ok(PutOutcome::Missing(missing));
+        return Ok(Written::quietly(PutOutcome::Missing(missing)));
     }
-    let repository = match existing {
-        NOWHERE => repositories::create(connection, &repository).await?,
+    let id = match existing {
+        NOWHERE => repositories::create(session, &repository, now).await?,
         existing => existing,
     };
-    repositories::raise_generation(connection, repository).await?;
-    let id = store(connection, repository, &manifest).await?;
-    refer(connection, repository, id, &manifest).await?;
-    sqlx::query(MOVE_TAGS)
-        .bind(repository)
-        .bind(id)
-        .bind(now())
-        .bind(row::list(&manifest.tags))
-        .execute(connection)
-        .await?;
-    Ok(PutOutcome::Stored)
+    let stored = store(session, id, &manifest, now).await?;
+    refer(session, id, stored, &manifest, leased_until).await?;
+    session.run(MOVE_TAGS, values![id, stored, now, list(&manifest.tags)]).await?;
+    Ok(Written::with(Effects::repository(repository), PutOutcome::Stored))
 }
 
 /// Whether the precondition holds of the first tag; of the manifest itself where it is put by digest alone.
-async fn holds(
-    connection: &mut SqliteConnection,
-    repository: i64,
-    manifest: &NewManifest,
-) -> Result<bool, StorageError> {
+async fn holds<S: Session>(session: &mut S, repository: i64, manifest: &NewManifest) -> Result<bool, StorageError> {
     if manifest.precondition == Precondition::Always {
         return Ok(true);
     }
     let current = match manifest.tags.first() {
-        Some(tag) => sqlx::query(TAG_TARGET).bind(repository).bind(tag.as_str()),
-        None => sqlx::query(MANIFEST).bind(repository).bind(manifest.digest.to_string()),
+        Some(tag) => session.first(TAG_TARGET, values![repository, tag]).await?,
+        None => session.first(MANIFEST, values![repository, &manifest.digest]).await?,
     };
-    let current = current.fetch_optional(connection).await?;
-    let current: Option<Digest> = current.map(|found| row::parsed(&found, "digest")).transpose()?;
+    let current: Option<Digest> = current.map(|found| found.parsed("digest")).transpose()?;
     Ok(match &manifest.precondition {
         Precondition::Always => true,
         Precondition::Exists => current.is_some(),
@@ -102,8 +94,8 @@ async fn holds(
 }
 
 /// What the manifest needs and the repository does not have, each once, in the manifest's order.
-async fn missing(
-    connection: &mut SqliteConnection,
+async fn missing<S: Session>(
+    session: &mut S,
     repository: i64,
     manifest: &NewManifest,
 ) -> Result<Vec<Digest>, StorageError> {
@@ -114,10 +106,8 @@ async fn missing(
         if digests.is_empty() {
             continue;
         }
-        for found in
-            sqlx::query(statement).bind(repository).bind(row::list(digests)).fetch_all(&mut *connection).await?
-        {
-            let digest: Digest = row::parsed(&found, "digest")?;
+        for found in session.all(statement, values![repository, list(digests)]).await? {
+            let digest: Digest = found.parsed("digest")?;
             if seen.insert(digest.clone()) {
                 missing.push(digest);
             }
@@ -126,42 +116,41 @@ async fn missing(
     Ok(missing)
 }
 
-async fn store(
-    connection: &mut SqliteConnection,
+async fn store<S: Session>(
+    session: &mut S,
     repository: i64,
     manifest: &NewManifest,
+    now: i64,
 ) -> Result<i64, StorageError> {
-    let stored = sqlx::query(STORE)
-        .bind(repository)
-        .bind(manifest.digest.to_string())
-        .bind(manifest.media_type.as_str())
-        .bind(row::stored(manifest.content.len() as u64)?)
-        .bind(manifest.subject.as_ref().map(Digest::to_string))
-        .bind(manifest.artifact_type.as_deref())
-        .bind(now())
-        .bind(manifest.annotations.as_deref())
-        .bind(manifest.content.as_ref())
-        .fetch_one(connection)
-        .await?;
-    Ok(stored.try_get(0)?)
+    let values = values![
+        repository,
+        &manifest.digest,
+        manifest.media_type.as_str(),
+        stored(manifest.content.len() as u64)?,
+        manifest.subject.as_ref().map(Digest::to_string),
+        manifest.artifact_type.clone(),
+        now,
+        manifest.annotations.clone(),
+        manifest.content.as_ref(),
+    ];
+    only(session, STORE, values).await?.integer("id")
 }
 
 /// Records the references and renews the leases of the blobs among them.
-async fn refer(
-    connection: &mut SqliteConnection,
+async fn refer<S: Session>(
+    session: &mut S,
     repository: i64,
     id: i64,
     manifest: &NewManifest,
+    leased_until: i64,
 ) -> Result<(), StorageError> {
     let (blobs, children) = (&manifest.blobs, &manifest.children);
     if !children.is_empty() {
-        let query = sqlx::query(REFER_TO_CHILDREN).bind(repository).bind(id).bind(row::list(children));
-        query.execute(&mut *connection).await?;
+        session.run(REFER_TO_CHILDREN, values![repository, id, list(children)]).await?;
     }
     if !blobs.is_empty() || !children.is_empty() {
-        let query = sqlx::query(REFER_TO_BLOBS).bind(repository).bind(id).bind(row::list(blobs.iter().chain(children)));
-        query.execute(&mut *connection).await?;
-        sqlx::query(RENEW_LEASES).bind(id).bind(now() + LEASE).execute(connection).await?;
+        session.run(REFER_TO_BLOBS, values![repository, id, list(blobs.iter().chain(children))]).await?;
+        session.run(RENEW_LEASES, values![id, leased_until]).await?;
     }
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! Manifests: their bytes, what they refer to, and the tags that point to them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
+use super::engine::{Engine, Session};
+use super::row::Columns;
 use super::statement::statements;
-use super::{SqliteMetadata, put, referrers, repositories, row};
+use super::value::{after, values};
+use super::{SqlMetadata, Written, put, referrers};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
 use crate::storage::metadata::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, StoredManifest};
 
 statements! {
@@ -24,14 +28,13 @@ statements! {
 }
 
 #[async_trait]
-impl Manifests for SqliteMetadata {
+impl<E: Engine> Manifests for SqlMetadata<E> {
     async fn manifest(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<StoredManifest>, StorageError> {
-        let query = sqlx::query(BY_DIGEST).bind(repository.as_str()).bind(digest.to_string());
-        query.fetch_optional(&self.readers).await?.as_ref().map(read).transpose()
+        self.engine.first(BY_DIGEST, values![repository, digest]).await?.as_ref().map(read).transpose()
     }
 
     async fn manifest_by_tag(
@@ -39,27 +42,23 @@ impl Manifests for SqliteMetadata {
         repository: &RepositoryName,
         tag: &Tag,
     ) -> Result<Option<StoredManifest>, StorageError> {
-        let query = sqlx::query(BY_TAG).bind(repository.as_str()).bind(tag.as_str());
-        query.fetch_optional(&self.readers).await?.as_ref().map(read).transpose()
+        self.engine.first(BY_TAG, values![repository, tag]).await?.as_ref().map(read).transpose()
     }
 
     async fn put_manifest(
         &self,
         repository: &RepositoryName,
         manifest: NewManifest,
+        lease: Duration,
     ) -> Result<PutOutcome, StorageError> {
-        let repository = repository.clone();
-        self.write(move |connection| Box::pin(put::put(connection, repository, manifest))).await
+        let (repository, now) = (repository.clone(), self.clock.seconds());
+        self.write(move |session| Box::pin(put::put(session, repository, manifest, now, after(now, lease)))).await
     }
 
     async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let (repository, digest) = (repository.clone(), digest.to_string());
-        self.write(move |connection| {
-            Box::pin(async move {
-                let query = sqlx::query(DELETE).bind(repository.as_str()).bind(digest);
-                let deleted = query.execute(&mut *connection).await?;
-                repositories::raise_generation_if(&deleted, connection, &repository).await
-            })
+        let (values, effects) = (values![repository, digest], Effects::repository(repository.clone()));
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::if_changed(session.run(DELETE, values).await? > 0, effects)) })
         })
         .await
     }
@@ -72,7 +71,7 @@ impl Manifests for SqliteMetadata {
         after: Option<&Digest>,
         limit: PageLimit,
     ) -> Result<ReferrerList, StorageError> {
-        referrers::list(&self.readers, repository, subject, artifact_type, after, limit).await
+        referrers::list(&self.engine, repository, subject, artifact_type, after, limit).await
     }
 
     async fn among_referrers(
@@ -81,14 +80,14 @@ impl Manifests for SqliteMetadata {
         subject: &Digest,
         candidates: &[Digest],
     ) -> Result<Vec<Digest>, StorageError> {
-        referrers::among(&self.readers, repository, subject, candidates).await
+        referrers::among(&self.engine, repository, subject, candidates).await
     }
 }
 
 /// What is served under a digest has that digest, whatever happened to the disk.
-fn read(found: &SqliteRow) -> Result<StoredManifest, StorageError> {
-    let digest: Digest = row::parsed(found, "digest")?;
-    let content: Vec<u8> = found.try_get("content")?;
+fn read<R: Columns>(found: &R) -> Result<StoredManifest, StorageError> {
+    let digest: Digest = found.parsed("digest")?;
+    let content = found.bytes("content")?;
     if Hasher::digest(digest.algorithm(), &content) != digest {
         return Err(StorageError::Damaged(format!(
             "the stored manifest {digest} has other bytes than its digest says"
@@ -96,8 +95,8 @@ fn read(found: &SqliteRow) -> Result<StoredManifest, StorageError> {
     }
     Ok(StoredManifest {
         digest,
-        media_type: row::parsed(found, "media_type")?,
+        media_type: found.parsed("media_type")?,
         content: Bytes::from(content),
-        generation: found.try_get("generation")?,
+        generation: found.integer("generation")?,
     })
 }

@@ -1,0 +1,17 @@
+//! Versions by which a cache finds out whether what it holds is still true.
+
+use async_trait::async_trait;
+
+use crate::domain::RepositoryName;
+use crate::storage::StorageError;
+
+/// Numbers that grow in the transaction of each change, whichever process makes it.
+#[async_trait]
+pub trait Versions {
+    /// Grows with every change of users, grants or keys; policy is read again when it does.
+    async fn policy_version(&self) -> Result<i64, StorageError>;
+
+    /// Grows with every write that changes what can be read of the repository, and never returns to an earlier value, not even where
+    /// the repository is removed and created again. `None` where it does not exist.
+    async fn generation(&self, name: &RepositoryName) -> Result<Option<i64>, StorageError>;
+}
