@@ -73,11 +73,16 @@
 
 pub mod auth;
 pub mod cli;
+pub mod client;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod http;
+pub mod node;
+pub mod pki;
 pub mod registry;
 pub mod server;
 pub mod storage;
+pub mod telemetry;
 pub mod tls;
 pub mod trust;

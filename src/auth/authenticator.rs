@@ -10,16 +10,16 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::address_limit::Network;
-use super::key_ring::KeyRing;
-use super::ledger::Ledger;
-use super::login::{Attempt, Gate};
-use super::password::Verdict;
-use super::refresh::{self, RefreshMemory};
-use super::rotation::{Rotation, Step};
+use super::credentials::password::Verdict;
+use super::credentials::refresh::{self, RefreshMemory};
+use super::credentials::token::{InvalidToken, Tokens};
+use super::keys::key_ring::KeyRing;
+use super::keys::rotation::{Rotation, Step};
+use super::keys::token_key::TokenKey;
 use super::settings::now;
-use super::token::{InvalidToken, Tokens};
-use super::token_key::TokenKey;
+use super::throttle::address_limit::Network;
+use super::throttle::ledger::Ledger;
+use super::throttle::login::{Attempt, Gate};
 use super::{
     AuthError, AuthSettings, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret,
 };

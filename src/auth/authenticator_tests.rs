@@ -4,8 +4,8 @@ use std::time::Instant as StdInstant;
 
 use super::*;
 use crate::auth::{Continue, Denial, Pull, Push, hash_password};
-use crate::domain::RepositoryName;
 use crate::domain::Clock;
+use crate::domain::RepositoryName;
 use crate::storage::metadata::{AddedUser, GrantRecord, Metadata, NewUser, sqlite};
 
 struct Registry {
@@ -234,7 +234,7 @@ async fn many_equal_logins_at_once_all_pass() {
 #[tokio::test]
 async fn hashes_with_other_parameters_are_renewed_at_login() {
     let registry = Registry::open().await;
-    let old = crate::auth::password::hash_with(&secret("pw"), 64, 1, 1);
+    let old = crate::auth::credentials::password::hash_with(&secret("pw"), 64, 1, 1);
     let bob = NewUser { name: account("bob"), password_hash: old.clone(), admin: false };
     registry.store.add_user(bob, true).await.expect("added");
     let before = registry.login("bob", "pw").await.expect("logged in");

@@ -9,50 +9,23 @@
 //! `account_limit` and `address_limit`; `familiar` knows whom a wait for others must not stop. `password_rules`: what may be chosen.
 
 mod access;
-mod account_limit;
-mod address_limit;
 mod authenticator;
-mod catalog;
-mod credential;
-mod denial;
+mod credentials;
 mod error;
-mod explanation;
-mod familiar;
-mod key_ring;
-mod ledger;
-mod line;
-mod login;
-mod password;
-mod password_rules;
-pub mod permit;
-mod policy;
-mod principal;
-mod reach;
-mod refresh;
-mod rotation;
-mod rules;
-mod scope;
-mod seal;
-mod secret;
+mod keys;
 mod settings;
-mod token;
-mod token_key;
+mod throttle;
 
-pub use access::Access;
-pub use account_limit::{AccountLimit, Pause};
+pub use access::{
+    Authorized, CatalogPermit, Continue, Delete, Denial, Explanation, Obstacle, Permission, Policy, Pull, Push, Reason,
+    Refusal, Scope,
+};
 pub use authenticator::Authenticator;
-pub use catalog::CatalogPermit;
-pub use credential::{Credential, CredentialError};
-pub use denial::{Denial, Refusal};
+pub use credentials::{
+    Access, Credential, CredentialError, IssuedToken, LEAST_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH, PasswordTooLong,
+    Principal, Secret, WeakPassword, check_chosen_password, hash_password, is_password_of,
+};
 pub use error::AuthError;
-pub use explanation::{Explanation, Obstacle, Reason};
-pub use password::{hash_password, is_password_of};
-pub use password_rules::{LEAST_PASSWORD_LENGTH, WeakPassword, check_chosen_password};
-pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
-pub use policy::Policy;
-pub use principal::Principal;
-pub use scope::Scope;
-pub use seal::SealKey;
-pub use secret::{MAX_PASSWORD_LENGTH, PasswordTooLong, Secret};
+pub use keys::SealKey;
 pub use settings::AuthSettings;
-pub use token::IssuedToken;
+pub use throttle::{AccountLimit, Pause};

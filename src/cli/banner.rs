@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::administrator::Administrator;
-use super::data_directory::DataDirectory;
-use super::host_names::{best_for_others, names_to_serve, with_port};
 use crate::auth::Secret;
 use crate::config::Config;
-use crate::domain::trust_command::short_line;
-use crate::domain::trust_script::Trusted;
-use crate::tls::{Authority, CertificateSummary};
+use crate::node::administrator::Administrator;
+use crate::node::data_directory::DataDirectory;
+use crate::node::host_names::{best_for_others, names_to_serve, with_port};
+use crate::pki::{Authority, CertificateSummary};
+use crate::trust::command::short_line;
+use crate::trust::script::Trusted;
 
 /// After `init`.
 pub(super) fn initialised(

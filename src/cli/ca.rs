@@ -6,15 +6,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Context;
-use super::host_names::{best_for_others, names_to_serve, with_port};
 use super::output::{Output, is_terminal};
 use super::serve::identity_source;
 use super::{ca_rotate, ca_seal};
 use crate::config::Config;
-use crate::domain::host_port::HostPort;
-use crate::domain::trust_command::{program_line, program_line_with_file, self_contained_line, short_line, wget_line};
-use crate::domain::trust_script::Trusted;
-use crate::tls::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
+use crate::domain::net::host_port::HostPort;
+use crate::node::host_names::{best_for_others, names_to_serve, with_port};
+use crate::pki::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
+use crate::trust::command::{program_line, program_line_with_file, self_contained_line, short_line, wget_line};
+use crate::trust::script::Trusted;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

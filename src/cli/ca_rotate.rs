@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::Context;
-use super::host_names::{names_to_serve, subject_name};
 use super::init::constraints;
 use super::output::Output;
 use super::serve::identity_source;
-use crate::config::{HostName, parse_duration};
-use crate::tls::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
+use crate::config::parse_duration;
+use crate::domain::net::HostName;
+use crate::node::host_names::{names_to_serve, subject_name};
+use crate::pki::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
 
 /// Make a new CA; hosts that trust the old one are served until an announced date
 ///

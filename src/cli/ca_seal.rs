@@ -7,10 +7,10 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::context::Context;
-use super::data_directory::DataDirectory;
 use super::output::Output;
 use super::passphrase;
-use crate::tls::{NewKeyFile, StoredRootKey, TlsPaths, move_root_key, seal_root_key};
+use crate::node::data_directory::DataDirectory;
+use crate::pki::{NewKeyFile, StoredRootKey, TlsPaths, move_root_key, seal_root_key};
 
 /// Put the CA's root key under a passphrase, or off this host
 ///

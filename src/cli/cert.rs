@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::cert_request;
 use super::context::Context;
-use super::data_directory::DataDirectory;
-use super::host_names::names_to_serve;
 use super::output::Output;
 use super::serve::identity_source;
-use crate::tls::{self, Authority, Identity, OperatorFiles, Origin};
+use crate::node::data_directory::DataDirectory;
+use crate::node::host_names::names_to_serve;
+use crate::pki;
+use crate::pki::{Authority, Identity, OperatorFiles, Origin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -57,7 +58,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             }
             let mut authority = Authority::load(data.path())?;
             let names = names_to_serve(&config.server.hosts, Some(&authority));
-            tls::renew_leaf(data.path(), &mut authority, &names)?;
+            pki::renew_leaf(data.path(), &mut authority, &names)?;
             show(&source.load()?, None, output)
         }
         Verb::Import { .. } => {
@@ -72,14 +73,14 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
                 );
             }
             let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
-            show(&tls::import(data.path(), &given?)?, None, output)
+            show(&pki::import(data.path(), &given?)?, None, output)
         }
     }
 }
 
 /// The authority's directory, where ACME ordered the certificate.
 fn ordered_from(identity: &Identity, data: &DataDirectory) -> Option<String> {
-    if identity.origin() == Origin::Acme { tls::acme::issued_by(data.path()) } else { None }
+    if identity.origin() == Origin::Acme { pki::acme::issued_by(data.path()) } else { None }
 }
 
 pub(super) fn show(identity: &Identity, directory: Option<&str>, output: &Output) -> anyhow::Result<()> {

@@ -8,17 +8,18 @@ use axum::Router;
 use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
-use super::acme::{Acme, settings};
-use super::acme_ledger::AcmeLedger;
 use super::cert::show;
 use super::context::Context;
-use super::data_directory::DataDirectory;
 use super::output::Output;
 use super::serve::{identity_source, server_options};
 use crate::config::Config;
+use crate::node::acme::{Acme, settings};
+use crate::node::acme_store::AcmeLedger;
+use crate::node::data_directory::DataDirectory;
+use crate::pki::CertificateSummary;
+use crate::pki::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
 use crate::server::Server;
-use crate::tls::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
-use crate::tls::{self, CertificateSummary, ServingIdentity};
+use crate::tls::{self, ServingIdentity};
 
 pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
     let Some(acme) = &config.acme else {

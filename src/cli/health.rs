@@ -12,16 +12,17 @@ use tokio::net::TcpStream;
 
 use super::context::{Context, block_on};
 use super::serve::identity_source;
-use crate::tls::{Identity, pinned_client};
+use crate::client::pinned_client;
+use crate::pki::Identity;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     timeout: u64,
 }
 
-pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let config = context.config()?;
     let data = context.data_directory()?;
     let identity = identity_source(&config, &data)?.load()?;
@@ -35,7 +36,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 }
 
 /// The address to reach a listening address by.
-pub(super) fn local(listen: SocketAddr) -> SocketAddr {
+pub(crate) fn local(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -1,27 +1,26 @@
 //! `portcullis init`: the CA, the certificate, the keys and the administrator, without serving. `serve` does the same on an empty
 //! data directory.
 
-
 use anyhow::bail;
 use serde_json::json;
 
-use super::administrator::Administrator;
 use super::banner;
 use super::context::{Context, block_on};
-use super::data_directory::DataDirectory;
-use super::host_names::{names_to_serve, with_port};
 use super::output::Output;
-use super::owner::act_as_owner;
 use super::password;
 use super::user::admit_name;
 use crate::auth::{AuthSettings, Authenticator, Secret};
 use crate::config::Config;
 use crate::domain::{AccountName, Clock};
+use crate::node::administrator::Administrator;
+use crate::node::data_directory::DataDirectory;
+use crate::node::host_names::{names_to_serve, with_port};
+use crate::node::owner::act_as_owner;
+use crate::pki::{Authority, Constraints, ensure_leaf};
 use crate::storage::metadata::sqlite;
-use crate::tls::{Authority, Constraints, ensure_leaf};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// A name or address of the registry, for its certificate; repeat it for more [environment: `PORTCULLIS_HOSTS`]
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
@@ -36,7 +35,7 @@ pub(super) struct Args {
     unconstrained: bool,
 }
 
-pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let config = context.load_with(|overrides| overrides.hosts = args.hosts)?.config;
     let data = DataDirectory::at(&config.data_dir);
     act_as_owner(data.path())?;
@@ -83,13 +82,13 @@ fn password_hint(data: &DataDirectory) -> String {
 }
 
 /// What the CA may sign for.
-pub(super) fn constraints(config: &Config, unconstrained: bool) -> Constraints {
+pub(crate) fn constraints(config: &Config, unconstrained: bool) -> Constraints {
     if unconstrained || !config.tls.constrained { Constraints::Unconstrained } else { Constraints::ToNames }
 }
 
 /// Makes what is missing of a data directory. Interrupted, it continues where it was when it is run again. `None` where the database
 /// says that this is not a first start.
-pub(super) async fn initialise(
+pub(crate) async fn initialise(
     data: &DataDirectory,
     config: &Config,
     constraints: Constraints,
@@ -113,7 +112,7 @@ pub(super) async fn initialise(
 }
 
 /// The part of the configuration that authentication reads.
-pub(super) fn auth_settings(config: &Config) -> AuthSettings {
+pub(crate) fn auth_settings(config: &Config) -> AuthSettings {
     let auth = &config.auth;
     AuthSettings {
         issuer: auth.issuer.clone(),

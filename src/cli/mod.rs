@@ -3,34 +3,25 @@
 //! A command prints what was asked for on stdout. What failed is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
-mod acme;
-mod acme_ledger;
-mod administrator;
-mod banner;
+pub(crate) mod banner;
 mod ca;
 mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
-mod certificates;
 mod config;
-mod context;
-mod data_directory;
+pub(crate) mod context;
 mod doctor;
 mod grant;
-mod health;
-mod host_names;
-mod init;
-mod log_limit;
-mod logging;
+pub(crate) mod health;
+pub(crate) mod init;
 mod man;
-mod output;
-mod owner;
+pub(crate) mod output;
 mod passphrase;
-mod password;
+pub(crate) mod password;
 mod repo;
-mod serve;
-mod trust;
+pub(crate) mod serve;
+pub(crate) mod trust;
 mod untrust;
 mod user;
 

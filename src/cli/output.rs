@@ -6,22 +6,22 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 /// How a command answers.
-pub(super) struct Output {
+pub(crate) struct Output {
     json: bool,
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self { json }
     }
 
     /// Rows under headings; as JSON a list of objects (`json`).
-    pub(super) fn table(&self, headings: &[&str], rows: &[Vec<String>], json: &Value) -> anyhow::Result<()> {
+    pub(crate) fn table(&self, headings: &[&str], rows: &[Vec<String>], json: &Value) -> anyhow::Result<()> {
         if self.json { self.json(json) } else { self.raw(aligned(headings, rows).as_bytes()) }
     }
 
     /// Lines of `label  value`; as JSON one object.
-    pub(super) fn record(&self, lines: &[(&str, String)], json: &Value) -> anyhow::Result<()> {
+    pub(crate) fn record(&self, lines: &[(&str, String)], json: &Value) -> anyhow::Result<()> {
         if self.json {
             return self.json(json);
         }
@@ -31,12 +31,12 @@ impl Output {
     }
 
     /// One sentence that says what was done; as JSON one object.
-    pub(super) fn done(&self, sentence: &str, json: &Value) -> anyhow::Result<()> {
+    pub(crate) fn done(&self, sentence: &str, json: &Value) -> anyhow::Result<()> {
         if self.json { self.json(json) } else { self.raw(format!("{sentence}\n").as_bytes()) }
     }
 
     /// What was done, on stderr, where the answer proper is a text of its own; in JSON it is part of the object.
-    pub(super) fn aside(&self, text: &str) {
+    pub(crate) fn aside(&self, text: &str) {
         if !self.json {
             // There is no one left to tell where stderr is gone.
             let _ = writeln!(io::stderr(), "{text}");
@@ -46,7 +46,7 @@ impl Output {
     /// Bytes as they are. A reader that has seen enough (`| head`) is no failure.
     // A method beside the others, so that all that is printed goes through this type.
     #[allow(clippy::unused_self)]
-    pub(super) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -60,13 +60,13 @@ impl Output {
 }
 
 /// One line on stderr about what failed, with its causes.
-pub(super) fn complain(error: &anyhow::Error) {
+pub(crate) fn complain(error: &anyhow::Error) {
     // There is nobody left to tell where stderr is gone.
     let _ = writeln!(io::stderr(), "portcullis: {}", with_causes(error));
 }
 
 /// One line on stderr about what is not as it seems.
-pub(super) fn warn(text: &str) {
+pub(crate) fn warn(text: &str) {
     // There is no one left to tell where stderr is gone.
     let _ = writeln!(io::stderr(), "portcullis: warning: {text}");
 }
@@ -80,12 +80,12 @@ fn with_causes(error: &anyhow::Error) -> String {
 }
 
 /// Whether a person reads stdout.
-pub(super) fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
 /// Seconds since the Unix epoch as a date in UTC.
-pub(super) fn date(seconds: i64) -> String {
+pub(crate) fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
 }
 

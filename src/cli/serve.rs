@@ -8,29 +8,27 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::acme::Acme;
-use super::administrator::Administrator;
 use super::banner;
-use super::certificates::CertificatesInUse;
 use super::context::Context;
-use super::data_directory::DataDirectory;
-use super::host_names::names_to_serve;
 use super::init::{auth_settings, constraints, initialise};
-use super::logging;
 use super::output::{self, Output};
-use super::owner::act_as_owner;
 use crate::auth::Authenticator;
 use crate::config::{Challenge, Config};
 use crate::domain::{AccountName, Clock};
 use crate::http::{App, ChallengeRule, HttpSettings};
+use crate::node::acme::Acme;
+use crate::node::administrator::Administrator;
+use crate::node::certificates::CertificatesInUse;
+use crate::node::data_directory::DataDirectory;
+use crate::node::host_names::names_to_serve;
+use crate::node::owner::act_as_owner;
+use crate::pki::{Authority, Cadence, IdentitySource, Origin, keep_fresh};
 use crate::registry::{Registry, RegistrySettings};
 use crate::server::{Caught, Server, ServerOptions, Signals};
 use crate::storage::blobs::disk;
 use crate::storage::metadata::sqlite;
-use crate::tls::{
-    self, Authority, Cadence, ClientFiles, ClientVerifier, IdentitySource, Origin, ServingIdentity, keep_clients_fresh,
-    keep_fresh,
-};
+use crate::telemetry::log as logging;
+use crate::tls::{self, ClientFiles, ClientVerifier, ServingIdentity, keep_clients_fresh};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
 const BLOCKING_THREADS: usize = 32;
@@ -38,12 +36,12 @@ const BLOCKING_THREADS: usize = 32;
 /// The administrator that a first start makes.
 const FIRST_ADMINISTRATOR: &str = "admin";
 /// Between two looks at what other processes changed in the database; "within a second" is promised.
-pub(super) const POLL: Duration = Duration::from_millis(250);
+pub(crate) const POLL: Duration = Duration::from_millis(250);
 /// Between two looks for upload sessions that stand still.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(5);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// Address and port to serve HTTPS on [environment: `PORTCULLIS_SERVER_LISTEN`]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -52,7 +50,7 @@ pub(super) struct Args {
     hosts: Vec<String>,
 }
 
-pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     let loaded = context.load_with(|overrides| {
         overrides.listen = args.listen;
         overrides.hosts = args.hosts;
@@ -187,7 +185,7 @@ fn announce(
 }
 
 /// Which certificate is served, by the configuration and the data directory.
-pub(super) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::Result<IdentitySource> {
+pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::Result<IdentitySource> {
     if let Some(pair) = &config.tls.pair {
         return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
     }
@@ -234,7 +232,7 @@ async fn obey_signals(mut signals: Signals, app: App, reload: [Arc<Notify>; 2], 
     }
 }
 
-pub(super) fn server_options(config: &Config) -> ServerOptions {
+pub(crate) fn server_options(config: &Config) -> ServerOptions {
     let server = &config.server;
     ServerOptions {
         max_connections: server.max_connections as usize,

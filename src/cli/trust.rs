@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::context::block_on_and_leave;
 use super::output::Output;
-use crate::domain::host_port::HostPort;
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
+use crate::domain::net::host_port::HostPort;
 use crate::trust::{
     Applied, FileState, Home, Host, Options, PinnedAuthority, Plan, RegistryAddress, RootFile, Scope, SystemStore,
     TrustError, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,

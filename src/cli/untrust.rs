@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::output::Output;
 use super::trust::home;
-use crate::domain::host_port::HostPort;
+use crate::domain::net::host_port::HostPort;
 use crate::trust::{Fate, Host, RegistryAddress, RemovedFile, Scope, remove};
 
 /// Remove what `trust`, or the registry's own script, wrote for a registry

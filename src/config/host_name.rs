@@ -1,152 +1,16 @@
-//! A name under which clients reach this registry: what ends up in its certificate.
+//! A host name as a setting: one value, or the items of a list.
 
-use std::{fmt, net::IpAddr, str::FromStr};
-
-use super::setting::{Complaint, Setting, quoted};
-
-/// Longest DNS name and longest label (RFC 1035, section 2.3.4).
-const LONGEST_NAME: usize = 253;
-const LONGEST_LABEL: usize = 63;
-
-/// A DNS name in lower case, or an IP address; never a port, a scheme or a wildcard.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum HostName {
-    /// A DNS name, lower case, without a trailing dot.
-    Dns(String),
-    /// An address of either family, written without brackets.
-    Address(IpAddr),
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dns(name) => f.write_str(name),
-            Self::Address(address) => address.fmt(f),
-        }
-    }
-}
-
-impl FromStr for HostName {
-    type Err = String;
-
-    /// The one rule for names that an operator gives, wherever they are written.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text).map_err(|complaint| complaint.text)
-    }
-}
+use super::setting::{Complaint, Setting};
+use crate::domain::HostName;
 
 impl Setting for HostName {
-    const EXPECTED: &'static str = r#"a host name or an address such as "registry.example.com" or "192.168.1.20""#;
+    const EXPECTED: &'static str = Self::EXPECTED;
 
     fn parse(text: &str) -> Result<Self, Complaint> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        if let Ok(address) = bare.unwrap_or(text).parse() {
-            return match unreachable(address) {
-                None => Ok(Self::Address(address)),
-                Some(reason) => Err(Complaint::new(format!("{} {reason}", quoted(text)))),
-            };
-        }
-        let name = text.strip_suffix('.').unwrap_or(text);
-        let hint = if text.contains("://") {
-            "leave out the scheme"
-        } else if text.contains(':') {
-            "leave out the port"
-        } else if text.contains('*') {
-            "name each host; wildcards are not supported"
-        } else if text.contains('_') && is_dns_name(&name.replace('_', "-")) {
-            "image names cannot hold an underscore in the registry's host; give it a name without one"
-        } else if is_dns_name(name) {
-            return Ok(Self::Dns(name.to_ascii_lowercase()));
-        } else {
-            return Err(Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)));
-        };
-        Err(Complaint::new(format!("{} is not {}: {hint}", quoted(text), Self::EXPECTED)))
+        text.parse().map_err(Complaint::new)
     }
 
     fn to_toml(&self) -> toml::Value {
         toml::Value::String(self.to_string())
-    }
-}
-
-/// Why no client uses this address for a registry.
-fn unreachable(address: IpAddr) -> Option<&'static str> {
-    let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    if address.is_unspecified() {
-        return Some(
-            "means every address to listen on, and no client connects to it: give the names and addresses that clients use, or none \
-             for this machine's own (the address to listen on is server.listen, --listen)",
-        );
-    }
-    (address.is_multicast() || is_broadcast).then_some("is a group of machines: give the address of this one")
-}
-
-/// Letters, digits, hyphens inside a label; the last label must not look like a number, or `1.2.3` and `300.1.1.1`
-/// would pass for names.
-fn is_dns_name(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=LONGEST_LABEL).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let numeric = |label: &str| label.bytes().all(|b| b.is_ascii_digit());
-    name.len() <= LONGEST_NAME && name.split('.').all(label) && !name.split('.').next_back().is_some_and(numeric)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn reads_names_and_addresses() {
-        for (text, expected) in [
-            ("localhost", "localhost"),
-            ("Registry.Example.COM.", "registry.example.com"),
-            ("build1.lan", "build1.lan"),
-            ("192.168.1.20", "192.168.1.20"),
-            ("[::1]", "::1"),
-            ("::1", "::1"),
-            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
-        ] {
-            assert_eq!(HostName::parse(text).unwrap().to_string(), expected);
-        }
-        assert!(matches!(HostName::parse("10.0.0.1"), Ok(HostName::Address(_))));
-    }
-
-    #[test]
-    fn says_what_does_not_belong_to_a_name() {
-        for (text, hint) in [
-            ("https://registry.test", "scheme"),
-            ("registry.test:5000", "port"),
-            ("*.test", "wildcards"),
-            ("", "is not a host name"),
-            ("a..b", "is not a host name"),
-            ("-a.test", "is not a host name"),
-            ("bücher.test", "is not a host name"),
-            ("300.1.1.1", "is not a host name"),
-            ("a b", "is not a host name"),
-            ("my_host", "underscore"),
-            ("0.0.0.0", "clients use"),
-            ("[::]", "clients use"),
-            ("::", "--listen"),
-            ("224.0.0.1", "group"),
-            ("255.255.255.255", "group"),
-        ] {
-            let complaint = HostName::parse(text).unwrap_err().text;
-            assert!(complaint.contains(hint), "{text}: {complaint}");
-        }
-        assert!(HostName::parse(&"a".repeat(64)).is_err());
-        assert!(HostName::parse(&["a"; 130].join(".")).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_accepted_reads_back(text in "[a-zA-Z0-9.:\\[\\]-]{0,20}") {
-            if let Ok(host) = HostName::parse(&text) {
-                prop_assert_eq!(HostName::parse(&host.to_string()).unwrap(), host);
-            }
-        }
     }
 }

@@ -29,25 +29,23 @@ mod web_origin;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::{
-    byte_size::ByteSize,
-    duration::parse_duration,
-    environment::Environment,
-    error::{ConfigError, ConfigErrors},
-    host_name::HostName,
-    overrides::Overrides,
-    provenance::{Entry, Provenance, Source},
-    public_url::PublicUrl,
-    sections::{
-        AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount,
-        Limits, Log, LogFormat, OperatorPair, Server, Storage, Tls,
-    },
-    web_origin::WebOrigin,
+pub use self::byte_size::ByteSize;
+pub use self::duration::parse_duration;
+pub use self::environment::Environment;
+pub use self::error::{ConfigError, ConfigErrors};
+pub use self::overrides::Overrides;
+pub use self::provenance::{Entry, Provenance, Source};
+pub use self::public_url::PublicUrl;
+pub use self::sections::{
+    AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount, Limits,
+    Log, LogFormat, OperatorPair, Server, Storage, Tls,
 };
+pub use self::web_origin::WebOrigin;
 use self::{
     document::Document,
     reader::{Keys, Reader},
 };
+pub use crate::domain::HostName;
 
 /// The sample file, every key commented out with its default: what `config default` prints.
 pub const SAMPLE: &str = include_str!("../../config/portcullis.toml");

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::setting::{Complaint, Setting, quoted};
-use crate::domain::host_port::HostPort;
+use crate::domain::net::host_port::HostPort;
 
 /// `https://HOST[:PORT]`: never plain HTTP, because passwords are sent there; no path, because clients have none.
 #[derive(Debug, Clone, PartialEq, Eq)]

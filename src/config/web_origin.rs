@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::setting::{Complaint, Setting, quoted};
-use crate::domain::host_port::HostPort;
+use crate::domain::net::host_port::HostPort;
 
 /// `SCHEME://HOST[:PORT]`, as browsers write it in `Origin` (RFC 6454, section 6.2): lower case, without the scheme's own port, without
 /// a path.

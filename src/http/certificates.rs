@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::trust_script::Trusted;
+use crate::trust::script::Trusted;
 
 /// The certificates of this registry, as they are at the moment of asking.
 pub trait Certificates: Send + Sync {

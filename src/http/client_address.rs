@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use ipnet::IpNet;
 
 use super::forwarded::{self, Hop};
-use crate::domain::peer_address::PeerAddress;
+use crate::domain::net::peer_address::PeerAddress;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 

@@ -19,10 +19,10 @@ use super::origin::origin;
 use super::query::Query;
 use super::route::Route;
 use crate::auth::{Authorized, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
-use crate::domain::digest::InvalidDigest;
-use crate::domain::reference::InvalidReference;
-use crate::domain::tag::InvalidTag;
-use crate::domain::upload_id::InvalidUploadId;
+use crate::domain::oci::digest::InvalidDigest;
+use crate::domain::oci::reference::InvalidReference;
+use crate::domain::oci::tag::InvalidTag;
+use crate::domain::oci::upload_id::InvalidUploadId;
 use crate::domain::{Action, ClientCertificate, RepositoryName};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -46,7 +46,7 @@ use self::pace::Patience;
 use self::places::{Place, Places};
 use self::refusals::Refusals;
 use crate::auth::Authenticator;
-use crate::domain::host_port::HostPort;
+use crate::domain::net::host_port::HostPort;
 use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
 
 /// What the operator set about the wire.

@@ -9,7 +9,7 @@ use super::HttpSettings;
 use super::client_address::{believed_hop, is_trusted, peer};
 use super::error::OciError;
 use super::headers::text;
-use crate::domain::host_port::HostPort;
+use crate::domain::net::host_port::HostPort;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -90,7 +90,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::domain::peer_address::PeerAddress;
+    use crate::domain::net::peer_address::PeerAddress;
 
     fn asked(peer: &str, headers: &[(&str, &str)]) -> Option<String> {
         let mut request = Request::builder().header("host", "own.test");

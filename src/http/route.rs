@@ -4,7 +4,7 @@
 //! digest).
 
 use crate::domain::RepositoryName;
-use crate::domain::repository_name::InvalidRepositoryName;
+use crate::domain::oci::repository_name::InvalidRepositoryName;
 
 /// What the paths of the scripts by which hosts trust the registry begin with.
 const TRUST_SCRIPTS: &str = "/.well-known/portcullis/trust/";

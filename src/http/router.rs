@@ -24,7 +24,7 @@ use super::handlers::{
 use super::headers::{API_VERSION, REQUEST_ID, value};
 use super::refusals::{Refusals, excerpt};
 use super::route::{Endpoint, NoRoute, Route};
-use crate::domain::peer_address::PeerAddress;
+use crate::domain::net::peer_address::PeerAddress;
 use crate::registry::Owner;
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.

@@ -1,8 +1,8 @@
 //! What a use case may fail with, in the registry's own words.
 
 use super::{OutOfMemory, Owner};
-use crate::domain::digest::InvalidDigest;
-use crate::domain::manifest::InvalidManifest;
+use crate::domain::oci::digest::InvalidDigest;
+use crate::domain::oci::manifest::InvalidManifest;
 use crate::domain::{Digest, Reference, RepositoryName};
 use crate::storage::StorageError;
 

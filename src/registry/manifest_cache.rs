@@ -193,9 +193,9 @@ mod tests {
             cache.keep(key.clone(), cache.moment(&key.0), manifest("old"));
         }
         let known = |key: &Key| cache.get(key, cache.moment(&key.0));
-        clock.advance(SEEN_WITHIN - Duration::from_nanos(1));
+        clock.advance(SEEN_WITHIN / 2);
         assert!(matches!(known(&one), Known::Fresh(_)));
-        clock.advance(Duration::from_nanos(1));
+        clock.advance(SEEN_WITHIN / 2);
         assert!(matches!(known(&one), Known::ToCompare(_)) && matches!(known(&other), Known::ToCompare(_)));
 
         cache.saw(&one.0, cache.moment(&one.0), Some(1));

@@ -87,7 +87,7 @@ fn describe(
 ) -> Result<NewManifest, RegistryError> {
     let annotations = match manifest.annotations() {
         none if none.is_empty() => None,
-        some => Some(serde_json::to_string(some).map_err(crate::domain::manifest::InvalidManifest::Json)?),
+        some => Some(serde_json::to_string(some).map_err(crate::domain::oci::manifest::InvalidManifest::Json)?),
     };
     Ok(NewManifest {
         digest,

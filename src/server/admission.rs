@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::Activity;
 use super::connection_table::ConnectionTable;
 use super::options::ServerOptions;
-use crate::domain::network::Network;
+use crate::domain::net::network::Network;
 
 /// How long to wait for a place before the next connection is asked to make room.
 const RETRY: Duration = Duration::from_secs(1);

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{BindError, REST, listen, plain_http};
-use crate::domain::peer_address::PeerAddress;
-use crate::tls::acme::Challenges;
+use crate::domain::net::peer_address::PeerAddress;
+use crate::pki::acme::Challenges;
 
 /// Connections at once; whoever comes then waits in the kernel's queue.
 const CONNECTIONS: usize = 128;
@@ -83,7 +83,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::tls::acme::{ChallengeMethod, PendingChallenge};
+    use crate::pki::acme::{ChallengeMethod, PendingChallenge};
 
     fn get(path: &str) -> Request<()> {
         Request::builder().uri(path).header("host", "registry.test:80").body(()).unwrap()

@@ -25,8 +25,8 @@ use super::service::{Answering, Client};
 use super::stall::StallGuard;
 use super::streams::Streams;
 use super::{farewell, plain_http};
-use crate::domain::peer_address::PeerAddress;
-use crate::tls::acme::ACME_TLS;
+use crate::domain::net::peer_address::PeerAddress;
+use crate::pki::acme::ACME_TLS;
 use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
-use crate::domain::network::Network;
+use crate::domain::net::network::Network;
 
 /// A connection on which nothing has moved for so long may be closed, requests under way or not, where room is needed and nothing is
 /// idle.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::activity::Overdue;
 use super::admission::Admitted;
-use crate::domain::peer_address::PeerAddress;
+use crate::domain::net::peer_address::PeerAddress;
 
 /// How a connection is closed.
 #[derive(Clone, Copy, PartialEq, Eq)]

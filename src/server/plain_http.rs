@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use super::farewell;
 use super::lent::lend;
-use crate::domain::peer_address::PeerAddress;
+use crate::domain::net::peer_address::PeerAddress;
 
 const BUFFER: usize = 16 * 1024;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 
-use crate::domain::proxy_header::{
+use crate::domain::net::proxy_header::{
     FIXED, LONGEST_TEXT, ProxyHeaderError, SIGNATURE, TEXT, parse_binary, parse_text, rest_of_binary,
 };
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::network::Network;
+use crate::domain::net::network::Network;
 
 /// Counts requests.
 #[derive(Debug)]

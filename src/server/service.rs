@@ -22,8 +22,8 @@ use super::answer_memory::{AnswerMemory, Held, SMALL};
 use super::request_body::RequestBody;
 use super::requests::Requests;
 use super::streams;
-use crate::domain::network::Network;
-use crate::domain::peer_address::PeerAddress;
+use crate::domain::net::network::Network;
+use crate::domain::net::peer_address::PeerAddress;
 use crate::tls::PresentedCertificate;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");

@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-use super::acme::ACME_TLS;
 use super::clients::ClientVerifier;
-use super::error::TlsError;
 use super::server_config::{server_config, validation_config};
 use super::serving::ServingIdentity;
+use crate::pki::acme::ACME_TLS;
+use crate::pki::error::TlsError;
 
 /// Does the handshakes of a server.
 pub struct Acceptor {
@@ -51,7 +51,7 @@ impl Acceptor {
 }
 
 /// Whoever validates offers that protocol and nothing else.
-pub(super) fn is_validation(hello: &ClientHello<'_>) -> bool {
+pub(crate) fn is_validation(hello: &ClientHello<'_>) -> bool {
     let mut offered = hello.alpn().into_iter().flatten();
     offered.next() == Some(ACME_TLS) && offered.next().is_none()
 }

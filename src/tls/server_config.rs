@@ -7,10 +7,10 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, version};
 
-use super::acme::ACME_TLS;
 use super::clients::ClientVerifier;
-use super::error::TlsError;
 use super::serving::ServingIdentity;
+use crate::pki::acme::ACME_TLS;
+use crate::pki::error::TlsError;
 
 /// TLS 1.2 and 1.3 with aws-lc; every suite that rustls has is AEAD with forward secrecy. Offers `h2` and `http/1.1`, resumes by
 /// tickets whose keys live and die with this process, and accepts no early data (it can be replayed).

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::acme::{Challenges, Handshake};
-use super::identity::Identity;
+use crate::pki::acme::{Challenges, Handshake};
+use crate::pki::identity::Identity;
 
 /// What new handshakes are answered with. Connections that are open keep what they began with.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use rustls_pki_types::CertificateDer;
 use super::client::{self, BodyFailed, Failed};
 use super::error::TrustError;
 use super::registry_address::RegistryAddress;
-use crate::tls::danger::{self, Accept};
-use crate::tls::{PemFault, PemItem, PemText};
+use crate::client::danger::{self, Accept};
+use crate::pki::{PemFault, PemItem, PemText};
 
 /// Where a registry keeps its CA for those who do not trust it yet.
 const PATH: &str = "/.well-known/portcullis/ca.pem";
@@ -19,13 +19,13 @@ const PATH: &str = "/.well-known/portcullis/ca.pem";
 const LIMIT: usize = 16 * 1024;
 
 /// The address of the file.
-pub(super) fn url(registry: &RegistryAddress) -> String {
+pub(crate) fn url(registry: &RegistryAddress) -> String {
     format!("https://{}{PATH}", registry.written())
 }
 
 /// How a file is fetched.
 #[derive(Clone)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// From whoever answers: nothing is verified.
     Anybody,
     /// Over TLS that this client verifies.
@@ -33,13 +33,13 @@ pub(super) enum Source {
 }
 
 /// Fetches the certificate.
-pub(super) async fn fetch(registry: &RegistryAddress, source: Source) -> Result<CertificateDer<'static>, TrustError> {
+pub(crate) async fn fetch(registry: &RegistryAddress, source: Source) -> Result<CertificateDer<'static>, TrustError> {
     let body = fetch_file(registry, source, PATH).await?;
     one_certificate(&body).map_err(|reason| TrustError::NotOneCertificate { url: url(registry), reason })
 }
 
 /// Fetches a file of the registry, of at most 16 KiB.
-pub(super) async fn fetch_file(
+pub(crate) async fn fetch_file(
     registry: &RegistryAddress,
     source: Source,
     path: &'static str,
@@ -80,7 +80,7 @@ fn location(headers: &http::HeaderMap) -> String {
 }
 
 /// Stricter than PEM readers are: the text is the armour of one certificate and nothing before, between or after.
-pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
+pub(crate) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
     match only_certificates(pem)?.as_slice() {
         [one] => Ok(one.clone()),
         _ => Err("it holds several certificates".to_owned()),
@@ -88,7 +88,7 @@ pub(super) fn one_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, Str
 }
 
 /// Two of them, one after the other, and nothing else.
-pub(super) fn two_certificates(pem: &[u8]) -> Result<[CertificateDer<'static>; 2], String> {
+pub(crate) fn two_certificates(pem: &[u8]) -> Result<[CertificateDer<'static>; 2], String> {
     only_certificates(pem)?.try_into().map_err(|_| "it does not hold two certificates".to_owned())
 }
 
@@ -123,7 +123,7 @@ fn certificate(item: &PemItem) -> Result<CertificateDer<'static>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::certificate_to_pem as to_pem;
+    use crate::pki::certificate_to_pem as to_pem;
 
     fn certificate() -> String {
         let key = rcgen::KeyPair::generate().unwrap();

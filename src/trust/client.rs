@@ -19,7 +19,7 @@ use super::registry_address::RegistryAddress;
 const HEAD_LIMIT: usize = 32 * 1024;
 
 /// Where a request failed.
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// No connection.
     Connect(io::Error),
     /// No TLS, or none that was acceptable.
@@ -31,7 +31,7 @@ pub(super) enum Failed {
 }
 
 /// Why a body was not read.
-pub(super) enum BodyFailed {
+pub(crate) enum BodyFailed {
     /// It is longer than the limit.
     TooLarge,
     /// It breaks off.
@@ -39,7 +39,7 @@ pub(super) enum BodyFailed {
 }
 
 /// Sends `GET path`; the body of the answer has not been read.
-pub(super) async fn get(
+pub(crate) async fn get(
     registry: &RegistryAddress,
     config: Arc<ClientConfig>,
     path: &'static str,
@@ -62,7 +62,7 @@ pub(super) async fn get(
 }
 
 /// Settings that trust these roots and nothing else, with full checks of the host name.
-pub(super) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(crate) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
@@ -72,7 +72,7 @@ pub(super) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls
 }
 
 /// The body, of at most `limit` bytes.
-pub(super) async fn body(response: Response<Incoming>, limit: usize) -> Result<Bytes, BodyFailed> {
+pub(crate) async fn body(response: Response<Incoming>, limit: usize) -> Result<Bytes, BodyFailed> {
     match Limited::new(response.into_body(), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(BodyFailed::TooLarge),

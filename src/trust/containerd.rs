@@ -10,7 +10,7 @@ use super::host::Host;
 
 const CONFIG: &str = "/etc/containerd/config.toml";
 /// The usual place.
-pub(super) const USUAL: &str = "/etc/containerd/certs.d";
+pub(crate) const USUAL: &str = "/etc/containerd/certs.d";
 /// By one of these it is known to be installed.
 const TRACES: [&str; 4] =
     ["/etc/containerd", "/usr/bin/containerd", "/usr/local/bin/containerd", "/usr/sbin/containerd"];
@@ -21,7 +21,7 @@ const PLUGINS: [&str; 2] = ["io.containerd.cri.v1.images", "io.containerd.grpc.v
 
 /// What is to be done for one name of a registry.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The CA goes into this directory.
     Directory(PathBuf),
     /// A `hosts.toml` decides there; it has to name the CA itself.
@@ -29,13 +29,13 @@ pub(super) enum Place {
 }
 
 /// Whether containerd is installed.
-pub(super) fn is_installed(host: &Host) -> bool {
+pub(crate) fn is_installed(host: &Host) -> bool {
     TRACES.iter().any(|path| host.real(path.as_ref()).exists())
 }
 
 /// What is to be done for one name of a registry: for the configuration's paths, and in the usual place where that is not one of
 /// them.
-pub(super) fn places(host: &Host, name: &str) -> Result<Vec<Place>, TrustError> {
+pub(crate) fn places(host: &Host, name: &str) -> Result<Vec<Place>, TrustError> {
     let configured = config_paths(host)?;
     let usual = [PathBuf::from(USUAL)];
     let also = is_installed(host) && !configured.contains(&usual[0]);
@@ -46,7 +46,7 @@ pub(super) fn places(host: &Host, name: &str) -> Result<Vec<Place>, TrustError> 
 /// The directories of `config_path`; none where there is no configuration or it names none. As containerd does, follows `imports`
 /// and takes what the last file says. A file that cannot be read as TOML counts for nothing, because containerd does not start with it
 /// either.
-pub(super) fn config_paths(host: &Host) -> Result<Vec<PathBuf>, TrustError> {
+pub(crate) fn config_paths(host: &Host) -> Result<Vec<PathBuf>, TrustError> {
     let (mut pending, mut seen) = (vec![PathBuf::from(CONFIG)], BTreeSet::new());
     let mut paths = String::new();
     while !pending.is_empty() && seen.len() < MOST_FILES {
@@ -90,7 +90,7 @@ fn imports(host: &Host, from: &Path, config: &toml::Table) -> Vec<PathBuf> {
 }
 
 /// Where the CA of `name` goes: containerd takes the first directory that exists for it, in the first path that has one.
-pub(super) fn place(host: &Host, config_paths: &[PathBuf], name: &str) -> Option<Place> {
+pub(crate) fn place(host: &Host, config_paths: &[PathBuf], name: &str) -> Option<Place> {
     let candidates = |root: &PathBuf| [underscored(name).map(|name| root.join(name)), Some(root.join(name))];
     let existing = config_paths.iter().flat_map(candidates).flatten().find(|directory| host.real(directory).is_dir());
     let directory = existing.or_else(|| config_paths.first().map(|root| root.join(name)))?;

@@ -9,7 +9,7 @@ use super::host::Host;
 const DAEMONS: [&str; 6] = ["dockerd", "containerd", "buildkitd", "crio", "k3s-server", "k3s-agent"];
 
 /// Those that run, each once, in order.
-pub(super) fn running(host: &Host) -> Vec<String> {
+pub(crate) fn running(host: &Host) -> Vec<String> {
     let Ok(processes) = fs::read_dir(host.real("/proc".as_ref())) else { return Vec::new() };
     let names = processes.filter_map(Result::ok).filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok());
     let running: BTreeSet<String> =

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
 
 /// An error of the client's side. Where it says so, nothing was written.
 #[derive(Debug, thiserror::Error)]

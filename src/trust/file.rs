@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 use super::host::Host;
-use crate::tls::{is_temporary, temporary_beside};
+use crate::pki::{is_temporary, temporary_beside};
 
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
-pub(super) const LIMIT: u64 = 1024 * 1024;
+pub(crate) const LIMIT: u64 = 1024 * 1024;
 
 /// What a file holds; `None` where there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
 }
 
 /// Writes a file that everybody may read, whole or not at all. Its directory must be there.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
     let temporary = temporary_beside(path);
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
@@ -45,14 +45,14 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The directories that [`make_directories`] would make, from the top down.
-pub(super) fn missing_directories(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn missing_directories(path: &Path) -> Vec<PathBuf> {
     let mut missing: Vec<PathBuf> = path.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
     missing.reverse();
     missing
 }
 
 /// The directories of the host, by its own paths, that are not there yet and lead to `directory`; from the top down.
-pub(super) fn missing_on(host: &Host, directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn missing_on(host: &Host, directory: &Path) -> Vec<PathBuf> {
     let missing = directory.ancestors().take_while(|dir| !host.real(dir).exists());
     let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
     missing.reverse();
@@ -60,7 +60,7 @@ pub(super) fn missing_on(host: &Host, directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Makes a directory and those above it, for everybody to enter. One that exists is left as it is.
-pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
+pub(crate) fn make_directories(path: &Path) -> Result<(), TrustError> {
     for directory in missing_directories(path) {
         match fs::create_dir(&directory) {
             Ok(()) => {}
@@ -74,7 +74,7 @@ pub(super) fn make_directories(path: &Path) -> Result<(), TrustError> {
 }
 
 /// What killed commands have left beside a file: halves of it that were to take its place.
-pub(super) fn temporaries(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn temporaries(path: &Path) -> Vec<PathBuf> {
     let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let stem = name(path);
     let entries = path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
@@ -82,12 +82,12 @@ pub(super) fn temporaries(path: &Path) -> Vec<PathBuf> {
 }
 
 /// Removes them. Nobody else may be writing the file.
-pub(super) fn remove_temporaries(path: &Path) -> Result<(), TrustError> {
+pub(crate) fn remove_temporaries(path: &Path) -> Result<(), TrustError> {
     temporaries(path).iter().try_for_each(|path| remove(path))
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), TrustError> {
+pub(crate) fn remove(path: &Path) -> Result<(), TrustError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TrustError::io("remove", path)(error)),
         _ => Ok(()),
@@ -95,7 +95,7 @@ pub(super) fn remove(path: &Path) -> Result<(), TrustError> {
 }
 
 /// Removes a directory if it is empty; says whether it is gone.
-pub(super) fn remove_empty_directory(path: &Path) -> Result<bool, TrustError> {
+pub(crate) fn remove_empty_directory(path: &Path) -> Result<bool, TrustError> {
     match fs::remove_dir(path) {
         Ok(()) => Ok(true),
         Err(error) => match error.kind() {

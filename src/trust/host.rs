@@ -65,7 +65,7 @@ pub enum Scope {
 
 impl Scope {
     /// Docker's directory of CAs per registry.
-    pub(super) fn docker_certs(&self) -> PathBuf {
+    pub(crate) fn docker_certs(&self) -> PathBuf {
         match self {
             Self::System => PathBuf::from("/etc/docker/certs.d"),
             Self::User(home) => home.config.join("docker/certs.d"),
@@ -73,7 +73,7 @@ impl Scope {
     }
 
     /// The one of podman, skopeo, buildah and CRI-O.
-    pub(super) fn containers_certs(&self) -> PathBuf {
+    pub(crate) fn containers_certs(&self) -> PathBuf {
         match self {
             Self::System => PathBuf::from("/etc/containers/certs.d"),
             Self::User(home) => home.home.join(".config/containers/certs.d"),
@@ -81,7 +81,7 @@ impl Scope {
     }
 
     /// Where manifests lie: `/var/lib/portcullis-trust`, or `~/.local/state/portcullis-trust`.
-    pub(super) fn manifests(&self) -> PathBuf {
+    pub(crate) fn manifests(&self) -> PathBuf {
         match self {
             Self::System => PathBuf::from("/var/lib/portcullis-trust"),
             Self::User(home) => home.state.join("portcullis-trust"),

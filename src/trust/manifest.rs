@@ -15,39 +15,39 @@ use super::file;
 use super::host::{Host, Scope};
 use super::registry_address::RegistryAddress;
 use super::script_record;
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
 
 /// The record of one registry. Paths are the host's own, whatever root stands in for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// `HOST:PORT`.
-    pub(super) registry: String,
+    pub(crate) registry: String,
     /// The CA's SHA-256.
-    pub(super) ca_sha256: String,
+    pub(crate) ca_sha256: String,
     /// Every file.
-    pub(super) files: Vec<WrittenFile>,
+    pub(crate) files: Vec<WrittenFile>,
     /// Every directory that was not there before, each after the one that it lies in.
-    pub(super) directories: Vec<PathBuf>,
+    pub(crate) directories: Vec<PathBuf>,
 }
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WrittenFile {
-    pub(super) path: PathBuf,
+pub(crate) struct WrittenFile {
+    pub(crate) path: PathBuf,
     /// The SHA-256 of its bytes.
-    pub(super) sha256: String,
+    pub(crate) sha256: String,
     /// The SHA-256 of what was written there before and may still be there, where the command was killed before it took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) before: Option<String>,
+    pub(crate) before: Option<String>,
     /// Whether it lies in the OS store, whose command has to run when it goes.
-    pub(super) os_store: bool,
+    pub(crate) os_store: bool,
 }
 
 impl WrittenFile {
     /// Whether these bytes are what was written.
-    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
         let found = sha256(bytes);
         found == self.sha256 || self.before.as_ref() == Some(&found)
     }
@@ -55,17 +55,17 @@ impl WrittenFile {
 
 impl Manifest {
     /// One for `HOST:PORT` that names nothing yet.
-    pub(super) fn of(registry: &str) -> Self {
+    pub(crate) fn of(registry: &str) -> Self {
         Self { registry: registry.to_owned(), ca_sha256: String::new(), files: Vec::new(), directories: Vec::new() }
     }
 
     /// Where the manifest of a registry lies.
-    pub(super) fn path(scope: &Scope, registry: &RegistryAddress) -> PathBuf {
+    pub(crate) fn path(scope: &Scope, registry: &RegistryAddress) -> PathBuf {
         scope.manifests().join(format!("{}.json", registry.file_name()))
     }
 
     /// Reads one, with what the registry's script wrote; `None` where nothing was written for the registry.
-    pub(super) fn load(path: &Path) -> Result<Option<Self>, TrustError> {
+    pub(crate) fn load(path: &Path) -> Result<Option<Self>, TrustError> {
         let damaged =
             |error: serde_json::Error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() };
         let manifest = file::read(path)?.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()?;
@@ -73,19 +73,19 @@ impl Manifest {
     }
 
     /// Whether there is one to load.
-    pub(super) fn exists(path: &Path) -> bool {
+    pub(crate) fn exists(path: &Path) -> bool {
         path.exists() || script_record::path(path).exists()
     }
 
     /// Removes it.
-    pub(super) fn remove(path: &Path) -> Result<(), TrustError> {
+    pub(crate) fn remove(path: &Path) -> Result<(), TrustError> {
         file::remove(path)?;
         file::remove(&script_record::path(path))
     }
 
     /// The CA that the registry is known by on this host: the one that was written, as long as a file of it is there unchanged; where a
     /// command was killed before it wrote any, the one before.
-    pub(super) fn authority(
+    pub(crate) fn authority(
         host: &Host,
         scope: &Scope,
         registry: &RegistryAddress,
@@ -106,7 +106,7 @@ impl Manifest {
     }
 
     /// Writes it, and with that takes over what the script recorded. Its directory must be there.
-    pub(super) fn save(&self, path: &Path) -> Result<(), TrustError> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), TrustError> {
         let text = serde_json::to_string_pretty(self);
         let text = text.map_err(|error| TrustError::Manifest { path: path.to_owned(), reason: error.to_string() })?;
         file::write(path, (text + "\n").as_bytes())?;
@@ -114,7 +114,7 @@ impl Manifest {
     }
 
     /// Notes a file, instead of what was noted of it before. `current` is what it holds until it is written.
-    pub(super) fn note_file(&mut self, path: &Path, bytes: &[u8], os_store: bool, current: Option<&[u8]>) {
+    pub(crate) fn note_file(&mut self, path: &Path, bytes: &[u8], os_store: bool, current: Option<&[u8]>) {
         let noted = self.files.iter().find(|file| file.path == path);
         let ours = current.filter(|current| *current != bytes && noted.is_some_and(|noted| noted.holds(current)));
         let before = ours.map(sha256);
@@ -123,14 +123,14 @@ impl Manifest {
     }
 
     /// Forgets files; says whether there was one.
-    pub(super) fn forget(&mut self, is_gone: impl Fn(&Path) -> bool) -> bool {
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(&Path) -> bool) -> bool {
         let before = self.files.len();
         self.files.retain(|file| !is_gone(&file.path));
         self.files.len() < before
     }
 
     /// Notes directories that were made, from the top down.
-    pub(super) fn note_directories(&mut self, made: &[PathBuf]) {
+    pub(crate) fn note_directories(&mut self, made: &[PathBuf]) {
         for directory in made {
             if !self.directories.contains(directory) {
                 self.directories.push(directory.clone());
@@ -140,7 +140,7 @@ impl Manifest {
 
     /// Hands a directory that another registry still needs over to that registry's manifest, which will remove it then.
     /// Says whether there was one.
-    pub(super) fn hand_over(host: &Host, scope: &Scope, directory: &Path) -> Result<bool, TrustError> {
+    pub(crate) fn hand_over(host: &Host, scope: &Scope, directory: &Path) -> Result<bool, TrustError> {
         let manifests = host.real(&scope.manifests());
         let Ok(entries) = fs::read_dir(&manifests) else { return Ok(false) };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
@@ -167,7 +167,7 @@ impl Manifest {
 }
 
 /// The SHA-256 of bytes, in hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

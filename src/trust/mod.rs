@@ -7,25 +7,26 @@
 //! [`doctor`] looks at all of this and changes nothing.
 //! No tool's configuration is edited and no daemon restarted.
 
-mod authority_file;
-mod client;
-mod containerd;
-mod daemons;
-pub mod doctor;
-mod error;
-mod file;
-mod host;
-mod manifest;
-mod os_store;
+pub(crate) mod authority_file;
+pub(crate) mod client;
+pub mod command;
+pub(crate) mod containerd;
+pub(crate) mod daemons;
+pub(crate) mod error;
+pub(crate) mod file;
+pub(crate) mod host;
+pub(crate) mod manifest;
+pub(crate) mod os_store;
 mod pinned_authority;
 mod plan;
 mod planned_file;
-mod reach;
-mod registry_address;
+pub(crate) mod reach;
+pub(crate) mod registry_address;
 mod remove;
-mod root_file;
+pub(crate) mod root_file;
+pub mod script;
 mod script_record;
-mod stanza;
+pub(crate) mod stanza;
 mod succession;
 mod turn;
 mod undo;
@@ -42,7 +43,7 @@ pub use root_file::RootFile;
 pub use stanza::{buildkit_stanza, k3s_stanza};
 pub use verify::{verify, verify_file};
 
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
 
 /// The CA by which `trust` made this host know the registry before; `None` where it did not, or nothing of it is left.
 pub fn known_authority(

@@ -14,7 +14,7 @@ const COMMAND_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"
 
 /// A family of systems with one kind of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OsStore {
+pub(crate) enum OsStore {
     /// Debian, Ubuntu and what comes of them.
     Debian,
     /// Alpine.
@@ -38,7 +38,7 @@ const FAMILIES: &[(OsStore, &[&str], &str, &str)] = &[
 
 impl OsStore {
     /// Which family the host is of, by its `os-release`. Its command must be there.
-    pub(super) fn detect(host: &Host) -> Result<Self, TrustError> {
+    pub(crate) fn detect(host: &Host) -> Result<Self, TrustError> {
         let mut words = Vec::new();
         for path in OS_RELEASE {
             if let Some(text) = file::read(&host.real(path.as_ref()))? {
@@ -62,23 +62,23 @@ impl OsStore {
     }
 
     /// The registry's own file in the store.
-    pub(super) fn file(self, registry: &RegistryAddress) -> PathBuf {
+    pub(crate) fn file(self, registry: &RegistryAddress) -> PathBuf {
         Path::new(self.row().2).join(format!("portcullis-{}.crt", registry.file_name()))
     }
 
     /// Whether a file is of the kind that [`Self::file`] names.
-    pub(super) fn holds(path: &Path) -> bool {
+    pub(crate) fn holds(path: &Path) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("portcullis-") && FAMILIES.iter().any(|family| path.parent() == Some(Path::new(family.2)))
     }
 
     /// The command that takes over what is in the store, for people to read.
-    pub(super) fn command(self) -> &'static str {
+    pub(crate) fn command(self) -> &'static str {
         self.row().3
     }
 
     /// Takes over what was added.
-    pub(super) fn update_after_adding(self, host: &Host) -> Result<(), TrustError> {
+    pub(crate) fn update_after_adding(self, host: &Host) -> Result<(), TrustError> {
         self.run(
             host,
             &[],
@@ -87,7 +87,7 @@ impl OsStore {
     }
 
     /// Takes over what was removed. Debian's command leaves the links to what is gone unless it starts from nothing.
-    pub(super) fn update_after_removing(self, host: &Host) -> Result<(), TrustError> {
+    pub(crate) fn update_after_removing(self, host: &Host) -> Result<(), TrustError> {
         let arguments: &[&str] = if self == Self::Debian { &["--fresh"] } else { &[] };
         self.run(host, arguments, "the file is gone; run that command by hand")
     }

@@ -8,7 +8,8 @@ use super::authority_file::one_certificate;
 use super::error::TrustError;
 use super::reach::Reach;
 use super::registry_address::RegistryAddress;
-use crate::tls::{Fingerprint, certificate_to_pem};
+use crate::domain::net::Fingerprint;
+use crate::pki::certificate_to_pem;
 
 /// The CA of a registry, after every check that needs no connection.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use super::script_record;
 use super::stanza;
 use super::turn::Turn;
 use super::undo::Undo;
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
 
 /// Whether the CA goes into the operating system's store, which every program of the host reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -309,7 +309,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::domain::host_port::HostPort;
+    use crate::domain::net::host_port::HostPort;
 
     fn authority(registry: &RegistryAddress) -> PinnedAuthority {
         let key = rcgen::KeyPair::generate().unwrap();

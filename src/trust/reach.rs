@@ -11,7 +11,7 @@ use super::registry_address::RegistryAddress;
 
 /// Permitted and excluded names. A kind of name without a permitted entry is limited by exclusions alone.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// No constraints at all.
     Unlimited,
     /// Constraints that are there and cannot be read: they permit nothing.
@@ -27,7 +27,7 @@ pub(super) enum Reach {
 
 /// The base of a subtree. Kinds that name no host are not kept.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Base {
+pub(crate) enum Base {
     /// A host and all below it; empty for every host.
     Dns(String),
     /// A network.
@@ -36,7 +36,7 @@ pub(super) enum Base {
 
 impl Reach {
     /// What the certificate says.
-    pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
+    pub(crate) fn of(certificate: &X509Certificate<'_>) -> Self {
         let bases = |subtrees: Option<&Vec<GeneralSubtree<'_>>>| {
             subtrees.into_iter().flatten().filter_map(|subtree| base(&subtree.base).transpose()).collect()
         };
@@ -55,7 +55,7 @@ impl Reach {
     }
 
     /// Whether a certificate for the registry's host would be accepted under this CA.
-    pub(super) fn covers(&self, registry: &RegistryAddress) -> bool {
+    pub(crate) fn covers(&self, registry: &RegistryAddress) -> bool {
         let (permitted, excluded) = match self {
             Self::Unlimited => return true,
             Self::Unreadable => return false,
@@ -70,7 +70,7 @@ impl Reach {
     /// Whether it can sign for nothing but some hosts: host names, IPv4 and IPv6 addresses are each either limited to entries or
     /// excluded as a whole. Libraries do not limit a kind without an entry, and some count the two families as one kind; so each
     /// counts for itself here. An entry that is wider than the widest private network limits nothing worth the name.
-    pub(super) fn is_bound(&self) -> bool {
+    pub(crate) fn is_bound(&self) -> bool {
         let Self::Limited { permitted, excluded } = self else { return matches!(self, Self::Unreadable) };
         let is_bound = |of_kind: fn(&Base) -> bool| {
             let has_entry = permitted.iter().any(of_kind);
@@ -162,7 +162,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::host_port::HostPort;
+    use crate::domain::net::host_port::HostPort;
 
     fn covers(reach: &Reach, host: &str) -> bool {
         reach.covers(&host.parse::<HostPort>().unwrap().into())

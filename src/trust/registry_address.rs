@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rustls_pki_types::ServerName;
 
-use crate::domain::host_port::HostPort;
+use crate::domain::net::host_port::HostPort;
 
 /// The port of a reference without one, as docker has it.
 const DEFAULT_PORT: u16 = 443;
@@ -45,28 +45,28 @@ impl RegistryAddress {
     }
 
     /// A file name that no other registry has: `registry.test+5000`. `+` stands in no host name.
-    pub(super) fn file_name(&self) -> String {
+    pub(crate) fn file_name(&self) -> String {
         self.address.chars().filter(|c| !matches!(c, '[' | ']')).map(|c| if c == ':' { '+' } else { c }).collect()
     }
 
     /// The host alone: a name, or an address without brackets.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The port.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(DEFAULT_PORT)
     }
 
     /// The host, where it is an address.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
         self.host().parse().ok()
     }
 
     /// What the server's certificate must be for; `None` where the host can stand in no certificate.
-    pub(super) fn server_name(&self) -> Option<ServerName<'static>> {
+    pub(crate) fn server_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.host().to_owned()).ok()
     }
 }

@@ -7,7 +7,8 @@ use rustls_pki_types::CertificateDer;
 
 use super::error::TrustError;
 use super::file;
-use crate::tls::{Fingerprint, PemText};
+use crate::domain::net::Fingerprint;
+use crate::pki::PemText;
 
 /// `-` reads standard input.
 const STDIN: &str = "-";
@@ -15,8 +16,8 @@ const STDIN: &str = "-";
 /// One root, and where it was found.
 #[derive(Debug, Clone)]
 pub struct RootFile {
-    pub(super) der: CertificateDer<'static>,
-    pub(super) name: String,
+    pub(crate) der: CertificateDer<'static>,
+    pub(crate) name: String,
 }
 
 impl RootFile {
@@ -72,7 +73,7 @@ fn is_root(der: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::certificate_to_pem as to_pem;
+    use crate::pki::certificate_to_pem as to_pem;
 
     #[test]
     fn one_root_is_found_among_its_chain() {

@@ -28,7 +28,7 @@ pub fn k3s_stanza(scope: &Scope, registry: &RegistryAddress) -> String {
 }
 
 /// What to add to a `hosts.toml` of containerd.
-pub(super) fn hosts_toml(scope: &Scope, registry: &RegistryAddress) -> String {
+pub(crate) fn hosts_toml(scope: &Scope, registry: &RegistryAddress) -> String {
     format!("[host.\"https://{}\"] ca = \"{}\"", registry.written(), file(scope, registry).display())
 }
 

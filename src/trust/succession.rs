@@ -12,7 +12,7 @@ use super::error::TrustError;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
 use super::verify::strict_client;
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
 
 /// Where a registry keeps the statement while it lasts: the old CA, then the certificate that it has signed.
 const PATH: &str = "/.well-known/portcullis/rotation.pem";

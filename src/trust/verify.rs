@@ -13,7 +13,7 @@ use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
 use super::root_file::RootFile;
 use super::succession;
-use crate::tls::Fingerprint;
+use crate::domain::net::Fingerprint;
 
 const PING: &str = "/v2/";
 

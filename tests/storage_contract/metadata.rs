@@ -330,7 +330,8 @@ async fn uploads_belong_to_repository_and_subject(store: &dyn Metadata) {
     assert_eq!(store.upload(&here, "user:bob", id).await.expect("read"), None);
     assert_eq!(store.upload(&name("uploads/elsewhere"), "user:alice", id).await.expect("read"), None);
 
-    let far = UploadProgress { algorithm: Algorithm::Sha512, hash_state: vec![4, 5], staging: None, ..progress(1 << 40) };
+    let far =
+        UploadProgress { algorithm: Algorithm::Sha512, hash_state: vec![4, 5], staging: None, ..progress(1 << 40) };
     assert_eq!(store.save_upload(id, 0, far.clone()).await.expect("saved"), SavedUpload::Saved);
     let found = store.upload(&here, "user:alice", id).await.expect("read").expect("there");
     assert_eq!(found.progress, far);
@@ -354,7 +355,10 @@ async fn stale_uploads_are_found(store: &dyn Metadata) {
     // Progress since the look keeps a session.
     let ids = vec![session.id, UploadId::generate()];
     assert!(store.delete_stale_uploads(now, ids.clone()).await.expect("deleted").is_empty());
-    assert_eq!(store.delete_stale_uploads(now + 1, ids).await.expect("deleted"), [StagingArea { upload: session.id, backend: session.progress.staging }]);
+    assert_eq!(
+        store.delete_stale_uploads(now + 1, ids).await.expect("deleted"),
+        [StagingArea { upload: session.id, backend: session.progress.staging }]
+    );
     assert!(!store.upload_exists(session.id).await.expect("read"));
 }
 

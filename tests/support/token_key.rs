@@ -19,7 +19,8 @@ pub struct TokenKey {
 impl TokenKey {
     /// The key that the server signs with now.
     pub async fn of(server: &Server) -> Self {
-        let store = sqlite::open(&server.data().join("portcullis.db"), Clock::system()).await.expect("the database opens");
+        let store =
+            sqlite::open(&server.data().join("portcullis.db"), Clock::system()).await.expect("the database opens");
         let record = store.token_keys().await.expect("keys").into_iter().next().expect("a key");
         store.close().await.expect("closed");
         let seal = std::fs::read_to_string(server.data().join("keys/seal.key")).expect("the seal key");

@@ -43,7 +43,7 @@ impl Ca {
     }
 
     pub fn pin(&self) -> String {
-        portcullis::tls::Fingerprint::of_der(&self.der).to_string()
+        portcullis::domain::net::Fingerprint::of_der(&self.der).to_string()
     }
 
     /// The certificate in which this CA vouches for another's key.

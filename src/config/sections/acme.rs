@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::{Server, Tls};
-use crate::config::{
-    HostName,
-    reader::Keys,
-    setting::{Complaint, Setting, choose, quoted},
-};
+use crate::config::reader::Keys;
+use crate::config::setting::{Complaint, Setting, choose, quoted};
+use crate::domain::net::HostName;
 
 /// The section `[acme]`, where it is switched on. The names are those of `server.hosts`: at least one, none of them this
 /// machine's own loopback.

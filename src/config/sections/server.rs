@@ -7,11 +7,10 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::config::{
-    ByteSize, HostName, PublicUrl, WebOrigin,
-    duration::{hours, minutes, seconds},
-    reader::Keys,
-};
+use crate::config::duration::{hours, minutes, seconds};
+use crate::config::reader::Keys;
+use crate::config::{ByteSize, PublicUrl, WebOrigin};
+use crate::domain::net::HostName;
 
 /// The section `[server]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

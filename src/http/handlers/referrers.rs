@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::link_next;
 use crate::auth::{Authorized, Pull};
 use crate::domain::Digest;
-use crate::domain::manifest::OCI_INDEX;
+use crate::domain::oci::manifest::OCI_INDEX;
 use crate::http::error::OciError;
 use crate::http::extractors::At;
 use crate::http::headers::OCI_FILTERS_APPLIED;

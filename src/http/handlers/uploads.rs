@@ -177,7 +177,7 @@ fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, OciError> 
         return Ok(None);
     }
     let range = text(headers, header::CONTENT_RANGE).unwrap_or_default().parse();
-    range.map(Some).map_err(|error: crate::domain::byte_range::InvalidContentRange| {
+    range.map(Some).map_err(|error: crate::domain::oci::byte_range::InvalidContentRange| {
         OciError::bad_range(Code::BlobUploadInvalid, error.to_string())
     })
 }

@@ -12,10 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::domain::host_port::HostPort;
-use crate::domain::trust_command::{program_line, self_contained_line, short_line};
+use crate::domain::net::host_port::HostPort;
 use crate::http::headers::value;
 use crate::http::{PublishedAuthority, ServedCertificate};
+use crate::trust::command::{program_line, self_contained_line, short_line};
 
 /// The port of an image reference without one.
 pub(super) const DEFAULT_PORT: u16 = 443;

@@ -26,8 +26,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::domain::peer_address::PeerAddress;
-use crate::tls::{Acceptor, Authority, Constraints, IdentitySource, ServingIdentity, renew_leaf};
+use crate::domain::net::peer_address::PeerAddress;
+use crate::pki::{Authority, Constraints, IdentitySource, renew_leaf};
+use crate::tls::{Acceptor, ServingIdentity};
 
 struct Running {
     address: SocketAddr,

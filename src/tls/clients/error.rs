@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tls::error::TlsError;
+use crate::pki::error::TlsError;
 
 /// A file that cannot be used. Every text names it and the way out.
 #[derive(Debug, thiserror::Error)]

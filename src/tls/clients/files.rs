@@ -15,11 +15,11 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::error::ClientFilesError;
 use super::roster::{List, Roster};
-use crate::tls::certificate::{from_pem, parse, timestamp};
-use crate::tls::error::TlsError;
-use crate::tls::file_state::FileState;
-use crate::tls::pem::PemText;
-use crate::tls::private_file::read_public;
+use crate::pki::certificate::{from_pem, parse, timestamp};
+use crate::pki::error::TlsError;
+use crate::pki::file_state::FileState;
+use crate::pki::pem::PemText;
+use crate::pki::private_file::read_public;
 
 /// The label of a list.
 const LIST: &str = "X509 CRL";

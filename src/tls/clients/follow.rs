@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::ClientVerifier;
-use crate::tls::file_state::FileState;
-use crate::tls::turns::take_turns;
+use crate::pki::file_state::FileState;
+use crate::pki::turns::take_turns;
 
 /// Between two looks at the files. A change counts after two looks, so that no file is read half-written.
 const POLL: Duration = Duration::from_millis(250);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::domain::manifest::{DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST};
+use portcullis::domain::oci::manifest::{DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST};
 use portcullis::domain::{Manifest, MediaType};
 
 fuzz_target!(|input: (u8, &[u8])| {

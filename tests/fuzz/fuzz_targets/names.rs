@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::domain::host_port::HostPort;
+use portcullis::domain::net::host_port::HostPort;
 use portcullis::domain::{AccountName, RepositoryName, Tag, UploadId};
 
 fuzz_target!(|text: &str| {

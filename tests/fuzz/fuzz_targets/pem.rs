@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::tls::PemText;
+use portcullis::pki::PemText;
 
 fuzz_target!(|text: &[u8]| {
     if let Ok(read) = PemText::read(text) {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::domain::proxy_header::{FIXED, LONGEST_REST, TEXT, parse_binary, parse_text, rest_of_binary};
+use portcullis::domain::net::proxy_header::{FIXED, LONGEST_REST, TEXT, parse_binary, parse_text, rest_of_binary};
 
 fuzz_target!(|header: &[u8]| {
     if let Ok(client) = parse_text(header) {

@@ -154,7 +154,12 @@ fn short(path: &Path, present: u64, length: u64) -> StorageError {
 }
 
 /// The digest of the first `length` bytes, read back.
-pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm, cancelled: &CancelFlag) -> Result<Digest, StorageError> {
+pub(super) fn rehash(
+    path: &Path,
+    length: u64,
+    algorithm: Algorithm,
+    cancelled: &CancelFlag,
+) -> Result<Digest, StorageError> {
     let mut hasher = Hasher::new(algorithm);
     if length > 0 {
         let file = open(path, length, cancelled)?;

@@ -53,12 +53,7 @@ impl<E: Engine> LoginFailures for SqlMetadata<E> {
     }
 }
 
-async fn add<S: Session>(
-    session: &mut S,
-    name: LoginName,
-    at: i64,
-    since: i64,
-) -> Result<Written<()>, StorageError> {
+async fn add<S: Session>(session: &mut S, name: LoginName, at: i64, since: i64) -> Result<Written<()>, StorageError> {
     // Both are looked for in any case, so that neither takes longer.
     let account = name.account.as_ref().map_or("", AccountName::as_str);
     let known = session.first(FIND, values![account]).await?;

@@ -46,8 +46,7 @@ impl Selection {
         of_type: &'static str,
         limit: u64,
     ) -> Result<(&'static str, Vec<Value>), StorageError> {
-        let mut values =
-            values![self.repository.as_str(), self.subject.as_str(), self.after.as_str(), stored(limit)?];
+        let mut values = values![self.repository.as_str(), self.subject.as_str(), self.after.as_str(), stored(limit)?];
         Ok(match &self.artifact_type {
             Some(artifact_type) => {
                 values.push(Value::from(artifact_type.as_str()));

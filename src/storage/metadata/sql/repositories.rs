@@ -99,11 +99,7 @@ pub(super) async fn find<S: Session>(session: &mut S, name: &RepositoryName) -> 
 }
 
 /// The repository's row, made where it is missing.
-pub(super) async fn ensure<S: Session>(
-    session: &mut S,
-    name: &RepositoryName,
-    now: i64,
-) -> Result<i64, StorageError> {
+pub(super) async fn ensure<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
     match find(session, name).await? {
         Some(id) => Ok(id),
         None => create(session, name, now).await,
@@ -111,10 +107,6 @@ pub(super) async fn ensure<S: Session>(
 }
 
 /// A new row.
-pub(super) async fn create<S: Session>(
-    session: &mut S,
-    name: &RepositoryName,
-    now: i64,
-) -> Result<i64, StorageError> {
+pub(super) async fn create<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
     only(session, CREATE, values![name, now]).await?.integer("id")
 }

@@ -58,10 +58,8 @@ impl<E: Engine> Users for SqlMetadata<E> {
 
     async fn rehash_password(&self, name: &AccountName, old: &str, new: String) -> Result<bool, StorageError> {
         let values = values![name, old, new];
-        self.write(move |session| {
-            Box::pin(async move { Ok(Written::quietly(session.run(REHASH, values).await? > 0)) })
-        })
-        .await
+        self.write(move |session| Box::pin(async move { Ok(Written::quietly(session.run(REHASH, values).await? > 0)) }))
+            .await
     }
 
     async fn set_disabled(&self, name: &AccountName, disabled: bool) -> Result<bool, StorageError> {

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 
+use super::SqlMetadata;
 use super::engine::{Engine, row_missing};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::values;
-use super::SqlMetadata;
 use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 use crate::storage::coordination::Versions;

@@ -77,7 +77,7 @@ async fn steps_of_a_mount(connection: &mut SqliteConnection, digest: &str, prefi
 async fn the_policy_of_an_account_costs_the_same_among_many_users_and_grants() {
     const MANY: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
         INSERT INTO users (name, password_hash, admin, epoch, created_at) SELECT 'u' || n, 'x', 0, n + 1, 0 FROM n;
-        INSERT INTO grants SELECT 'user:' || name, name || '/**', 1, 0, 0 FROM users";
+        INSERT INTO grants SELECT 'user:' || name, name || '/**', 1, 0, 0 FROM users WHERE name <> 'alice'";
     const ONE: &str = "INSERT INTO users (name, password_hash, admin, epoch, created_at) VALUES ('alice', 'x', 0, 1, 0);
         INSERT INTO grants VALUES ('user:alice', 'a', 1, 1, 0), ('anonymous', 'b', 1, 0, 0), ('authenticated', 'c', 1, 0, 0)";
     let folder = tempfile::tempdir().expect("a folder");

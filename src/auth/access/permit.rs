@@ -1,0 +1,68 @@
+//! Permits: values that prove that policy allowed an action on a repository.
+
+use std::marker::PhantomData;
+
+use crate::domain::{Action, RepositoryName};
+
+/// Reading a repository.
+#[derive(Debug)]
+pub enum Pull {}
+/// Writing to a repository.
+#[derive(Debug)]
+pub enum Push {}
+/// Going on with an upload session of one's own: what [`Push`] allows, also with a token that has expired meanwhile.
+#[derive(Debug)]
+pub enum Continue {}
+/// Deleting from a repository.
+#[derive(Debug)]
+pub enum Delete {}
+
+/// A kind of permit for one repository.
+pub trait Permission: Send + Sync + 'static {
+    /// The action that a grant must allow.
+    const ACTION: Action;
+    /// Whether a token that expired not long ago still serves.
+    const OUTLIVES_TOKEN: bool = false;
+}
+
+impl Permission for Pull {
+    const ACTION: Action = Action::Pull;
+}
+
+impl Permission for Push {
+    const ACTION: Action = Action::Push;
+}
+
+impl Permission for Continue {
+    const ACTION: Action = Action::Push;
+    const OUTLIVES_TOKEN: bool = true;
+}
+
+impl Permission for Delete {
+    const ACTION: Action = Action::Delete;
+}
+
+/// The proof that `subject` may do `P` to `repository`. There is no way to make one but to ask [`crate::auth::Policy`].
+#[derive(Debug)]
+pub struct Authorized<P> {
+    repository: RepositoryName,
+    subject: String,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P> Authorized<P> {
+    /// For policy alone.
+    pub(in crate::auth) fn new(repository: RepositoryName, subject: String) -> Self {
+        Self { repository, subject, permission: PhantomData }
+    }
+
+    /// What the permit is for.
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// Who holds it: `user:alice#7` with the account's epoch, or `anonymous`. An upload session belongs to the one who opened it.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}

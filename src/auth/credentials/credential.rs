@@ -1,0 +1,114 @@
+//! What a request presented, once verified.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::access_claim::TokenScope;
+use crate::auth::Principal;
+use crate::domain::{AccountName, Action, Actions, RepositoryName};
+use crate::storage::StorageError;
+
+/// A verified credential: who, within which scope. Rights come from [`crate::auth::Policy`] alone.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    principal: Principal,
+    /// `None`: everything that the principal may, because a password, a certificate, or nothing at all, was presented.
+    token: Option<Arc<TokenScope>>,
+    expired: bool,
+    /// Whether it was a password: what else is presented ends by itself, and must not be turned into a refresh token.
+    may_be_kept: bool,
+}
+
+/// Why a credential is worth nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CredentialError {
+    /// Unknown user, disabled user, or wrong password: which of them is not told.
+    #[error("wrong user name or password")]
+    Wrong,
+    /// A token that is not ours, expired too long ago, or of a user who has changed since.
+    #[error("the token is invalid or has expired")]
+    Expired,
+    /// A certificate of a CA that is trusted to name users, for one who is not here. Told, because the holder of such a certificate
+    /// may know.
+    #[error("the client certificate is for {0}, who is no user here or is disabled: ask an administrator")]
+    NoSuchUser(AccountName),
+    /// Too many passwords wait to be verified.
+    #[error("too many logins at once; try again in {} s", retry_after.as_secs())]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Too many passwords for this name, or from this address, were wrong: this one was not looked at. Names of nobody are answered the same.
+    #[error("too many wrong passwords; try again in {} s", retry_after.as_secs())]
+    Limited {
+        /// When the next is looked at.
+        retry_after: Duration,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Credential {
+    /// That of a request without a credential.
+    pub fn anonymous() -> Self {
+        Self::new(Principal::Anonymous)
+    }
+
+    /// That of a verified password.
+    pub(in crate::auth) fn password(principal: Principal) -> Self {
+        Self { may_be_kept: true, ..Self::new(principal) }
+    }
+
+    /// That of a verified refresh token.
+    pub(in crate::auth) fn refresh_token(principal: Principal) -> Self {
+        Self::new(principal)
+    }
+
+    /// That of a verified client certificate.
+    pub(in crate::auth) fn certificate(principal: Principal) -> Self {
+        Self::new(principal)
+    }
+
+    /// That of a verified token.
+    pub(in crate::auth) fn token(principal: Principal, scope: Arc<TokenScope>, expired: bool) -> Self {
+        Self { token: Some(scope), expired, ..Self::new(principal) }
+    }
+
+    fn new(principal: Principal) -> Self {
+        Self { principal, token: None, expired: false, may_be_kept: false }
+    }
+
+    /// Whom it belongs to.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Whether it is a token that expired less than a day ago: good for going on with an upload, for nothing else.
+    pub fn is_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// Whether a refresh token may be given for it.
+    pub fn may_be_kept(&self) -> bool {
+        self.may_be_kept
+    }
+
+    /// Whether a token was presented.
+    pub fn is_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    pub(in crate::auth) fn covers(&self, repository: &RepositoryName, action: Action) -> bool {
+        self.token.as_ref().is_none_or(|scope| scope.covers(repository, action))
+    }
+
+    /// The repositories of a token; `None` where the credential covers all that the principal may.
+    pub(in crate::auth) fn repositories(&self) -> Option<impl Iterator<Item = (&RepositoryName, Actions)>> {
+        self.token.as_ref().map(|scope| scope.repositories())
+    }
+
+    pub(in crate::auth) fn covers_catalog(&self) -> bool {
+        self.token.as_ref().is_none_or(|scope| scope.covers_catalog())
+    }
+}

@@ -1,0 +1,51 @@
+//! Who acts: somebody who has logged in, or anybody.
+
+use crate::domain::AccountName;
+
+/// The subject of everybody who has not logged in.
+pub(in crate::auth) const ANONYMOUS: &str = "anonymous";
+/// What precedes a user's name in a subject.
+pub(in crate::auth) const USER_PREFIX: &str = "user:";
+
+/// Who acts. Holds nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// Whoever has not logged in.
+    Anonymous,
+    /// A user whose password or token was verified.
+    User {
+        /// The name logged in with.
+        name: AccountName,
+        /// Whether the user was an administrator when the credential was verified. For display: policy looks again.
+        admin: bool,
+        /// The user's epoch when the credential was made; worthless as soon as the stored one differs.
+        epoch: i64,
+    },
+}
+
+impl Principal {
+    /// What tokens and the log call the principal: `user:alice`, or `anonymous`.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Anonymous => ANONYMOUS.to_owned(),
+            Self::User { name, .. } => format!("{USER_PREFIX}{name}"),
+        }
+    }
+
+    /// Whose an upload session is: `user:alice#7`, the account as it is now. A user who is removed and added again, or whose password
+    /// was changed, is another one.
+    pub(in crate::auth) fn holder(&self) -> String {
+        match self {
+            Self::Anonymous => ANONYMOUS.to_owned(),
+            Self::User { name, epoch, .. } => format!("{USER_PREFIX}{name}#{epoch}"),
+        }
+    }
+
+    /// The account logged in with.
+    pub fn account(&self) -> Option<&AccountName> {
+        match self {
+            Self::Anonymous => None,
+            Self::User { name, .. } => Some(name),
+        }
+    }
+}

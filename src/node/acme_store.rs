@@ -1,0 +1,74 @@
+//! ACME's records in the database: accounts sealed with the key beside it, challenges as they are.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::auth::SealKey;
+use crate::pki::acme::{Ledger, LedgerError, PendingChallenge};
+use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
+
+/// The ledger of a data directory.
+pub(crate) struct AcmeLedger {
+    metadata: Arc<dyn Metadata>,
+    seal: SealKey,
+}
+
+impl AcmeLedger {
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, seal: SealKey) -> Self {
+        Self { metadata, seal }
+    }
+}
+
+#[async_trait]
+impl Ledger for AcmeLedger {
+    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, LedgerError> {
+        let sealed = self.metadata.acme_account(directory).await?;
+        Ok(sealed.map(|sealed| self.seal.open_account(directory, &sealed)).transpose()?)
+    }
+
+    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, LedgerError> {
+        let sealed = self.seal.seal_account(directory, account)?;
+        Ok(self.metadata.keep_acme_account(directory, sealed, None).await?)
+    }
+
+    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), LedgerError> {
+        let before = self.metadata.acme_account(directory).await?;
+        let sealed = self.seal.seal_account(directory, account)?;
+        // Where another process has just replaced it as well, that one's counts from the next order on.
+        self.metadata.keep_acme_account(directory, sealed, before).await?;
+        Ok(())
+    }
+
+    async fn publish(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError> {
+        Ok(self.metadata.add_acme_challenges(challenges.iter().map(record).collect()).await?)
+    }
+
+    async fn withdraw(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError> {
+        Ok(self.metadata.remove_acme_challenges(challenges.iter().map(record).collect()).await?)
+    }
+
+    async fn pending(&self) -> Result<Vec<PendingChallenge>, LedgerError> {
+        self.metadata.acme_challenges().await?.into_iter().map(challenge).collect()
+    }
+}
+
+fn record(challenge: &PendingChallenge) -> AcmeChallengeRecord {
+    AcmeChallengeRecord {
+        name: challenge.name.to_string(),
+        token: challenge.token.clone(),
+        key_authorization: challenge.key_authorization.clone(),
+        expires_at: challenge.expires.as_second(),
+    }
+}
+
+fn challenge(record: AcmeChallengeRecord) -> Result<PendingChallenge, LedgerError> {
+    Ok(PendingChallenge {
+        name: record.name.parse()?,
+        token: record.token,
+        key_authorization: record.key_authorization,
+        expires: Timestamp::from_second(record.expires_at)?,
+    })
+}

@@ -1,0 +1,208 @@
+//! The data directory: what lies where, who serves it, and how it comes into being.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustix::fs::Access;
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::auth::{SealKey, Secret};
+use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
+use crate::storage::metadata::Metadata;
+
+const README: &str = include_str!("data_directory_readme.txt");
+
+/// A data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+}
+
+/// The right to serve a data directory, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct DataLock {
+    _file: File,
+}
+
+impl DataDirectory {
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SQLite database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("portcullis.db")
+    }
+
+    /// Where the administrator's first password is written: the password and a line feed, nothing else.
+    pub(crate) fn first_password(&self) -> PathBuf {
+        self.path.join("initial-admin-password")
+    }
+
+    /// The password in that file; `None` where there is none, or it holds something else.
+    pub(crate) fn read_first_password(&self) -> Option<Secret> {
+        let text = Zeroizing::new(fs::read_to_string(self.first_password()).ok()?);
+        text.lines().next().filter(|line| !line.is_empty()).and_then(|line| Secret::new(line).ok())
+    }
+
+    /// Removes that file, once someone has seen what it holds.
+    pub(crate) fn forget_first_password(&self) -> anyhow::Result<()> {
+        match fs::remove_file(self.first_password()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.first_password().display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.path.join("initialised")
+    }
+
+    /// When it was initialised; `None` where it was not, or not to the end.
+    pub(crate) fn initialised_on(&self) -> anyhow::Result<Option<String>> {
+        match fs::read_to_string(self.marker()) {
+            Ok(date) => Ok(Some(date.trim().to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
+                "cannot read {}: {error}; run this as root or as the owner of the data directory, or name another with --data",
+                self.marker().display()
+            ),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", self.marker().display())),
+        }
+    }
+
+    /// That a registry was made here. Where the file that says so is missing, the database knows.
+    pub(crate) fn require_initialised(&self) -> anyhow::Result<()> {
+        if self.initialised_on()?.is_some() || (Authority::exists(&self.path) && self.database().exists()) {
+            return Ok(());
+        }
+        Err(self.uninitialised())
+    }
+
+    /// The same by the database: a first start that was interrupted has made one, and no administrator.
+    pub(crate) async fn require_first_start_done(&self, metadata: &dyn Metadata) -> anyhow::Result<()> {
+        if self.initialised_on()?.is_none() && metadata.is_new().await? { Err(self.uninitialised()) } else { Ok(()) }
+    }
+
+    fn uninitialised(&self) -> anyhow::Error {
+        anyhow::anyhow!(
+            "{} is not initialised: run `portcullis serve` or `portcullis init` first, or name another directory with --data",
+            self.path.display()
+        )
+    }
+
+    /// To be called when all else is there.
+    pub(crate) fn mark_initialised(&self) -> anyhow::Result<()> {
+        write_public(&self.path.join("README"), README.as_bytes())?;
+        let now = format!("{}\n", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
+        write_key(&self.marker(), now.as_bytes())?;
+        Ok(())
+    }
+
+    /// Makes the directory, for its owner alone, and sees that this process can work in it.
+    pub(crate) fn create(&self) -> anyhow::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path).with_context(|| {
+            format!("cannot make the data directory {}: choose another with --data DIR", self.path.display())
+        })?;
+        self.require_usable()
+    }
+
+    /// Each reason for which nothing could be kept here, with what to do.
+    fn require_usable(&self) -> anyhow::Result<()> {
+        let path = self.path.display();
+        let meta = fs::metadata(&self.path).with_context(|| format!("cannot examine {path}"))?;
+        if !meta.is_dir() {
+            bail!("{path} is not a directory: name another with --data DIR");
+        }
+        match rustix::fs::access(&self.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => {}
+            Err(Errno::ROFS) => bail!(
+                "the file system of {path} is mounted read-only: mount it for writing (in a container: a volume without `:ro`), or \
+                 name another directory with --data DIR"
+            ),
+            Err(errno) => {
+                let (me, owner) = (rustix::process::geteuid().as_raw(), meta.uid());
+                bail!(
+                    "the user {me}, as whom this runs, may not write in {path}, which belongs to the user {owner} ({errno}): run this \
+                     as the user {owner} or as root, or give the directory away (as root: chown -R {me} {path}), or name another \
+                     with --data DIR"
+                );
+            }
+        }
+        let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| failed("sync", &self.path, &error))
+    }
+
+    /// Takes the directory for this process; refused while another one serves it.
+    pub(crate) fn lock(&self) -> anyhow::Result<DataLock> {
+        match self.try_lock()? {
+            Ok(lock) => Ok(lock),
+            Err(holder) => bail!(
+                "{} is served by process {holder} already: stop that one, or choose another directory with --data DIR",
+                self.path.display(),
+            ),
+        }
+    }
+
+    /// The same; the inner error is the number of the process that serves it.
+    pub(crate) fn try_lock(&self) -> anyhow::Result<Result<DataLock, String>> {
+        let path = self.lock_file();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW);
+        let mut file = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // The holder's number is a help; without it the refusal stands as well.
+                let _ = file.read_to_string(&mut holder);
+                return Ok(Err(holder.trim().to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &path, &error)),
+        }
+        file.set_len(0)?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Ok(DataLock { _file: file }))
+    }
+
+    /// The file that the serving process holds a lock on, and that tells its number.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// The key that seals the token keys, made where it is missing.
+    pub(crate) fn seal_key(&self) -> anyhow::Result<SealKey> {
+        let path = self.path.join("keys").join("seal.key");
+        if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
+            DirBuilder::new().recursive(true).mode(0o700).create(self.path.join("keys"))?;
+            let key = SealKey::generate();
+            let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())));
+            write_key(&path, text.as_bytes())?;
+        }
+        let text = read_kept_key(&path)?;
+        let text = String::from_utf8_lossy(&text).trim().to_owned();
+        let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        match bytes {
+            Some(bytes) => Ok(SealKey::new(bytes)),
+            None => bail!(
+                "{} is damaged: restore it from a backup, or remove it and the rows of token_keys",
+                path.display()
+            ),
+        }
+    }
+}
+
+fn failed(action: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot {action} {}: {error}{}", path.display(), file_system_advice(action, error))
+}

@@ -1,0 +1,142 @@
+//! The challenges that this node answers, as it knows them from the ledger.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::server::ClientHello;
+use rustls::sign::CertifiedKey;
+use tokio_util::sync::CancellationToken;
+
+use super::challenge_certificate::{challenge_certificate, server_name};
+use super::ledger::{Ledger, PendingChallenge};
+use super::settings::ChallengeMethod;
+use crate::tls::acceptor::is_validation;
+
+/// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
+pub const ACME_TLS: &[u8] = b"acme-tls/1";
+
+/// The answers at hand. Reading takes no lock.
+#[derive(Debug)]
+pub struct Challenges {
+    method: ChallengeMethod,
+    answers: ArcSwap<Answers>,
+}
+
+#[derive(Debug, Default)]
+struct Answers {
+    pending: Vec<PendingChallenge>,
+    certificates: HashMap<String, Arc<CertifiedKey>>,
+}
+
+/// What a handshake wants of the challenges.
+pub(crate) enum Handshake {
+    /// It is none of theirs.
+    Ordinary,
+    /// It validates: with this certificate, or not at all.
+    Validation(Option<Arc<CertifiedKey>>),
+}
+
+impl Challenges {
+    /// None yet.
+    pub fn new(method: ChallengeMethod) -> Arc<Self> {
+        Arc::new(Self { method, answers: ArcSwap::default() })
+    }
+
+    /// Answers these from now on, and no others.
+    pub fn replace(&self, pending: Vec<PendingChallenge>) {
+        if self.answers.load().pending == pending {
+            return;
+        }
+        let mut certificates = HashMap::new();
+        if self.answers_handshakes() {
+            for challenge in &pending {
+                match challenge_certificate(challenge) {
+                    Ok(certified) => drop(certificates.insert(server_name(&challenge.name), certified)),
+                    Err(error) => tracing::error!(%error, name = %challenge.name, "cannot answer an ACME challenge"),
+                }
+            }
+        }
+        self.answers.store(Arc::new(Answers { pending, certificates }));
+    }
+
+    /// What to serve at `/.well-known/acme-challenge/TOKEN`.
+    pub fn key_authorization(&self, token: &str) -> Option<String> {
+        let answers = self.answers.load();
+        answers.pending.iter().find(|challenge| challenge.token == token).map(|found| found.key_authorization.clone())
+    }
+
+    /// Whether validating handshakes are to be expected.
+    pub(crate) fn answers_handshakes(&self) -> bool {
+        self.method == ChallengeMethod::TlsAlpn01
+    }
+
+    /// A hello that offers the validation protocol and nothing else validates; one that offers it among others is ordinary, and gets
+    /// one of the others.
+    pub(crate) fn handshake(&self, hello: &ClientHello<'_>) -> Handshake {
+        if !is_validation(hello) {
+            return Handshake::Ordinary;
+        }
+        Handshake::Validation(hello.server_name().and_then(|name| self.certificate(name)))
+    }
+
+    fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
+        self.answers.load().certificates.get(server_name).cloned()
+    }
+}
+
+/// Keeps `challenges` as the ledger has them, whoever put them there, until `shutdown`.
+pub async fn follow_challenges(
+    challenges: Arc<Challenges>,
+    ledger: Arc<dyn Ledger>,
+    poll: Duration,
+    shutdown: CancellationToken,
+) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(poll)).await.is_some() {
+        match ledger.pending().await {
+            Ok(pending) => challenges.replace(pending),
+            Err(error) => tracing::warn!(%error, "cannot see which ACME challenges are to be answered"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn pending(name: &str, token: &str) -> PendingChallenge {
+        PendingChallenge {
+            name: name.parse().unwrap(),
+            token: token.to_owned(),
+            key_authorization: format!("{token}.x"),
+            expires: Timestamp::MAX,
+        }
+    }
+
+    #[test]
+    fn only_what_is_pending_is_answered() {
+        let challenges = Challenges::new(ChallengeMethod::TlsAlpn01);
+        assert!(challenges.certificate("registry.test").is_none());
+        challenges.replace(vec![pending("registry.test", "a"), pending("192.0.2.7", "b")]);
+        let first = challenges.certificate("registry.test").expect("pending");
+        assert!(challenges.certificate("7.2.0.192.in-addr.arpa").is_some());
+        assert!(challenges.certificate("other.test").is_none());
+        assert_eq!(challenges.key_authorization("a").as_deref(), Some("a.x"));
+        assert_eq!(challenges.key_authorization("c"), None);
+        challenges.replace(vec![pending("registry.test", "a"), pending("192.0.2.7", "b")]);
+        assert!(Arc::ptr_eq(&first, &challenges.certificate("registry.test").expect("pending")), "made once");
+        challenges.replace(Vec::new());
+        assert!(challenges.certificate("registry.test").is_none() && challenges.key_authorization("a").is_none());
+    }
+
+    #[test]
+    fn over_http_no_handshake_is_answered() {
+        let challenges = Challenges::new(ChallengeMethod::Http01);
+        challenges.replace(vec![pending("registry.test", "a")]);
+        assert!(challenges.certificate("registry.test").is_none() && !challenges.answers_handshakes());
+        assert!(challenges.key_authorization("a").is_some());
+    }
+}

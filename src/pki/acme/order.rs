@@ -1,0 +1,156 @@
+//! One order from its beginning to the files: account, validation, certificate.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, CertificateIdentifier, Error as ClientError, Identifier, NewOrder, Order, RenewalInfo, RetryPolicy,
+};
+use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use super::account;
+use super::challenge::Challenges;
+use super::error::AcmeError;
+use super::files::{OrderLock, install, installed};
+use super::http_client::AcmeHttpClient;
+use super::ledger::Ledger;
+use super::settings::AcmeSettings;
+use super::validation::Validation;
+use crate::pki::{CertificateSummary, SubjectName};
+
+/// How long the authority may take to make the certificate.
+const ISSUING: Duration = Duration::from_mins(2);
+
+/// Orders certificates for one data directory.
+pub struct Orderer {
+    settings: AcmeSettings,
+    ledger: Arc<dyn Ledger>,
+    challenges: Arc<Challenges>,
+}
+
+impl Orderer {
+    /// Nothing is done yet. `challenges` is what this process answers by.
+    pub fn new(settings: AcmeSettings, ledger: Arc<dyn Ledger>, challenges: Arc<Challenges>) -> Self {
+        Self { settings, ledger, challenges }
+    }
+
+    /// What is ordered where.
+    pub fn settings(&self) -> &AcmeSettings {
+        &self.settings
+    }
+
+    /// Orders a certificate and puts it into the data directory, where a running server takes it up. The challenges must be answered
+    /// meanwhile: by this process or by the server on this data directory.
+    pub async fn order(&self) -> Result<CertificateSummary, AcmeError> {
+        let (data_dir, directory) = (self.settings.data_dir.clone(), self.settings.directory.clone());
+        let held = blocking(move || {
+            let lock = OrderLock::take(&data_dir)?.ok_or(AcmeError::Busy)?;
+            Ok((lock, installed(&data_dir, &directory)))
+        });
+        let (_lock, replaces) = held.await?;
+        let client = AcmeHttpClient::new(&self.settings)?;
+        let mut order = self.begin(&client, replaces.as_ref()).await?;
+        let (settings, challenges) = (&self.settings, &self.challenges);
+        let validation = Validation { settings, ledger: self.ledger.as_ref(), challenges, client: &client };
+        validation.pass(&mut order).await?;
+        let key = order.finalize().await.map_err(self.client_error(&client, "asking for the certificate"))?;
+        let key = Zeroizing::new(key.into_bytes());
+        let policy = RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.3).timeout(ISSUING);
+        let chain = match order.poll_certificate(&policy).await {
+            Ok(chain) => chain,
+            Err(ClientError::Timeout(_)) => {
+                return Err(AcmeError::TooSlow { doing: "making the certificate", limit: ISSUING });
+            }
+            Err(error) => return Err(self.client_error(&client, "fetching the certificate")(error)),
+        };
+        let settings = self.settings.clone();
+        blocking(move || install(&settings.data_dir, &settings.directory, &settings.names, &chain, &key)).await
+    }
+
+    /// When the authority suggests to renew (RFC 9773), and how long that holds; `None` where it makes no suggestions.
+    pub(super) async fn suggestion(
+        &self,
+        certificate: &CertificateDer<'_>,
+    ) -> Result<Option<(RenewalInfo, Duration)>, AcmeError> {
+        let Ok(id) = CertificateIdentifier::try_from(certificate) else { return Ok(None) };
+        let client = AcmeHttpClient::new(&self.settings)?;
+        let account = account::open(&self.settings, self.ledger.as_ref(), &client).await?;
+        match account.renewal_info(&id).await {
+            Ok(suggestion) => Ok(Some(suggestion)),
+            Err(ClientError::Unsupported(_)) => Ok(None),
+            Err(error) => Err(self.client_error(&client, "asking when to renew")(error)),
+        }
+    }
+
+    /// Places the order; with a new account where the authority has forgotten ours.
+    async fn begin(&self, client: &AcmeHttpClient, replaces: Option<&CertificateDer<'_>>) -> Result<Order, AcmeError> {
+        let account = account::open(&self.settings, self.ledger.as_ref(), client).await?;
+        let placed = match self.place(&account, replaces).await {
+            Err(error) if is_about(&error, "accountDoesNotExist") => {
+                let account = account::replace(&self.settings, self.ledger.as_ref(), client).await?;
+                self.place(&account, None).await
+            }
+            placed => placed,
+        };
+        placed.map_err(self.client_error(client, "placing the order"))
+    }
+
+    async fn place(&self, account: &Account, replaces: Option<&CertificateDer<'_>>) -> Result<Order, ClientError> {
+        let identifiers: Vec<Identifier> = self.settings.names.iter().map(identifier).collect();
+        let new = || {
+            let new = NewOrder::new(&identifiers);
+            match &self.settings.profile {
+                Some(profile) => new.profile(profile),
+                None => new,
+            }
+        };
+        if let Some(id) = replaces.and_then(|certificate| CertificateIdentifier::try_from(certificate).ok()) {
+            match account.new_order(&new().replaces(id)).await {
+                Ok(order) => return Ok(order),
+                Err(error) if is_about(&error, "rateLimited") || is_about(&error, "accountDoesNotExist") => {
+                    return Err(error);
+                }
+                // It only earns a better place: another authority's certificate, or one that was replaced already, has none.
+                Err(error) => tracing::debug!(%error, "ordering without naming the certificate that is replaced"),
+            }
+        }
+        account.new_order(&new()).await
+    }
+
+    fn client_error(&self, client: &AcmeHttpClient, doing: &'static str) -> impl FnOnce(ClientError) -> AcmeError {
+        AcmeError::client(&self.settings.directory, doing, client.take_retry_after())
+    }
+
+    pub(super) fn data_dir(&self) -> PathBuf {
+        self.settings.data_dir.clone()
+    }
+}
+
+fn identifier(name: &SubjectName) -> Identifier {
+    match name {
+        SubjectName::Dns(host) => Identifier::Dns(host.clone()),
+        SubjectName::Ip(ip) => Identifier::Ip(*ip),
+    }
+}
+
+fn is_about(error: &ClientError, kind: &str) -> bool {
+    match error {
+        ClientError::Api(problem) => problem
+            .r#type
+            .as_deref()
+            .is_some_and(|found| found.strip_prefix("urn:ietf:params:acme:error:") == Some(kind)),
+        _ => false,
+    }
+}
+
+/// Files and locks block; the runtime's own threads must not.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AcmeError> + Send + 'static,
+) -> Result<T, AcmeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(AcmeError::Ledger(Box::new(error))),
+    }
+}

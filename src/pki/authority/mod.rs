@@ -1,0 +1,309 @@
+//! The registry's own certificate authority: a constrained root, an issuing certificate below it, and what they sign.
+
+mod files;
+mod params;
+mod rotation;
+mod seal;
+mod sealed_key;
+mod signer;
+
+pub(crate) use self::files::{check_clock, root_out_of_time, sweep};
+pub use self::rotation::{Rotation, Succession};
+pub use self::seal::{StoredRootKey, move_root_key, seal_root_key};
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rcgen::{Issuer, KeyPair};
+use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use self::files::{
+    check_pair, read_added_names, read_certificate, read_key_pair, root_key_missing, write_new_authority,
+};
+use self::params::leaf_params;
+use self::signer::{Signer, load_issuing, new_issuing};
+use super::certificate::{self, CertificateSummary};
+use super::chain;
+use super::constraints::{Constraints, PermittedNames};
+use super::error::TlsError;
+use super::identity::Identity;
+use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
+use super::paths::TlsPaths;
+use super::pem::certificate_to_pem;
+use super::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
+use super::subject_name::SubjectName;
+use crate::domain::net::fingerprint::Fingerprint;
+
+/// The authority of one data directory, with the keys that are there.
+///
+/// The root key may be absent (sealed or kept elsewhere): then leaves are signed until the issuing certificate ends.
+pub struct Authority {
+    paths: TlsPaths,
+    root: CertificateDer<'static>,
+    root_summary: CertificateSummary,
+    root_key: Option<KeyPair>,
+    permitted: PermittedNames,
+    issuing: Signer,
+    added: Vec<SubjectName>,
+    rotation: Option<Rotation>,
+}
+
+/// A server certificate fresh from the authority.
+pub struct IssuedLeaf {
+    /// The chain to send: leaf, then issuing certificate.
+    pub chain_pem: String,
+    /// The private key as PKCS #8 PEM.
+    pub key_pem: Zeroizing<String>,
+}
+
+/// Where the root key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootKeyPlace {
+    /// In the data directory, ready to sign.
+    Here,
+    /// In the data directory, under a passphrase.
+    Sealed,
+    /// Not in the data directory.
+    Elsewhere,
+}
+
+impl Authority {
+    /// Makes root and issuing certificate in `ca/` of the data directory. The directory appears whole or not at all, and
+    /// one that exists is refused.
+    pub fn create(data_dir: &Path, names: &[SubjectName], constraints: Constraints) -> Result<Self, TlsError> {
+        if names.is_empty() {
+            return Err(TlsError::NoNames);
+        }
+        check_clock(Timestamp::now())?;
+        let paths = TlsPaths::new(data_dir);
+        let directory = paths.authority_dir();
+        make_directory(data_dir)?;
+        let lock = lock_directory(data_dir)?;
+        if directory.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(TlsError::AuthorityExists { path: directory });
+        }
+        let staging = temporary_beside(&directory);
+        make_directory(&staging)?;
+        let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints)
+            .and_then(|_| std::fs::rename(&staging, &directory).map_err(TlsError::io("make", &directory)));
+        if let Err(error) = published {
+            // The error above is the one to report; nothing refers to the staging directory.
+            let _ = std::fs::remove_dir_all(&staging);
+            return Err(error);
+        }
+        sync_directory(data_dir)?;
+        Self::load_locked(&paths, Some(&lock))
+    }
+
+    /// Whether the data directory has an authority.
+    pub fn exists(data_dir: &Path) -> bool {
+        TlsPaths::new(data_dir).root_certificate().exists()
+    }
+
+    /// Loads the authority of a data directory. A damaged or expired issuing certificate is made anew where the root key is
+    /// there; a key that others may read is refused.
+    pub fn load(data_dir: &Path) -> Result<Self, TlsError> {
+        let paths = TlsPaths::new(data_dir);
+        let path = paths.root_certificate();
+        loop {
+            let before = read_certificate(&path)?;
+            let loaded = Self::load_locked(&paths, None);
+            // A rotation may have exchanged the files while they were read; it does so once, so this ends.
+            if read_certificate(&path)? == before {
+                return loaded;
+            }
+        }
+    }
+
+    fn load_locked(paths: &TlsPaths, lock: Option<&DirectoryLock>) -> Result<Self, TlsError> {
+        let path = paths.root_certificate();
+        let root = read_certificate(&path)?;
+        let root_summary = CertificateSummary::read(&path, &root)?;
+        let permitted = PermittedNames::from_certificate(&certificate::parse(&path, &root)?);
+        let root_key = match read_key_pair(&paths.root_key()) {
+            Ok(key) => Some(key),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(key) = &root_key {
+            check_pair(&path, &root, &paths.root_key(), key)?;
+        }
+        let issuing = match (load_issuing(paths, &root), &root_key) {
+            (Ok(issuing), _) => issuing,
+            (Err(error), Some(key)) if error.is_mended_by_reissue() => {
+                tracing::warn!(%error, "the issuing certificate is unusable; making a new one");
+                new_issuing(paths, &root, key, lock)?
+            }
+            (Err(error), None) if error.is_mended_by_reissue() => {
+                return Err(root_key_missing(paths, format!("is unusable ({error})")));
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let added = read_added_names(&paths.added_names())?;
+        let rotation = Rotation::load(paths, Timestamp::now());
+        Ok(Self { paths: paths.clone(), root, root_summary, root_key, permitted, issuing, added, rotation })
+    }
+
+    /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
+    /// the issuing certificate is made anew first, where the root key is there.
+    pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, TlsError> {
+        self.check_permitted(names)?;
+        if let Some(error) = root_out_of_time(&self.paths, Timestamp::now()) {
+            return Err(error);
+        }
+        self.refresh_issuing()?;
+        let key = KeyPair::generate()?;
+        let issuer = Issuer::from_ca_cert_der(&self.issuing.der, &self.issuing.key)?;
+        let leaf = leaf_params(names, self.issuing.summary.not_after)?.signed_by(&key, &issuer)?;
+        let chain_pem = leaf.pem() + &certificate_to_pem(&self.issuing.der);
+        Ok(IssuedLeaf { chain_pem, key_pem: Zeroizing::new(key.serialize_pem()) })
+    }
+
+    /// Whether clients that trust the root would accept a certificate for `name`.
+    pub fn permits(&self, name: &SubjectName) -> bool {
+        self.permitted.permits(name)
+    }
+
+    /// What the root certificate's constraints permit.
+    pub fn permitted(&self) -> &PermittedNames {
+        &self.permitted
+    }
+
+    /// Whether the root can sign for nothing but its names: who trusts it risks no other site.
+    pub fn is_constrained(&self) -> bool {
+        matches!(self.permitted, PermittedNames::Only(_))
+    }
+
+    /// The SHA-256 of the root certificate, the value to pin.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.root_summary.fingerprint
+    }
+
+    /// The root certificate as PEM, one certificate.
+    pub fn root_pem(&self) -> String {
+        certificate_to_pem(&self.root)
+    }
+
+    /// The root certificate as DER.
+    pub fn root_der(&self) -> &CertificateDer<'static> {
+        &self.root
+    }
+
+    /// The end of the root certificate.
+    pub fn root_not_after(&self) -> Timestamp {
+        self.root_summary.not_after
+    }
+
+    /// The end of the issuing certificate.
+    pub fn issuing_not_after(&self) -> Timestamp {
+        self.issuing.summary.not_after
+    }
+
+    /// Whether the root key is in the data directory.
+    pub fn has_root_key(&self) -> bool {
+        self.root_key.is_some()
+    }
+
+    /// Where the root key is.
+    pub fn root_key_place(&self) -> RootKeyPlace {
+        match &self.root_key {
+            Some(_) => RootKeyPlace::Here,
+            None if self.paths.sealed_root_key().exists() => RootKeyPlace::Sealed,
+            None => RootKeyPlace::Elsewhere,
+        }
+    }
+
+    /// Names that are served beside the configured ones: those that rotations were told.
+    pub fn added_names(&self) -> &[SubjectName] {
+        &self.added
+    }
+
+    /// The hand-over from the root before, as long as it lasts.
+    pub fn rotation(&self, now: Timestamp) -> Option<&Rotation> {
+        self.rotation.as_ref().filter(|rotation| now < rotation.until())
+    }
+
+    /// What is about to end and will not mend itself: the root from 180 days before its end; the issuing certificate from 60 days
+    /// before its end where the root key is not here, and else from 14 days, for then it should have been made anew long ago.
+    pub fn expiry_warning(&self, now: Timestamp) -> Option<String> {
+        let near = |end: Timestamp, from: Duration| {
+            end.as_second().saturating_sub(now.as_second()) <= from.as_secs().cast_signed()
+        };
+        let (root, issuing) = (self.root_not_after(), self.issuing_not_after());
+        if root <= now {
+            return Some(format!(
+                "the root certificate expired on {root}: run `portcullis ca rotate --at-once`, and have every host trust the new one"
+            ));
+        }
+        if near(root, ROOT_WARNING) {
+            return Some(format!(
+                "the root certificate expires on {root}: run `portcullis ca rotate`, and have every host trust the new one before"
+            ));
+        }
+        let mend = match self.root_key_place() {
+            RootKeyPlace::Here if near(issuing, EXPIRY_WARNING) => "run `portcullis cert renew`",
+            RootKeyPlace::Here => return None,
+            _ if !near(issuing, ISSUING_WARNING) => return None,
+            RootKeyPlace::Sealed => {
+                "the root key that signs a new one is sealed; run `portcullis ca unseal`, then `portcullis cert renew`"
+            }
+            RootKeyPlace::Elsewhere => {
+                "the root key that signs a new one is not here; run `portcullis ca unseal --from FILE`, then `portcullis cert renew`"
+            }
+        };
+        Some(format!("the issuing certificate ends on {issuing}: {mend}"))
+    }
+
+    /// Whether the identity's chain ends below this root.
+    pub fn vouches_for(&self, identity: &Identity) -> bool {
+        let issuing = identity.certified().cert.get(1);
+        issuing.is_some_and(|issuing| self.signed(&self.paths.leaf_chain(), issuing).unwrap_or(false))
+    }
+
+    /// Whether `der` is a certificate that this root signed and that may sign leaves.
+    pub(crate) fn signed(&self, path: &Path, der: &CertificateDer<'_>) -> Result<bool, TlsError> {
+        let root_path = self.paths.root_certificate();
+        let root = certificate::parse(&root_path, &self.root)?;
+        Ok(chain::is_signed_by(&certificate::parse(path, der)?, &root))
+    }
+
+    /// Refuses names outside of the constraints, before a certificate is made that no client accepts.
+    pub(crate) fn check_permitted(&self, names: &[SubjectName]) -> Result<(), TlsError> {
+        if names.is_empty() {
+            return Err(TlsError::NoNames);
+        }
+        match names.iter().find(|name| !self.permits(name)) {
+            None => Ok(()),
+            Some(name) => Err(TlsError::NotPermitted { name: name.to_string(), permitted: self.permitted.to_string() }),
+        }
+    }
+
+    fn refresh_issuing(&mut self) -> Result<(), TlsError> {
+        let (summary, now) = (&self.issuing.summary, Timestamp::now());
+        if !renewal_due(summary.not_before, summary.not_after, now) {
+            return Ok(());
+        }
+        match &self.root_key {
+            Some(key) => {
+                self.issuing = new_issuing(&self.paths, &self.root, key, None)?;
+                Ok(())
+            }
+            None if now < summary.not_after => Ok(()),
+            None => Err(root_key_missing(&self.paths, format!("expired on {}", summary.not_after))),
+        }
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").field("root", &self.root_summary).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for IssuedLeaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedLeaf").finish_non_exhaustive()
+    }
+}
