@@ -77,6 +77,7 @@ pub mod client;
 pub mod config;
 pub mod doctor;
 pub mod domain;
+mod guide;
 pub mod http;
 pub mod node;
 pub mod pki;

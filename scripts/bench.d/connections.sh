@@ -47,12 +47,12 @@ connections() {
 
 connections_lines() {
   ratio 'new TLS connections, req/s' connections token 2
-  ratio '  the same beside nginx' connections nginx 1
+  ratio '  the same next to nginx' connections nginx 1
 }
 
 connections_cost() {
   plain 'server CPU ms/new connection' connections_cpu token
-  plain '  the same beside nginx' connections_cpu nginx
+  plain '  the same next to nginx' connections_cpu nginx
 }
 
 connections_table() {

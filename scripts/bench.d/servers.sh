@@ -28,7 +28,7 @@ server_start() {
 # The milliseconds since a time of $EPOCHREALTIME.
 since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { print 1000 * (to - from) }'; }
 
-# insist_on_authorization NAME - a comparison with a server that lets everybody in would be worth nothing.
+# insist_on_authorization NAME - a comparison with a server that lets everyone in would prove nothing.
 insist_on_authorization() {
   local status
   status=$(curl --silent --insecure --output /dev/null --write-out '%{http_code}' "$(url "$1")/v2/bench/app/manifests/latest")
@@ -99,7 +99,7 @@ YAML
   esac
 }
 
-# nginx with a worker for each core: the manifest that the registries serve, as a file, to everybody.
+# nginx with a worker for each core: the manifest that the registries serve, as a file, to everyone.
 nginx_config() {
   cat <<NGINX
 worker_processes auto;

@@ -61,17 +61,17 @@ password_cost() {
 plain() { line "$1" "$(median "$2" ours)" "$(median "$2" "$3")" '' ''; }
 
 line() {
-  local verdict=
+  local outcome=
   case $5 in
-    1) verdict=meets ;;
+    1) outcome=meets ;;
     0)
-      verdict=MISSES
+      outcome=MISSES
       missed=$((missed + 1))
       ;;
   esac
-  awk -v title="$1" -v a="$2" -v b="$3" -v target="$4" -v verdict="$verdict" 'BEGIN {
+  awk -v title="$1" -v a="$2" -v b="$3" -v target="$4" -v outcome="$outcome" 'BEGIN {
     form = (a < 10 || b < 10) ? "%.2f" : "%.0f"
-    printf "%-34s %12s %16s %8.2fx   %-7s %s\n", title, sprintf(form, a), sprintf(form, b), a / b, target, verdict }' |
+    printf "%-34s %12s %16s %8.2fx   %-7s %s\n", title, sprintf(form, a), sprintf(form, b), a / b, target, outcome }' |
     sed 's/ *$//'
 }
 

@@ -1,5 +1,5 @@
 # Sourced. What each capability of the matrix means: what is asked of the client, and what is then asked of the server,
-# so that a client which believes that it did something is not believed.
+# so that a client cannot report a success that did not happen.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 #
 # Functions of clients run in pipelines, never before `||` or in a condition, where `set -e` would not end them.
@@ -37,7 +37,7 @@ build_and_push() {
   pull_and_compare "$1" "$reference"
 }
 
-# A repository that is open to everyone takes no login.
+# A repository that is open to everyone needs no login.
 try_anonymous() {
   local reference
   reference=$(repository "$1" -open):$image_tag

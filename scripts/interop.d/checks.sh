@@ -55,7 +55,7 @@ report() {
   fi
 }
 
-# The last warnings of every server that runs, without which a failure in CI may be a riddle.
+# The last warnings of every server that runs, without which a failure in CI is hard to explain.
 server_said() {
   local name log
   for name in "${hosts[@]}"; do

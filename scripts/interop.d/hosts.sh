@@ -107,7 +107,7 @@ daemon_start() {
 # daemon_pid NAME DAEMON - its pid on the host.
 daemon_pid() { cat "$work/$1/$2.daemon"; }
 
-# daemon_stop NAME DAEMON - SIGTERM, and SIGKILL after 20 s. Succeeds when the daemon ended with exit code 0.
+# daemon_stop NAME DAEMON - SIGTERM, and SIGKILL after 20 s. Succeeds if the daemon exits with code 0.
 daemon_stop() {
   local name=$1 daemon=$2 dir=$work/$1 pid
   pid=$(daemon_pid "$name" "$daemon")

@@ -62,7 +62,7 @@ layout_layer() {
   rm -rf "$dir"
 }
 
-# layout_blob DIRECTORY MEDIA-TYPE - stores what stands on stdin; prints its descriptor.
+# layout_blob DIRECTORY MEDIA-TYPE - stores what is on stdin; prints its descriptor.
 layout_blob() {
   local blob hex
   blob=$(mktemp "$1/blobs/new.XXXXXX")

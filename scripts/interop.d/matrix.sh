@@ -1,6 +1,6 @@
 # Sourced. The client matrix: what each client does with the registry, by name, over a network and TLS, as a user who owns
-# no more than a namespace. A capability of a client is a function CAPABILITY_with_CLIENT in clients/; where there is none,
-# the client cannot. Ends with a table of docker's engines and one of the other clients.
+# no more than a namespace. A capability of a client is a function CAPABILITY_with_CLIENT in clients/; without one, the
+# client cannot. Ends with a table of docker's engines and one of the other clients.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 #
 # Docker's engines are tried with what `trust --no-system` writes, certs.d alone, and once more with plain `trust`: a daemon
@@ -36,7 +36,7 @@ matrix() {
     on "$host" update-ca-certificates >/dev/null 2>&1 || true
     host_state "$host" >"$work/$host/before"
   done
-  matrix_strangers "before trust"
+  matrix_untrusted "before trust"
   for host in "${matrix_hosts[@]}"; do
     if is_engine "$host"; then matrix_trusts "$host" --no-system; else matrix_trusts "$host"; fi
   done
@@ -44,15 +44,15 @@ matrix() {
   matrix_cells exchange
   for host in "${matrix_hosts[@]}"; do ! is_engine "$host" || matrix_trusts "$host"; done
   matrix_cells_again login push pull build buildx builder
-  check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
+  check "no answer was 5xx, and no warning was logged" matrix_log_is_clean
   check "serve with auth.challenge = \"basic\"" matrix_challenges_basic
   matrix_cells basic
-  check "the server answered nothing with 5xx, and warned of nothing" matrix_log_is_clean
+  check "no answer was 5xx, and no warning was logged" matrix_log_is_clean
   for host in "${matrix_hosts[@]}"; do
     ! is_engine "$host" || engine_forgets_builder "$host"
     check "portcullis untrust $registry_name on $host" on "$host" portcullis untrust "$registry_name"
   done
-  matrix_strangers "after untrust"
+  matrix_untrusted "after untrust"
   for host in "${matrix_hosts[@]}"; do check "untrust left nothing behind on $host" host_state_is "$host" "$work/$host/before"; done
   hosts_stop
   matrix_table
@@ -65,7 +65,7 @@ matrix_choose() {
   [[ -z $chosen_clients ]] || IFS=, read -ra matrix_clients <<<"$chosen_clients"
   for client in "${matrix_clients[@]}"; do
     [[ $known == *" $client "* ]] || {
-      echo "interop: no client is called $client; there are$known" >&2
+      echo "interop: unknown client: $client (one of$known)" >&2
       exit 2
     }
   done
@@ -112,8 +112,8 @@ matrix_trusts() {
     --ca-sha256 "$(on hub portcullis ca show --json | jq -r .sha256)"
 }
 
-# matrix_strangers WHEN - every client refuses the certificate, and says so.
-matrix_strangers() {
+# matrix_untrusted WHEN - every client refuses the certificate, and says so.
+matrix_untrusted() {
   local client before
   for client in "${matrix_clients[@]}"; do
     [[ ${labels[$client]:-} != '' ]] || continue

@@ -1,4 +1,4 @@
-# Sourced. A thief has the registry's CA, keys and all, and a host that trusts it. What he signs for the registry's own
+# Sourced. A thief has the registry's CA, keys and all, and a host that trusts it. What they sign for the registry's own
 # name is accepted, and for any other name refused, by OpenSSL (curl) and by Go (skopeo).
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
@@ -38,7 +38,7 @@ thief_is_reached_by_curl() {
   on client curl --silent --show-error --output /dev/null --cacert "$work/client/stolen/ca.crt" --resolve "$1:5443:127.0.0.1" "https://$1:5443/"
 }
 
-# There is no registry behind it: skopeo gets as far as to see a page that is no manifest.
+# No registry is behind it: skopeo gets as far as a page that is not a manifest.
 thief_is_reached_by_skopeo() {
   local said
   said=$(on client skopeo inspect --cert-dir "$work/client/stolen" "docker://$1:5443/any/thing" 2>&1) && return 1

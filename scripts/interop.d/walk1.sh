@@ -7,7 +7,7 @@ walk1() {
   host_start first
   check "serve on an empty data directory answers over HTTPS" server_start first
   check "liveness and readiness" healthy first
-  check "the one-time password lies in a 0600 file, its path in the log" password_file_is_private first
+  check "the one-time password is in a 0600 file, its path in the log" password_file_is_private first
   check "the password itself is not in the log" password_is_not_logged first
   check "no key or database is readable by others" nothing_is_readable_by_others first
   check "ca export prints one CA certificate" ca_is_a_ca first

@@ -10,7 +10,7 @@ walk2() {
   the_docker_walk same localhost:5000 admin "$(first_password same)"
   the_catalog_walk same admin "$(first_password same)"
   check "curl http:// gets told to use https" plain_http_is_answered same
-  check "curl http:// with a password is told that it travelled in the clear" plain_http_password_is_answered same
+  check "curl http:// with a password is told that it was sent unencrypted" plain_http_password_is_answered same
   hosts_stop
 }
 

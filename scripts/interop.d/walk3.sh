@@ -143,7 +143,7 @@ ctr_pull_same() {
 trust_with_the_program() {
   local pin
   server_install client
-  check "sh t --undo takes back what the line did" on client sh "$work/client/t" --undo
+  check "sh t --undo undoes what the line did" on client sh "$work/client/t" --undo
   clients_refuse "after sh t --undo"
   check "the long line, that fetches no script" run_the_pinned_line --self-contained
   check "skopeo login" skopeo_login

@@ -10,7 +10,7 @@ walk4() {
   check "docker run -d -p 5000:5000 --name registry portcullis" run_container
   check "it runs as a user that is not root" container_is_not_root
   check "its health check turns healthy" within 40 container_is_healthy
-  check "the one-time password lies in its volume" container_password
+  check "the one-time password is in its volume" container_password
   password=$(container_password 2>/dev/null || true)
   on container docker exec registry portcullis ca export >"$work/container/ca.pem" || true
   the_docker_walk container localhost:5000 admin "$password"

@@ -43,11 +43,11 @@ anonymous_pull() {
   check "grant add --to anonymous --on 'public/**' --allow pull" \
     on people portcullis grant add --to anonymous --on 'public/**' --allow pull
   check "the administrator pushes public/app" admin_pushes public/app:v1
-  check "docker pull of public/app without a login" pull_anew nobody public/app:v1
-  refused "$readable|not found" "docker pull of alice/app without a login is refused" pull_anew nobody alice/app:v1
-  refused "$readable" "docker push to public/app without a login is refused" push_as nobody public/app:v2
+  check "docker pull of public/app without a login" pull_again anonymous public/app:v1
+  refused "$readable|not found" "docker pull of alice/app without a login is refused" pull_again anonymous alice/app:v1
+  refused "$readable" "docker push to public/app without a login is refused" push_as anonymous public/app:v2
   refused "$readable|incorrect" "docker login with a wrong password is refused" \
-    docker_login people nobody localhost:5000 alice not-her-password
+    docker_login people anonymous localhost:5000 alice not-her-password
   check "a wrong password is refused where anonymous may pull" wrong_password_is_refused
 }
 
@@ -61,14 +61,14 @@ admin_pushes() {
   push_as operator "$1"
 }
 
-# With refresh tokens, docker keeps one in the place of the password, and works with it.
+# With refresh tokens, docker keeps one instead of the password, and works with it.
 identity_token() {
   check "serve with auth.refresh_token_lifetime = \"30d\"" refresh_tokens_on
   check "docker login keeps an identity token, not the password" login_keeps_a_token
   check "docker push with the identity token" push_as keeper alice/kept:v1
-  check "docker pull with the identity token" pull_anew keeper alice/kept:v1
+  check "docker pull with the identity token" pull_again keeper alice/kept:v1
   check "user passwd alice" on people portcullis user passwd alice --password-stdin <<<"alices-new-password"
-  refused "$readable" "after user passwd the identity token is worth nothing" push_as keeper alice/kept:v2
+  refused "$readable" "after user passwd the identity token is refused" push_as keeper alice/kept:v2
 }
 
 refresh_tokens_on() {
@@ -86,7 +86,7 @@ login_keeps_a_token() {
 }
 
 # Forgets the name first, so that the manifest must come from the registry.
-pull_anew() {
+pull_again() {
   on people docker rmi "localhost:5000/$2" || true
   as people "$1" docker pull "localhost:5000/$2"
 }

@@ -13,7 +13,7 @@ walk6() {
   check "user add alice --password-stdin" user_add server alice alices-own-password
   check "portcullis trust $registry_name" trust_the_registry
   docker_without_certificate
-  check "client.cert and client.key lie beside the CA in certs.d" install_certificate
+  check "client.cert and client.key are next to the CA in certs.d" install_certificate
   docker_with_certificate
   podman_with_certificate
   skopeo_with_certificate
@@ -21,7 +21,7 @@ walk6() {
   check "the certificate is revoked, and the list replaced" revoke_certificate
   sleep 1
   refused_everywhere "a second later, without a restart" revoked
-  check "client.cert and client.key are taken away" remove_certificate
+  check "client.cert and client.key are removed" remove_certificate
   refused_everywhere "without the certificate" "$readable"
   hosts_stop
 }

@@ -1,5 +1,5 @@
-# Sourced. Walk 7: a new root. While the hand-over lasts, hosts that trust the old root and hosts that trust the new one are
-# served, by clients of every TLS library; a host moves over without a new pin. After the date only the new root counts. The
+# Sourced. Walk 7: the CA is rotated. While the transition lasts, hosts that trust the old root and hosts that trust the new one are
+# served, by clients of every TLS library; a host changes to the new root without a new pin. After the date only the new root counts. The
 # clients read the operating system's store as well as the file that they are given, so `trust` keeps out of that here.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
@@ -7,7 +7,7 @@ overlap_seconds=90
 
 walk7() {
   walk="walk 7"
-  have dockerd "a new root" && have docker "a new root" && have skopeo "a new root" || return 0
+  have dockerd "rotating the CA" && have docker "rotating the CA" && have skopeo "rotating the CA" || return 0
   want curl:curl wget:wget
   host_start server
   host_start client
@@ -24,9 +24,9 @@ walk7() {
   check "docker login" docker_login client operator "$registry_name" admin "$password"
   everyone_connects "before" old
   check "ca rotate --host hub.test --overlap ${overlap_seconds}s" rotate
-  during_the_hand_over
-  the_host_moves_over
-  after_the_hand_over
+  during_the_transition
+  the_host_changes
+  after_the_transition
   check "portcullis untrust $registry_name" on client portcullis untrust "$registry_name"
   check "portcullis untrust hub.test:5000" on client portcullis untrust hub.test:5000
   check "nothing is left behind" nothing_is_left
@@ -44,10 +44,10 @@ keep_root() {
 rotate() {
   on server portcullis ca rotate --host hub.test --overlap "${overlap_seconds}s"
   echo $((SECONDS + overlap_seconds)) >"$work/overlap-end"
-  within 10 hand_over_is_served
+  within 10 transition_is_served
 }
 
-hand_over_is_served() {
+transition_is_served() {
   [[ $(on client curl --silent --insecure --output /dev/null --write-out '%{http_code}' \
     "https://$registry_name/.well-known/portcullis/rotation.pem") == 200 ]]
 }
@@ -77,7 +77,7 @@ skopeo_connects() {
   on client skopeo login --username admin --password-stdin --cert-dir "$work/client/roots/$2" "$1" <<<"$password"
 }
 
-during_the_hand_over() {
+during_the_transition() {
   keep_root new
   mkdir -p "$work/client/roots/both"
   cat "$work/client/roots/"{old,new}/ca.crt >"$work/client/roots/both/ca.crt"
@@ -87,22 +87,22 @@ during_the_hand_over() {
   check "during: docker push from a host that trusts the old root" docker_push client operator "$registry_name/nginx:v1"
   check "during: the new name with the new root" curl_connects hub.test:5000 new
   refused 'certificate' "during: the new name with the old root is refused" curl_connects hub.test:5000 old
-  check "during: ca show tells of it" ca_show_tells
+  check "during: ca show reports it" ca_show_reports
 }
 
-ca_show_tells() { on server portcullis ca show | tee /dev/stderr | grep -qi 'until'; }
+ca_show_reports() { on server portcullis ca show | tee /dev/stderr | grep -qi 'until'; }
 
-the_host_moves_over() {
+the_host_changes() {
   check "portcullis trust $registry_name, without a pin" on client portcullis trust "$registry_name" --no-system
   check "it wrote the new root" same "$(on client sha256sum <"$work/client/etc/docker/certs.d/$registry_name/ca.crt")" \
     "$(sha256sum <"$work/client/roots/new/ca.crt")"
-  check "docker push from a host that has moved over" docker_push client operator "$registry_name/nginx:v1"
+  check "docker push from a host that has changed to the new root" docker_push client operator "$registry_name/nginx:v1"
   check "portcullis trust hub.test:5000 --ca-sha256 (the new root's)" \
     on client portcullis trust hub.test:5000 --no-system --ca-sha256 "$(pin_of_the_day)"
   check "docker login hub.test:5000" docker_login client operator hub.test:5000 admin "$password"
 }
 
-after_the_hand_over() {
+after_the_transition() {
   local left=$(($(<"$work/overlap-end") - SECONDS + 1))
   ((left <= 0)) || sleep "$left"
   everyone_refuses "after the date" old

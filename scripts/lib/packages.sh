@@ -20,15 +20,17 @@ want() {
 }
 
 install_packages() {
-  local log
+  local log failed=0
   log=$(mktemp)
+  # One at a time: scripts run side by side. What a package starts must not keep the lock.
+  exec 9>/var/lock/portcullis-packages
+  flock 9
   printf 'installing %s\n' "$*" >&2
-  if ! { apt-get update -qq && install_first_of "$@"; } >"$log" 2>&1; then
-    tail -n 3 "$log" >&2
-    rm -f "$log"
-    return 1
-  fi
+  { apt-get update -qq && install_first_of "$@"; } >"$log" 2>&1 9>&- || failed=1
+  exec 9>&-
+  ((failed == 0)) || tail -n 3 "$log" >&2
   rm -f "$log"
+  return "$failed"
 }
 
 # Of "a|b" the first that this release of Debian has.

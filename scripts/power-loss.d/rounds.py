@@ -99,11 +99,11 @@ class Writers:
     def __init__(self, registry):
         self.registry, self.done, self.lock = registry, threading.Event(), threading.Lock()
         self.images, self.latest, self.failure = [], {}, None
-        self.threads = [threading.Thread(target=self.push_for_ever, args=(n,)) for n in range(WRITERS)]
+        self.threads = [threading.Thread(target=self.push_until_done, args=(n,)) for n in range(WRITERS)]
         for thread in self.threads:
             thread.start()
 
-    def push_for_ever(self, number):
+    def push_until_done(self, number):
         connection, count = self.registry.connect(), 0
         try:
             while not self.done.is_set():
@@ -162,7 +162,7 @@ def examine(program, work, copy, images, latest):
             try:
                 push(registry.connect(), "writer/after", 1)
             except RuntimeError as error:
-                missing.append(f"it does not go on: {error}")
+                missing.append(f"it accepts no push: {error}")
     finally:
         subprocess.run(["umount", replayed], check=True)
     return took, missing
@@ -178,8 +178,8 @@ def one_round(program, work, disk, writers, number):
         sys.exit(f"power-loss: a push failed: {writers.failure!r}")
     took, missing = examine(program, work, copy, images, latest)
     os.remove(copy)
-    verdict = "FAIL" if missing else "ok  "
-    print(f"{verdict} round {number}: {len(images)} images acknowledged, started in {took:.2f} s", flush=True)
+    outcome = "FAIL" if missing else "ok  "
+    print(f"{outcome} round {number}: {len(images)} images acknowledged, started in {took:.2f} s", flush=True)
     for line in missing[:10]:
         print(f"       | {line}")
     return took, missing

@@ -20,10 +20,9 @@ use super::settings::now;
 use super::throttle::address_limit::Network;
 use super::throttle::ledger::Ledger;
 use super::throttle::login::{Attempt, Gate};
-use super::{
-    AuthError, AuthSettings, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret,
-};
-use crate::domain::AccountName;
+use super::{AuthError, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret};
+use crate::config::AuthSettings;
+use crate::domain::{AccountName, Fingerprint};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};
 
@@ -124,13 +123,19 @@ impl Authenticator {
 
     /// The credential of the user whom a verified client certificate names. A changed password does not touch it; disabling or removing
     /// the user does.
-    pub async fn certificate(&self, name: &AccountName) -> Result<Credential, CredentialError> {
+    pub async fn certificate(
+        &self,
+        name: &AccountName,
+        fingerprint: Fingerprint,
+    ) -> Result<Credential, CredentialError> {
         if self.policy.load().named(name).is_none() {
             // Perhaps added a moment ago.
             self.reload().await?;
         }
         let principal = self.policy.load().named(name);
-        principal.map(Credential::certificate).ok_or_else(|| CredentialError::NoSuchUser(name.clone()))
+        principal
+            .map(|principal| Credential::certificate(principal, fingerprint))
+            .ok_or_else(|| CredentialError::NoSuchUser(name.clone()))
     }
 
     /// Verifies a token: without waiting, and from memory where it was seen before. One that expired less than a day ago gives a
@@ -143,7 +148,12 @@ impl Authenticator {
             None => Principal::Anonymous,
             Some((name, epoch)) => self.policy.load().principal(name, *epoch).ok_or(CredentialError::Expired)?,
         };
-        Ok(Credential::token(principal, Arc::clone(&verified.scope), verified.is_expired(now)))
+        Ok(Credential::token(
+            principal,
+            Arc::clone(&verified.id),
+            Arc::clone(&verified.scope),
+            verified.is_expired(now),
+        ))
     }
 
     /// Issues a token for what was asked, cut to what is allowed now; that may be nothing. Whether the policy has changed is looked at

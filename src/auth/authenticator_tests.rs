@@ -3,9 +3,8 @@
 use std::time::Instant as StdInstant;
 
 use super::*;
-use crate::auth::{Continue, Denial, Pull, Push, hash_password};
-use crate::domain::Clock;
-use crate::domain::RepositoryName;
+use crate::auth::{Caller, Continue, Denial, Pull, Push, hash_password};
+use crate::domain::{Clock, Fingerprint, RepositoryName};
 use crate::storage::metadata::{AddedUser, GrantRecord, Metadata, NewUser, sqlite};
 
 struct Registry {
@@ -79,9 +78,12 @@ async fn a_user_who_was_just_added_logs_in_and_uses_the_token_at_once() {
     assert_eq!(credential.principal().subject(), "user:alice");
     assert!(!credential.is_expired());
     let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&credential, &repository("alice/app")).is_ok());
-    assert!(policy.authorize::<Continue>(&credential, &repository("alice/app")).is_ok());
-    assert!(matches!(policy.authorize::<Pull>(&credential, &repository("bob/app")), Err(Denial::Forbidden(_))));
+    assert!(policy.authorize::<Push>(&Caller::for_tests(&credential), &repository("alice/app")).is_ok());
+    assert!(policy.authorize::<Continue>(&Caller::for_tests(&credential), &repository("alice/app")).is_ok());
+    assert!(matches!(
+        policy.authorize::<Pull>(&Caller::for_tests(&credential), &repository("bob/app")),
+        Err(Denial::Forbidden(_))
+    ));
 }
 
 #[tokio::test]
@@ -150,7 +152,7 @@ async fn rights_are_those_of_now_not_of_the_token() {
     let token = registry.token("repository:bob/app:push").await;
     let may = |token: &str| {
         let credential = registry.auth.bearer(token).expect("valid");
-        registry.auth.policy().authorize::<Push>(&credential, &repository("bob/app")).is_ok()
+        registry.auth.policy().authorize::<Push>(&Caller::for_tests(&credential), &repository("bob/app")).is_ok()
     };
     assert!(may(&token));
     registry.store.remove_grant(&grant.to, &grant.on).await.expect("removed");
@@ -279,7 +281,7 @@ async fn a_known_token_costs_microseconds() {
     let start = StdInstant::now();
     for _ in 0..10_000 {
         let credential = registry.auth.bearer(&token).expect("valid");
-        registry.auth.policy().authorize::<Pull>(&credential, &name).expect("allowed");
+        registry.auth.policy().authorize::<Pull>(&Caller::for_tests(&credential), &name).expect("allowed");
     }
     // Without optimisation and on a busy machine; a verification each would take longer than that.
     let each = start.elapsed() / 10_000;
@@ -289,20 +291,33 @@ async fn a_known_token_costs_microseconds() {
 #[tokio::test]
 async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
     let registry = Registry::open().await;
-    let alice = registry.auth.certificate(&account("alice")).await.expect("just added, and known");
+    let alice =
+        registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.expect("just added, and known");
     assert!(!alice.is_token() && !alice.is_expired());
     let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&alice, &repository("alice/app")).is_ok());
-    assert!(matches!(policy.authorize::<Push>(&alice, &repository("bob/app")), Err(Denial::Forbidden(_))));
+    assert!(policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("alice/app")).is_ok());
+    assert!(matches!(
+        policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("bob/app")),
+        Err(Denial::Forbidden(_))
+    ));
 
-    let unknown = registry.auth.certificate(&account("nobody")).await;
+    let unknown = registry.auth.certificate(&account("nobody"), Fingerprint::of_der(b"")).await;
     assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "nobody"));
     registry.store.set_password(&account("alice"), hash_password(&secret("looking-glass"))).await.expect("set");
     registry.auth.refresh().await.expect("refreshed");
-    assert!(registry.auth.certificate(&account("alice")).await.is_ok(), "a new password does not touch it");
+    assert!(
+        registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.is_ok(),
+        "a new password does not touch it"
+    );
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
     registry.auth.refresh().await.expect("refreshed");
-    assert!(matches!(registry.auth.certificate(&account("alice")).await, Err(CredentialError::NoSuchUser(_))));
+    assert!(matches!(
+        registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await,
+        Err(CredentialError::NoSuchUser(_))
+    ));
     let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&alice, &repository("alice/app")).is_err(), "nor is the old credential good");
+    assert!(
+        policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("alice/app")).is_err(),
+        "nor is the old credential good"
+    );
 }

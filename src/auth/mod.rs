@@ -17,15 +17,14 @@ mod settings;
 mod throttle;
 
 pub use access::{
-    Authorized, CatalogPermit, Continue, Delete, Denial, Explanation, Obstacle, Permission, Policy, Pull, Push, Reason,
-    Refusal, Scope,
+    Actor, AdminPermit, Authorized, Caller, CatalogPermit, Continue, Delete, Denial, DenialDetail, Explanation,
+    Obstacle, Permission, Policy, Pull, Push, Reason, Scope,
 };
 pub use authenticator::Authenticator;
 pub use credentials::{
-    Access, Credential, CredentialError, IssuedToken, LEAST_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH, PasswordTooLong,
-    Principal, Secret, WeakPassword, check_chosen_password, hash_password, is_password_of,
+    Access, Credential, CredentialError, CredentialId, IssuedToken, LEAST_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH,
+    PasswordTooLong, Principal, Secret, WeakPassword, check_chosen_password, hash_password, is_password_of,
 };
 pub use error::AuthError;
 pub use keys::SealKey;
-pub use settings::AuthSettings;
 pub use throttle::{AccountLimit, Pause};

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             show(&identity, ordered_from(&identity, &data).as_deref(), output)
         }
         Verb::Request => cert_request::run(context, &config, &data, output),
-        Verb::Renew if config.acme.is_some() => cert_request::run(context, &config, &data, output),
+        Verb::Renew if config.acme.is_enabled() => cert_request::run(context, &config, &data, output),
         Verb::Renew => {
             let source = identity_source(&config, &data)?;
             if let Ok(identity) = source.load()
@@ -62,12 +62,12 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             show(&source.load()?, None, output)
         }
         Verb::Import { .. } => {
-            if config.tls.pair.is_some() {
+            if config.tls.pair().is_some() {
                 bail!(
                     "the configuration names a certificate already (tls.certificate): change the files there, or remove the keys"
                 );
             }
-            if config.acme.is_some() {
+            if config.acme.is_enabled() {
                 bail!(
                     "ACME is switched on, and its certificate is what is served: set acme.directory to \"none\" first"
                 );

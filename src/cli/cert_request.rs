@@ -11,30 +11,29 @@ use tokio_util::sync::CancellationToken;
 use super::cert::show;
 use super::context::Context;
 use super::output::Output;
-use super::serve::{identity_source, server_options};
-use crate::config::Config;
+use super::serve::identity_source;
+use crate::config::{AcmeChallenge, Config};
 use crate::node::acme::{Acme, settings};
 use crate::node::acme_store::AcmeLedger;
 use crate::node::data_directory::DataDirectory;
 use crate::pki::CertificateSummary;
-use crate::pki::acme::{AcmeError, ChallengeMethod, Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeError, Challenges, Ledger, Orderer};
 use crate::server::Server;
 use crate::tls::{self, ServingIdentity};
 
 pub(super) fn run(context: &Context, config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
-    let Some(acme) = &config.acme else {
+    let Some(settings) = settings(config, data) else {
         bail!(
             "ACME is switched off: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
              `portcullis config default` explains them"
         );
     };
-    let settings = settings(config, acme, data);
     let directory = settings.directory.clone();
     let summary = context.with_metadata(|metadata| async move {
         let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.seal_key()?));
         match data.try_lock()? {
             Err(server) => {
-                let challenges = Challenges::new(settings.challenge);
+                let challenges = Challenges::new(settings.acme.challenge);
                 let ordered = Orderer::new(settings, ledger, challenges).order().await;
                 if let Err(AcmeError::NotValidated { .. }) = &ordered {
                     return ordered.with_context(|| {
@@ -61,9 +60,9 @@ async fn order_alone(
         bail!("ACME is switched off");
     };
     let serving = match acme.method() {
-        ChallengeMethod::Http01 => None,
-        ChallengeMethod::TlsAlpn01 => {
-            let server = Server::bind(server_options(config))?;
+        AcmeChallenge::Http01 => None,
+        AcmeChallenge::TlsAlpn01 => {
+            let server = Server::bind(config.server.clone())?;
             let identity = identity_source(config, data)?.prepare()?;
             let tls = tls::Acceptor::new(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))

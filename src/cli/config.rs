@@ -33,6 +33,6 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
                 .collect();
             output.table(&["KEY", "VALUE", "SOURCE"], &rows, &provenance.to_json())
         }
-        Verb::Default => output.raw(config::SAMPLE.as_bytes()),
+        Verb::Default => output.raw(config::sample().as_bytes()),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let identity = identity_source(&config, &data)?.load()?;
     let address = local(config.server.listen);
     block_on(async {
-        let certified = config.client_certificates.accepted.is_some_and(|accepted| accepted.required);
+        let certified = config.client_certificates.are_required();
         let asked = ask(address, &identity, certified);
         let asked = tokio::time::timeout(Duration::from_secs(args.timeout), asked).await;
         asked.with_context(|| format!("no answer from {address} within {} s", args.timeout))?

@@ -9,7 +9,7 @@ use super::context::{Context, block_on};
 use super::output::Output;
 use super::password;
 use super::user::admit_name;
-use crate::auth::{AuthSettings, Authenticator, Secret};
+use crate::auth::{Authenticator, Secret};
 use crate::config::Config;
 use crate::domain::{AccountName, Clock};
 use crate::node::administrator::Administrator;
@@ -104,27 +104,9 @@ pub(crate) async fn initialise(
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
     let metadata = sqlite::open(&data.database(), Clock::system()).await?;
-    Authenticator::open(metadata.clone(), auth_settings(config), data.seal_key()?).await?;
+    Authenticator::open(metadata.clone(), config.auth.clone(), data.seal_key()?).await?;
     let administrator = Administrator::add(data, &*metadata, admin, password).await?;
     metadata.close().await?;
     data.mark_initialised()?;
     Ok(administrator)
-}
-
-/// The part of the configuration that authentication reads.
-pub(crate) fn auth_settings(config: &Config) -> AuthSettings {
-    let auth = &config.auth;
-    AuthSettings {
-        issuer: auth.issuer.clone(),
-        service: auth.service.clone(),
-        token_lifetime: auth.token_lifetime,
-        personal_namespaces: auth.personal_namespaces,
-        password_concurrency: auth.password_concurrency as usize,
-        password_queue: auth.password_queue as usize,
-        password_memory: auth.password_memory,
-        failures_per_address: auth.failures_per_address,
-        failures_per_account: auth.failures_per_account,
-        refresh_token_lifetime: auth.refresh_token_lifetime,
-        key_rotation: auth.key_rotation,
-    }
 }

@@ -13,6 +13,7 @@ mod config;
 pub(crate) mod context;
 mod doctor;
 mod grant;
+mod guide;
 pub(crate) mod health;
 pub(crate) mod init;
 mod man;
@@ -70,6 +71,8 @@ enum Command {
     Trust(trust::Args),
     Untrust(untrust::Args),
     Doctor(doctor::Args),
+    /// Print the operator's guide: its topics, or one of them
+    Guide(guide::Args),
     /// Ask the server of this data directory whether it is ready; for supervisors and containers
     Health(health::Args),
     /// Print a completion script for a shell
@@ -95,6 +98,7 @@ impl Command {
                 | Self::Doctor(_)
                 | Self::Trust(_)
                 | Self::Untrust(_)
+                | Self::Guide(_)
                 | Self::Completions { .. }
                 | Self::Man { .. }
                 | Self::Version
@@ -132,6 +136,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
         Command::Doctor(args) => doctor::run(&context, args, output),
+        Command::Guide(args) => guide::run(&args, output),
         Command::Health(args) => health::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -35,6 +35,11 @@ impl Output {
         if self.json { self.json(json) } else { self.raw(format!("{sentence}\n").as_bytes()) }
     }
 
+    /// A text as it is; as JSON one object.
+    pub(crate) fn document(&self, text: &str, json: &Value) -> anyhow::Result<()> {
+        if self.json { self.json(json) } else { self.raw(text.as_bytes()) }
+    }
+
     /// What was done, on stderr, where the answer proper is a text of its own; in JSON it is part of the object.
     pub(crate) fn aside(&self, text: &str) {
         if !self.json {

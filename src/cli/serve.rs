@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::banner;
 use super::context::Context;
-use super::init::{auth_settings, constraints, initialise};
+use super::init::{constraints, initialise};
 use super::output::{self, Output};
 use crate::auth::Authenticator;
-use crate::config::{Challenge, Config};
+use crate::config::Config;
 use crate::domain::{AccountName, Clock};
-use crate::http::{App, ChallengeRule, HttpSettings};
+use crate::http::{App, HttpSettings};
 use crate::node::acme::Acme;
 use crate::node::administrator::Administrator;
 use crate::node::certificates::CertificatesInUse;
@@ -24,7 +24,7 @@ use crate::node::host_names::names_to_serve;
 use crate::node::owner::act_as_owner;
 use crate::pki::{Authority, Cadence, IdentitySource, Origin, keep_fresh};
 use crate::registry::{Registry, RegistrySettings};
-use crate::server::{Caught, Server, ServerOptions, Signals};
+use crate::server::{Caught, Server, Signals};
 use crate::storage::blobs::disk;
 use crate::storage::metadata::sqlite;
 use crate::telemetry::log as logging;
@@ -71,7 +71,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _lock = data.lock()?;
     let clients = client_verifier(&config)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
-    let server = Server::bind(ServerOptions { clients: clients.clone(), ..server_options(&config) })?;
+    let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
     let acme = Acme::prepare(&config, &data, server.local_addr().port())?;
     let administrator = first_start(&data, &config).await?;
     let source = identity_source(&config, &data)?;
@@ -84,7 +84,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let clock = Clock::system();
     let metadata = sqlite::open(&data.database(), clock.clone()).await?;
-    let auth = Authenticator::open(metadata.clone(), auth_settings(&config), data.seal_key()?).await?;
+    let auth = Authenticator::open(metadata.clone(), config.auth.clone(), data.seal_key()?).await?;
     let auth = Arc::new(auth);
     let blobs = disk::open(data.path(), config.storage.min_free_space.bytes())?;
     let registry = Arc::new(Registry::new(metadata.clone(), blobs, registry_settings(&config), clock));
@@ -186,21 +186,22 @@ fn announce(
 
 /// Which certificate is served, by the configuration and the data directory.
 pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::Result<IdentitySource> {
-    if let Some(pair) = &config.tls.pair {
-        return Ok(IdentitySource::files(data.path(), &pair.certificate, &pair.private_key));
+    if let Some(pair) = config.tls.pair() {
+        return Ok(IdentitySource::files(data.path(), pair.certificate, pair.private_key));
     }
     // A damaged authority is told before anything is asked of it.
     Authority::load(data.path())?;
     let hosts = config.server.hosts.clone();
     let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
-    Ok(if config.acme.is_some() { source.with_acme() } else { source })
+    Ok(if config.acme.is_enabled() { source.with_acme() } else { source })
 }
 
 /// Whose client certificates count, where the configuration asks for any.
 fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
-    let Some(accepted) = &config.client_certificates.accepted else { return Ok(None) };
-    let files = ClientFiles { ca: accepted.ca.clone(), crls: accepted.crls.clone() };
-    let verifier = ClientVerifier::open(files, accepted.rule.clone(), accepted.required);
+    let settings = &config.client_certificates;
+    let Some(ca) = settings.ca.clone() else { return Ok(None) };
+    let files = ClientFiles { ca, crls: settings.crl.clone() };
+    let verifier = ClientVerifier::open(files, settings.rule(), settings.required);
     Ok(Some(verifier.context("the files that [client_certificates] names cannot be used")?))
 }
 
@@ -232,55 +233,12 @@ async fn obey_signals(mut signals: Signals, app: App, reload: [Arc<Notify>; 2], 
     }
 }
 
-pub(crate) fn server_options(config: &Config) -> ServerOptions {
-    let server = &config.server;
-    ServerOptions {
-        max_connections: server.max_connections as usize,
-        max_connections_per_address: server.max_connections_per_address as usize,
-        handshake_timeout: server.handshake_timeout,
-        header_timeout: server.header_timeout,
-        keep_alive: server.keep_alive,
-        max_streams_per_connection: server.max_streams_per_connection,
-        max_requests: server.max_requests as usize,
-        proxy_protocol: server.proxy_protocol.then(|| server.trusted_proxies.clone().into()),
-        write_stall_timeout: server.idle_timeout,
-        drain_timeout: server.drain_timeout,
-        ..ServerOptions::new(server.listen)
-    }
-}
-
 fn registry_settings(config: &Config) -> RegistrySettings {
-    RegistrySettings {
-        manifest_size: config.limits.manifest_size.bytes(),
-        manifest_descriptors: config.limits.manifest_descriptors as usize,
-        sparse_indexes: config.limits.sparse_indexes.clone(),
-        blob_size: config.limits.blob_size.map(crate::config::ByteSize::bytes),
-        page_size: config.limits.page_size,
-        delete_enabled: config.delete.enabled,
-        read_only: config.storage.read_only,
-        upload_expiry: config.storage.upload_expiry,
-        uploads_per_account: config.limits.uploads_per_account,
-    }
+    let Config { limits, storage, delete, .. } = config.clone();
+    RegistrySettings { limits, storage, delete }
 }
 
 fn http_settings(config: &Config) -> HttpSettings {
-    HttpSettings {
-        challenge: match config.auth.challenge {
-            // Identity tokens go to the token endpoint alone: see `http::challenge_rule`.
-            Challenge::Auto if config.auth.refresh_token_lifetime.is_some() => ChallengeRule::Bearer,
-            Challenge::Auto => ChallengeRule::Auto,
-            Challenge::Bearer => ChallengeRule::Bearer,
-            Challenge::Basic => ChallengeRule::Basic,
-        },
-        service: config.auth.service.clone(),
-        trusted_proxies: config.server.trusted_proxies.clone(),
-        public_host: config.server.public_url.as_ref().map(|url| url.host().clone()),
-        cors_origins: config.server.cors_origins.iter().map(ToString::to_string).collect(),
-        tags_per_push: config.limits.tags_per_push as usize,
-        idle_timeout: config.server.idle_timeout,
-        minimum_rate: config.server.minimum_rate.bytes(),
-        concurrent_uploads: config.limits.concurrent_uploads as usize,
-        body_memory: usize::try_from(config.limits.body_memory.bytes()).unwrap_or(usize::MAX),
-        notice: config.server.notice.clone(),
-    }
+    let Config { server, auth, limits, .. } = config.clone();
+    HttpSettings { server, auth, limits }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::setting::{Complaint, Setting, quoted};
+use super::setting::{Setting, ValueError, quoted};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -31,7 +31,7 @@ pub struct ByteSize(u64);
 
 impl ByteSize {
     /// This many bytes.
-    pub const fn from_bytes(bytes: u64) -> Self {
+    pub(crate) const fn from_bytes(bytes: u64) -> Self {
         Self(bytes)
     }
 
@@ -51,8 +51,13 @@ impl ByteSize {
     }
 
     /// The amount in bytes.
-    pub const fn bytes(self) -> u64 {
+    pub(crate) const fn bytes(self) -> u64 {
         self.0
+    }
+
+    /// The amount of memory in bytes, as far as this machine can address it.
+    pub(crate) fn in_memory(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }
 
@@ -70,8 +75,10 @@ impl fmt::Display for ByteSize {
 impl Setting for ByteSize {
     const EXPECTED: &'static str = r#"a size such as "512KiB", "4MiB" or "10GB""#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        parse_bytes(text).map(Self).ok_or_else(|| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        parse_bytes(text)
+            .map(Self)
+            .ok_or_else(|| ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -111,8 +118,8 @@ mod tests {
     #[test]
     fn refuses_what_could_be_misread() {
         for text in ["", "4", "MiB", "4M", "4mib", "4 MiB", "-4MiB", "1.5GiB", "4MiB4", "99999999TiB", "4KB"] {
-            let complaint = ByteSize::parse(text).unwrap_err().text;
-            assert!(complaint.contains("size"), "{text}: {complaint}");
+            let error = ByteSize::parse(text).unwrap_err().text;
+            assert!(error.contains("size"), "{text}: {error}");
         }
     }
 

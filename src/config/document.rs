@@ -16,7 +16,7 @@ use super::{error::ConfigError, provenance::Source};
 /// No configuration is larger; `--config /dev/zero` must not fill the memory.
 const LARGEST: u64 = 1 << 20;
 
-/// Errors of syntax that are worth reading; what follows them is mostly noise.
+/// The most syntax errors that are reported; later ones are mostly consequences.
 const SYNTAX_ERRORS: usize = 5;
 
 /// Reads the bytes of a file of reasonable size.
@@ -42,7 +42,7 @@ impl<'t> Document<'t> {
         if errors.is_empty() {
             return Ok(document);
         }
-        // The parser finds slips of the grammar first and wrong values later.
+        // The parser finds grammar errors first and invalid values later.
         errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
         let syntax = |error: &toml::de::Error| ConfigError::Syntax {
             at: document.at(error.span().map_or(0, |span| span.start)),

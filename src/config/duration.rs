@@ -1,10 +1,10 @@
 //! Durations as operators write them: `30s`, `5m`, `1h30m`, `30d`.
 //!
-//! The unit is always named, so nobody has to guess whether `60` means seconds or minutes.
+//! The unit is always named, so no one has to guess whether `60` means seconds or minutes.
 
 use std::time::Duration;
 
-use super::setting::{Complaint, Setting, quoted};
+use super::setting::{Setting, ValueError, quoted};
 
 /// Units from the largest to the smallest, with their length in seconds.
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
@@ -30,7 +30,7 @@ pub(super) const fn days(count: u64) -> Duration {
 }
 
 /// Reads a duration of a command's argument, written as in the configuration.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let seconds = parse_seconds(text).ok_or_else(|| format!("write {}", Duration::EXPECTED))?;
     Ok(Duration::from_secs(seconds))
 }
@@ -38,10 +38,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 impl Setting for Duration {
     const EXPECTED: &'static str = r#"a duration such as "30s", "5m", "24h" or "30d""#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         parse_seconds(text)
             .map(Duration::from_secs)
-            .ok_or_else(|| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+            .ok_or_else(|| ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -119,8 +119,8 @@ mod tests {
             "99999999999999999999s",
             "999999999999999999d",
         ] {
-            let complaint = Duration::parse(text).unwrap_err().text;
-            assert!(complaint.contains("duration"), "{text}: {complaint}");
+            let error = Duration::parse(text).unwrap_err().text;
+            assert!(error.contains("duration"), "{text}: {error}");
         }
     }
 

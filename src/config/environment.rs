@@ -1,4 +1,4 @@
-//! What the process was started in: variables, the user, the place of the system's file.
+//! The environment of the process: variables, the user, the path of the system's file.
 //!
 //! It is a value and not a look at the process, so that tests choose their environment and no test sees another's.
 
@@ -10,24 +10,24 @@ use std::{
 /// Variables with this start are ours.
 pub(super) const PREFIX: &str = "PORTCULLIS_";
 
-/// Where the configuration lies when nobody says otherwise.
+/// The default path of the configuration.
 const SYSTEM_FILE: &str = "/etc/portcullis/portcullis.toml";
 
-/// Where root keeps the data when nobody says otherwise.
-const SYSTEM_DATA: &str = "/var/lib/portcullis";
+/// The default data directory of root.
+pub(super) const SYSTEM_DATA: &str = "/var/lib/portcullis";
 
 /// The surroundings that a configuration is read in.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    garbled: Vec<String>,
+    not_text: Vec<String>,
     root: bool,
     system_file: Option<PathBuf>,
 }
 
 impl Environment {
     /// The environment of this process.
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         let mut environment = Self {
             root: rustix::process::geteuid().is_root(),
             system_file: Some(PathBuf::from(SYSTEM_FILE)),
@@ -42,13 +42,13 @@ impl Environment {
             }
             match value.into_string() {
                 Ok(value) => drop(environment.variables.insert(name, value)),
-                Err(_) => environment.garbled.push(name),
+                Err(_) => environment.not_text.push(name),
             }
         }
         environment
     }
 
-    /// These variables alone, an ordinary user, and no system file.
+    /// Only these variables, an ordinary user, and no system file.
     pub fn of_variables<N, V>(variables: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: Into<String>,
@@ -64,13 +64,13 @@ impl Environment {
         Self { root: true, ..self }
     }
 
-    /// The same with this file in the place of `/etc/portcullis/portcullis.toml`.
+    /// The same with this file instead of `/etc/portcullis/portcullis.toml`.
     #[must_use]
     pub fn with_system_file(self, path: impl Into<PathBuf>) -> Self {
         Self { system_file: Some(path.into()), ..self }
     }
 
-    /// The value of a variable. One that is set to nothing counts as not set: that is what `NAME=${OTHER}` in a
+    /// The value of a variable. An empty one counts as not set: that is what `NAME=${OTHER}` in a
     /// compose file leaves behind.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -83,17 +83,17 @@ impl Environment {
     }
 
     /// The names of our variables whose values are not UTF-8.
-    pub(super) fn garbled(&self) -> impl Iterator<Item = &str> {
-        self.garbled.iter().map(String::as_str).filter(|name| name.starts_with(PREFIX))
+    pub(super) fn not_text(&self) -> impl Iterator<Item = &str> {
+        self.not_text.iter().map(String::as_str).filter(|name| name.starts_with(PREFIX))
     }
 
-    /// The system's file, where it exists (or cannot be looked at, which reading it will then say).
+    /// The system's file, if it exists (or cannot be looked at, which reading it will then report).
     pub(super) fn system_file(&self) -> Option<&Path> {
         self.system_file.as_deref().filter(|path| path.try_exists().unwrap_or(true))
     }
 
-    /// Where the data lie by default: `/var/lib/portcullis` for root, else in the user's data directory.
-    /// `XDG_DATA_HOME` counts only where it is absolute (XDG base directory specification).
+    /// The default data directory: `/var/lib/portcullis` for root, else in the user's data directory.
+    /// `XDG_DATA_HOME` counts only if it is absolute (XDG base directory specification).
     pub(super) fn default_data_dir(&self) -> Option<PathBuf> {
         if self.root {
             return Some(PathBuf::from(SYSTEM_DATA));

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
 use super::provenance::Source;
 
-/// One thing that the operator has to mend.
+/// One thing that the operator has to fix.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is there, or was asked for by name, and cannot be read.
@@ -38,7 +38,7 @@ pub enum ConfigError {
         at: Source,
         /// The key with its section.
         key: String,
-        /// The known key or section that is written most alike.
+        /// The known key or section with the most similar name.
         nearest: String,
     },
     /// A variable that starts like a section's and belongs to no key.
@@ -46,7 +46,7 @@ pub enum ConfigError {
     UnknownVariable {
         /// The variable's name.
         variable: String,
-        /// The known variable that is written most alike.
+        /// The known variable with the most similar name.
         nearest: String,
     },
     /// A value of the wrong type, out of its bounds, or at odds with another.
@@ -59,7 +59,7 @@ pub enum ConfigError {
         /// What is wrong and what is expected.
         problem: String,
     },
-    /// Nothing says where the data lie.
+    /// No data directory is set.
     #[error("no data directory: HOME is not set; name one with --data, PORTCULLIS_DATA or data_dir")]
     NoDataDir,
 }
@@ -83,20 +83,15 @@ impl ConfigError {
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// `Err` with the errors, where there are any.
+    /// `Err` with the errors, if there are any.
     pub(super) fn unless_empty(mut errors: Vec<ConfigError>) -> Result<(), Self> {
         errors.sort_by_key(ConfigError::line);
         if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
     }
 
     /// The single errors.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
-    }
-
-    /// The errors as JSON: a list of their texts, for `config check --json`.
-    pub fn to_json(&self) -> serde_json::Value {
-        self.0.iter().map(ToString::to_string).collect()
     }
 }
 

@@ -1,13 +1,19 @@
 //! What the operator wrote, parsed into a configuration that is valid by construction.
 //!
 //! Four sources, the strongest first: the command line's flags ([`Overrides`]), the variables
-//! `PORTCULLIS_<SECTION>_<KEY>` ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` where it
+//! `PORTCULLIS_<SECTION>_<KEY>` ([`Environment`]), the file (`--config`, else `PORTCULLIS_CONFIG`, else `/etc/portcullis/portcullis.toml` if it
 //! exists), the defaults. [`Config::load`] reads each key from all of them, checks it, and remembers where the value in
-//! force came from ([`Provenance`]). Errors are gathered, so that one run shows all there is to mend.
+//! force came from ([`Provenance`]). Errors are gathered, so that one run shows all that has to be fixed.
 //!
-//! A new key is one line in `sections/`, and its paragraph in `config/portcullis.toml`, which a test asks for.
+//! A new key is one definition in `sections/` ([`definition`]): field, default, parsing, check and documentation. The room that
+//! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
+//! definitions (`portcullis config default`), and a test fails if it differs.
 
 mod byte_size;
+mod checks;
+mod conflicts;
+mod data_directory;
+mod definition;
 mod document;
 mod duration;
 mod environment;
@@ -18,6 +24,7 @@ mod overrides;
 mod provenance;
 mod public_url;
 mod reader;
+mod sample;
 mod sections;
 mod service_link;
 mod setting;
@@ -25,57 +32,29 @@ mod setting;
 mod tests;
 mod unknown;
 mod web_origin;
+mod word;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::byte_size::ByteSize;
-pub use self::duration::parse_duration;
-pub use self::environment::Environment;
-pub use self::error::{ConfigError, ConfigErrors};
-pub use self::overrides::Overrides;
-pub use self::provenance::{Entry, Provenance, Source};
-pub use self::public_url::PublicUrl;
-pub use self::sections::{
-    AcceptedCertificates, Acme, AcmeChallenge, Auth, Challenge, ClientCertificates, Delete, ExternalAccount, Limits,
-    Log, LogFormat, OperatorPair, Server, Storage, Tls,
+pub use self::{
+    byte_size::ByteSize,
+    environment::Environment,
+    error::{ConfigError, ConfigErrors},
+    overrides::Overrides,
+    provenance::{Entry, Provenance, Source},
+    public_url::PublicUrl,
+    sections::{
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DeleteSettings,
+        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings, StorageSettings,
+        TlsSettings,
+    },
+    web_origin::WebOrigin,
 };
-pub use self::web_origin::WebOrigin;
-use self::{
-    document::Document,
-    reader::{Keys, Reader},
-};
-pub use crate::domain::HostName;
+use self::{document::Document, reader::Reader};
+pub(crate) use self::{duration::parse_duration, sample::sample};
 
-/// The sample file, every key commented out with its default: what `config default` prints.
-pub const SAMPLE: &str = include_str!("../../config/portcullis.toml");
-
-/// All settings of one Portcullis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Where blobs, database and keys lie; an absolute path.
-    pub data_dir: PathBuf,
-    /// Listening and connections.
-    pub server: Server,
-    /// The certificate.
-    pub tls: Tls,
-    /// A certificate by ACME; `None`: switched off.
-    pub acme: Option<Acme>,
-    /// Certificates of clients.
-    pub client_certificates: ClientCertificates,
-    /// Passwords and tokens.
-    pub auth: Auth,
-    /// The disk.
-    pub storage: Storage,
-    /// Sizes and counts of what clients send.
-    pub limits: Limits,
-    /// Deleting through the API.
-    pub delete: Delete,
-    /// Logging.
-    pub log: Log,
-}
-
-/// A configuration, and what there is to tell about it.
+/// A configuration with its sources and warnings.
 #[derive(Debug)]
 pub struct Loaded {
     /// The settings.
@@ -96,8 +75,8 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file that is named, or the system's where it exists; `None` where there is none.
-    pub fn read(overrides: &Overrides, environment: &Environment) -> Option<Self> {
+    /// Reads the file that is named, or the system's file if it exists; `None` if neither exists.
+    pub(crate) fn read(overrides: &Overrides, environment: &Environment) -> Option<Self> {
         let path = file(overrides, environment)?;
         let content = document::read(&path).map_err(Arc::new);
         Some(Self { path, content })
@@ -111,7 +90,7 @@ impl Config {
     }
 
     /// The same with the file read already.
-    pub fn load_from(
+    pub(crate) fn load_from(
         file: Option<&ConfigFile>,
         overrides: &Overrides,
         environment: &Environment,
@@ -128,7 +107,7 @@ impl Config {
         }
     }
 
-    /// The same with the bytes of the file already at hand; `path` names them in messages, and its directory is where
+    /// The same with the bytes of the file already read; `path` names them in messages, and its directory is where
     /// relative paths in it start.
     pub fn parse(
         path: &Path,
@@ -146,7 +125,7 @@ impl Config {
     }
 }
 
-/// The file to read: `--config`, `PORTCULLIS_CONFIG`, or the system's where it exists.
+/// The file to read: `--config`, `PORTCULLIS_CONFIG`, or the system's if it exists.
 fn file(overrides: &Overrides, environment: &Environment) -> Option<PathBuf> {
     let named = overrides.config.clone();
     named
@@ -162,11 +141,12 @@ fn assemble(
     mut errors: Vec<ConfigError>,
 ) -> Result<Loaded, ConfigErrors> {
     let mut reader = Reader::new(overrides, environment, document);
-    let config = read_all(&mut reader, environment);
+    let config = Config::read(&mut reader, environment);
+    conflicts::note(&config, &mut reader);
     let known = reader.known();
     let (provenance, mut found) = reader.finish();
     errors.append(&mut found);
-    // Only a default can be empty, and only where the user has no home; a path that is set never is.
+    // Only a default can be empty, and only if the user has no home; a path that is set never is.
     if config.data_dir.as_os_str().is_empty() && !errors.iter().any(about_data_dir) {
         errors.push(ConfigError::NoDataDir);
     }
@@ -176,33 +156,10 @@ fn assemble(
     Ok(Loaded { config, provenance, file: None, warnings: unknown::warnings(environment, &known) })
 }
 
-fn read_all(reader: &mut Reader<'_>, environment: &Environment) -> Config {
-    let data_dir = data_dir(&mut reader.top(), environment);
-    let server = Server::read(&mut reader.section("server"));
-    let tls = Tls::read(&mut reader.section("tls"));
-    let acme = Acme::read(&mut reader.section("acme"), &server, &tls);
-    Config {
-        data_dir,
-        server,
-        tls,
-        acme,
-        client_certificates: ClientCertificates::read(&mut reader.section("client_certificates")),
-        auth: Auth::read(&mut reader.section("auth")),
-        storage: Storage::read(&mut reader.section("storage")),
-        limits: Limits::read(&mut reader.section("limits")),
-        delete: Delete::read(&mut reader.section("delete")),
-        log: Log::read(&mut reader.section("log")),
-    }
-}
-
-fn data_dir(keys: &mut Keys<'_, '_>, environment: &Environment) -> PathBuf {
-    keys.get("data_dir", environment.default_data_dir().unwrap_or_default())
-}
-
 fn about_data_dir(error: &ConfigError) -> bool {
     match error {
         ConfigError::Value { key, .. } => key == "data_dir",
-        // The key may stand in the file that could not be understood.
+        // The key may be in the file that could not be parsed.
         ConfigError::Unreadable { .. } | ConfigError::NotText { .. } | ConfigError::Syntax { .. } => true,
         _ => false,
     }

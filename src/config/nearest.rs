@@ -30,7 +30,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn a_slip_finds_its_key() {
+    fn a_typing_error_finds_its_key() {
         let known = ["data_dir", "server", "server.listen", "server.hosts", "auth", "auth.challenge", "log.level"];
         for (given, expected) in [
             ("server.lisen", "server.listen"),

@@ -14,11 +14,11 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// `--listen ADDR:PORT`.
     pub listen: Option<SocketAddr>,
-    /// Every `--host NAME`; none leaves the choice to variable and file.
+    /// Every `--host NAME`; without one, variable and file decide.
     pub hosts: Vec<String>,
 }
 
-/// A flag that was given, with the text that its key shall read.
+/// A flag that was given, with the text that its key reads.
 pub(super) struct Flag {
     pub(super) key: &'static str,
     pub(super) name: &'static str,

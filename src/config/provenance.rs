@@ -10,7 +10,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
-    /// Nobody set it.
+    /// Not set by the operator.
     Default,
     /// A line of the configuration file.
     File {
@@ -47,7 +47,7 @@ impl fmt::Display for Source {
 pub struct Entry {
     /// The key with its section, `server.listen`.
     pub key: String,
-    /// The value, as it would stand in a file; its `Display` is TOML.
+    /// The value, as a file would have it; its `Display` is TOML.
     pub value: toml::Value,
     /// Who set it.
     pub source: Source,
@@ -64,18 +64,19 @@ impl Provenance {
     }
 
     /// All keys.
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.0
     }
 
     /// One key, by its name with the section.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    #[cfg(test)]
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         self.0.iter().find(|entry| entry.key == key)
     }
 
     /// A list of `{key, value, source: {kind, ...}}`.
-    pub fn to_json(&self) -> serde_json::Value {
-        // Strings, numbers, booleans and lists of these: none of them fails to become JSON.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        // Strings, numbers, booleans and lists of these: all of them can be written as JSON.
         serde_json::to_value(self).unwrap_or_default()
     }
 }

@@ -1,8 +1,8 @@
-//! The address under which clients reach the registry, where a proxy stands in front of it.
+//! The address under which clients reach the registry, for a registry behind a proxy.
 
 use std::fmt;
 
-use super::setting::{Complaint, Setting, quoted};
+use super::setting::{Setting, ValueError, quoted};
 use crate::domain::net::host_port::HostPort;
 
 /// `https://HOST[:PORT]`: never plain HTTP, because passwords are sent there; no path, because clients have none.
@@ -10,8 +10,8 @@ use crate::domain::net::host_port::HostPort;
 pub struct PublicUrl(HostPort);
 
 impl PublicUrl {
-    /// The host, and the port where one is written.
-    pub fn host(&self) -> &HostPort {
+    /// The host, with the port if one is written.
+    pub(crate) fn host(&self) -> &HostPort {
         &self.0
     }
 }
@@ -26,10 +26,10 @@ impl Setting for PublicUrl {
     const EXPECTED: &'static str =
         r#"an address such as "https://registry.example.com" or "https://registry.example.com:5000""#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         let host = text.strip_prefix("https://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
         let host = host.and_then(|host| host.parse().ok());
-        host.map(Self).ok_or_else(|| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+        host.map(Self).ok_or_else(|| ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {

@@ -1,10 +1,8 @@
 //! Reads each key once from all its sources, and remembers what it saw.
 //!
-//! A section names its keys with type, default and bounds in one place. Deriving serde per section instead would stop
-//! at the first error and lose where a value came from, and every key would be written three times (file, variables,
-//! result). Whatever nobody asked for is, in the end, an unknown key.
+//! Keys that a source sets and no section asked for are unknown keys.
 
-use std::{fmt::Display, ops::RangeInclusive, path::Path};
+use std::path::Path;
 
 use toml::{Spanned, de::DeValue};
 
@@ -14,10 +12,10 @@ use super::{
     error::ConfigError,
     overrides::{Flag, Overrides},
     provenance::{Entry, Provenance, Source},
-    setting::{Complaint, Setting},
+    setting::{Setting, ValueError},
 };
 
-/// Short names of variables that are typed often, each with the one that it stands for.
+/// Short names of variables that are typed often, each with the long name.
 pub(super) const ALIASES: [(&str, &str); 2] =
     [("PORTCULLIS_DATA", "PORTCULLIS_DATA_DIR"), ("PORTCULLIS_HOSTS", "PORTCULLIS_SERVER_HOSTS")];
 
@@ -45,6 +43,13 @@ impl<'s> Reader<'s> {
     /// The keys of one section.
     pub(super) fn section(&mut self, name: &'static str) -> Keys<'_, 's> {
         Keys { reader: self, section: Some(name) }
+    }
+
+    /// Notes that a key (with its section), already read, conflicts with another.
+    pub(super) fn refuse(&mut self, key: &str, problem: impl Into<String>) {
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        let at = entry.map_or(Source::Default, |entry| entry.source.clone());
+        self.errors.push(ConfigError::Value { at, key: key.to_owned(), problem: problem.into() });
     }
 
     /// Every key that was asked for.
@@ -81,17 +86,6 @@ impl Keys<'_, '_> {
         self.checked(name, default, |_| Ok(()))
     }
 
-    /// A value between two bounds, both allowed.
-    pub(super) fn within<S: Setting + PartialOrd>(&mut self, name: &str, default: S, bounds: RangeInclusive<S>) -> S {
-        self.checked(name, default, |value| {
-            if bounds.contains(value) {
-                return Ok(());
-            }
-            let [value, least, most] = [value, bounds.start(), bounds.end()].map(Setting::to_toml);
-            Err(format!("{value} is out of bounds: choose between {least} and {most}"))
-        })
-    }
-
     /// A value that passes a check. Every source is checked, also one that a higher one hides, so that an error does
     /// not wait for the day on which the variable goes away.
     pub(super) fn checked<S: Setting>(
@@ -106,21 +100,13 @@ impl Keys<'_, '_> {
         for (source, given) in self.given(&key, name) {
             match self.read(&given, &check) {
                 Ok(value) => drop(best.get_or_insert((value, source))),
-                Err(complaint) => errors.push(self.error(&key, source, complaint)),
+                Err(error) => errors.push(self.error(&key, source, error)),
             }
         }
         let (value, source) = best.unwrap_or((default, Source::Default));
         self.reader.errors.append(&mut errors);
         self.reader.entries.push(Entry { key, value: value.to_toml(), source });
         value
-    }
-
-    /// Notes that a key, already read, does not go with another.
-    pub(super) fn refuse(&mut self, name: &str, problem: impl Display) {
-        let key = self.key(name);
-        let entry = self.reader.entries.iter().find(|entry| entry.key == key);
-        let at = entry.map_or(Source::Default, |entry| entry.source.clone());
-        self.reader.errors.push(ConfigError::Value { at, key, problem: problem.to_string() });
     }
 
     fn key(&self, name: &str) -> String {
@@ -143,7 +129,7 @@ impl Keys<'_, '_> {
         given
     }
 
-    fn read<S: Setting>(&self, given: &Given<'_>, check: impl Fn(&S) -> Result<(), String>) -> Result<S, Complaint> {
+    fn read<S: Setting>(&self, given: &Given<'_>, check: impl Fn(&S) -> Result<(), String>) -> Result<S, ValueError> {
         let value = match given {
             Given::Text(text) => S::parse(text)?.anchored(Path::new("")),
             Given::Toml(value) => {
@@ -151,16 +137,16 @@ impl Keys<'_, '_> {
                 S::from_toml(value.get_ref())?.anchored(base)
             }
         };
-        check(&value).map_err(Complaint::new)?;
+        check(&value).map_err(ValueError::new)?;
         Ok(value)
     }
 
-    fn error(&self, key: &str, source: Source, complaint: Complaint) -> ConfigError {
-        let at = match (&source, &complaint.span, self.reader.document) {
+    fn error(&self, key: &str, source: Source, error: ValueError) -> ConfigError {
+        let at = match (&source, &error.span, self.reader.document) {
             (Source::File { .. }, Some(span), Some(document)) => document.at(span.start),
             _ => source,
         };
-        ConfigError::Value { at, key: key.to_owned(), problem: complaint.text }
+        ConfigError::Value { at, key: key.to_owned(), problem: error.text }
     }
 
     /// The error of a key that is set by its long and by its short variable.
@@ -177,7 +163,7 @@ impl Keys<'_, '_> {
     }
 }
 
-/// The variables that set a key: its short name, where it has one, and its long one.
+/// The variables that set a key: its short name, if it has one, and its long one.
 fn names(key: &str) -> impl Iterator<Item = String> {
     let long = variable(key);
     let short = ALIASES.iter().find(|(_, stands_for)| *stands_for == long).map(|(short, _)| (*short).to_owned());

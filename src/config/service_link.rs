@@ -1,7 +1,7 @@
 //! Variables that Kubernetes (and Docker's old links) set for the services around a container.
 //!
 //! A service called `portcullis` or `portcullis-server` makes variables that begin like ours, and such a name must not stop a start.
-//! The names are told by their endings together with their values, so that `PORTCULLIS_SERVER_PORT=5000`, which someone wrote, is
+//! The names are recognised by their endings together with their values, so that `PORTCULLIS_SERVER_PORT=5000`, which someone wrote, is
 //! still an error that names `server.listen`.
 
 use std::net::IpAddr;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_someone_wrote_is_none() {
+    fn what_someone_wrote_is_not_a_link() {
         for (name, value) in [
             ("PORTCULLIS_SERVER_PORT", "5000"),
             ("PORTCULLIS_PORT", "5000"),

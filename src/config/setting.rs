@@ -1,6 +1,6 @@
 //! How one value is read from a file or the environment, and written back for `config show`.
 //!
-//! A value type states what it expects and reads text; whatever is text in the file (durations, sizes, names) then
+//! A value type states what it expects and reads text; everything that is text in the file (durations, sizes, names) then
 //! needs no second parser, and the messages are the same from every source.
 
 use std::{
@@ -16,13 +16,13 @@ use crate::domain::Glob;
 
 /// What is wrong with one value; the reader adds the key and the place.
 #[derive(Debug)]
-pub(super) struct Complaint {
+pub(super) struct ValueError {
     pub(super) text: String,
-    /// Bytes of the file that are meant, where this is narrower than the whole value (an item of a list).
+    /// The bytes of the file that are meant, if this is narrower than the whole value (an item of a list).
     pub(super) span: Option<Range<usize>>,
 }
 
-impl Complaint {
+impl ValueError {
     pub(super) fn new(text: String) -> Self {
         Self { text, span: None }
     }
@@ -34,17 +34,17 @@ pub(super) trait Setting: Sized {
     const EXPECTED: &'static str;
 
     /// Reads the text of a variable, a flag or a TOML string.
-    fn parse(text: &str) -> Result<Self, Complaint>;
+    fn parse(text: &str) -> Result<Self, ValueError>;
 
     /// Reads a TOML value; by default only a string will do.
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
         match value {
             DeValue::String(text) => Self::parse(text),
             other => Err(unexpected(other, Self::EXPECTED)),
         }
     }
 
-    /// The value as it would stand in a file.
+    /// The value as a file would have it.
     fn to_toml(&self) -> toml::Value;
 
     /// Paths are relative to the file that names them; nothing else has to care.
@@ -63,36 +63,28 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{start:?}...")
 }
 
-fn unexpected(value: &DeValue<'_>, expected: &str) -> Complaint {
+/// The error of a TOML value of another type.
+pub(super) fn unexpected(value: &DeValue<'_>, expected: &str) -> ValueError {
     let found = match value {
         DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a bare number",
+        DeValue::Integer(_) => "a number",
         DeValue::Float(_) => "a number with a fraction",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a section",
     };
-    Complaint::new(format!("{found} stands where {expected} is expected"))
-}
-
-/// Finds `text` among the few words that a key knows.
-pub(super) fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Complaint> {
-    if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
-        return Ok(*value);
-    }
-    let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-    Err(Complaint::new(format!("{} is not one of {}", quoted(text), words.join(", "))))
+    ValueError::new(format!("expected {expected}, found {found}"))
 }
 
 impl Setting for bool {
-    const EXPECTED: &'static str = "true or false, without quotes,";
+    const EXPECTED: &'static str = "true or false without quotes";
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        text.parse().map_err(|_| Complaint::new(format!("{} is neither true nor false", quoted(text))))
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| ValueError::new(format!("{} is neither true nor false", quoted(text))))
     }
 
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
         value.as_bool().ok_or_else(|| unexpected(value, Self::EXPECTED))
     }
 
@@ -102,19 +94,19 @@ impl Setting for bool {
 }
 
 impl Setting for u32 {
-    const EXPECTED: &'static str = "a whole number, without quotes,";
+    const EXPECTED: &'static str = "a whole number without quotes";
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         // `str::parse` would take "+5".
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
-        number.ok_or_else(|| Complaint::new(format!("{} is not a whole number up to {}", quoted(text), Self::MAX)))
+        number.ok_or_else(|| ValueError::new(format!("{} is not a whole number up to {}", quoted(text), Self::MAX)))
     }
 
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
         let integer = value.as_integer().ok_or_else(|| unexpected(value, Self::EXPECTED))?;
         Self::from_str_radix(integer.as_str(), integer.radix())
-            .map_err(|_| Complaint::new(format!("{integer} is not a whole number from 0 to {}", Self::MAX)))
+            .map_err(|_| ValueError::new(format!("{integer} is not a whole number from 0 to {}", Self::MAX)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -122,10 +114,27 @@ impl Setting for u32 {
     }
 }
 
-impl Setting for String {
-    const EXPECTED: &'static str = "a text in quotes";
+/// A count for the room that reads it; written as a `u32`, so that a configuration means the same on every machine.
+impl Setting for usize {
+    const EXPECTED: &'static str = u32::EXPECTED;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        u32::parse(text).map(|number| number as Self)
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
+        u32::from_toml(value).map(|number| number as Self)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        toml::Value::Integer(i64::try_from(*self).unwrap_or(i64::MAX))
+    }
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "text in quotes";
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
         Ok(text.to_owned())
     }
 
@@ -137,13 +146,13 @@ impl Setting for String {
 impl Setting for PathBuf {
     const EXPECTED: &'static str = "a path in quotes";
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         if text.is_empty() || text.contains('\0') {
-            return Err(Complaint::new(format!("{} is not a path", quoted(text))));
+            return Err(ValueError::new(format!("{} is not a path", quoted(text))));
         }
         if text.starts_with('~') {
-            let complaint = format!("{} starts with ~, which is not expanded here: write the whole path", quoted(text));
-            return Err(Complaint::new(complaint));
+            let error = format!("{} starts with ~, which is not expanded here: write the whole path", quoted(text));
+            return Err(ValueError::new(error));
         }
         Ok(Self::from(text))
     }
@@ -155,7 +164,7 @@ impl Setting for PathBuf {
 
     fn anchored(self, base: &Path) -> Self {
         let path = base.join(self);
-        // Fails only where the working directory is gone; the relative path is then as good as any.
+        // Fails only if the working directory was removed; the relative path then stays as it is.
         std::path::absolute(&path).unwrap_or(path)
     }
 }
@@ -163,8 +172,8 @@ impl Setting for PathBuf {
 impl Setting for SocketAddr {
     const EXPECTED: &'static str = r#"an address with a port such as "0.0.0.0:5000" or "[::]:5000""#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        text.parse().map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -175,20 +184,20 @@ impl Setting for SocketAddr {
 impl Setting for IpNet {
     const EXPECTED: &'static str = r#"a network such as "10.0.0.0/8" or "fd00::/8""#;
 
-    /// A single address is the network of that address alone; bits behind the prefix are refused, because
+    /// A single address is the network of only that address; bits behind the prefix are refused, because
     /// `10.0.0.1/8` is usually meant as something smaller than it is.
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::from(address));
         }
         let network: Self =
-            text.parse().map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))?;
+            text.parse().map_err(|_| ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))?;
         if network.trunc() == network {
             return Ok(network);
         }
-        let complaint =
+        let error =
             format!("{} has bits behind its prefix: write {} or a longer prefix", quoted(text), network.trunc());
-        Err(Complaint::new(complaint))
+        Err(ValueError::new(error))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -199,8 +208,8 @@ impl Setting for IpNet {
 impl Setting for Glob {
     const EXPECTED: &'static str = r#"a pattern of repositories such as "team/**""#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        text.parse().map_err(|_| Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED)))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -214,11 +223,11 @@ const NONE: &str = "none";
 impl<T: Setting> Setting for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         if text == NONE { Ok(None) } else { T::parse(text).map(Some) }
     }
 
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
         if value.as_str() == Some(NONE) { Ok(None) } else { T::from_toml(value).map(Some) }
     }
 
@@ -235,14 +244,14 @@ impl<T: Setting> Setting for Option<T> {
 impl<T: Setting> Setting for Vec<T> {
     const EXPECTED: &'static str = r#"a list such as ["...", "..."]"#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(T::parse).collect()
     }
 
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Complaint> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
         let items = value.as_array().ok_or_else(|| unexpected(value, Self::EXPECTED))?;
         let item = |item: &Spanned<DeValue<'_>>| {
-            T::from_toml(item.get_ref()).map_err(|complaint| Complaint { span: Some(item.span()), ..complaint })
+            T::from_toml(item.get_ref()).map_err(|error| ValueError { span: Some(item.span()), ..error })
         };
         items.iter().map(item).collect()
     }
@@ -262,23 +271,23 @@ mod tests {
 
     fn from_toml<T: Setting>(text: &str) -> Result<T, String> {
         let value = DeValue::parse(text).unwrap();
-        T::from_toml(value.get_ref()).map_err(|complaint| complaint.text)
+        T::from_toml(value.get_ref()).map_err(|error| error.text)
     }
 
     #[test]
-    fn a_type_error_says_what_stands_there_and_what_should() {
-        for (complaint, found, expected) in [
+    fn a_type_error_says_what_was_found_and_what_is_expected() {
+        for (error, found, expected) in [
             (from_toml::<bool>("\"true\"").unwrap_err(), "a string", "true or false"),
             (from_toml::<u32>("\"5\"").unwrap_err(), "a string", "whole number"),
             (from_toml::<u32>("5.0").unwrap_err(), "fraction", "whole number"),
-            (from_toml::<String>("5").unwrap_err(), "bare number", "text"),
-            (from_toml::<SocketAddr>("5000").unwrap_err(), "bare number", "0.0.0.0:5000"),
+            (from_toml::<String>("5").unwrap_err(), "found a number", "text"),
+            (from_toml::<SocketAddr>("5000").unwrap_err(), "found a number", "0.0.0.0:5000"),
             (from_toml::<Vec<String>>("\"a\"").unwrap_err(), "a string", "a list"),
-            (from_toml::<Vec<String>>("[1]").unwrap_err(), "bare number", "text"),
+            (from_toml::<Vec<String>>("[1]").unwrap_err(), "found a number", "text"),
             (from_toml::<PathBuf>("[]").unwrap_err(), "a list", "path"),
             (from_toml::<bool>("{}").unwrap_err(), "a section", "true or false"),
         ] {
-            assert!(complaint.contains(found) && complaint.contains(expected), "{complaint}");
+            assert!(error.contains(found) && error.contains(expected), "{error}");
         }
     }
 
@@ -321,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_message_quotes_little_of_a_long_text() {
-        let complaint = u32::parse(&"é".repeat(10_000)).unwrap_err().text;
-        assert!(complaint.len() < 300, "{complaint}");
+        let error = u32::parse(&"é".repeat(10_000)).unwrap_err().text;
+        assert!(error.len() < 300, "{error}");
     }
 }

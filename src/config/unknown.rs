@@ -1,4 +1,4 @@
-//! Finds what was written and nobody reads: a slip of the pen must not quietly leave a default in force.
+//! Finds settings that no key reads: a typing error must not silently leave a default in force.
 
 use toml::de::DeValue;
 
@@ -13,13 +13,13 @@ use super::{
     service_link,
 };
 
-/// The variable that names the configuration file; it is no key.
+/// The variable that names the configuration file; it is not a key.
 pub(super) const FILE_VARIABLE: &str = "PORTCULLIS_CONFIG";
 
-/// Unknown keys of one file that are worth reading.
+/// The most unknown keys that are reported for one file.
 const REPORTED: usize = 20;
 
-/// The keys and sections of a file that do not exist.
+/// The unknown keys and sections of a file.
 pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     for (name, at, value) in document.top() {
@@ -45,7 +45,7 @@ pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<Conf
 }
 
 fn unknown_key(key: String, at: Source, known: &[String]) -> ConfigError {
-    let candidates = known.iter().map(String::as_str).chain(SECTIONS);
+    let candidates = known.iter().map(String::as_str).chain(SECTIONS.iter().copied());
     let nearest = nearest(&key, candidates).to_owned();
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let key = if key.chars().all(bare) { key } else { super::setting::quoted(&key) };
@@ -60,15 +60,15 @@ pub(super) fn in_environment(environment: &Environment, known: &[String]) -> Vec
             variable: name.to_owned(),
             nearest: nearest(name, known.iter().map(String::as_str)).to_owned(),
         });
-    let garbled = environment.garbled().map(|name| ConfigError::Value {
+    let not_text = environment.not_text().map(|name| ConfigError::Value {
         at: Source::Environment { name: name.to_owned() },
         key: name.to_owned(),
         problem: "the value is not UTF-8".to_owned(),
     });
-    errors.chain(garbled).collect()
+    errors.chain(not_text).collect()
 }
 
-/// Variables of ours that set nothing and may well belong to somebody else: worth a line, no reason to stop.
+/// Variables with our prefix that set nothing and may belong to another program: a warning, not an error.
 pub(super) fn warnings(environment: &Environment, known: &[String]) -> Vec<String> {
     let known = variables(known);
     let ours = unknown(environment, &known).filter(|name| !of_a_section(name));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::setting::{Complaint, Setting, quoted};
+use super::setting::{Setting, ValueError, quoted};
 use crate::domain::net::host_port::HostPort;
 
 /// `SCHEME://HOST[:PORT]`, as browsers write it in `Origin` (RFC 6454, section 6.2): lower case, without the scheme's own port, without
@@ -20,15 +20,15 @@ impl Setting for WebOrigin {
     const EXPECTED: &'static str =
         r#"an origin such as "https://ui.example.com" or "http://localhost:8080", without a path"#;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        let complaint = || Complaint::new(format!("{} is not {}", quoted(text), Self::EXPECTED));
-        let (scheme, host) = text.split_once("://").ok_or_else(complaint)?;
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let error = || ValueError::new(format!("{} is not {}", quoted(text), Self::EXPECTED));
+        let (scheme, host) = text.split_once("://").ok_or_else(error)?;
         let own_port = match scheme {
             "https" => ":443",
             "http" => ":80",
-            _ => return Err(complaint()),
+            _ => return Err(error()),
         };
-        let host: HostPort = host.parse().map_err(|_| complaint())?;
+        let host: HostPort = host.parse().map_err(|_| error())?;
         let host = host.to_string();
         Ok(Self(format!("{scheme}://{}", host.strip_suffix(own_port).unwrap_or(&host))))
     }

@@ -5,8 +5,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::challenge::Challenge;
-use super::headers::{uploaded_range, value};
+use super::auth::challenge::Challenge;
+use super::request::headers::{uploaded_range, value};
 use crate::registry::{OutOfMemory, RegistryError, StorageError};
 
 /// The codes of the specification, and the few of Docker's that clients know.

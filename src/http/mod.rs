@@ -2,79 +2,46 @@
 //!
 //! [`router`] is the one table of routes; [`error`] the one place where failures become statuses and codes.
 
-mod answers;
-pub mod authorization;
+pub mod auth;
 mod body;
 mod certificates;
-mod challenge;
-mod challenge_rule;
-mod charged;
-mod client_address;
-mod cors;
-mod cursor;
 pub mod error;
-mod extractors;
-mod forwarded;
-mod framing;
-mod handlers;
-mod headers;
-mod origin;
-mod pace;
-mod page;
-mod places;
-mod query;
-mod refusals;
-pub mod route;
+mod health;
+mod middleware;
+mod request;
 pub mod router;
+pub mod v2;
+mod web;
+mod well_known;
 
 pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
-pub use challenge_rule::ChallengeRule;
 pub use router::{routes, service};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::extract::FromRef;
-use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
-use self::answers::Answers;
-use self::cursor::CursorKey;
+use self::body::pace::Patience;
+use self::body::places::{Place, Places};
 use self::error::OciError;
-use self::pace::Patience;
-use self::places::{Place, Places};
-use self::refusals::Refusals;
+use self::middleware::answers::Answers;
+use self::middleware::refusals::Refusals;
+use self::v2::cursor::CursorKey;
 use crate::auth::Authenticator;
-use crate::domain::net::host_port::HostPort;
+use crate::config::{AuthSettings, LimitSettings, ServerSettings};
 use crate::registry::{MemoryBudget, Owner, Registry, Reserved};
 
-/// What the operator set about the wire.
-#[derive(Clone, Debug)]
+/// The sections that the operator set for the wire.
+#[derive(Clone, Debug, Default)]
 pub struct HttpSettings {
+    /// The address that clients use, proxies, timeouts.
+    pub server: ServerSettings,
     /// What clients without credentials are asked for.
-    pub challenge: ChallengeRule,
-    /// The token service's name in challenges.
-    pub service: String,
-    /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// The host (and port) that clients reach this registry by, whatever a request says.
-    pub public_host: Option<HostPort>,
-    /// Origins whose pages may read answers (the Fetch standard's CORS protocol).
-    pub cors_origins: Vec<String>,
-    /// How many `tag` parameters a push of a manifest may carry.
-    pub tags_per_push: usize,
-    /// How long an upload may stand without a byte.
-    pub idle_timeout: Duration,
-    /// The bytes per second that a body must come with on average; 0: any.
-    pub minimum_rate: u64,
-    /// How many uploads may write at the same time.
-    pub concurrent_uploads: usize,
-    /// The memory for bodies that are held whole, in bytes.
-    pub body_memory: usize,
-    /// A text for everybody, sent as `Warning` (OCI distribution specification, "Warnings"): printable ASCII without quotes
-    /// and backslashes.
-    pub notice: Option<String>,
+    pub auth: AuthSettings,
+    /// Sizes and counts.
+    pub limits: LimitSettings,
 }
 
 /// Everything that handlers work with.
@@ -101,14 +68,17 @@ impl App {
         settings: HttpSettings,
         certificates: Arc<dyn Certificates>,
     ) -> Self {
-        let largest = usize::try_from(registry.settings().manifest_size).unwrap_or(usize::MAX);
+        let largest = registry.settings().limits.manifest_size.in_memory();
         Self {
-            memory: MemoryBudget::new(settings.body_memory, largest),
-            answers: Arc::new(Answers::new(MemoryBudget::open_to_strangers(settings.body_memory, largest))),
+            memory: MemoryBudget::new(settings.limits.body_memory.in_memory(), largest),
+            answers: Arc::new(Answers::new(MemoryBudget::open_to_strangers(
+                settings.limits.body_memory.in_memory(),
+                largest,
+            ))),
             large_manifests: Arc::new(Semaphore::new(1)),
             registry,
             auth,
-            places: Places::new(settings.concurrent_uploads),
+            places: Places::new(settings.limits.concurrent_uploads),
             refusals: Arc::default(),
             settings: Arc::new(settings),
             certificates,
@@ -133,7 +103,7 @@ impl App {
     }
 
     fn patience(&self) -> Patience {
-        Patience { idle: self.settings.idle_timeout, rate: self.settings.minimum_rate }
+        Patience { idle: self.settings.server.idle_timeout, rate: self.settings.server.minimum_rate.bytes() }
     }
 
     fn is_draining(&self) -> bool {

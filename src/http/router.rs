@@ -1,31 +1,26 @@
 //! Every route, in one table, and what happens around each request: routing, panics, request ids, the access log.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use uuid::Uuid;
 
 use super::App;
-use super::charged::Recognised;
-use super::cors;
+use super::auth::token;
 use super::error::{Code, OciError};
-use super::handlers::{
-    blobs, catalog, health, index, manifests, ping, referrers, search, tags, token, uploads, well_known,
-};
-use super::headers::{API_VERSION, REQUEST_ID, value};
-use super::refusals::{Refusals, excerpt};
-use super::route::{Endpoint, NoRoute, Route};
-use crate::domain::net::peer_address::PeerAddress;
-use crate::registry::Owner;
+use super::middleware::access_log::{Asked, RequestId};
+use super::middleware::cors;
+use super::request::headers::{API_VERSION, REQUEST_ID, value};
+use super::v2::route::{Endpoint, NoRoute, Route};
+use super::v2::{blobs, catalog, manifests, ping, referrers, search, tags, uploads};
+use super::web::index;
+use super::{health, well_known};
 
 /// What the table says. What a route demands of the caller stands in its handler's arguments.
 fn table() -> Vec<Row> {
@@ -90,8 +85,8 @@ pub fn routes() -> Vec<(Method, &'static str)> {
 /// The service that answers every request.
 pub fn service(app: &App) -> Router {
     let (table, app) = (Arc::<[Row]>::from(table()), app.clone());
-    let notice = app.settings.notice.as_ref().map(|text| value(format!("299 - \"{text}\"")));
-    let origins: Arc<[String]> = app.settings.cors_origins.clone().into();
+    let notice = app.settings.server.notice.as_ref().map(|text| value(format!("299 - \"{text}\"")));
+    let origins: Arc<[String]> = app.settings.server.cors_origins.iter().map(ToString::to_string).collect();
     Router::new().fallback(async move |request: Request| {
         let origin = cors::listed_origin(request.headers(), &origins);
         let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
@@ -120,63 +115,8 @@ async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
     response
 }
 
-/// What the log and the accounts need to know of a request that a handler has taken over.
-struct Asked {
-    id: RequestId,
-    since: Instant,
-    method: Method,
-    path: String,
-    peer: Option<SocketAddr>,
-    recognised: Recognised,
-}
-
-impl Asked {
-    fn note(request: &mut Request) -> Self {
-        let (id, recognised) = (RequestId(Uuid::now_v7()), Recognised::default());
-        request.extensions_mut().insert(id);
-        request.extensions_mut().insert(recognised.clone());
-        let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        Self { id, since: Instant::now(), method, path, peer, recognised }
-    }
-
-    /// The account, or the address of the connection.
-    fn owner(&self) -> Owner {
-        let address = || self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        self.recognised.account().cloned().unwrap_or_else(|| Owner::of(None, address()))
-    }
-
-    fn panicked(&self) -> Response {
-        let (id, method, path) = (self.id.0, excerpt(self.method.as_str()), excerpt(&self.path));
-        tracing::error!(request = %id, %method, %path, "a request handler panicked; this is a bug, please report it");
-        OciError::panicked().into_response()
-    }
-
-    fn log(&self, status: StatusCode, refusals: &Arc<Refusals>) {
-        let quiet = matches!(self.method, Method::GET | Method::HEAD) && status.as_u16() < 400;
-        // What strangers can cause at will is counted beyond a few lines.
-        let refused = status.is_client_error() && self.recognised.account().is_none();
-        if refused && !refusals.may_be_told(self.peer.map(|peer| peer.ip()), status) {
-            return;
-        }
-        let (id, method, path, status) =
-            (self.id.0, excerpt(self.method.as_str()), excerpt(&self.path), status.as_u16());
-        let duration_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let peer = self.peer.map(tracing::field::display);
-        if quiet {
-            tracing::debug!(request = %id, %method, %path, status, duration_us, peer, "answered");
-        } else {
-            tracing::info!(request = %id, %method, %path, status, duration_us, peer, "answered");
-        }
-    }
-}
-
-/// The request's name in the log and in answers.
-#[derive(Clone, Copy, Debug)]
-struct RequestId(Uuid);
-
 async fn dispatch(table: &[Row], app: App, mut request: Request) -> Response {
-    if let Err(error) = super::framing::check(&request) {
+    if let Err(error) = super::request::framing::check(&request) {
         return error.into_response();
     }
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)

@@ -9,18 +9,16 @@ use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
 use crate::auth::SealKey;
 use crate::cli::serve::POLL;
-use crate::config::{self, AcmeChallenge, Config};
+use crate::config::{AcmeChallenge, Config};
 use crate::pki::Origin;
-use crate::pki::acme::{
-    AcmeSettings, ChallengeMethod, Challenges, ExternalAccount, Ledger, Orderer, follow_challenges, keep_ordered,
-};
+use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer, follow_challenges, keep_ordered};
 use crate::server::{BindError, ChallengeListener};
 use crate::storage::metadata::Metadata;
 use crate::tls::ServingIdentity;
 
 /// ACME, switched on and ready to start.
 pub(crate) struct Acme {
-    settings: AcmeSettings,
+    settings: OrderSettings,
     challenges: Arc<Challenges>,
     listener: Option<ChallengeListener>,
 }
@@ -28,18 +26,17 @@ pub(crate) struct Acme {
 impl Acme {
     /// `None` where it is switched off. Binds the port for plain HTTP where one is needed.
     pub(crate) fn prepare(config: &Config, data: &DataDirectory, https_port: u16) -> Result<Option<Self>, BindError> {
-        let Some(acme) = &config.acme else { return Ok(None) };
-        let settings = settings(config, acme, data);
-        let listener = match settings.challenge {
-            ChallengeMethod::Http01 => Some(ChallengeListener::bind(acme.http_listen, https_port)?),
-            ChallengeMethod::TlsAlpn01 => None,
+        let Some(settings) = settings(config, data) else { return Ok(None) };
+        let listener = match settings.acme.challenge {
+            AcmeChallenge::Http01 => Some(ChallengeListener::bind(settings.acme.http_listen, https_port)?),
+            AcmeChallenge::TlsAlpn01 => None,
         };
-        Ok(Some(Self { challenges: Challenges::new(settings.challenge), settings, listener }))
+        Ok(Some(Self { challenges: Challenges::new(settings.acme.challenge), settings, listener }))
     }
 
     /// How control over the names is shown.
-    pub(crate) fn method(&self) -> ChallengeMethod {
-        self.settings.challenge
+    pub(crate) fn method(&self) -> AcmeChallenge {
+        self.settings.acme.challenge
     }
 
     /// What handshakes are to answer.
@@ -79,22 +76,8 @@ impl Acme {
     }
 }
 
-/// What the configuration says, in the words of the TLS module.
-pub(crate) fn settings(config: &Config, acme: &config::Acme, data: &DataDirectory) -> AcmeSettings {
-    AcmeSettings {
-        data_dir: data.path().to_owned(),
-        directory: acme.directory.clone(),
-        contact: acme.contact.clone(),
-        challenge: match acme.challenge {
-            AcmeChallenge::TlsAlpn01 => ChallengeMethod::TlsAlpn01,
-            AcmeChallenge::Http01 => ChallengeMethod::Http01,
-        },
-        names: config.server.hosts.iter().map(subject_name).collect(),
-        profile: acme.profile.clone(),
-        directory_ca: acme.directory_ca.clone(),
-        external_account: acme
-            .external_account
-            .as_ref()
-            .map(|external| ExternalAccount { kid: external.kid.clone(), key_file: external.key_file.clone() }),
-    }
+/// What is to be ordered; `None` where ACME is switched off.
+pub(crate) fn settings(config: &Config, data: &DataDirectory) -> Option<OrderSettings> {
+    let names = config.server.hosts.iter().map(subject_name).collect();
+    OrderSettings::new(data.path().to_owned(), names, &config.acme)
 }

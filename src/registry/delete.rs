@@ -33,6 +33,6 @@ impl Registry {
 
     fn require_delete(&self) -> Result<(), RegistryError> {
         self.require_writable()?;
-        if self.settings.delete_enabled { Ok(()) } else { Err(RegistryError::DeleteDisabled) }
+        if self.settings.delete.enabled { Ok(()) } else { Err(RegistryError::DeleteDisabled) }
     }
 }

@@ -11,7 +11,7 @@ impl Registry {
     /// Drops all sessions without progress for longer than the operator allows; returns how many. However many there are, this
     /// ends only when none is left: else abandoned sessions could come faster than they go.
     pub async fn drop_stale_uploads(&self) -> Result<usize, RegistryError> {
-        let expiry = i64::try_from(self.settings.upload_expiry.as_secs()).unwrap_or(i64::MAX);
+        let expiry = i64::try_from(self.settings.storage.upload_expiry.as_secs()).unwrap_or(i64::MAX);
         let before = self.clock.seconds().saturating_sub(expiry);
         let (mut dropped, mut skipped) = (0, 0);
         loop {
@@ -65,17 +65,12 @@ mod tests {
     use crate::storage::metadata::{UploadProgress, UploadRecord, sqlite};
 
     const EXPIRY: Duration = Duration::from_hours(1);
-    const SETTINGS: RegistrySettings = RegistrySettings {
-        manifest_size: 1 << 20,
-        blob_size: None,
-        page_size: 100,
-        delete_enabled: true,
-        read_only: false,
-        upload_expiry: EXPIRY,
-        manifest_descriptors: 2000,
-        sparse_indexes: Vec::new(),
-        uploads_per_account: 10,
-    };
+
+    fn settings() -> RegistrySettings {
+        let mut settings = RegistrySettings::default();
+        settings.storage.upload_expiry = EXPIRY;
+        settings
+    }
 
     fn record(id: UploadId) -> UploadRecord {
         UploadRecord {
@@ -100,7 +95,7 @@ mod tests {
         let manual = ManualClock::at(Timestamp::now());
         let metadata = sqlite::open(&folder.path().join("metadata.db"), manual.clock()).await.expect("opens");
         let blobs = disk::open(folder.path(), 0).expect("opens");
-        let registry = Registry::new(metadata.clone(), blobs.clone(), SETTINGS, manual.clock());
+        let registry = Registry::new(metadata.clone(), blobs.clone(), settings(), manual.clock());
         let ids: Vec<UploadId> = (0..STALE + 2).map(|_| UploadId::generate()).collect();
         let created = ids.iter().map(|id| metadata.create_upload(record(*id), u32::MAX));
         assert!(futures_util::future::join_all(created).await.iter().all(Result::is_ok));
@@ -127,7 +122,7 @@ mod tests {
         let manual = ManualClock::at(Timestamp::now());
         let metadata = sqlite::open(&folder.path().join("metadata.db"), manual.clock()).await.expect("opens");
         let registry =
-            Registry::new(metadata.clone(), disk::open(folder.path(), 0).expect("opens"), SETTINGS, manual.clock());
+            Registry::new(metadata.clone(), disk::open(folder.path(), 0).expect("opens"), settings(), manual.clock());
         let written = |id: UploadId| std::fs::write(folder.path().join("uploads").join(id.to_string()), b"x");
         for _ in 0..ORPHANS {
             written(UploadId::generate()).expect("written");

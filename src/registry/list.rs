@@ -92,7 +92,7 @@ impl Registry {
 
     /// How many entries a page has at most.
     pub fn page_limit(&self, asked: Option<u32>) -> u32 {
-        asked.unwrap_or(self.settings.page_size).min(self.settings.page_size)
+        asked.unwrap_or(self.settings.limits.page_size).min(self.settings.limits.page_size)
     }
 }
 

@@ -34,7 +34,8 @@ pub use crate::storage::metadata::{Precondition, StoredManifest};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{Clock, Glob};
+use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
+use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
 use manifest_cache::ManifestCache;
@@ -47,27 +48,22 @@ const BLOB_LEASE: Duration = Duration::from_hours(24);
 /// How long an answer about readiness holds.
 const READINESS_AGE: Duration = Duration::from_secs(1);
 
-/// The limits that the operator set.
-#[derive(Clone, Debug)]
+/// The sections that the operator set for a registry.
+#[derive(Clone, Debug, Default)]
 pub struct RegistrySettings {
-    /// The largest manifest, in bytes.
-    pub manifest_size: u64,
-    /// The most descriptors of one manifest: layers, children, and single ones.
-    pub manifest_descriptors: usize,
-    /// The repositories that take an index before what it lists.
-    pub sparse_indexes: Vec<Glob>,
-    /// The largest blob, in bytes; `None` for no limit.
-    pub blob_size: Option<u64>,
-    /// The most entries in one page of a list.
-    pub page_size: u32,
-    /// Whether tags, manifests and blobs can be deleted over the protocol.
-    pub delete_enabled: bool,
-    /// Whether pushes and deletes over the protocol are refused.
-    pub read_only: bool,
-    /// After how long without progress an upload session expires.
-    pub upload_expiry: Duration,
-    /// How many upload sessions one account, or one address without an account, may have open.
-    pub uploads_per_account: u32,
+    /// Sizes and counts.
+    pub limits: LimitSettings,
+    /// How long uploads are kept, and whether anything may be changed.
+    pub storage: StorageSettings,
+    /// Whether anything may be deleted.
+    pub delete: DeleteSettings,
+}
+
+impl RegistrySettings {
+    /// The largest blob in bytes; `None` for no limit.
+    pub fn largest_blob(&self) -> Option<u64> {
+        self.limits.blob_size.map(ByteSize::bytes)
+    }
 }
 
 /// A registry over one metadata store and one blob store.
@@ -119,7 +115,7 @@ impl Registry {
 
     /// Every use case that changes anything asks this first.
     fn require_writable(&self) -> Result<(), RegistryError> {
-        if self.settings.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
+        if self.settings.storage.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 
     /// The limits in force.

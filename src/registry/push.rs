@@ -30,13 +30,13 @@ impl Registry {
         precondition: Precondition,
     ) -> Result<PushedManifest, RegistryError> {
         self.require_writable()?;
-        let limit = self.settings.manifest_size;
+        let limit = self.settings.limits.manifest_size.bytes();
         if content.len() as u64 > limit {
             return Err(RegistryError::ManifestTooLarge { limit });
         }
         let digest = digest_of(reference, &content)?;
         let manifest = Manifest::parse(content_type, &content)?;
-        let (count, limit) = (manifest.descriptors(), self.settings.manifest_descriptors);
+        let (count, limit) = (manifest.descriptors(), self.settings.limits.manifest_descriptors);
         if count > limit {
             return Err(RegistryError::TooManyDescriptors { count, limit });
         }
@@ -46,7 +46,7 @@ impl Registry {
             Reference::Digest(_) => tags,
         };
         let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
-        new.may_be_sparse = self.settings.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
+        new.may_be_sparse = self.settings.limits.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
         let outcome = self.metadata.put_manifest(permit.repository(), new, BLOB_LEASE).await;
         self.manifests.invalidate(permit.repository());
         match outcome? {

@@ -46,7 +46,7 @@ impl Registry {
             progress: UploadProgress::from(&session.staged),
             updated_at: 0,
         };
-        let limit = self.settings.uploads_per_account;
+        let limit = self.settings.limits.uploads_per_account;
         if !self.metadata.create_upload(record, limit).await? {
             return Err(RegistryError::TooManyUploads { owner: owner.clone(), limit });
         }
@@ -181,7 +181,7 @@ impl UploadSession {
             return Err(RegistryError::LengthMismatch { expected: range.length(), actual: received });
         }
         self.staged = appended.staged;
-        if let Some(limit) = self.registry.settings.blob_size.filter(|limit| self.staged.length > *limit) {
+        if let Some(limit) = self.registry.settings.largest_blob().filter(|limit| self.staged.length > *limit) {
             self.discard().await?;
             return Err(RegistryError::BlobTooLarge { limit });
         }
@@ -200,7 +200,7 @@ impl UploadSession {
 
     /// Lets at most one byte more through than a blob may have, which is enough to see that it has too many.
     fn cut_at_limit(&self, body: ByteStream) -> ByteStream {
-        let Some(limit) = self.registry.settings.blob_size else { return body };
+        let Some(limit) = self.registry.settings.largest_blob() else { return body };
         let left = limit.saturating_sub(self.staged.length).saturating_add(1);
         Box::pin(body.scan(left, |left, chunk| {
             std::future::ready(match chunk {

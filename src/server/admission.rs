@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 use super::connection_table::ConnectionTable;
-use super::options::ServerOptions;
+use crate::config::ServerSettings;
 use crate::domain::net::network::Network;
 
 /// How long to wait for a place before the next connection is asked to make room.
@@ -39,13 +39,13 @@ pub(super) struct Admitted {
 }
 
 impl Admission {
-    pub(super) fn new(options: &ServerOptions) -> Self {
-        let total = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+    pub(super) fn new(settings: &ServerSettings, max_pending: usize) -> Self {
+        let total = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             total: Arc::new(Semaphore::new(total)),
             crowded: total - total / 16,
-            per_address: options.max_connections_per_address.max(1),
-            max_pending: options.max_pending_connections.clamp(1, total),
+            per_address: settings.max_connections_per_address.max(1),
+            max_pending: max_pending.clamp(1, total),
             table: Mutex::default(),
         }
     }
@@ -158,11 +158,12 @@ mod tests {
     use super::*;
 
     fn admission(total: usize, per_address: usize, pending: usize) -> Arc<Admission> {
-        let mut options = ServerOptions::new(([127, 0, 0, 1], 0).into());
-        options.max_connections = total;
-        options.max_connections_per_address = per_address;
-        options.max_pending_connections = pending;
-        Arc::new(Admission::new(&options))
+        let settings = ServerSettings {
+            max_connections: total,
+            max_connections_per_address: per_address,
+            ..ServerSettings::default()
+        };
+        Arc::new(Admission::new(&settings, pending))
     }
 
     fn peer(last: u8) -> SocketAddr {

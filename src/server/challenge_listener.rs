@@ -83,7 +83,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::pki::acme::{ChallengeMethod, PendingChallenge};
+    use crate::config::AcmeChallenge;
+    use crate::pki::acme::PendingChallenge;
 
     fn get(path: &str) -> Request<()> {
         Request::builder().uri(path).header("host", "registry.test:80").body(()).unwrap()
@@ -91,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_pending_challenges_are_answered_and_the_rest_is_sent_to_https() {
-        let challenges = Challenges::new(ChallengeMethod::Http01);
+        let challenges = Challenges::new(AcmeChallenge::Http01);
         challenges.replace(vec![PendingChallenge {
             name: "registry.test".parse().unwrap(),
             token: "token".to_owned(),

@@ -18,13 +18,13 @@ use super::activity::{Activity, Limits};
 use super::admission::Admitted;
 use super::course::{Course, Ending, Event, Step};
 use super::lent::{Lent, lend};
-use super::options::ServerOptions;
 use super::patience::Patience;
 use super::proxy_protocol::ProxyProtocol;
 use super::service::{Answering, Client};
 use super::stall::StallGuard;
 use super::streams::Streams;
 use super::{farewell, plain_http};
+use crate::config::ServerSettings;
 use crate::domain::net::peer_address::PeerAddress;
 use crate::pki::acme::ACME_TLS;
 use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
@@ -65,25 +65,22 @@ enum Greeting {
 
 impl Connections {
     pub(super) fn new(
-        options: &ServerOptions,
+        settings: &ServerSettings,
+        clients: Option<Arc<ClientVerifier>>,
         router: Router,
         tls: Acceptor,
         shutdown: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        let answering = Answering::new(router, options.max_requests, options.keep_alive, shutdown.clone());
+        let answering = Answering::new(router, settings.max_requests, settings.keep_alive, shutdown.clone());
         Self {
             answering: Arc::new(answering),
             acceptor: tls,
-            clients: options.clients.clone(),
-            proxies: options.proxy_protocol.clone().map(ProxyProtocol::new),
-            handshake_timeout: options.handshake_timeout,
-            limits: Limits {
-                idle: options.keep_alive,
-                header: options.header_timeout,
-                stall: options.write_stall_timeout,
-            },
-            max_streams: options.max_streams_per_connection,
+            clients,
+            proxies: settings.proxy_protocol.then(|| ProxyProtocol::new(settings.trusted_proxies.clone().into())),
+            handshake_timeout: settings.handshake_timeout,
+            limits: Limits { idle: settings.keep_alive, header: settings.header_timeout, stall: settings.idle_timeout },
+            max_streams: settings.max_streams_per_connection,
             shutdown,
             cut,
         }

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use super::options::ServerOptions;
+use crate::config::ServerSettings;
 
 /// Descriptors for what is neither a connection nor a transfer: the database, keys, the log, other listeners.
 const RESERVE: usize = 128;
@@ -11,11 +11,11 @@ const PER_REQUEST: usize = 2;
 
 /// Raises the soft limit to the hard one, and where that does not suffice for what is to be served at once, lowers that: connections then
 /// wait in the kernel's queue and requests are told to come back, instead of failing halfway.
-pub(super) fn fit(options: &mut ServerOptions) {
+pub(super) fn fit(settings: &mut ServerSettings) {
     raise();
     let Some(limit) = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok()) else { return };
-    let (connections, requests) = share(limit, options.max_connections, options.max_requests);
-    if (connections, requests) == (options.max_connections, options.max_requests) {
+    let (connections, requests) = share(limit, settings.max_connections, settings.max_requests);
+    if (connections, requests) == (settings.max_connections, settings.max_requests) {
         return;
     }
     tracing::warn!(
@@ -25,7 +25,7 @@ pub(super) fn fit(options: &mut ServerOptions) {
         "the limit on open files is too low for server.max_connections and server.max_requests: fewer are served at once; raise it \
          (systemd: LimitNOFILE, docker: --ulimit nofile)"
     );
-    (options.max_connections, options.max_requests) = (connections, requests);
+    (settings.max_connections, settings.max_requests) = (connections, requests);
 }
 
 /// How many connections and requests fit into this many descriptors: all of those asked for, or half of the descriptors for each.

@@ -20,7 +20,6 @@ mod debts;
 mod farewell;
 mod file_limit;
 mod lent;
-mod options;
 mod patience;
 mod plain_http;
 mod proxy_protocol;
@@ -46,14 +45,17 @@ use tokio_util::task::TaskTracker;
 use admission::Admission;
 use connection::Connections;
 
-use crate::tls::Acceptor;
+use crate::config::ServerSettings;
+use crate::tls::{Acceptor, ClientVerifier};
 
 pub use challenge_listener::ChallengeListener;
-pub use options::ServerOptions;
 pub use signals::{Caught, Signals};
 
 /// Waiting connections that the kernel keeps for us.
 const BACKLOG: u32 = 4096;
+/// Connections that have not sent a first request yet. Beyond it the oldest of them is closed, so that half-open connections never
+/// keep out one that continues.
+const MAX_PENDING: usize = 1024;
 /// How long the accept loop rests when the system is out of file descriptors or memory.
 const REST: Duration = Duration::from_millis(100);
 
@@ -99,18 +101,27 @@ pub struct Drained {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    options: ServerOptions,
+    settings: ServerSettings,
+    max_pending: usize,
+    clients: Option<Arc<ClientVerifier>>,
 }
 
 impl Server {
     /// Binds the address (port 0 chooses a free one), raises the process's limit on open files as far as it may, and lowers what is
     /// served at once where that is still not enough.
-    pub fn bind(mut options: ServerOptions) -> Result<Self, BindError> {
-        file_limit::fit(&mut options);
-        let refuse = |source| BindError { address: options.listen, setting: "--listen ADDR:PORT", source };
-        let listener = listen(options.listen).map_err(refuse)?;
+    pub fn bind(mut settings: ServerSettings) -> Result<Self, BindError> {
+        file_limit::fit(&mut settings);
+        let refuse = |source| BindError { address: settings.listen, setting: "--listen ADDR:PORT", source };
+        let listener = listen(settings.listen).map_err(refuse)?;
         let address = listener.local_addr().map_err(refuse)?;
-        Ok(Self { listener, address, options })
+        Ok(Self { listener, address, settings, max_pending: MAX_PENDING, clients: None })
+    }
+
+    /// The same with client certificates: the verifier is asked about them again while a connection lives. The TLS configuration must
+    /// have been made with the same one.
+    #[must_use]
+    pub fn with_clients(self, clients: Option<Arc<ClientVerifier>>) -> Self {
+        Self { clients, ..self }
     }
 
     /// The address in use, with the port that was chosen.
@@ -119,19 +130,20 @@ impl Server {
     }
 
     /// Serves until `shutdown`, then drains: the socket closes, idle connections end, requests under way finish within
-    /// [`ServerOptions::drain_timeout`], and what is left is cut.
+    /// [`ServerSettings::drain_timeout`], and what is left is cut.
     pub async fn serve(self, router: Router, tls: Acceptor, shutdown: CancellationToken) -> Drained {
         let tracker = TaskTracker::new();
         // Not a child of the caller's token: it ends connections only after the time to drain.
         let cut = CancellationToken::new();
-        let connections = Arc::new(Connections::new(&self.options, router, tls, shutdown.clone(), cut.clone()));
-        let admission = Arc::new(Admission::new(&self.options));
+        let connections =
+            Arc::new(Connections::new(&self.settings, self.clients, router, tls, shutdown.clone(), cut.clone()));
+        let admission = Arc::new(Admission::new(&self.settings, self.max_pending));
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = accept_all(&self.listener, &admission, &connections, &tracker) => {}
         }
         drop(self.listener);
-        drain(&tracker, &cut, self.options.drain_timeout).await
+        drain(&tracker, &cut, self.settings.drain_timeout).await
     }
 }
 
@@ -192,7 +204,7 @@ fn prepare(stream: &TcpStream) {
         Ok(())
     });
     if let Err(error) = outcome {
-        tracing::debug!(%error, "socket options refused");
+        tracing::debug!(%error, "socket settings refused");
     }
 }
 

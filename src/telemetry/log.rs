@@ -10,14 +10,14 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use super::log_limit::LogLimit;
 use crate::cli::output::is_terminal;
-use crate::config::{Log, LogFormat};
+use crate::config::{LogFormat, LogSettings};
 
 /// How many lines wait to be written; when the reader is slower than that, lines are dropped rather than requests delayed.
 const WAITING_LINES: usize = 16_384;
 
 /// Starts logging, to stdout where that is no terminal, else to stderr beside the banner. What is waiting is written when the
 /// guard goes.
-pub(crate) fn start(log: &Log) -> anyhow::Result<WorkerGuard> {
+pub(crate) fn start(log: &LogSettings) -> anyhow::Result<WorkerGuard> {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true);
     let (writer, guard) = if is_terminal() { builder.finish(io::stderr()) } else { builder.finish(io::stdout()) };
     let filter = EnvFilter::try_new(&log.level).context("log.level is no filter")?;

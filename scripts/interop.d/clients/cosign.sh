@@ -16,7 +16,7 @@ pull_with_cosign() {
 mount_with_cosign() { cosign copy "$1" "$2"; }
 
 # A signature verifies with its key and with no other; an SBOM is attached and read back; both go when they are cleaned up.
-# Those lie under tags; last comes an attestation that is a referrer.
+# Those are stored under tags; last comes an attestation that is a referrer.
 artifact_with_cosign() {
   local keys=$work/desk/cosign-keys image
   image=${1%:*}@$(digest_served "$1")
@@ -34,7 +34,7 @@ artifact_with_cosign() {
   cosign_verify verify-attestation --key "$keys/cosign.pub" --type custom --new-bundle-format "$image"
 }
 
-# cosign_verify COMMAND... - with an empty root of trust, so that cosign asks nobody else for one.
+# cosign_verify COMMAND... - with an empty root of trust, so that cosign asks no other server for one.
 cosign_verify() {
   local command=$1 root=$work/desk/cosign-root.json
   shift

@@ -74,10 +74,10 @@ docker_builder_by() {
 docker_anonymous_by() {
   docker_context_from "$1" "$2"
   docker_forgets "$1" "$2"
-  engine_has_buildx "$1" stranger
-  as "$1" stranger docker build --pull --tag from-open "$work/$1/context-from"
+  engine_has_buildx "$1" anonymous
+  as "$1" anonymous docker build --pull --tag from-open "$work/$1/context-from"
   docker_forgets "$1" "$2" from-open
-  as "$1" stranger docker pull "$2"
+  as "$1" anonymous docker pull "$2"
 }
 
 # docker_forgets ENGINE REFERENCE... - what the engine and its builder have of an image, and of builds.

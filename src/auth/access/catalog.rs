@@ -2,34 +2,35 @@
 
 use std::sync::Arc;
 
-use crate::auth::{Policy, Principal};
+use super::actor::Actor;
+use crate::auth::Policy;
 use crate::domain::{Action, NameRange, RepositoryName};
 
 /// The proof that somebody may list repositories. Only [`Policy::authorize_catalog`] makes one.
 #[derive(Debug)]
 pub struct CatalogPermit {
     policy: Arc<Policy>,
-    principal: Principal,
+    actor: Actor,
 }
 
 impl CatalogPermit {
     /// For policy alone.
-    pub(in crate::auth) fn new(policy: Arc<Policy>, principal: Principal) -> Self {
-        Self { policy, principal }
+    pub(in crate::auth) fn new(policy: Arc<Policy>, actor: Actor) -> Self {
+        Self { policy, actor }
     }
 
     /// Whether `repository` belongs into the answer.
     pub fn may_see(&self, repository: &RepositoryName) -> bool {
-        self.policy.allowed(&self.principal, repository).contains(Action::Pull)
+        self.policy.allowed(self.actor.principal(), repository).contains(Action::Pull)
     }
 
     /// The ranges of names outside of which there is nothing to see, in order.
     pub fn reach(&self) -> Vec<NameRange> {
-        self.policy.reach(&self.principal)
+        self.policy.reach(self.actor.principal())
     }
 
-    /// Who lists: `user:alice`, or `anonymous`.
-    pub fn subject(&self) -> String {
-        self.principal.subject()
+    /// Who lists, by which credential, in which request.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 }

@@ -10,70 +10,86 @@ use crate::domain::{Action, Actions, RepositoryName};
 pub enum Denial {
     /// Nobody has logged in (or the token has expired), and everybody may not.
     #[error("{0}")]
-    Unauthenticated(Refusal),
-    /// The principal may, but its token was made for less: a new token with [`Refusal::scope`] will do.
+    Unauthenticated(DenialDetail),
+    /// The principal may, but its token was made for less: a new token with [`DenialDetail::scope`] will do.
     #[error("{0}")]
-    InsufficientScope(Refusal),
+    InsufficientScope(DenialDetail),
     /// The principal may not.
     #[error("{0}")]
-    Forbidden(Refusal),
+    Forbidden(DenialDetail),
 }
 
 /// What was refused, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    scope: Scope,
+pub struct DenialDetail {
+    scope: Option<Scope>,
     message: String,
 }
 
-impl Refusal {
-    /// The scope that would have been needed, for the challenge.
-    pub fn scope(&self) -> &Scope {
-        &self.scope
+impl DenialDetail {
+    /// The scope that would have been needed, for the challenge; `None` where no token can be made for it.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for DenialDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
 impl Denial {
-    /// The scope that would have been needed, for the challenge.
-    pub fn scope(&self) -> &Scope {
+    /// The scope that would have been needed, for the challenge; `None` where no token can be made for it.
+    pub fn scope(&self) -> Option<&Scope> {
         match self {
-            Self::Unauthenticated(refusal) | Self::InsufficientScope(refusal) | Self::Forbidden(refusal) => {
-                refusal.scope()
-            }
+            Self::Unauthenticated(detail) | Self::InsufficientScope(detail) | Self::Forbidden(detail) => detail.scope(),
         }
     }
 
     pub(in crate::auth) fn unauthenticated(action: Action, repository: &RepositoryName) -> Self {
         let message = format!("authentication required: log in to {}", deed(action, repository));
-        Self::Unauthenticated(Refusal { scope: wanted(action, repository), message })
+        Self::Unauthenticated(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
     pub(in crate::auth) fn insufficient_scope(action: Action, repository: &RepositoryName) -> Self {
         let message = format!("the token was not made for this: ask for one to {}", deed(action, repository));
-        Self::InsufficientScope(Refusal { scope: wanted(action, repository), message })
+        Self::InsufficientScope(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
     pub(in crate::auth) fn forbidden(who: &Principal, action: Action, repository: &RepositoryName) -> Self {
-        let name = who.account().map_or_else(|| who.subject(), ToString::to_string);
-        let message = format!("{name} may not {}: ask an administrator for a grant", deed(action, repository));
-        Self::Forbidden(Refusal { scope: wanted(action, repository), message })
+        let message = format!("{} may not {}: ask an administrator for a grant", name(who), deed(action, repository));
+        Self::Forbidden(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
     pub(in crate::auth) fn catalog_unauthenticated() -> Self {
         let message = "authentication required: log in to list repositories".to_owned();
-        Self::Unauthenticated(Refusal { scope: Scope::Catalog, message })
+        Self::Unauthenticated(DenialDetail { scope: Some(Scope::Catalog), message })
     }
 
     pub(in crate::auth) fn catalog_insufficient_scope() -> Self {
         let message = "the token was not made for this: ask for one to list repositories".to_owned();
-        Self::InsufficientScope(Refusal { scope: Scope::Catalog, message })
+        Self::InsufficientScope(DenialDetail { scope: Some(Scope::Catalog), message })
     }
+
+    pub(in crate::auth) fn administration_unauthenticated() -> Self {
+        let message = "authentication required: log in as an administrator".to_owned();
+        Self::Unauthenticated(DenialDetail { scope: None, message })
+    }
+
+    pub(in crate::auth) fn administration_insufficient_scope() -> Self {
+        let message = "no token covers administration: use the password or the client certificate itself".to_owned();
+        Self::InsufficientScope(DenialDetail { scope: None, message })
+    }
+
+    pub(in crate::auth) fn administration_forbidden(who: &Principal) -> Self {
+        let message = format!("{} may not administer this registry: only administrators may", name(who));
+        Self::Forbidden(DenialDetail { scope: None, message })
+    }
+}
+
+fn name(who: &Principal) -> String {
+    who.account().map_or_else(|| who.subject(), ToString::to_string)
 }
 
 /// `push to a/b`.

@@ -1,5 +1,7 @@
 //! What someone may do: rules, policy over them, permits that policy alone makes, denials and explanations.
 
+mod actor;
+mod admin_permit;
 mod catalog;
 mod denial;
 mod explanation;
@@ -9,8 +11,10 @@ mod reach;
 mod rules;
 mod scope;
 
+pub use actor::{Actor, Caller};
+pub use admin_permit::AdminPermit;
 pub use catalog::CatalogPermit;
-pub use denial::{Denial, Refusal};
+pub use denial::{Denial, DenialDetail};
 pub use explanation::{Explanation, Obstacle, Reason};
 pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
 pub use policy::Policy;

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::actor::Actor;
 use crate::domain::{Action, RepositoryName};
 
 /// Reading a repository.
@@ -47,13 +48,14 @@ impl Permission for Delete {
 pub struct Authorized<P> {
     repository: RepositoryName,
     subject: String,
+    actor: Actor,
     permission: PhantomData<fn() -> P>,
 }
 
 impl<P> Authorized<P> {
     /// For policy alone.
-    pub(in crate::auth) fn new(repository: RepositoryName, subject: String) -> Self {
-        Self { repository, subject, permission: PhantomData }
+    pub(in crate::auth) fn new(repository: RepositoryName, actor: Actor) -> Self {
+        Self { repository, subject: actor.principal().holder(), actor, permission: PhantomData }
     }
 
     /// What the permit is for.
@@ -64,5 +66,10 @@ impl<P> Authorized<P> {
     /// Who holds it: `user:alice#7` with the account's epoch, or `anonymous`. An upload session belongs to the one who opened it.
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Who holds it, by which credential, in which request.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 }

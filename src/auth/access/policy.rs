@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::actor::Actor;
 use super::rules::Rules;
-use crate::auth::{Authorized, CatalogPermit, Credential, Denial, Permission, Principal, Scope};
+use crate::auth::{AdminPermit, Authorized, Caller, CatalogPermit, Credential, Denial, Permission, Principal, Scope};
 use crate::domain::{AccountName, Actions, Grantee, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::metadata::{GrantRecord, Metadata, UserRecord};
@@ -78,21 +79,22 @@ impl Policy {
                     everybody.union(self.authenticated.allow(repository)).union(account.rules.allow(repository))
                 }
             },
+            Principal::Operator { .. } => Actions::NONE,
         }
     }
 
     /// Asks for a permit: current rights, cut to what the credential covers. An expired token counts as none, unless `P` outlives tokens.
     pub fn authorize<P: Permission>(
         &self,
-        credential: &Credential,
+        caller: &Caller,
         repository: &RepositoryName,
     ) -> Result<Authorized<P>, Denial> {
-        let nobody = Credential::anonymous();
-        let credential = if credential.is_expired() && !P::OUTLIVES_TOKEN { &nobody } else { credential };
+        let (presented, anonymous) = (caller.credential(), Credential::anonymous());
+        let credential = if presented.is_expired() && !P::OUTLIVES_TOKEN { &anonymous } else { presented };
         let principal = credential.principal();
         let may = self.allowed(principal, repository).contains(P::ACTION);
         if may && credential.covers(repository, P::ACTION) {
-            Ok(Authorized::new(repository.clone(), principal.holder()))
+            Ok(Authorized::new(repository.clone(), Actor::new(credential, caller)))
         } else if may {
             Err(Denial::insufficient_scope(P::ACTION, repository))
         } else if *principal == Principal::Anonymous {
@@ -103,14 +105,29 @@ impl Policy {
     }
 
     /// Asks for a permit to list repositories. Whoever presents nothing, or an expired token, has to log in first.
-    pub fn authorize_catalog(self: &Arc<Self>, credential: &Credential) -> Result<CatalogPermit, Denial> {
+    pub fn authorize_catalog(self: &Arc<Self>, caller: &Caller) -> Result<CatalogPermit, Denial> {
+        let credential = caller.credential();
         let nobody = *credential.principal() == Principal::Anonymous && !credential.is_token();
         if nobody || credential.is_expired() {
             Err(Denial::catalog_unauthenticated())
         } else if credential.covers_catalog() {
-            Ok(CatalogPermit::new(Arc::clone(self), credential.principal().clone()))
+            Ok(CatalogPermit::new(Arc::clone(self), Actor::new(credential, caller)))
         } else {
             Err(Denial::catalog_insufficient_scope())
+        }
+    }
+
+    /// Asks for the permit to administer: for an administrator who presents a credential that covers everything, so not a token.
+    pub fn authorize_administration(&self, caller: &Caller) -> Result<AdminPermit, Denial> {
+        let credential = caller.credential();
+        let account = match credential.principal() {
+            Principal::User { name, epoch, .. } if !credential.is_expired() => self.account(name, *epoch),
+            _ => return Err(Denial::administration_unauthenticated()),
+        };
+        match account {
+            Some(account) if account.admin && credential.is_token() => Err(Denial::administration_insufficient_scope()),
+            Some(account) if account.admin => Ok(AdminPermit::new(Actor::new(credential, caller))),
+            _ => Err(Denial::administration_forbidden(credential.principal())),
         }
     }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Access, Continue, Delete, Pull, Push};
+use crate::auth::{Access, Continue, CredentialId, Delete, Pull, Push};
 use crate::storage::metadata::FailureRecord;
 
 fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {
@@ -48,13 +48,22 @@ fn repository(name: &str) -> RepositoryName {
     name.parse().expect("a repository's name")
 }
 
-fn password(name: &str) -> Credential {
-    Credential::password(principal(name))
+fn anonymous() -> Caller {
+    Caller::for_tests(&Credential::anonymous())
 }
 
-fn token(who: Principal, scope: &str, expired: bool) -> Credential {
+fn password(name: &str) -> Caller {
+    Caller::for_tests(&Credential::password(principal(name)))
+}
+
+fn token(who: Principal, scope: &str, expired: bool) -> Caller {
     let scopes = Scope::parse_all(std::iter::once(scope));
-    Credential::token(who, Arc::new(scopes.iter().map(Access::from).collect()), expired)
+    Caller::for_tests(&Credential::token(
+        who,
+        "jti".into(),
+        Arc::new(scopes.iter().map(Access::from).collect()),
+        expired,
+    ))
 }
 
 fn allowed(who: &Principal, name: &str) -> String {
@@ -101,7 +110,7 @@ fn a_token_only_narrows() {
     assert!(policy.authorize::<Pull>(&narrow, &repository("alice/app")).is_ok());
     let denial = policy.authorize::<Push>(&narrow, &repository("alice/app")).expect_err("too narrow");
     assert!(matches!(denial, Denial::InsufficientScope(_)));
-    assert_eq!(denial.scope().to_string(), "repository:alice/app:pull,push");
+    assert_eq!(denial.scope().map(ToString::to_string).as_deref(), Some("repository:alice/app:pull,push"));
     let denial = policy.authorize::<Push>(&narrow, &repository("bob/app")).expect_err("not hers");
     assert!(matches!(denial, Denial::Forbidden(_)));
     assert_eq!(denial.to_string(), "alice may not push to bob/app: ask an administrator for a grant");
@@ -112,10 +121,10 @@ fn a_token_only_narrows() {
 #[test]
 fn who_is_anonymous_is_asked_to_log_in() {
     let policy = policy();
-    assert!(policy.authorize::<Pull>(&Credential::anonymous(), &repository("public/x")).is_ok());
-    let denial = policy.authorize::<Push>(&Credential::anonymous(), &repository("public/x")).expect_err("denied");
+    assert!(policy.authorize::<Pull>(&anonymous(), &repository("public/x")).is_ok());
+    let denial = policy.authorize::<Push>(&anonymous(), &repository("public/x")).expect_err("denied");
     assert!(matches!(denial, Denial::Unauthenticated(_)));
-    assert_eq!(denial.scope().to_string(), "repository:public/x:pull,push");
+    assert_eq!(denial.scope().map(ToString::to_string).as_deref(), Some("repository:public/x:pull,push"));
     let empty = token(Principal::Anonymous, "", false);
     let denial = policy.authorize::<Pull>(&empty, &repository("public/x")).expect_err("too narrow");
     assert!(matches!(denial, Denial::InsufficientScope(_)));
@@ -143,12 +152,50 @@ fn the_catalog_shows_what_may_be_pulled() {
     let everybody = token(Principal::Anonymous, "registry:catalog:*", false);
     let catalog = policy.authorize_catalog(&everybody).expect("a token for it");
     assert!(catalog.may_see(&repository("public/x")) && !catalog.may_see(&repository("team/x")));
-    let denied = |credential: &Credential| policy.authorize_catalog(credential).expect_err("denied");
-    assert!(matches!(denied(&Credential::anonymous()), Denial::Unauthenticated(_)));
+    let denied = |caller: &Caller| policy.authorize_catalog(caller).expect_err("denied");
+    assert!(matches!(denied(&anonymous()), Denial::Unauthenticated(_)));
     assert!(matches!(denied(&token(principal("alice"), "registry:catalog:*", true)), Denial::Unauthenticated(_)));
     let denial = denied(&token(principal("alice"), "repository:a:pull", false));
     assert!(matches!(denial, Denial::InsufficientScope(_)));
-    assert_eq!(denial.scope().to_string(), "registry:catalog:*");
+    assert_eq!(denial.scope().map(ToString::to_string).as_deref(), Some("registry:catalog:*"));
+}
+
+#[test]
+fn administrators_alone_administer_and_not_by_a_token() {
+    let policy = policy();
+    let permit = policy.authorize_administration(&password("root")).expect("an administrator");
+    assert_eq!(permit.actor().principal(), &principal("root"));
+    let denied = |caller: &Caller| policy.authorize_administration(caller).expect_err("denied");
+    let token = token(principal("root"), "registry:catalog:*", false);
+    assert!(matches!(denied(&token), Denial::InsufficientScope(_)));
+    assert!(matches!(denied(&anonymous()), Denial::Unauthenticated(_)));
+    for name in ["alice", "mallory", "nobody"] {
+        let denial = denied(&password(name));
+        assert!(matches!(denial, Denial::Forbidden(_)), "{name}");
+        assert_eq!(denial.scope(), None);
+    }
+    assert!(policy.allowed(permit.actor().principal(), &repository("a")).contains(crate::domain::Action::Pull));
+    let operator = Principal::Operator { user: "root".to_owned() };
+    assert_eq!(policy.allowed(&operator, &repository("public/x")), Actions::NONE, "an operator has no grants");
+}
+
+#[test]
+fn a_permit_says_who_by_what_from_where_and_in_which_request() {
+    let policy = policy();
+    let permit = policy.authorize::<Push>(&password("alice"), &repository("alice/app")).expect("allowed");
+    let actor = permit.actor();
+    assert_eq!(actor.principal(), &principal("alice"));
+    assert_eq!(actor.credential(), &CredentialId::Password { epoch: 1 });
+    assert_eq!(actor.address().map(|address| address.to_string()).as_deref(), Some("192.0.2.1"));
+    assert_eq!(actor.request_id(), Some(uuid::Uuid::from_u128(7)));
+    let scope = "repository:alice/app:pull,push";
+    let permit = policy.authorize::<Pull>(&token(principal("alice"), scope, false), &repository("alice/app"));
+    assert_eq!(permit.expect("allowed").actor().credential(), &CredentialId::Token { id: "jti".into() });
+    let expired = token(principal("alice"), scope, true);
+    let permit = policy.authorize::<Pull>(&expired, &repository("public/x")).expect("allowed to everyone");
+    assert_eq!((permit.actor().principal(), permit.actor().credential()), (&Principal::Anonymous, &CredentialId::None));
+    let permit = policy.authorize_catalog(&password("root")).expect("allowed");
+    assert_eq!(permit.actor().principal(), &principal("root"));
 }
 
 #[test]
@@ -162,6 +209,7 @@ fn scopes_are_cut_to_what_is_allowed() {
 fn reference(users: &[UserRecord], grants: &[GrantRecord], who: &Principal, repository: &RepositoryName) -> Actions {
     let record = match who {
         Principal::Anonymous => None,
+        Principal::Operator { .. } => return Actions::NONE,
         Principal::User { name, epoch, .. } => {
             match users.iter().find(|user| user.name == *name && user.epoch == *epoch && !user.disabled) {
                 None => return Actions::NONE,

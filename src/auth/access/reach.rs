@@ -33,8 +33,10 @@ impl Policy {
     }
 
     fn ranges(&self, principal: &Principal, extent: Extent) -> Vec<NameRange> {
-        let Principal::User { name, epoch, .. } = principal else {
-            return NameRange::merged(self.anonymous.ranges(extent).collect());
+        let (name, epoch) = match principal {
+            Principal::Anonymous => return NameRange::merged(self.anonymous.ranges(extent).collect()),
+            Principal::User { name, epoch, .. } => (name, epoch),
+            Principal::Operator { .. } => return Vec::new(),
         };
         let Some(account) = self.account(name, *epoch) else { return Vec::new() };
         if account.admin {

@@ -5,18 +5,43 @@ use std::time::Duration;
 
 use super::access_claim::TokenScope;
 use crate::auth::Principal;
-use crate::domain::{AccountName, Action, Actions, RepositoryName};
+use crate::domain::{AccountName, Action, Actions, Fingerprint, RepositoryName};
 use crate::storage::StorageError;
 
 /// A verified credential: who, within which scope. Rights come from [`crate::auth::Policy`] alone.
 #[derive(Clone, Debug)]
 pub struct Credential {
     principal: Principal,
+    id: CredentialId,
     /// `None`: everything that the principal may, because a password, a certificate, or nothing at all, was presented.
     token: Option<Arc<TokenScope>>,
     expired: bool,
-    /// Whether it was a password: what else is presented ends by itself, and must not be turned into a refresh token.
-    may_be_kept: bool,
+}
+
+/// Which credential it was, without what is secret of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialId {
+    /// None was presented.
+    None,
+    /// The account's password of this epoch.
+    Password {
+        /// The account's epoch, which grows with each new password.
+        epoch: i64,
+    },
+    /// A refresh token.
+    RefreshToken {
+        /// Its SHA-256, by which the database knows it.
+        hash: String,
+    },
+    /// A client certificate.
+    Certificate(Fingerprint),
+    /// An access token.
+    Token {
+        /// Its `jti` claim.
+        id: Arc<str>,
+    },
+    /// Access to the data directory, at the command line.
+    DataDirectory,
 }
 
 /// Why a credential is worth nothing.
@@ -52,31 +77,37 @@ pub enum CredentialError {
 impl Credential {
     /// That of a request without a credential.
     pub fn anonymous() -> Self {
-        Self::new(Principal::Anonymous)
+        Self::new(Principal::Anonymous, CredentialId::None)
     }
 
     /// That of a verified password.
     pub(in crate::auth) fn password(principal: Principal) -> Self {
-        Self { may_be_kept: true, ..Self::new(principal) }
+        let epoch = principal.epoch().unwrap_or_default();
+        Self::new(principal, CredentialId::Password { epoch })
     }
 
     /// That of a verified refresh token.
-    pub(in crate::auth) fn refresh_token(principal: Principal) -> Self {
-        Self::new(principal)
+    pub(in crate::auth) fn refresh_token(principal: Principal, hash: String) -> Self {
+        Self::new(principal, CredentialId::RefreshToken { hash })
     }
 
     /// That of a verified client certificate.
-    pub(in crate::auth) fn certificate(principal: Principal) -> Self {
-        Self::new(principal)
+    pub(in crate::auth) fn certificate(principal: Principal, fingerprint: Fingerprint) -> Self {
+        Self::new(principal, CredentialId::Certificate(fingerprint))
     }
 
     /// That of a verified token.
-    pub(in crate::auth) fn token(principal: Principal, scope: Arc<TokenScope>, expired: bool) -> Self {
-        Self { token: Some(scope), expired, ..Self::new(principal) }
+    pub(in crate::auth) fn token(principal: Principal, id: Arc<str>, scope: Arc<TokenScope>, expired: bool) -> Self {
+        Self { token: Some(scope), expired, ..Self::new(principal, CredentialId::Token { id }) }
     }
 
-    fn new(principal: Principal) -> Self {
-        Self { principal, token: None, expired: false, may_be_kept: false }
+    fn new(principal: Principal, id: CredentialId) -> Self {
+        Self { principal, id, token: None, expired: false }
+    }
+
+    /// Which one it is.
+    pub fn id(&self) -> &CredentialId {
+        &self.id
     }
 
     /// Whom it belongs to.
@@ -89,9 +120,9 @@ impl Credential {
         self.expired
     }
 
-    /// Whether a refresh token may be given for it.
+    /// Whether a refresh token may be given for it: for a password alone, because everything else expires.
     pub fn may_be_kept(&self) -> bool {
-        self.may_be_kept
+        matches!(self.id, CredentialId::Password { .. })
     }
 
     /// Whether a token was presented.

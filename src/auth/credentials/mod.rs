@@ -10,7 +10,7 @@ mod secret;
 pub(super) mod token;
 
 pub use access_claim::Access;
-pub use credential::{Credential, CredentialError};
+pub use credential::{Credential, CredentialError, CredentialId};
 pub use password::{hash_password, is_password_of};
 pub use password_rules::{LEAST_PASSWORD_LENGTH, WeakPassword, check_chosen_password};
 pub use principal::Principal;

@@ -21,14 +21,20 @@ pub enum Principal {
         /// The user's epoch when the credential was made; worthless as soon as the stored one differs.
         epoch: i64,
     },
+    /// The operator at the command line of the registry's own host. Its right is an [`crate::auth::AdminPermit`], never a grant.
+    Operator {
+        /// The user of the operating system.
+        user: String,
+    },
 }
 
 impl Principal {
-    /// What tokens and the log call the principal: `user:alice`, or `anonymous`.
+    /// What tokens and the log call the principal: `user:alice`, `anonymous`, or `operator:root`.
     pub fn subject(&self) -> String {
         match self {
             Self::Anonymous => ANONYMOUS.to_owned(),
             Self::User { name, .. } => format!("{USER_PREFIX}{name}"),
+            Self::Operator { user } => format!("operator:{user}"),
         }
     }
 
@@ -36,16 +42,24 @@ impl Principal {
     /// was changed, is another one.
     pub(in crate::auth) fn holder(&self) -> String {
         match self {
-            Self::Anonymous => ANONYMOUS.to_owned(),
             Self::User { name, epoch, .. } => format!("{USER_PREFIX}{name}#{epoch}"),
+            Self::Anonymous | Self::Operator { .. } => self.subject(),
+        }
+    }
+
+    /// The epoch of the account logged in with.
+    pub(in crate::auth) fn epoch(&self) -> Option<i64> {
+        match self {
+            Self::User { epoch, .. } => Some(*epoch),
+            Self::Anonymous | Self::Operator { .. } => None,
         }
     }
 
     /// The account logged in with.
     pub fn account(&self) -> Option<&AccountName> {
         match self {
-            Self::Anonymous => None,
             Self::User { name, .. } => Some(name),
+            Self::Anonymous | Self::Operator { .. } => None,
         }
     }
 }

@@ -65,7 +65,7 @@ impl Authenticator {
     fn remembered_token(&self, hash: &str) -> Option<Credential> {
         let record = self.refreshed.0.as_ref()?.get(hash).filter(|record| now() < record.expires_at)?;
         let principal = self.policy().principal(&record.account, record.epoch)?;
-        Some(Credential::refresh_token(principal))
+        Some(Credential::refresh_token(principal, record.hash))
     }
 
     /// A refresh token for a user who has just given the password; `None` where they are switched off, and for anybody else.
@@ -95,7 +95,7 @@ impl Authenticator {
         let user = self.store.user(&record.account).await?.filter(|user| !user.disabled && user.epoch == record.epoch);
         match user {
             Some(user) if now() < record.expires_at => {
-                let credential = Credential::refresh_token(self.principal_of(&user).await?);
+                let credential = Credential::refresh_token(self.principal_of(&user).await?, record.hash.clone());
                 if let RefreshMemory(Some(memory)) = &self.refreshed {
                     memory.insert(record.hash.clone(), record);
                 }

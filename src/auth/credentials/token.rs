@@ -13,7 +13,8 @@ use super::access_claim::TokenScope;
 use super::principal::{ANONYMOUS, USER_PREFIX};
 use crate::auth::keys::key_ring::KeyRing;
 use crate::auth::keys::token_key::ALGORITHM;
-use crate::auth::{Access, AuthError, AuthSettings, Principal, Scope};
+use crate::auth::{Access, AuthError, Principal, Scope};
+use crate::config::AuthSettings;
 use crate::domain::AccountName;
 
 /// How far clocks may differ, in seconds.
@@ -63,6 +64,8 @@ struct Claims {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::auth) struct VerifiedToken {
     kid: String,
+    /// Its `jti` claim.
+    pub(in crate::auth) id: Arc<str>,
     /// The user's name and epoch; `None` for anonymous.
     pub(in crate::auth) user: Option<(AccountName, i64)>,
     pub(in crate::auth) scope: Arc<TokenScope>,
@@ -117,10 +120,6 @@ impl Tokens {
     ) -> Result<IssuedToken, AuthError> {
         let key = ring.signing(now).ok_or(AuthError::NoSigningKey)?;
         let access: Vec<Access> = scopes.iter().map(Access::from).collect();
-        let epoch = match principal {
-            Principal::Anonymous => None,
-            Principal::User { epoch, .. } => Some(*epoch),
-        };
         let claims = Claims {
             iss: self.issuer.clone(),
             sub: principal.subject(),
@@ -130,7 +129,7 @@ impl Tokens {
             iat: now,
             jti: uuid::Uuid::new_v4().to_string(),
             access,
-            epoch,
+            epoch: principal.epoch(),
         };
         let token = jsonwebtoken::encode(&key.header, &claims, &key.private)
             .map_err(|_| AuthError::Cryptography("signing a token"))?;
@@ -179,7 +178,7 @@ impl Tokens {
         }
         let user = read_subject(&claims.sub, claims.epoch)?;
         let scope = Arc::new(claims.access.into_iter().collect());
-        Ok(VerifiedToken { kid: kid.to_owned(), user, scope, exp: claims.exp })
+        Ok(VerifiedToken { kid: kid.to_owned(), id: claims.jti.into(), user, scope, exp: claims.exp })
     }
 }
 

@@ -1,8 +1,8 @@
 //! When token keys come and go: a successor is published a day before it signs, and the old one stays while its tokens may return.
 
-use crate::auth::AuthSettings;
 use crate::auth::credentials::token::{EXPIRED_GRACE, LEEWAY};
 use crate::auth::settings::seconds;
+use crate::config::AuthSettings;
 use crate::storage::metadata::TokenKeyRecord;
 
 /// How long a key is published before it signs, unless the rotation is shorter than two days: whoever caches the key set for less knows it.

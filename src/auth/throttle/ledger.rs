@@ -9,8 +9,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::account_limit::{AccountLimit, DAY, FREE};
 use super::address_limit::{AddressLimit, Network};
+use crate::auth::SealKey;
 use crate::auth::settings::now;
-use crate::auth::{AuthSettings, SealKey};
+use crate::config::AuthSettings;
 use crate::domain::AccountName;
 use crate::storage::StorageError;
 use crate::storage::metadata::{FailureRecord, LoginName, Metadata, UserRecord};

@@ -18,7 +18,8 @@ use super::familiar::Familiar;
 use super::ledger::{Ledger, Target};
 use super::line::{Line, Place};
 use crate::auth::credentials::password::{self, NOBODYS_HASH, Verdict};
-use crate::auth::{AuthSettings, CredentialError, Secret};
+use crate::auth::{CredentialError, Secret};
+use crate::config::AuthSettings;
 use crate::storage::StorageError;
 use crate::storage::metadata::{FailureRecord, LoginName, UserRecord};
 

@@ -3,105 +3,97 @@
 use std::time::Duration;
 
 use crate::config::{
+    checks::{text, unless_none, within},
+    definition::settings,
     duration::{days, hours, minutes, seconds},
-    reader::Keys,
-    setting::{Complaint, Setting, choose},
+    word::Word,
 };
 
-/// What a client without credentials is told to bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Challenge {
-    /// The password with each request for docker's engine and BuildKit, which may not trust the token endpoint; a token for
-    /// everyone else.
-    Auto,
-    /// A token from the token endpoint.
-    Bearer,
-    /// The password with each request.
-    Basic,
-}
+settings! {
+    /// The section `[auth]`.
+    AuthSettings {
+        /// What a client without credentials is asked for: "bearer" sends it to fetch a token, "basic" asks for the password
+        /// with each request. "auto" asks docker's engine and BuildKit for the password where they would fetch a token
+        /// without trusting the CA that `portcullis trust` installed (docker 28 with the containerd image store, 29.0 to
+        /// 29.4, buildx), and everyone else for a token. With refresh_token_lifetime set, "auto" is "bearer". Both kinds of
+        /// credentials are always accepted.
+        challenge: AuthChallenge = AuthChallenge::Auto;
 
-/// The section `[auth]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Auth {
-    /// The challenge of a 401 answer; both kinds of credentials are accepted in any case.
-    pub challenge: Challenge,
-    /// The `service` of the challenge and the `aud` of tokens.
-    pub service: String,
-    /// The `iss` of tokens.
-    pub issuer: String,
-    /// How long a token is good for.
-    pub token_lifetime: Duration,
-    /// Whether the user `alice` owns `alice/**`.
-    pub personal_namespaces: bool,
-    /// Passwords that are verified at once, at least 1.
-    pub password_concurrency: u32,
-    /// Verifications that may wait; the next is answered 429.
-    pub password_queue: u32,
-    /// How long a right password is remembered; zero: not at all.
-    pub password_memory: Duration,
-    /// Wrong passwords in a minute from one address (one /64 in IPv6); 0: any number.
-    pub failures_per_address: u32,
-    /// Wrong passwords for one user in 24 hours; 0: any number, and no waits between them.
-    pub failures_per_account: u32,
-    /// How long a refresh token is good for; `None`: they are neither issued nor accepted.
-    pub refresh_token_lifetime: Option<Duration>,
-    /// Age at which the key that signs tokens is replaced.
-    pub key_rotation: Duration,
-}
+        /// The registry that tokens are for (`aud`). Give each registry its own name if several share a domain; a change
+        /// invalidates the tokens of the last minutes and nothing else.
+        service: String = "portcullis".to_owned(), text(printable);
 
-impl Auth {
-    pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        Self {
-            challenge: keys.get("challenge", Challenge::Auto),
-            service: keys.checked("service", "portcullis".to_owned(), printable),
-            issuer: keys.checked("issuer", "portcullis".to_owned(), printable),
-            token_lifetime: keys.within("token_lifetime", minutes(5), seconds(60)..=hours(1)),
-            personal_namespaces: keys.get("personal_namespaces", true),
-            password_concurrency: keys.within("password_concurrency", 2, 1..=64),
-            password_queue: keys.within("password_queue", 64, 0..=10_000),
-            password_memory: keys.within("password_memory", seconds(60), seconds(0)..=minutes(15)),
-            failures_per_address: keys.within("failures_per_address", 10, 0..=1000),
-            failures_per_account: keys.within("failures_per_account", 100, 0..=1000),
-            refresh_token_lifetime: keys.checked("refresh_token_lifetime", None, within_a_year),
-            key_rotation: keys.within("key_rotation", days(30), days(1)..=days(365)),
-        }
+        /// The issuer that tokens name (`iss`); the same applies.
+        issuer: String = "portcullis".to_owned(), text(printable);
+
+        /// How long a token is valid, from 60 seconds to 1 hour. A revoked right ends at once, whatever this is set to;
+        /// clients fetch a new token by themselves.
+        token_lifetime: Duration = minutes(5), within(seconds(60)..=hours(1));
+
+        /// Whether each user owns the repositories below their name: alice pushes to alice/app without any grant.
+        personal_namespaces: bool = true;
+
+        /// How many passwords are verified at the same time; each takes one core and 19 MiB for about 35 ms.
+        password_concurrency: usize = 2, within(1..=64);
+
+        /// How many more may wait for their turn; the next is answered "429 Too Many Requests". One address (in IPv6: one
+        /// /64 network) gets an eighth of these places, and a quarter is kept for users who logged in from the same address
+        /// in the last day.
+        password_queue: usize = 64, within(0..=10_000);
+
+        /// How long a correct password is remembered, so that clients that send it with each request are as fast as with a
+        /// token. A changed password or a disabled user takes effect within a second, whatever this is set to. "0s": not at
+        /// all.
+        password_memory: Duration = seconds(60), within(seconds(0)..=minutes(15));
+
+        /// How many wrong passwords are accepted from one address (in IPv6: from one /64 network) in a minute. More are
+        /// answered "429 Too Many Requests" without being checked. Passwords that are known to have been right from that
+        /// address, tokens and client certificates keep working. Behind a reverse proxy, name it in server.trusted_proxies;
+        /// otherwise everyone comes from the proxy's address. 0: no limit. Some clients (containerd, BuildKit, helm) try
+        /// each bad password twice.
+        failures_per_address: u32 = 10, within(0..=1000);
+
+        /// How many wrong passwords are accepted for one user in 24 hours, from all addresses together. After ten in a row
+        /// each makes the next wait longer, from one second to 15 minutes; after this many, password login is locked until
+        /// the first is 24 hours old, or until `portcullis user unlock NAME`; `portcullis user show NAME` says whether that
+        /// is needed. Meanwhile the user's tokens, client certificates, and passwords from addresses where they were right
+        /// in the last day (unless password_memory is "0s") keep working. 0: no limit and no waits.
+        failures_per_account: u32 = 100, within(0..=1000);
+
+        /// How long a refresh token is valid, such as "30d", from 1h to 365d. "none": there are none. Clients that ask for
+        /// one at login (docker does) then keep it instead of the password; it expires when the password is changed or the
+        /// user disabled. It is accepted wherever the password is. Docker sends it to the token endpoint only, so
+        /// auth.challenge = "auto" is "bearer" then. Leave it off if podman, skopeo or buildah read the same login file:
+        /// they cannot read what docker writes then.
+        refresh_token_lifetime: Option<Duration> = None, unless_none(within(hours(1)..=days(365)));
+
+        /// The age at which the key that signs tokens is replaced. Clients do not notice.
+        key_rotation: Duration = days(30), within(days(1)..=days(365));
     }
 }
 
-/// Both names stand in the quoted strings of a header (RFC 9110, section 5.6.4); quotes and backslashes would need
+/// What a client without credentials is asked for. Both kinds are accepted on every request, whichever is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthChallenge {
+    /// Basic for docker's engine and BuildKit where a token would not help them, Bearer for everyone else.
+    Auto,
+    /// Bearer for everyone: a token from the token endpoint.
+    Bearer,
+    /// Basic for everyone: the password with each request.
+    Basic,
+}
+
+impl Word for AuthChallenge {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("bearer", Self::Bearer), ("basic", Self::Basic)];
+}
+
+/// Both names are sent in the quoted strings of a header (RFC 9110, section 5.6.4); quotes and backslashes would need
 /// escapes that clients are known to get wrong.
-#[expect(clippy::ptr_arg, reason = "it checks a value of the key's type, and that is String")]
-fn printable(text: &String) -> Result<(), String> {
+fn printable(text: &str) -> Result<(), String> {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     if (1..=255).contains(&text.len()) && text.bytes().all(plain) {
         return Ok(());
     }
-    Err("takes 1 to 255 visible ASCII characters without spaces, quotes and backslashes".to_owned())
-}
-
-#[expect(clippy::ref_option, reason = "it checks a value of the key's type, and that is an Option")]
-fn within_a_year(lifetime: &Option<Duration>) -> Result<(), String> {
-    match lifetime {
-        Some(lifetime) if !(hours(1)..=days(365)).contains(lifetime) => {
-            Err("takes a duration from 1h to 365d, or \"none\"".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
-impl Setting for Challenge {
-    const EXPECTED: &'static str = r#""auto", "bearer" or "basic""#;
-
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        choose(text, &[("auto", Self::Auto), ("bearer", Self::Bearer), ("basic", Self::Basic)])
-    }
-
-    fn to_toml(&self) -> toml::Value {
-        let word = match self {
-            Self::Auto => "auto",
-            Self::Bearer => "bearer",
-            Self::Basic => "basic",
-        };
-        toml::Value::String(word.to_owned())
-    }
+    Err("expected 1 to 255 visible ASCII characters without spaces, quotes and backslashes".to_owned())
 }

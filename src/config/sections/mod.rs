@@ -10,16 +10,74 @@ mod server;
 mod storage;
 mod tls;
 
-pub use acme::{Acme, AcmeChallenge, ExternalAccount};
-pub use auth::{Auth, Challenge};
-pub use client_certificates::{AcceptedCertificates, ClientCertificates};
-pub use delete::Delete;
-pub use limits::Limits;
-pub use log::{Log, LogFormat};
-pub use server::Server;
-pub use storage::Storage;
-pub use tls::{OperatorPair, Tls};
+use std::path::PathBuf;
 
-/// All sections, in the order of the sample.
-pub(super) const SECTIONS: [&str; 9] =
-    ["server", "tls", "acme", "client_certificates", "auth", "storage", "limits", "delete", "log"];
+pub use self::{
+    acme::{AcmeChallenge, AcmeSettings, ExternalAccount},
+    auth::{AuthChallenge, AuthSettings},
+    client_certificates::ClientCertificateSettings,
+    delete::DeleteSettings,
+    limits::LimitSettings,
+    log::{LogFormat, LogSettings},
+    server::ServerSettings,
+    storage::StorageSettings,
+    tls::{OperatorPair, TlsSettings},
+};
+use super::{
+    data_directory,
+    definition::{SampleKey, Section},
+    environment::Environment,
+    reader::Reader,
+};
+
+/// Defines [`Config`] from its sections, in the order of the sample.
+macro_rules! sections {
+    ($( $(#[doc = $about:literal])+ $name:ident: $settings:ty, )+) => {
+        /// All settings of one Portcullis.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config {
+            /// The directory of blobs, database and keys; an absolute path.
+            pub data_dir: PathBuf,
+            $( $(#[doc = $about])+ pub $name: $settings, )+
+        }
+
+        /// The names of all sections.
+        pub(super) const SECTIONS: &[&str] = &[$( stringify!($name) ),+];
+
+        impl Config {
+            /// Reads all keys; those of each section are checked one by one.
+            pub(super) fn read(reader: &mut Reader<'_>, environment: &Environment) -> Self {
+                Self {
+                    data_dir: data_directory::read(&mut reader.top(), environment),
+                    $( $name: <$settings>::read(&mut reader.section(stringify!($name))), )+
+                }
+            }
+        }
+
+        /// Every section with its keys for the sample.
+        pub(super) fn samples() -> Vec<(&'static str, Vec<SampleKey>)> {
+            vec![$( (stringify!($name), <$settings>::sample()) ),+]
+        }
+    };
+}
+
+sections! {
+    /// Listening and connections.
+    server: ServerSettings,
+    /// The certificate.
+    tls: TlsSettings,
+    /// A certificate by ACME.
+    acme: AcmeSettings,
+    /// Certificates of clients.
+    client_certificates: ClientCertificateSettings,
+    /// Passwords and tokens.
+    auth: AuthSettings,
+    /// The disk.
+    storage: StorageSettings,
+    /// Sizes and counts of what clients send.
+    limits: LimitSettings,
+    /// Deleting through the API.
+    delete: DeleteSettings,
+    /// Logging.
+    log: LogSettings,
+}

@@ -1,31 +1,26 @@
-//! `[storage]`: how much room is left free, and how long things are kept that nothing refers to yet.
+//! `[storage]`: how much space is left free, and how long unfinished uploads are kept.
 
 use std::time::Duration;
 
 use crate::config::{
     ByteSize,
+    checks::within,
+    definition::settings,
     duration::{days, hours},
-    reader::Keys,
 };
 
-/// The section `[storage]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Storage {
-    /// Uploads are refused with 507 while the disk has less free space.
-    pub min_free_space: ByteSize,
-    /// How long an upload may rest before it is thrown away.
-    pub upload_expiry: Duration,
-    /// Whether pushes and deletes are refused.
-    pub read_only: bool,
-}
+settings! {
+    /// The section `[storage]`.
+    StorageSettings {
+        /// Uploads are refused ("507 Insufficient Storage") while the disk of `data_dir` has less free space than this, so
+        /// that the database can always be written and images deleted.
+        min_free_space: ByteSize = ByteSize::mib(256), within(ByteSize::from_bytes(0)..=ByteSize::tib(1024));
 
-impl Storage {
-    pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let (none, huge) = (ByteSize::from_bytes(0), ByteSize::tib(1024));
-        Self {
-            min_free_space: keys.within("min_free_space", ByteSize::mib(256), none..=huge),
-            upload_expiry: keys.within("upload_expiry", hours(24), hours(1)..=days(30)),
-            read_only: keys.get("read_only", false),
-        }
+        /// How long an interrupted upload can be resumed before its data is deleted; from 1 hour to 30 days.
+        upload_expiry: Duration = hours(24), within(hours(1)..=days(30));
+
+        /// Whether every change of an image is refused ("403 DENIED") for everyone, administrators included, while pulls
+        /// continue: for a move to another machine, or a mirror that no one is to push to.
+        read_only: bool = false;
     }
 }

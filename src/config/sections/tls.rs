@@ -1,43 +1,39 @@
-//! `[tls]`: whose certificate is shown.
+//! `[tls]`: which certificate is served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::config::reader::Keys;
+use crate::config::definition::settings;
 
-/// The section `[tls]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// The operator's own certificate and key; `None`: Portcullis makes its own.
-    pub pair: Option<OperatorPair>,
-    /// Whether a CA that Portcullis makes can sign for this registry's names alone.
-    pub constrained: bool,
+settings! {
+    /// The section `[tls]`.
+    TlsSettings {
+        /// Your own certificate: a PEM file, followed by its intermediates. Set it together with private_key. "none":
+        /// Portcullis makes a CA and a certificate of its own and renews the certificate by itself.
+        certificate: Option<PathBuf> = None;
+
+        /// Its private key: a PEM file with mode 0600; or root's with mode 0640 or 0440, readable by a group of Portcullis,
+        /// as Kubernetes secrets and Debian's ssl-cert are.
+        private_key: Option<PathBuf> = None;
+
+        /// Whether the CA that Portcullis makes can sign for the names in server.hosts only. Leave it so: a stolen CA key
+        /// then cannot be used for other sites. It applies when the CA is made; "false" allows adding any name later.
+        constrained: bool = true;
+    }
 }
 
-/// A certificate with its key, which only make sense together. The files are not looked at here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OperatorPair {
+/// A certificate with its key. The files are not looked at here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorPair<'s> {
     /// PEM file with the certificate, then its intermediates.
-    pub certificate: PathBuf,
+    pub certificate: &'s Path,
     /// PEM file with the private key.
-    pub private_key: PathBuf,
+    pub private_key: &'s Path,
 }
 
-impl Tls {
-    pub(in crate::config) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let certificate = keys.get("certificate", None);
-        let private_key = keys.get("private_key", None);
-        Self { pair: pair(keys, certificate, private_key), constrained: keys.get("constrained", true) }
+impl TlsSettings {
+    /// The operator's own certificate and key; `None`: Portcullis makes its own.
+    pub(crate) fn pair(&self) -> Option<OperatorPair<'_>> {
+        let (certificate, private_key) = (self.certificate.as_deref()?, self.private_key.as_deref()?);
+        Some(OperatorPair { certificate, private_key })
     }
-}
-
-fn pair(keys: &mut Keys<'_, '_>, certificate: Option<PathBuf>, private_key: Option<PathBuf>) -> Option<OperatorPair> {
-    match (certificate, private_key) {
-        (Some(certificate), Some(private_key)) => {
-            return Some(OperatorPair { certificate, private_key });
-        }
-        (None, None) => {}
-        (Some(_), None) => keys.refuse("certificate", "tls.private_key is missing: set both or none"),
-        (None, Some(_)) => keys.refuse("private_key", "tls.certificate is missing: set both or none"),
-    }
-    None
 }

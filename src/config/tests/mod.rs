@@ -1,4 +1,4 @@
-//! The rules of loading, told through [`Config::load`] and [`Config::parse`] alone.
+//! The rules of loading, tested through [`Config::load`] and [`Config::parse`] only.
 
 mod errors;
 mod sample;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{Config, Environment, Loaded, Overrides, SAMPLE, Source, sections::SECTIONS};
+use crate::config::{Config, Environment, Loaded, Overrides, Source, sample, sections::SECTIONS};
 
 /// The sample with its keys in force: `#name = value` loses its mark, `# explanation` keeps it.
 fn uncommented() -> String {
@@ -10,7 +10,7 @@ fn uncommented() -> String {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{rest}\n"),
         _ => format!("{line}\n"),
     };
-    SAMPLE.lines().map(line).collect()
+    sample().lines().map(line).collect()
 }
 
 fn load(text: &str) -> Loaded {
@@ -19,8 +19,16 @@ fn load(text: &str) -> Loaded {
 }
 
 #[test]
+fn the_file_in_the_repository_is_the_sample() {
+    let file = include_str!("../../../config/portcullis.toml");
+    let differs =
+        "config/portcullis.toml differs from the definitions: cargo run -- config default >config/portcullis.toml";
+    assert!(file == sample(), "{differs}");
+}
+
+#[test]
 fn as_it_is_it_changes_nothing() {
-    let loaded = load(SAMPLE);
+    let loaded = load(&sample());
     assert_eq!(loaded.config, load("").config);
     assert!(loaded.provenance.entries().iter().all(|entry| entry.source == Source::Default));
 }
@@ -36,7 +44,7 @@ fn every_key_is_in_it_with_its_default() {
 }
 
 #[test]
-fn its_keys_stand_in_the_order_in_which_they_are_shown() {
+fn its_keys_are_in_the_order_in_which_they_are_shown() {
     let loaded = load(&uncommented());
     let line = |source: &Source| match source {
         Source::File { line, .. } => *line,
@@ -48,11 +56,12 @@ fn its_keys_stand_in_the_order_in_which_they_are_shown() {
 
 #[test]
 fn every_key_is_explained_and_every_section_is_there() {
+    let text = sample();
     for section in SECTIONS {
-        assert!(SAMPLE.lines().any(|line| line == format!("[{section}]")), "{section}");
+        assert!(text.lines().any(|line| line == format!("[{section}]")), "{section}");
     }
     let mut explained = false;
-    for line in SAMPLE.lines() {
+    for line in text.lines() {
         match line.as_bytes() {
             [b'#', b' ', ..] => explained = true,
             [] => explained = false,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{HOME, load};
-use crate::config::{Challenge, Config, Environment, LogFormat, Overrides, Source, reader::variable};
+use crate::config::{AuthChallenge, Config, Environment, LogFormat, Overrides, Source, reader::variable};
 
 #[test]
 fn without_anything_the_defaults_are_in_force() {
@@ -12,8 +12,8 @@ fn without_anything_the_defaults_are_in_force() {
     assert_eq!(config.data_dir, Path::new("/home/op/.local/share/portcullis"));
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:5000");
     assert!(config.server.hosts.is_empty() && config.server.trusted_proxies.is_empty());
-    assert!(config.tls.pair.is_none() && config.tls.constrained);
-    assert_eq!(config.auth.challenge, Challenge::Auto);
+    assert!(config.tls.pair().is_none() && config.tls.constrained);
+    assert_eq!(config.auth.challenge, AuthChallenge::Auto);
     assert_eq!(config.auth.token_lifetime.as_secs(), 300);
     assert_eq!((config.auth.password_concurrency, config.auth.password_queue), (2, 64));
     assert_eq!(config.limits.manifest_size.bytes(), 4 << 20);
@@ -81,7 +81,7 @@ fn every_key_has_a_variable() {
 }
 
 #[test]
-fn service_links_of_any_service_stop_nothing_and_slips_are_told() {
+fn service_links_of_any_service_stop_nothing_and_typing_errors_are_reported() {
     let links = [
         ("PORTCULLIS_SERVER_PORT", "tcp://10.0.0.1:5000"),
         ("PORTCULLIS_SERVER_SERVICE_HOST", "10.0.0.1"),

@@ -32,7 +32,7 @@ pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
             mend(subject),
         )),
     }
-    if identity.map_or_else(|_| subject.config.tls.pair.is_none(), |identity| identity.origin() == Origin::Own) {
+    if identity.map_or_else(|_| subject.config.tls.pair().is_none(), |identity| identity.origin() == Origin::Own) {
         findings.extend(authority(subject));
     }
     findings
@@ -44,21 +44,21 @@ pub(crate) fn served(subject: &Subject) -> Result<Identity, TlsError> {
 }
 
 fn source(subject: &Subject) -> IdentitySource {
-    if let Some(pair) = &subject.config.tls.pair {
-        return IdentitySource::files(subject.data.path(), &pair.certificate, &pair.private_key);
+    if let Some(pair) = subject.config.tls.pair() {
+        return IdentitySource::files(subject.data.path(), pair.certificate, pair.private_key);
     }
     let source = IdentitySource::data_directory(subject.data.path(), Vec::new());
-    if subject.config.acme.is_some() { source.with_acme() } else { source }
+    if subject.config.acme.is_enabled() { source.with_acme() } else { source }
 }
 
 fn mend(subject: &Subject) -> String {
-    match &subject.config.tls.pair {
+    match subject.config.tls.pair() {
         Some(pair) => format!(
             "put a current chain into {} and its key into {}",
             pair.certificate.display(),
             pair.private_key.display()
         ),
-        None if subject.config.acme.is_some() => "portcullis cert request".to_owned(),
+        None if subject.config.acme.is_enabled() => "portcullis cert request".to_owned(),
         None if TlsPaths::new(subject.data.path()).imported_chain().exists() => {
             "portcullis cert import --cert FILE --key FILE".to_owned()
         }
@@ -101,7 +101,7 @@ fn in_date(identity: &Identity) -> Finding {
 
 /// With ACME switched on, our own certificate only stands in.
 fn not_ordered_yet(subject: &Subject, identity: &Identity) -> Option<Finding> {
-    (subject.config.acme.is_some() && identity.origin() == Origin::Own).then(|| {
+    (subject.config.acme.is_enabled() && identity.origin() == Origin::Own).then(|| {
         Finding::warning(
             CHECK,
             "ACME is switched on, and the registry's own certificate stands in: none was ordered yet, or it is unusable",

@@ -35,9 +35,9 @@ pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
         }
     }
     findings.extend(look(&subject.data.database(), EXPOSED, "600", owner));
-    if let Some(pair) = &subject.config.tls.pair {
+    if let Some(pair) = subject.config.tls.pair() {
         // It may belong to another user, who renews it.
-        findings.extend(key_exposure(&pair.private_key).map(|error| {
+        findings.extend(key_exposure(pair.private_key).map(|error| {
             let text = error.to_string();
             let (what, fix) = text.rsplit_once("; ").unwrap_or((&text, "chmod 600"));
             let fix = fix.strip_prefix("run: ").unwrap_or(fix);

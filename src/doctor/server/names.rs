@@ -89,7 +89,7 @@ async fn one(subject: &Subject, name: &str, is_own: bool) -> Finding {
 
 /// Whether the server answers nobody without a client certificate, which this program has not.
 fn requires_certificates(subject: &Subject) -> bool {
-    subject.config.client_certificates.accepted.as_ref().is_some_and(|accepted| accepted.required)
+    subject.config.client_certificates.are_required()
 }
 
 fn unreached(name: &str, error: &Unreached) -> Finding {

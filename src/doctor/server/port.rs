@@ -23,7 +23,8 @@ pub(crate) async fn check(subject: &Subject) -> (Vec<Finding>, Option<SocketAddr
         Holder::Unknown(_) => (vec![Finding::unknown(CHECK, "it cannot be told whether the server runs")], None),
         holder => {
             // Where it only answers challenges.
-            let other = subject.config.acme.as_ref().map(|acme| acme.http_listen.port());
+            let acme = &subject.config.acme;
+            let other = acme.is_enabled().then(|| acme.http_listen.port());
             let address = listening(holder, listen, other);
             let finding = ours(subject, address).await;
             (vec![finding], Some(address))

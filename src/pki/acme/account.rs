@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 use super::error::AcmeError;
 use super::http_client::AcmeHttpClient;
 use super::ledger::Ledger;
-use super::settings::AcmeSettings;
+use super::settings::OrderSettings;
 use crate::pki::private_file::read_key;
 
 /// The kept account, or a new one.
 pub(super) async fn open(
-    settings: &AcmeSettings,
+    settings: &OrderSettings,
     ledger: &dyn Ledger,
     client: &AcmeHttpClient,
 ) -> Result<Account, AcmeError> {
@@ -36,7 +36,7 @@ pub(super) async fn open(
 
 /// A new account in the place of one that the authority does not know any more.
 pub(super) async fn replace(
-    settings: &AcmeSettings,
+    settings: &OrderSettings,
     ledger: &dyn Ledger,
     client: &AcmeHttpClient,
 ) -> Result<Account, AcmeError> {
@@ -50,19 +50,19 @@ pub(super) async fn replace(
     Ok(account)
 }
 
-async fn restore(settings: &AcmeSettings, client: &AcmeHttpClient, kept: &[u8]) -> Result<Account, AcmeError> {
+async fn restore(settings: &OrderSettings, client: &AcmeHttpClient, kept: &[u8]) -> Result<Account, AcmeError> {
     let damaged = || AcmeError::DamagedAccount { directory: settings.directory.clone() };
     let credentials: AccountCredentials = serde_json::from_slice(kept).map_err(|_| damaged())?;
     let restored = Account::builder_with_http(Box::new(client.clone())).from_credentials(credentials).await;
     restored.map_err(AcmeError::client(&settings.directory, "reading the directory", client.take_retry_after()))
 }
 
-async fn create(settings: &AcmeSettings, client: &AcmeHttpClient) -> Result<(Account, Zeroizing<Vec<u8>>), AcmeError> {
-    let contact: Vec<String> = settings.contact.iter().map(|address| format!("mailto:{address}")).collect();
+async fn create(settings: &OrderSettings, client: &AcmeHttpClient) -> Result<(Account, Zeroizing<Vec<u8>>), AcmeError> {
+    let contact: Vec<String> = settings.acme.contact.iter().map(|address| format!("mailto:{address}")).collect();
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
     let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
-    let external = match &settings.external_account {
-        Some(external) => Some(ExternalAccountKey::new(external.kid.clone(), &external_key(&external.key_file)?)),
+    let external = match settings.acme.external_account() {
+        Some(external) => Some(ExternalAccountKey::new(external.kid.to_owned(), &external_key(external.key_file)?)),
         None => None,
     };
     let builder = Account::builder_with_http(Box::new(client.clone()));

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
 use super::ledger::{Ledger, PendingChallenge};
-use super::settings::ChallengeMethod;
+use crate::config::AcmeChallenge;
 use crate::tls::acceptor::is_validation;
 
 /// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
@@ -20,7 +20,7 @@ pub const ACME_TLS: &[u8] = b"acme-tls/1";
 /// The answers at hand. Reading takes no lock.
 #[derive(Debug)]
 pub struct Challenges {
-    method: ChallengeMethod,
+    method: AcmeChallenge,
     answers: ArcSwap<Answers>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) enum Handshake {
 
 impl Challenges {
     /// None yet.
-    pub fn new(method: ChallengeMethod) -> Arc<Self> {
+    pub fn new(method: AcmeChallenge) -> Arc<Self> {
         Arc::new(Self { method, answers: ArcSwap::default() })
     }
 
@@ -69,7 +69,7 @@ impl Challenges {
 
     /// Whether validating handshakes are to be expected.
     pub(crate) fn answers_handshakes(&self) -> bool {
-        self.method == ChallengeMethod::TlsAlpn01
+        self.method == AcmeChallenge::TlsAlpn01
     }
 
     /// A hello that offers the validation protocol and nothing else validates; one that offers it among others is ordinary, and gets
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_what_is_pending_is_answered() {
-        let challenges = Challenges::new(ChallengeMethod::TlsAlpn01);
+        let challenges = Challenges::new(AcmeChallenge::TlsAlpn01);
         assert!(challenges.certificate("registry.test").is_none());
         challenges.replace(vec![pending("registry.test", "a"), pending("192.0.2.7", "b")]);
         let first = challenges.certificate("registry.test").expect("pending");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn over_http_no_handshake_is_answered() {
-        let challenges = Challenges::new(ChallengeMethod::Http01);
+        let challenges = Challenges::new(AcmeChallenge::Http01);
         challenges.replace(vec![pending("registry.test", "a")]);
         assert!(challenges.certificate("registry.test").is_none() && !challenges.answers_handshakes());
         assert!(challenges.key_authorization("a").is_some());

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use instant_acme::{Error as ClientError, Problem};
 
 use super::ledger::LedgerError;
-use super::settings::ChallengeMethod;
+use crate::config::AcmeChallenge;
 use crate::pki::TlsError;
 
 /// Why there is no new certificate. The one at hand goes on being served.
@@ -46,7 +46,7 @@ pub enum AcmeError {
         /// The name.
         name: String,
         /// The configured challenge.
-        method: ChallengeMethod,
+        method: AcmeChallenge,
         /// What there is.
         offered: String,
     },
@@ -56,7 +56,7 @@ pub enum AcmeError {
         /// Each name that failed.
         failures: Vec<FailedName>,
         /// How it was tried.
-        method: ChallengeMethod,
+        method: AcmeChallenge,
     },
     /// The authority did not come to an end in time.
     #[error("the ACME server did not finish within {} s ({doing}); try again later: portcullis cert request", limit.as_secs())]
@@ -171,20 +171,20 @@ fn waits(retry_after: Option<SystemTime>) -> String {
     wait.map(|wait| format!("; it asks to wait {} s", wait.as_secs())).unwrap_or_default()
 }
 
-fn listed(failures: &[FailedName], method: ChallengeMethod) -> String {
+fn listed(failures: &[FailedName], method: AcmeChallenge) -> String {
     let one = |failed: &FailedName| format!("{}: {}", failed.name, failed.problem);
     let list: Vec<String> = failures.iter().map(one).collect();
     format!("{}. {}", list.join("; "), Advice(method))
 }
 
 /// What to look at.
-struct Advice(ChallengeMethod);
+struct Advice(AcmeChallenge);
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let leads_to = match self.0 {
-            ChallengeMethod::TlsAlpn01 => "this registry's own port (server.listen), with TLS passed through unopened",
-            ChallengeMethod::Http01 => "acme.http_listen",
+            AcmeChallenge::TlsAlpn01 => "this registry's own port (server.listen), with TLS passed through unopened",
+            AcmeChallenge::Http01 => "acme.http_listen",
         };
         write!(
             f,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_failed_name_is_told_with_what_to_check() {
         let failures = vec![FailedName { name: "a.test".to_owned(), problem: "refused (connection)".to_owned() }];
-        let text = AcmeError::NotValidated { failures, method: ChallengeMethod::Http01 }.to_string();
+        let text = AcmeError::NotValidated { failures, method: AcmeChallenge::Http01 }.to_string();
         assert!(text.contains("could not validate a.test: refused (connection)."), "{text}");
         assert!(text.contains("port 80") && text.contains("acme.http_listen"), "{text}");
     }

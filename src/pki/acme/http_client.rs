@@ -18,7 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::settings::AcmeSettings;
+use super::settings::OrderSettings;
 use crate::pki::TlsError;
 use crate::pki::certificate;
 use crate::pki::private_file::read_public;
@@ -38,7 +38,7 @@ pub(super) struct AcmeHttpClient {
 }
 
 impl AcmeHttpClient {
-    pub(super) fn new(settings: &AcmeSettings) -> Result<Self, TlsError> {
+    pub(super) fn new(settings: &OrderSettings) -> Result<Self, TlsError> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots(settings)?)
@@ -120,8 +120,8 @@ fn retry_after<B>(response: &Response<B>) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(date).ok()?))
 }
 
-fn roots(settings: &AcmeSettings) -> Result<RootCertStore, TlsError> {
-    let Some(path) = &settings.directory_ca else {
+fn roots(settings: &OrderSettings) -> Result<RootCertStore, TlsError> {
+    let Some(path) = &settings.acme.directory_ca else {
         return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
     };
     let mut roots = RootCertStore::empty();

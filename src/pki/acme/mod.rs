@@ -26,4 +26,4 @@ pub use files::issued_by;
 pub use keeper::keep_ordered;
 pub use ledger::{Ledger, LedgerError, PendingChallenge};
 pub use order::Orderer;
-pub use settings::{AcmeSettings, ChallengeMethod, ExternalAccount};
+pub use settings::OrderSettings;

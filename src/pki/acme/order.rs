@@ -16,7 +16,7 @@ use super::error::AcmeError;
 use super::files::{OrderLock, install, installed};
 use super::http_client::AcmeHttpClient;
 use super::ledger::Ledger;
-use super::settings::AcmeSettings;
+use super::settings::OrderSettings;
 use super::validation::Validation;
 use crate::pki::{CertificateSummary, SubjectName};
 
@@ -25,19 +25,19 @@ const ISSUING: Duration = Duration::from_mins(2);
 
 /// Orders certificates for one data directory.
 pub struct Orderer {
-    settings: AcmeSettings,
+    settings: OrderSettings,
     ledger: Arc<dyn Ledger>,
     challenges: Arc<Challenges>,
 }
 
 impl Orderer {
     /// Nothing is done yet. `challenges` is what this process answers by.
-    pub fn new(settings: AcmeSettings, ledger: Arc<dyn Ledger>, challenges: Arc<Challenges>) -> Self {
+    pub fn new(settings: OrderSettings, ledger: Arc<dyn Ledger>, challenges: Arc<Challenges>) -> Self {
         Self { settings, ledger, challenges }
     }
 
     /// What is ordered where.
-    pub fn settings(&self) -> &AcmeSettings {
+    pub fn settings(&self) -> &OrderSettings {
         &self.settings
     }
 
@@ -101,7 +101,7 @@ impl Orderer {
         let identifiers: Vec<Identifier> = self.settings.names.iter().map(identifier).collect();
         let new = || {
             let new = NewOrder::new(&identifiers);
-            match &self.settings.profile {
+            match &self.settings.acme.profile {
                 Some(profile) => new.profile(profile),
                 None => new,
             }

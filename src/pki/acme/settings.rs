@@ -5,48 +5,31 @@ use std::path::PathBuf;
 
 use instant_acme::ChallengeType;
 
+use crate::config::{AcmeChallenge, AcmeSettings};
 use crate::pki::SubjectName;
 
-/// What the operator wants of ACME.
+/// What is ordered, from the operator's settings.
 #[derive(Debug, Clone)]
-pub struct AcmeSettings {
+pub struct OrderSettings {
     /// The data directory, where the certificate is put.
     pub data_dir: PathBuf,
     /// The address of the authority's directory (`https`).
     pub directory: String,
-    /// Addresses of mail that the authority may write to.
-    pub contact: Vec<String>,
-    /// How control over the names is shown.
-    pub challenge: ChallengeMethod,
     /// The names and addresses of the certificate; at least one.
     pub names: Vec<SubjectName>,
-    /// The profile, by the authority's name for it.
-    pub profile: Option<String>,
-    /// PEM file with the roots that the authority's own server is trusted by; `None`: the public ones.
-    pub directory_ca: Option<PathBuf>,
-    /// An account with the authority that ours is bound to.
-    pub external_account: Option<ExternalAccount>,
+    /// The section `[acme]`.
+    pub acme: AcmeSettings,
 }
 
-/// External account binding (RFC 8555, section 7.3.4).
-#[derive(Debug, Clone)]
-pub struct ExternalAccount {
-    /// The name of the key.
-    pub kid: String,
-    /// The file with the key in base64url, readable by its owner alone.
-    pub key_file: PathBuf,
+impl OrderSettings {
+    /// `None` where the section names no directory: ACME is switched off.
+    pub fn new(data_dir: PathBuf, names: Vec<SubjectName>, acme: &AcmeSettings) -> Option<Self> {
+        let directory = acme.directory.clone()?;
+        Some(Self { data_dir, directory, names, acme: acme.clone() })
+    }
 }
 
-/// How control over a name is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChallengeMethod {
-    /// By a TLS handshake (RFC 8737).
-    TlsAlpn01,
-    /// By a file over plain HTTP (RFC 8555, section 8.3).
-    Http01,
-}
-
-impl ChallengeMethod {
+impl AcmeChallenge {
     /// The port that authorities connect to.
     pub(super) fn public_port(self) -> u16 {
         match self {
@@ -56,16 +39,16 @@ impl ChallengeMethod {
     }
 }
 
-impl From<ChallengeMethod> for ChallengeType {
-    fn from(method: ChallengeMethod) -> Self {
+impl From<AcmeChallenge> for ChallengeType {
+    fn from(method: AcmeChallenge) -> Self {
         match method {
-            ChallengeMethod::TlsAlpn01 => Self::TlsAlpn01,
-            ChallengeMethod::Http01 => Self::Http01,
+            AcmeChallenge::TlsAlpn01 => Self::TlsAlpn01,
+            AcmeChallenge::Http01 => Self::Http01,
         }
     }
 }
 
-impl fmt::Display for ChallengeMethod {
+impl fmt::Display for AcmeChallenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TlsAlpn01 => "tls-alpn-01",

@@ -13,7 +13,7 @@ use super::challenge::Challenges;
 use super::error::{AcmeError, FailedName, told};
 use super::http_client::AcmeHttpClient;
 use super::ledger::{Ledger, PendingChallenge};
-use super::settings::AcmeSettings;
+use super::settings::OrderSettings;
 use crate::pki::SubjectName;
 
 /// After this time a challenge is forgotten whatever became of it.
@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 
 /// What a validation needs.
 pub(super) struct Validation<'a> {
-    pub(super) settings: &'a AcmeSettings,
+    pub(super) settings: &'a OrderSettings,
     pub(super) ledger: &'a dyn Ledger,
     pub(super) challenges: &'a Arc<Challenges>,
     pub(super) client: &'a AcmeHttpClient,
@@ -59,7 +59,7 @@ impl Validation<'_> {
             let name = authorization.identifier().to_string();
             let offered: Vec<String> =
                 authorization.challenges.iter().map(|challenge| kind(&challenge.r#type)).collect();
-            let method = self.settings.challenge;
+            let method = self.settings.acme.challenge;
             let Some(challenge) = authorization.challenge(method.into()) else {
                 return Err(AcmeError::NotOffered { name, method, offered: offered.join(", ") });
             };
@@ -80,7 +80,7 @@ impl Validation<'_> {
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization.map_err(self.client_error("reading the authorizations"))?;
-            let Some(mut challenge) = authorization.challenge(self.settings.challenge.into()) else { continue };
+            let Some(mut challenge) = authorization.challenge(self.settings.acme.challenge.into()) else { continue };
             if pending.iter().any(|pending| pending.token == challenge.token) {
                 challenge.set_ready().await.map_err(self.client_error("asking for validation"))?;
             }
@@ -99,7 +99,7 @@ impl Validation<'_> {
         let failures = self.failures(order).await?;
         match failure {
             Some(failure) if failures.is_empty() => Err(failure),
-            _ => Err(AcmeError::NotValidated { failures, method: self.settings.challenge }),
+            _ => Err(AcmeError::NotValidated { failures, method: self.settings.acme.challenge }),
         }
     }
 

@@ -33,7 +33,7 @@ async fn an_http1_response_under_way_closes_its_connection() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_cut() {
-    let running = start(|options| options.drain_timeout = Duration::from_millis(50));
+    let running = start(|settings| settings.drain_timeout = Duration::from_millis(50));
     let mut stream = running.tls().await;
     stream.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -66,7 +66,7 @@ async fn a_client_that_waits_to_be_asked_for_its_body_is_not_asked() {
 
 #[tokio::test]
 async fn a_client_that_never_stops_sending_is_left_in_the_end() {
-    let running = start(|options| options.max_connections = 1);
+    let running = start(|settings| settings.max_connections = 1);
     let mut endless = running.tls().await;
     endless.write_all(post(usize::MAX / 4).as_bytes()).await.unwrap();
     let chunk = vec![0; 64 * 1024];

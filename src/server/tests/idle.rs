@@ -7,7 +7,7 @@ const PATIENT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn an_idle_connection_outlives_the_limit_for_headers() {
-    let running = start(|options| options.header_timeout = SOON);
+    let running = start(|settings| settings.header_timeout = SOON);
     let mut stream = running.tls().await;
     let answer = exchange(&mut stream, WHO, "127.0.0.1").await;
     assert!(answer.contains("keep-alive: timeout=75\r\n"), "{answer}");
@@ -20,7 +20,7 @@ async fn an_idle_connection_outlives_the_limit_for_headers() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_at_its_own_limit() {
-    let running = start(|options| options.keep_alive = SOON);
+    let running = start(|settings| settings.keep_alive = SOON);
     let mut stream = running.tls().await;
     exchange(&mut stream, WHO, "127.0.0.1").await;
     assert!(is_closed(&mut stream, PATIENT).await);
@@ -38,9 +38,9 @@ async fn a_client_that_closes_is_not_told_of_keep_alive() {
 
 #[tokio::test]
 async fn the_longest_idle_make_room_before_the_house_is_full() {
-    let running = start(|options| {
-        options.max_connections = 32;
-        options.max_connections_per_address = 32;
+    let running = start(|settings| {
+        settings.max_connections = 32;
+        settings.max_connections_per_address = 32;
     });
     let mut idle = Vec::new();
     for _ in 0..30 {

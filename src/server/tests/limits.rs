@@ -6,9 +6,9 @@ const SOON: Duration = Duration::from_millis(300);
 /// Long enough for a machine that is busy with other things.
 const PATIENT: Duration = Duration::from_secs(10);
 
-fn impatient(options: &mut ServerOptions) {
-    options.handshake_timeout = SOON;
-    options.header_timeout = SOON;
+fn impatient(settings: &mut ServerSettings) {
+    settings.handshake_timeout = SOON;
+    settings.header_timeout = SOON;
 }
 
 #[tokio::test]
@@ -47,10 +47,9 @@ async fn requests_longer_than_the_timeouts_continue() {
 
 #[tokio::test]
 async fn half_open_connections_keep_no_one_out() {
-    let running = start(|options| {
-        options.max_connections = 20;
-        options.max_connections_per_address = 15;
-        options.max_pending_connections = 10;
+    let running = start_with_pending(10, |settings| {
+        settings.max_connections = 20;
+        settings.max_connections_per_address = 15;
     });
     let mut kept = running.tls().await;
     exchange(&mut kept, WHO, "127.0.0.1").await;
@@ -66,7 +65,7 @@ async fn half_open_connections_keep_no_one_out() {
 
 #[tokio::test]
 async fn one_address_has_its_share() {
-    let running = start(|options| options.max_connections_per_address = 2);
+    let running = start(|settings| settings.max_connections_per_address = 2);
     let (mut first, mut second) = (running.tls().await, running.tls().await);
     exchange(&mut first, ENDLESS, "200 OK").await;
     exchange(&mut second, ENDLESS, "200 OK").await;
@@ -83,7 +82,7 @@ async fn one_address_has_its_share() {
 
 #[tokio::test]
 async fn a_response_that_is_not_taken_ends() {
-    let running = start(|options| options.write_stall_timeout = SOON);
+    let running = start(|settings| settings.idle_timeout = SOON);
     let mut deaf = running.tls().await;
     deaf.write_all(ENDLESS.as_bytes()).await.unwrap();
     tokio::time::timeout(PATIENT, ENDLESS_ENDED.notified()).await.expect("the body is dropped");

@@ -76,15 +76,24 @@ async fn who(Extension(peer): Extension<PeerAddress>) -> String {
     peer.to_string()
 }
 
-fn start(adjust: impl FnOnce(&mut ServerOptions)) -> Running {
+/// A port that the system chooses, on this machine alone.
+fn anywhere() -> ServerSettings {
+    ServerSettings { listen: ([127, 0, 0, 1], 0).into(), ..ServerSettings::default() }
+}
+
+fn start(adjust: impl FnOnce(&mut ServerSettings)) -> Running {
+    start_with_pending(MAX_PENDING, adjust)
+}
+
+fn start_with_pending(max_pending: usize, adjust: impl FnOnce(&mut ServerSettings)) -> Running {
     let data = tempfile::tempdir().unwrap();
     let names: Vec<_> = ["localhost", "127.0.0.1"].iter().map(|name| name.parse().unwrap()).collect();
     let authority = Authority::create(data.path(), &names, Constraints::ToNames).unwrap();
     let source = IdentitySource::data_directory(data.path(), names);
     let serving = ServingIdentity::new(source.prepare().unwrap());
-    let mut options = ServerOptions::new(([127, 0, 0, 1], 0).into());
-    adjust(&mut options);
-    let server = Server::bind(options).unwrap();
+    let mut settings = anywhere();
+    adjust(&mut settings);
+    let server = Server { max_pending, ..Server::bind(settings).unwrap() };
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let router = Router::new()
         .route("/who", get(who).post(who))
@@ -190,6 +199,6 @@ async fn a_swapped_certificate_leaves_open_connections_alone() {
 #[tokio::test]
 async fn an_address_in_use_is_explained() {
     let running = start(|_| {});
-    let text = Server::bind(ServerOptions::new(running.address)).unwrap_err().to_string();
+    let text = Server::bind(ServerSettings { listen: running.address, ..anywhere() }).unwrap_err().to_string();
     assert!(text.contains("--listen") && text.contains(&running.address.to_string()), "{text}");
 }

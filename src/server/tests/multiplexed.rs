@@ -37,7 +37,7 @@ async fn whole(requests: &Requests, path: &str) -> String {
 
 #[tokio::test]
 async fn an_idle_http2_connection_is_closed_though_it_answers_pings() {
-    let running = start(|options| options.keep_alive = SOON);
+    let running = start(|settings| settings.keep_alive = SOON);
     let (requests, connection) = running.http2(1 << 16, 1 << 16).await;
     assert!(whole(&requests, "/who").await.starts_with("127.0.0.1"));
     // The client keeps its handle, so only the server can end it.
@@ -47,9 +47,9 @@ async fn an_idle_http2_connection_is_closed_though_it_answers_pings() {
 
 #[tokio::test]
 async fn idle_http2_connections_shut_no_one_out() {
-    let running = start(|options| {
-        options.max_connections = 8;
-        options.max_connections_per_address = 8;
+    let running = start(|settings| {
+        settings.max_connections = 8;
+        settings.max_connections_per_address = 8;
     });
     let mut idle = Vec::new();
     for _ in 0..8 {
@@ -63,7 +63,7 @@ async fn idle_http2_connections_shut_no_one_out() {
 
 #[tokio::test]
 async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_continue() {
-    let running = start(|options| options.write_stall_timeout = SOON);
+    let running = start(|settings| settings.idle_timeout = SOON);
     let (requests, _connection) = running.http2(1000, 1 << 20).await;
     let (response, _) = requests.clone().ready().await.unwrap().send_request(get("/endless"), true).unwrap();
     let mut deaf = response.await.unwrap().into_body();
@@ -85,7 +85,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_continue() {
 
 #[tokio::test]
 async fn the_last_part_of_an_answer_that_is_never_taken_ends_with_its_connection() {
-    let running = start(|options| options.write_stall_timeout = SOON);
+    let running = start(|settings| settings.idle_timeout = SOON);
     // The window lets one byte through, so hyper hands over all of the answer and is done with it.
     let (requests, connection) = running.http2(1, 1 << 20).await;
     let (response, _) = requests.clone().ready().await.unwrap().send_request(get("/who"), true).unwrap();
@@ -126,7 +126,7 @@ async fn answers_that_are_not_taken_hold_only_so_much_memory() {
 
 #[tokio::test]
 async fn requests_are_capped_in_all_and_the_rest_told_to_come_back() {
-    let running = start(|options| options.max_requests = 4);
+    let running = start(|settings| settings.max_requests = 4);
     let (requests, _connection) = running.http2(1000, 1 << 20).await;
     let mut waiting = Vec::new();
     for _ in 0..2 {

@@ -38,7 +38,7 @@ async fn uploads_are_refused_with_a_text() {
 
 #[tokio::test]
 async fn nonsense_and_slowness_end() {
-    let running = start(|options| options.header_timeout = Duration::from_millis(300));
+    let running = start(|settings| settings.header_timeout = Duration::from_millis(300));
     plain(&running, "SSH-2.0-OpenSSH_9.9\r\n\r\n").await;
     assert!(plain(&running, "GET / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 400"));
     plain(&running, "GET / HTTP/1.1\r\nHost: slow").await;

@@ -5,9 +5,9 @@ use super::*;
 const PATIENT: Duration = Duration::from_secs(10);
 
 fn behind_a_proxy() -> Running {
-    start(|options| {
-        options.proxy_protocol = Some(Arc::new(["127.0.0.0/8".parse().unwrap()]));
-        options.handshake_timeout = Duration::from_secs(2);
+    start(|settings| {
+        (settings.proxy_protocol, settings.trusted_proxies) = (true, vec!["127.0.0.0/8".parse().unwrap()]);
+        settings.handshake_timeout = Duration::from_secs(2);
     })
 }
 
@@ -46,7 +46,9 @@ async fn a_trusted_proxy_must_send_the_header_and_others_must_not() {
     assert_eq!(who_after(&running, b"").await, None, "no header");
     assert_eq!(who_after(&running, b"PROXY TCP4 nonsense\r\n").await, None);
     assert_eq!(who_after(&running, &[b"PROXY ".as_slice(), &[b'x'; 200]].concat()).await, None);
-    let stranger = start(|options| options.proxy_protocol = Some(Arc::new(["192.0.2.0/24".parse().unwrap()])));
+    let stranger = start(|settings| {
+        (settings.proxy_protocol, settings.trusted_proxies) = (true, vec!["192.0.2.0/24".parse().unwrap()]);
+    });
     assert_eq!(who_after(&stranger, b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 443\r\n").await, None);
     assert!(who_after(&stranger, b"").await.unwrap().starts_with("127.0.0.1:"));
 }

@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use super::naming::user_of;
 use super::refusal::reason;
 use super::{ClientVerifier, Roster};
-use crate::domain::{AccountName, ClientCertificate, Unnamed};
+use crate::domain::{AccountName, ClientCertificate, Fingerprint, Unnamed};
 
 /// Certificates and lists also end by the clock, without any file changing.
 const CHECK_AGAIN: Duration = Duration::from_secs(10);
@@ -43,7 +43,9 @@ impl PresentedCertificate {
             (Some(reason), _) => {
                 ClientCertificate::Withdrawn(format!("the client certificate is no longer accepted: {reason}"))
             }
-            (None, Ok(user)) => ClientCertificate::Names(user.clone()),
+            (None, Ok(user)) => {
+                ClientCertificate::Names { user: user.clone(), fingerprint: Fingerprint::of_der(&self.chain[0]) }
+            }
             (None, Err(unnamed)) => ClientCertificate::NamesNobody(unnamed.to_string()),
         }
     }

@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::naming::user_of;
 use super::*;
-use crate::domain::{CertificateField, ClientCertificate, Unnamed, UserRule};
+use crate::domain::{CertificateField, ClientCertificate, Fingerprint, Unnamed, UserRule};
 
 struct Ca {
     issuer: Issuer<'static, KeyPair>,
@@ -220,10 +220,12 @@ fn an_open_connection_sees_what_was_revoked_since_and_bad_files_change_nothing()
     let files = ClientFiles { ca: write(dir.path(), "ca.pem", &one.pem), crls: vec![list.clone()] };
     let verifier = ClientVerifier::open(files, common_name(), false).unwrap();
     assert!(verifier.presented(None).is_none() && verifier.presented(Some(&[])).is_none());
-    let shown = verifier.presented(Some(&[one.alice(1)])).unwrap();
+    let certificate = one.alice(1);
+    let shown = verifier.presented(Some(std::slice::from_ref(&certificate))).unwrap();
     let still = verifier.presented(Some(&[one.alice(2)])).unwrap();
     let nameless = verifier.presented(Some(&[one.sign(3, |_| {})])).unwrap();
-    let alice = ClientCertificate::Names("alice".parse().unwrap());
+    let fingerprint = Fingerprint::of_der(&certificate);
+    let alice = ClientCertificate::Names { user: "alice".parse().unwrap(), fingerprint };
     assert_eq!(shown.now(), alice);
     assert!(matches!(nameless.now(), ClientCertificate::NamesNobody(text) if text.contains("common name")));
 

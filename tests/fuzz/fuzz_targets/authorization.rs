@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::http::authorization::Authorization;
+use portcullis::http::auth::authorization::Authorization;
 
 fuzz_target!(|text: &str| {
     if let Ok(Authorization::Basic { name, password }) = Authorization::parse(text) {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::http::route::Route;
+use portcullis::http::v2::route::Route;
 
 fuzz_target!(|path: &str| {
     if let Ok(route) = Route::parse(path)

@@ -1,0 +1,170 @@
+//! How slowly a body may come: it must not stand still for long, nor stay below a rate.
+//!
+//! Only time in which we wait for the client counts, so that a busy disk is never held against it. A body begins with a credit of
+//! time, earns more with every byte, and is given up when it is spent: it may be slow for a while, but not on and on.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// After how long without a byte the reader is told, so that it holds nothing meanwhile.
+const LULL: Duration = Duration::from_secs(1);
+
+/// What the operator asks of bodies.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Patience {
+    /// How long a body may stand still, and how far it may fall behind the rate.
+    pub(in crate::http) idle: Duration,
+    /// The bytes per second that a body must come with; 0: any.
+    pub(in crate::http) rate: u64,
+}
+
+/// One body's account of time.
+pub(in crate::http) struct Pace {
+    patience: Patience,
+    credit: Duration,
+    /// Since when the client is waited for.
+    since: Option<Instant>,
+    lull_told: bool,
+    /// Armed once and moved on only when it fires: most waits are far shorter.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What became of waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::http) enum Waited {
+    /// Nothing came for a second: once per wait.
+    Lull,
+    /// The body has stood still for too long, or is too slow on average.
+    TooLong(String),
+}
+
+impl Pace {
+    pub(in crate::http) fn new(patience: Patience) -> Self {
+        Self { patience, credit: patience.idle, since: None, lull_told: false, timer: None }
+    }
+
+    /// Bytes have come.
+    pub(in crate::http) fn received(&mut self, bytes: usize) {
+        // Without a wait there is nothing to look at the clock for, and the credit can only grow.
+        let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.earn(waited, bytes);
+    }
+
+    /// To be polled while nothing comes.
+    pub(in crate::http) fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<Waited> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        loop {
+            let due = match self.judge(since.elapsed()) {
+                Err(waited) => return Poll::Ready(waited),
+                Ok(next) => since + next,
+            };
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.is_elapsed() || timer.deadline() > due {
+                timer.as_mut().reset(due);
+            }
+            ready!(timer.as_mut().poll(context));
+        }
+    }
+
+    fn earn(&mut self, waited: Duration, bytes: usize) {
+        if let Some(earned) = (bytes as u64).saturating_mul(1_000_000).checked_div(self.patience.rate) {
+            let credit = self.credit.saturating_sub(waited).saturating_add(Duration::from_micros(earned));
+            self.credit = credit.min(self.patience.idle);
+        }
+        self.lull_told = false;
+    }
+
+    /// What is to be told after having waited for so long; where there is nothing, when to look again.
+    fn judge(&mut self, waited: Duration) -> Result<Duration, Waited> {
+        if waited >= self.limit() {
+            return Err(Waited::TooLong(self.complaint()));
+        }
+        if self.lull_told {
+            return Ok(self.limit());
+        }
+        if waited >= LULL {
+            self.lull_told = true;
+            return Err(Waited::Lull);
+        }
+        Ok(self.limit().min(LULL))
+    }
+
+    /// How long a body may stand still.
+    pub(in crate::http) fn idle(&self) -> Duration {
+        self.patience.idle
+    }
+
+    fn limit(&self) -> Duration {
+        if self.patience.rate == 0 { self.patience.idle } else { self.patience.idle.min(self.credit) }
+    }
+
+    fn complaint(&self) -> String {
+        let Patience { idle, rate } = self.patience;
+        if self.limit() == idle {
+            format!("no byte came for {} seconds (server.idle_timeout)", idle.as_secs())
+        } else {
+            format!("fewer than {rate} bytes per second on average (server.minimum_rate)")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience { idle: Duration::from_mins(1), rate: 1024 };
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_body_that_stands_still_is_given_up_and_its_lull_told_once() {
+        let mut pace = Pace::new(PATIENCE);
+        assert_eq!(pace.judge(seconds(0)), Ok(LULL));
+        assert_eq!(pace.judge(seconds(1)), Err(Waited::Lull));
+        assert_eq!(pace.judge(seconds(1)), Ok(seconds(60)));
+        assert!(matches!(pace.judge(seconds(60)), Err(Waited::TooLong(why)) if why.contains("idle_timeout")));
+        pace.earn(seconds(1), 10_000);
+        assert_eq!(pace.judge(seconds(1)), Err(Waited::Lull), "the next wait is another one");
+    }
+
+    #[test]
+    fn a_byte_now_and_then_does_not_keep_a_body_alive() {
+        let mut pace = Pace::new(PATIENCE);
+        for _ in 0..6 {
+            assert_eq!(pace.judge(seconds(1)), Err(Waited::Lull));
+            assert!(pace.judge(seconds(9)).is_ok());
+            pace.earn(seconds(10), 1);
+        }
+        assert!(matches!(pace.judge(seconds(1)), Err(Waited::TooLong(why)) if why.contains("minimum_rate")));
+    }
+
+    #[test]
+    fn a_slow_body_above_the_rate_goes_on_for_hours() {
+        let mut pace = Pace::new(PATIENCE);
+        for _ in 0..1000 {
+            assert!(pace.judge(seconds(0)).is_ok() && pace.judge(seconds(30)) == Err(Waited::Lull));
+            pace.earn(seconds(30), 31 * 1024);
+        }
+    }
+
+    #[test]
+    fn what_was_fast_once_buys_no_more_than_the_first_credit() {
+        let mut pace = Pace::new(PATIENCE);
+        pace.earn(seconds(0), 1 << 30);
+        assert!(matches!(pace.judge(seconds(60)), Err(Waited::TooLong(_))));
+    }
+
+    #[test]
+    fn without_a_rate_any_trickle_will_do() {
+        let mut pace = Pace::new(Patience { rate: 0, ..PATIENCE });
+        for _ in 0..1000 {
+            assert_eq!(pace.judge(seconds(59)), Err(Waited::Lull));
+            pace.earn(seconds(59), 1);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Stories: what people do with the registry, told against the real program over real TLS, one module per room.
+//!
+//! One story alone: `cargo test --test it registry::pulls`. All of a room: `cargo test --test it doctor::`.
+
+#![expect(unreachable_pub, reason = "a binary of tests exports nothing: `pub` says what other modules use")]
+
+mod architecture;
+mod auth;
+mod doctor;
+mod http;
+mod node;
+mod pki;
+mod registry;
+mod server;
+mod support;
+mod trust;
+mod words;

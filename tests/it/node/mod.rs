@@ -1,0 +1,5 @@
+//! One node: its data directory, its first start, and the machine around it.
+
+mod data_directory;
+mod first_start;
+mod surroundings;

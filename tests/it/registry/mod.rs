@@ -1,0 +1,10 @@
+//! The protocol: what is pushed, pulled, listed and deleted, and what remains after a failure.
+
+mod durability;
+mod failures;
+mod far_lists;
+mod manifests;
+mod pulls;
+mod removal;
+mod sizes;
+mod uploads;

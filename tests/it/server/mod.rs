@@ -1,0 +1,5 @@
+//! The server's connections: what one client takes, and what is left for the others.
+
+mod connections;
+mod greed;
+mod unread;
