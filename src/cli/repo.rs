@@ -7,6 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::output::{Output, date};
 use crate::domain::RepositoryName;
+use crate::storage::coordination::SEEN_WITHIN;
 use crate::storage::metadata::Metadata;
 
 /// How many rows are read at a time.
@@ -42,6 +43,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             if !store.remove_repository(&name).await? {
                 return unknown(&name);
             }
+            tokio::time::sleep(SEEN_WITHIN).await;
             output.done(&format!("removed repository {name}"), &json!({ "removed": name.as_str() }))
         }),
     }

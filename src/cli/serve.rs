@@ -86,7 +86,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let metadata = sqlite::open(&data.database(), clock.clone()).await?;
     let auth = Authenticator::open(metadata.clone(), config.auth.clone(), data.seal_key()?).await?;
     let auth = Arc::new(auth);
-    let blobs = disk::open(data.path(), config.storage.min_free_space.bytes())?;
+    let blobs = disk::open(data.path(), config.storage.min_free_space.bytes(), clock.clone())?;
     let registry = Arc::new(Registry::new(metadata.clone(), blobs, registry_settings(&config), clock));
     let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
     certificates.look();

@@ -94,7 +94,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let manual = ManualClock::at(Timestamp::now());
         let metadata = sqlite::open(&folder.path().join("metadata.db"), manual.clock()).await.expect("opens");
-        let blobs = disk::open(folder.path(), 0).expect("opens");
+        let blobs = disk::open(folder.path(), 0, manual.clock()).expect("opens");
         let registry = Registry::new(metadata.clone(), blobs.clone(), settings(), manual.clock());
         let ids: Vec<UploadId> = (0..STALE + 2).map(|_| UploadId::generate()).collect();
         let created = ids.iter().map(|id| metadata.create_upload(record(*id), u32::MAX));
@@ -121,8 +121,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let manual = ManualClock::at(Timestamp::now());
         let metadata = sqlite::open(&folder.path().join("metadata.db"), manual.clock()).await.expect("opens");
-        let registry =
-            Registry::new(metadata.clone(), disk::open(folder.path(), 0).expect("opens"), settings(), manual.clock());
+        let registry = Registry::new(
+            metadata.clone(),
+            disk::open(folder.path(), 0, manual.clock()).expect("opens"),
+            settings(),
+            manual.clock(),
+        );
         let written = |id: UploadId| std::fs::write(folder.path().join("uploads").join(id.to_string()), b"x");
         for _ in 0..ORPHANS {
             written(UploadId::generate()).expect("written");

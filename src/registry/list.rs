@@ -1,7 +1,7 @@
 //! Lists: tags of a repository, repositories of the registry. Paged by key, never by offset.
 //!
 //! A page has at most as many names as the operator allows, each of at most 255 bytes, and the work for one is bounded as well: names
-//! are sought in the ranges that the caller's patterns begin with, and only so many are looked at.
+//! are sought in the ranges that the caller's patterns begin with, and only so many are read.
 
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, CatalogPermit, Pull};
@@ -9,7 +9,7 @@ use crate::domain::RepositoryName;
 
 /// Names are read from the database at least this many at a time while looking for those that a caller may see.
 const LEAST_STEP: u32 = 100;
-/// How many names are looked at for one page; each question to the database counts as [`LEAST_STEP`].
+/// How many names are read for one page; each question to the database counts as [`LEAST_STEP`].
 const MOST_LOOKED_AT: usize = 20_000;
 
 /// One page of names.

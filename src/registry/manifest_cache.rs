@@ -8,11 +8,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use moka::sync::Cache;
 
 use crate::domain::{Clock, Reference, RepositoryName};
+use crate::storage::coordination::SEEN_WITHIN;
 use crate::storage::metadata::StoredManifest;
 
 /// The most memory that manifests may take, in bytes.
@@ -24,9 +25,6 @@ const SLOTS: usize = 1024;
 const LARGE: usize = 64 * 1024;
 /// How many repositories' generations are remembered.
 const GENERATIONS: u64 = 10_000;
-/// How late a write of another process is seen at most: one that is to be seen by every request that follows waits for so long after its
-/// commit.
-pub const SEEN_WITHIN: Duration = Duration::from_millis(10);
 
 type Key = (RepositoryName, Reference);
 

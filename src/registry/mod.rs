@@ -19,7 +19,6 @@ mod upload;
 
 pub use error::RegistryError;
 pub use list::{Next, Page};
-pub use manifest_cache::SEEN_WITHIN;
 pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;
 pub use pull::BlobContent;

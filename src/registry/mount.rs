@@ -29,7 +29,7 @@ impl Registry {
         }
     }
 
-    /// A repository that has the blob, in one of the `ranges` of those that the caller may pull. Nothing outside of them is looked at,
+    /// A repository that has the blob, in one of the `ranges` of those that the caller may pull. Nothing outside of them is read,
     /// and it takes as long as for a blob that does not exist.
     pub async fn mount_source(
         &self,

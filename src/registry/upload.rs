@@ -1,7 +1,7 @@
 //! Upload sessions: open, append, commit. Each step consumes the session, so none is taken from a state that does not allow it.
 //!
 //! A step continues to its end when the client goes away in the middle, so that what was received is kept and the client
-//! can resume where the session says it stands.
+//! can resume at the length that the session has.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl Registry {
         id: UploadId,
     ) -> Result<UploadSession, RegistryError> {
         self.require_writable()?;
-        // Found first, so that a stranger's guess neither waits nor makes anyone wait.
+        // Found first, so that the guess of another client neither waits nor makes anyone wait.
         self.find_upload(permit, id).await?;
         let lock = self.sessions.acquire(id).await?;
         let record = self.find_upload(permit, id).await?;
@@ -115,7 +115,7 @@ impl UploadSession {
         self.staged.length
     }
 
-    /// Appends a chunk and stores the progress. Where a `range` is given it must begin where the session stands
+    /// Appends a chunk and stores the progress. Where a `range` is given it must begin at the session's length
     /// ([`RegistryError::OffsetMismatch`], before a byte is written).
     pub async fn append(self, range: Option<ContentRange>, body: ByteStream) -> Result<Self, RegistryError> {
         to_its_end(async move {
@@ -162,7 +162,7 @@ impl UploadSession {
         }
     }
 
-    /// Writes and hashes `body`. The progress is stored if `keep`, and in any case where the body breaks off.
+    /// Writes and hashes `body`. The progress is stored if `keep`, and in any case where the body is incomplete.
     async fn receive(
         mut self,
         range: Option<ContentRange>,
@@ -215,7 +215,7 @@ impl UploadSession {
         }))
     }
 
-    /// After a body that broke off: a session that lives on stands where it came to, made durable first.
+    /// After an incomplete body: a session that outlives the request keeps what came, made durable first.
     async fn keep_what_came(&mut self) -> Result<(), RegistryError> {
         if !self.stored {
             self.registry.blobs.discard(&self.staged.area).await?;
@@ -298,3 +298,7 @@ async fn to_its_end<T: Send + 'static>(
         .into()),
     }
 }
+
+#[cfg(test)]
+#[path = "upload_tests.rs"]
+mod tests;

@@ -64,11 +64,11 @@ impl Staged {
 pub enum Content {
     /// Its bytes.
     Stream(ByteStream),
-    /// An address that serves them for a while, to whoever has it: the client is sent there.
+    /// An address that serves them for a while, to anyone who has it: the client is sent there.
     Redirect(Uri),
 }
 
-/// What an append left behind: the new state, and whether the body ended as it should.
+/// What an append left behind: the new state, and whether the body was complete.
 #[derive(Debug)]
 pub struct Appended {
     /// The content with all bytes that were received, written and hashed.
@@ -93,11 +93,11 @@ pub trait BlobStore: Send + Sync + 'static {
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError>;
 
     /// Makes the session's content durable under `digest`, which the caller has compared with the staged hash. The staging area
-    /// is gone afterwards. Publishing what is already there is no error: the existing content stays (it is the same, unless its
+    /// is gone afterwards. Publishing what is already there is not an error: the existing content stays (it is the same, unless its
     /// length differs or it is missing, in which case it is replaced).
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError>;
 
-    /// Drops a session's content. Dropping what is not there is no error.
+    /// Drops a session's content. Dropping what is not there is not an error.
     async fn discard(&self, area: &StagingArea) -> Result<(), StorageError>;
 
     /// Up to `limit` staging areas that were last written to before `before` (seconds since the Unix epoch), in the order of their
@@ -122,7 +122,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// The length in bytes of a published content; `None` where it is missing.
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
 
-    /// Removes a published content. Removing what is not there is no error.
+    /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.

@@ -13,7 +13,7 @@ pub(in crate::storage) struct Effects {
 }
 
 impl Effects {
-    /// Nobody else needs to know.
+    /// No one else needs to know.
     pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None };
     /// Every node reads users, grants and keys again as it needs them.
     pub(in crate::storage) const POLICY: Self = Self { policy: true, repository: None };

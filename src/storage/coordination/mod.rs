@@ -5,4 +5,4 @@ mod effects;
 mod versions;
 
 pub(in crate::storage) use effects::Effects;
-pub use versions::Versions;
+pub use versions::{SEEN_WITHIN, Versions};

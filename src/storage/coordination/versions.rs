@@ -1,9 +1,15 @@
 //! Versions by which a cache finds out whether what it holds is still true.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::RepositoryName;
 use crate::storage::StorageError;
+
+/// How late a node sees that a repository has changed, at most: its generation is not asked for more often than that. What is to be seen
+/// by every request that follows waits for so long after its commit, before it is reported as done.
+pub const SEEN_WITHIN: Duration = Duration::from_millis(10);
 
 /// Numbers that grow in the transaction of each change, whichever process makes it.
 #[async_trait]

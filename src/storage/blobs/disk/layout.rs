@@ -118,7 +118,7 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), StorageError> {
         .map_err(|error| failed("syncing the directory", path, error))
 }
 
-/// Removes a file; that it is not there is no error.
+/// Removes a file; that it is not there is not an error.
 pub(super) fn remove(path: &Path) -> Result<(), StorageError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path, error)),

@@ -23,7 +23,7 @@ use self::cancel::CancelGuard;
 use self::layout::Layout;
 use self::space::FreeSpace;
 use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea};
-use crate::domain::{Algorithm, Digest, UploadId};
+use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 /// A blob store in a directory.
@@ -38,10 +38,10 @@ struct Parts {
 
 /// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
 /// has less than `min_free_space` bytes free (0: until it is full).
-pub fn open(root: &Path, min_free_space: u64) -> Result<Arc<dyn BlobStore>, StorageError> {
+pub fn open(root: &Path, min_free_space: u64, clock: Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
     Ok(Arc::new(DiskBlobStore(Arc::new(Parts {
         layout: Layout::create(root)?,
-        space: FreeSpace::new(root, min_free_space),
+        space: FreeSpace::new(root, min_free_space, clock),
         received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
         read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
     }))))

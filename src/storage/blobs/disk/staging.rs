@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Parts;
 use super::cancel::CancelFlag;
@@ -14,8 +14,9 @@ use crate::domain::{Algorithm, Digest, Hasher};
 use crate::storage::StorageError;
 use crate::storage::blobs::Staged;
 
-/// How long to wait for what a dropped append still writes.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait between two tries to lock a file that a dropped append still writes to, and how often to try.
+const PAUSE: Duration = Duration::from_millis(2);
+const TRIES: usize = 5_000;
 
 /// The content of a session while bytes are appended.
 pub(super) struct StagedFile {
@@ -136,14 +137,13 @@ fn open_locked(path: &Path, length: u64) -> Result<File, StorageError> {
 /// Waits for the lock. Runs on a blocking thread, which may sleep.
 #[allow(clippy::disallowed_methods)]
 fn lock(file: &File, path: &Path) -> Result<(), StorageError> {
-    let since = Instant::now();
-    loop {
+    for _ in 0..TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
-            Err(error) => return Err(failed("locking", path, error.into())),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            locked => return locked.map_err(|error| failed("locking", path, error.into())),
         }
     }
+    file.try_lock().map_err(|error| failed("locking", path, error.into()))
 }
 
 fn short(path: &Path, present: u64, length: u64) -> StorageError {

@@ -50,7 +50,7 @@ struct Written<T> {
 }
 
 impl<T> Written<T> {
-    /// Nobody else needs to know.
+    /// No one else needs to know.
     fn quietly(outcome: T) -> Self {
         Self { outcome, effects: Effects::NONE }
     }

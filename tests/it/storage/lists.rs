@@ -1,24 +1,24 @@
 //! The contract of lists: they are read by key, in ranges, and their pages end by number and by bytes.
 
 use portcullis::domain::{Digest, NameRange};
-use portcullis::storage::metadata::{Metadata, NewManifest, PageLimit};
+use portcullis::storage::metadata::{NewManifest, PageLimit};
 
-use crate::metadata::{OCI, blob, link, manifest, put};
-use crate::support::{name, sha256};
+use super::content::{OCI, blob, link, manifest, name, put, sha256};
+use super::subject::MetadataSubject;
 
-pub(crate) async fn contract(store: &dyn Metadata) {
-    referrers_are_listed_in_pages(store).await;
-    referrers_end_by_bytes(store).await;
-    referrers_are_picked_from_a_long_list(store).await;
-    names_are_read_in_ranges(store).await;
-    a_blob_is_found_within_a_range_only(store).await;
+metadata_contract! {
+    referrers_are_listed_in_pages,
+    referrers_end_by_bytes,
+    referrers_are_picked_from_a_long_list,
+    names_are_read_in_ranges,
+    a_blob_is_found_within_a_range_only,
 }
 
 const fn entries(entries: u32) -> PageLimit {
     PageLimit { entries, bytes: u64::MAX }
 }
 
-async fn referrers_are_listed_in_pages(store: &dyn Metadata) {
+async fn referrers_are_listed_in_pages(store: &MetadataSubject) {
     let subject = sha256(b"need not exist");
     let repository = name("referrers");
     assert!(store.referrers(&repository, &subject, None, None, entries(10)).await.expect("read").entries.is_empty());
@@ -29,9 +29,9 @@ async fn referrers_are_listed_in_pages(store: &dyn Metadata) {
         new.artifact_type = (number != 6).then(|| if number % 2 == 0 { "test/even" } else { "test/odd" }.to_owned());
         new.annotations = (number == 0).then(|| "{\"a\":\"b\"}".to_owned());
         digests.push(new.digest.to_string());
-        put(store, "referrers", new).await;
+        put(&**store, "referrers", new).await;
     }
-    put(store, "referrers", manifest("no referrer", &[])).await;
+    put(&**store, "referrers", manifest("no referrer", &[])).await;
     let first = store.referrers(&repository, &subject, Some("Test/EVEN"), None, entries(10)).await.expect("read");
     assert_eq!((first.entries.len(), first.more), (3, false), "types compare without case");
     let annotated = first.entries.iter().find(|found| found.digest == sha256(b"referrer 0")).expect("listed");
@@ -50,12 +50,12 @@ async fn referrers_are_listed_in_pages(store: &dyn Metadata) {
     assert_eq!(found, digests);
 }
 
-async fn referrers_end_by_bytes(store: &dyn Metadata) {
+async fn referrers_end_by_bytes(store: &MetadataSubject) {
     let (repository, subject) = (name("heavy"), sha256(b"the subject"));
     for number in 0..10 {
         let annotations = Some(format!("{{\"a\":\"{}\"}}", "\u{e9}".repeat(50_000)));
         let subject = Some(subject.clone());
-        put(store, "heavy", NewManifest { annotations, subject, ..manifest(&format!("heavy {number}"), &[]) }).await;
+        put(&**store, "heavy", NewManifest { annotations, subject, ..manifest(&format!("heavy {number}"), &[]) }).await;
     }
     let read = async |entries, bytes, after: Option<&Digest>| {
         store.referrers(&repository, &subject, None, after, PageLimit { entries, bytes }).await.expect("read")
@@ -76,10 +76,10 @@ async fn referrers_end_by_bytes(store: &dyn Metadata) {
     assert!(!read(10, u64::MAX, None).await.more);
 }
 
-async fn referrers_are_picked_from_a_long_list(store: &dyn Metadata) {
+async fn referrers_are_picked_from_a_long_list(store: &MetadataSubject) {
     let (repository, subject) = (name("picked"), sha256(b"the subject"));
     for (text, subject) in [("one", Some(subject.clone())), ("other", Some(sha256(b"x"))), ("none", None)] {
-        put(store, "picked", NewManifest { subject, ..manifest(text, &[]) }).await;
+        put(&**store, "picked", NewManifest { subject, ..manifest(text, &[]) }).await;
     }
     let mut candidates: Vec<Digest> = (0..10_000).map(|number: u32| sha256(&number.to_le_bytes())).collect();
     candidates.extend(["one", "other", "none"].map(|text| sha256(text.as_bytes())));
@@ -89,9 +89,9 @@ async fn referrers_are_picked_from_a_long_list(store: &dyn Metadata) {
     assert!(store.among_referrers(&name("nowhere"), &subject, &candidates).await.expect("read").is_empty());
 }
 
-async fn names_are_read_in_ranges(store: &dyn Metadata) {
+async fn names_are_read_in_ranges(store: &MetadataSubject) {
     for repository in ["range", "range-a", "range/a", "range/a/b", "range/b", "range0"] {
-        link(store, repository, &blob(20, 10)).await;
+        link(&**store, repository, &blob(20, 10)).await;
     }
     let read = async |range: NameRange, after: Option<&str>, limit| {
         let names = store.repositories_within(&range, after, limit).await.expect("read");
@@ -107,10 +107,10 @@ async fn names_are_read_in_ranges(store: &dyn Metadata) {
     assert!(read(NameRange::all(), Some("range-"), 1000).await.contains(&"range/a".to_owned()));
 }
 
-async fn a_blob_is_found_within_a_range_only(store: &dyn Metadata) {
+async fn a_blob_is_found_within_a_range_only(store: &MetadataSubject) {
     let blob = blob(12, 42);
     for repository in ["with/c", "with/a", "with/b/a", "with/b", "with/b-a"] {
-        link(store, repository, &blob).await;
+        link(&**store, repository, &blob).await;
     }
     let find = async |range: NameRange, digest: &Digest| {
         store.repository_with_blob(digest, &range).await.expect("read").map(|name| name.to_string())

@@ -6,33 +6,30 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use portcullis::domain::{Algorithm, Hasher};
 use portcullis::storage::StorageError;
-use portcullis::storage::blobs::{BlobKey, BlobStore};
+use portcullis::storage::blobs::{BlobKey, Content};
 
-use crate::support::{body, broken, content, disk, drain, empty, fresh, push, sha256, stalled};
+use super::content::{body, broken, content, drain, empty, fresh, push, sha256, stalled};
+use super::subject::BlobSubject;
 
-/// Everything that holds for every backend.
-async fn contract(store: &dyn BlobStore) {
-    every_length_comes_back(store).await;
-    appends_go_on_from_each_other(store).await;
-    bytes_beyond_the_state_are_dropped(store).await;
-    a_broken_body_keeps_what_came(store).await;
-    a_dropped_append_breaks_nothing(store).await;
-    content_can_be_hashed_again(store).await;
-    publishing_ends_the_staging_area(store).await;
-    discarding_ends_the_staging_area(store).await;
-    ranges_are_exact(store).await;
-    what_is_missing_is_damage(store).await;
-    removing_is_idempotent(store).await;
-    sessions_do_not_meet(store).await;
+blob_contract! {
+    every_length_comes_back,
+    appends_go_on_from_each_other,
+    bytes_beyond_the_state_are_dropped,
+    a_broken_body_keeps_what_came,
+    a_dropped_append_breaks_nothing,
+    content_can_be_hashed_again,
+    publishing_ends_the_staging_area,
+    discarding_ends_the_staging_area,
+    ranges_are_exact,
+    what_is_missing_is_damage,
+    removing_is_idempotent,
+    sessions_do_not_meet,
+    abandoned_areas_are_found_in_pages,
+    a_content_is_located,
+    another_handle_continues_and_reads,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_disk_keeps_the_contract() {
-    let folder = tempfile::tempdir().expect("a folder");
-    contract(&*disk(folder.path())).await;
-}
-
-async fn every_length_comes_back(store: &dyn BlobStore) {
+async fn every_length_comes_back(store: &BlobSubject) {
     let (small, large) = (64 * 1024, 1024 * 1024);
     for length in [0, 1, 4095, small - 1, small, small + 1, small + large, small + large + 1, 4 * large + 7] {
         for size in [1000, 16 * 1024, 3 * 1024 * 1024] {
@@ -54,7 +51,7 @@ async fn every_length_comes_back(store: &dyn BlobStore) {
     assert!(free.is_none_or(|free| free > 0));
 }
 
-async fn appends_go_on_from_each_other(store: &dyn BlobStore) {
+async fn appends_go_on_from_each_other(store: &BlobSubject) {
     let whole = content(3_000_000, 1);
     let mut staged = fresh();
     for (number, part) in
@@ -71,7 +68,7 @@ async fn appends_go_on_from_each_other(store: &dyn BlobStore) {
     assert!(drain(store.read(&key, 0..3_000_000).await.expect("opened")).await.expect("read") == whole);
 }
 
-async fn bytes_beyond_the_state_are_dropped(store: &dyn BlobStore) {
+async fn bytes_beyond_the_state_are_dropped(store: &BlobSubject) {
     let (first, lost, second) = (content(100_000, 2), content(1_500_000, 3), content(5_000, 4));
     let kept = store.append(fresh(), body(&first, 9_000), true).await.expect("appended").staged;
     store.append(kept.clone(), body(&lost, 9_000), false).await.expect("appended");
@@ -93,7 +90,7 @@ async fn bytes_beyond_the_state_are_dropped(store: &dyn BlobStore) {
     }
 }
 
-async fn a_broken_body_keeps_what_came(store: &dyn BlobStore) {
+async fn a_broken_body_keeps_what_came(store: &BlobSubject) {
     for length in [0, 10, 200_000, 2_000_000] {
         let (came, rest) = (content(length, 6), content(1_000, 7));
         let appended = store.append(fresh(), broken(&came, 7_000), true).await.expect("appended");
@@ -106,7 +103,7 @@ async fn a_broken_body_keeps_what_came(store: &dyn BlobStore) {
     }
 }
 
-async fn a_dropped_append_breaks_nothing(store: &dyn BlobStore) {
+async fn a_dropped_append_breaks_nothing(store: &BlobSubject) {
     let (first, lost, second) = (content(150_000, 8), content(4_000_000, 9), content(3_000_000, 10));
     let kept = store.append(fresh(), body(&first, 9_000), true).await.expect("appended").staged;
     for patience in [0, 1, 5, 20] {
@@ -120,7 +117,7 @@ async fn a_dropped_append_breaks_nothing(store: &dyn BlobStore) {
     assert!(read == [first, second].concat());
 }
 
-async fn content_can_be_hashed_again(store: &dyn BlobStore) {
+async fn content_can_be_hashed_again(store: &BlobSubject) {
     for length in [0, 700_000] {
         let content = content(length, 11);
         let staged = store.append(fresh(), body(&content, 9_000), false).await.expect("appended").staged;
@@ -131,7 +128,7 @@ async fn content_can_be_hashed_again(store: &dyn BlobStore) {
     }
 }
 
-async fn publishing_ends_the_staging_area(store: &dyn BlobStore) {
+async fn publishing_ends_the_staging_area(store: &BlobSubject) {
     let content = content(50_000, 12);
     let digest = sha256(&content);
     let staged = store.append(fresh(), body(&content, 9_000), false).await.expect("appended").staged;
@@ -147,7 +144,7 @@ async fn publishing_ends_the_staging_area(store: &dyn BlobStore) {
     assert!(drain(store.read(&key, 0..50_000).await.expect("opened")).await.expect("read") == content);
 }
 
-async fn discarding_ends_the_staging_area(store: &dyn BlobStore) {
+async fn discarding_ends_the_staging_area(store: &BlobSubject) {
     let staged = store.append(fresh(), body(&content(50_000, 13), 9_000), true).await.expect("appended").staged;
     store.discard(&staged.area).await.expect("discarded");
     store.discard(&staged.area).await.expect("discarded again");
@@ -158,9 +155,9 @@ async fn discarding_ends_the_staging_area(store: &dyn BlobStore) {
     assert!(matches!(store.rehash(&staged, Algorithm::Sha512).await, Err(StorageError::Damaged(_))));
 }
 
-async fn ranges_are_exact(store: &dyn BlobStore) {
+async fn ranges_are_exact(store: &BlobSubject) {
     let content = content(1_000_000, 14);
-    let (_, key) = push(store, &content).await.expect("pushed");
+    let (_, key) = push(&**store, &content).await.expect("pushed");
     for range in [0..0, 0..1, 999_999..1_000_000, 1_000_000..1_000_000, 1..999_999, 262_143..262_145, 300_000..310_000]
     {
         let read = drain(store.read(&key, range.clone()).await.expect("opened")).await.expect("read");
@@ -172,8 +169,8 @@ async fn ranges_are_exact(store: &dyn BlobStore) {
     assert!(stream.next().await.is_some());
 }
 
-async fn what_is_missing_is_damage(store: &dyn BlobStore) {
-    let (_, key) = push(store, &content(1_000, 15)).await.expect("pushed");
+async fn what_is_missing_is_damage(store: &BlobSubject) {
+    let (_, key) = push(&**store, &content(1_000, 15)).await.expect("pushed");
     for range in [0..1_001, 1_000..1_001, 5_000..6_000] {
         assert!(matches!(store.read(&key, range).await.err(), Some(StorageError::Damaged(_))));
     }
@@ -183,33 +180,77 @@ async fn what_is_missing_is_damage(store: &dyn BlobStore) {
     let odd = BlobKey("../../etc/passwd".to_owned());
     assert!(matches!(store.read(&odd, 0..1).await.err(), Some(StorageError::Damaged(_))));
     // Healed by a new push.
-    assert_eq!(push(store, &content(1_000, 15)).await.expect("pushed").1, key);
+    assert_eq!(push(&**store, &content(1_000, 15)).await.expect("pushed").1, key);
     assert_eq!(store.length(&key).await.expect("known"), Some(1_000));
 }
 
-async fn removing_is_idempotent(store: &dyn BlobStore) {
-    let (_, key) = push(store, &content(1_000, 16)).await.expect("pushed");
+async fn removing_is_idempotent(store: &BlobSubject) {
+    let (_, key) = push(&**store, &content(1_000, 16)).await.expect("pushed");
     store.remove(&key).await.expect("removed");
     store.remove(&key).await.expect("removed again");
 }
 
-async fn sessions_do_not_meet(store: &dyn BlobStore) {
+async fn sessions_do_not_meet(store: &BlobSubject) {
     let sessions = (0..32_u64).map(|number| async move {
         // Half of them push the same.
         let content = content(300_000, if number % 2 == 0 { 17 } else { number + 1_000 });
-        let (digest, key) = push(store, &content).await.expect("pushed");
+        let (digest, key) = push(&**store, &content).await.expect("pushed");
         assert_eq!(digest, sha256(&content));
         assert!(drain(store.read(&key, 0..300_000).await.expect("opened")).await.expect("read") == content);
     });
     join_all(sessions).await;
-    // A session whose client stalls holds up nobody.
+    // A session whose client stalls delays no one.
     let stall = content(2_000_000, 18);
     let slow = (0..600).map(|_| store.append(fresh(), stalled(&stall.slice(..70_000), 50_000), false));
     let other = content(1_000_000, 19);
     tokio::select! {
-        _ = join_all(slow) => panic!("a stalled body ended"),
-        pushed = async { tokio::time::sleep(Duration::from_millis(200)).await; push(store, &other).await } => {
+        _ = join_all(slow) => panic!("a stalled body was complete"),
+        pushed = async { tokio::time::sleep(Duration::from_millis(200)).await; push(&**store, &other).await } => {
             pushed.expect("pushed");
         }
     }
+}
+
+async fn abandoned_areas_are_found_in_pages(store: &BlobSubject) {
+    let mut areas = Vec::new();
+    for seed in 0..5 {
+        let staged = store.append(fresh(), body(&content(1_000, seed), 900), true).await.expect("appended").staged;
+        areas.push(staged.area);
+    }
+    areas.sort_unstable_by_key(|area| area.upload);
+    assert!(store.staged_before(0, None, 10).await.expect("read").is_empty(), "none is that old");
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = store.staged_before(i64::MAX, after, 2).await.expect("read");
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.upload);
+        found.extend(page);
+    }
+    assert_eq!(found, areas);
+    for area in &areas {
+        store.other().discard(area).await.expect("discarded");
+    }
+    assert!(store.staged_before(i64::MAX, None, 10).await.expect("read").is_empty());
+}
+
+async fn a_content_is_located(store: &BlobSubject) {
+    let content = content(10_000, 20);
+    let (_, key) = push(&**store, &content).await.expect("pushed");
+    match store.locate(&key, 100..200).await.expect("located") {
+        Content::Stream(bytes) => assert!(drain(bytes).await.expect("read") == content[100..200]),
+        Content::Redirect(address) => assert!(address.scheme().is_some() && address.host().is_some(), "{address}"),
+    }
+}
+
+async fn another_handle_continues_and_reads(store: &BlobSubject) {
+    let (first, second) = (content(150_000, 21), content(70_000, 22));
+    let staged = store.append(fresh(), body(&first, 9_000), true).await.expect("appended").staged;
+    let whole = store.other().append(staged, body(&second, 9_000), true).await.expect("continued").staged;
+    let digest = whole.hasher.clone().finish();
+    let key = store.publish(&whole, &digest).await.expect("published");
+    let read = drain(store.other().read(&key, 0..whole.length).await.expect("opened")).await.expect("read");
+    assert!(read == [first, second].concat());
+    store.other().remove(&key).await.expect("removed");
+    assert_eq!(store.length(&key).await.expect("known"), None);
 }

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use portcullis::domain::Digest;
+use portcullis::domain::{Clock, Digest};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs;
 
-use crate::support::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
+use super::content::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
 
 fn published(root: &Path, digest: &Digest) -> PathBuf {
     root.join("blobs").join(digest.algorithm().as_str()).join(&digest.hex()[..2]).join(digest.hex())
@@ -20,7 +20,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn files_lie_where_the_layout_says_and_are_private() {
+async fn files_are_where_the_layout_says_and_are_private() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("data");
     let store = disk(&root);
@@ -67,7 +67,7 @@ async fn a_torn_tail_is_cut_and_a_lost_one_is_damage() {
 }
 
 #[tokio::test]
-async fn a_published_file_of_another_length_is_replaced_and_a_removed_shard_made_anew() {
+async fn a_published_file_of_another_length_is_replaced_and_a_removed_shard_made_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = disk(folder.path());
     let content = content(10_000, 4);
@@ -85,7 +85,7 @@ async fn a_published_file_of_another_length_is_replaced_and_a_removed_shard_made
 #[tokio::test]
 async fn the_floor_refuses_before_a_byte_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = blobs::disk::open(folder.path(), u64::MAX).expect("opens");
+    let store = blobs::disk::open(folder.path(), u64::MAX, Clock::system()).expect("opens");
     let refused = store.append(fresh(), body(&content(10, 5), 10), false).await;
     assert!(matches!(refused, Err(StorageError::Full(_))));
     assert_eq!(fs::read_dir(folder.path().join("uploads")).expect("there").count(), 0);

@@ -1,4 +1,4 @@
-//! kill -9: a process that pushes is killed again and again; whatever it said was done must be there.
+//! kill -9: a process that pushes is killed again and again; all that it said was done must be there.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use portcullis::storage::metadata::{
     BlobRecord, Metadata, NewManifest, Precondition, PutOutcome, UploadProgress, UploadRecord,
 };
 
-use crate::support::{LEASE, body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
+use super::content::{LEASE, body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
 
 /// Tells the child where to push to.
 const FOLDER: &str = "PORTCULLIS_TEST_CRASH_FOLDER";
@@ -97,7 +97,7 @@ async fn nothing_acknowledged_is_lost_to_kill_9() {
 
 fn run_and_kill(folder: &Path, round: u64) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().expect("known"))
-        .args(["--exact", "crash::the_child_that_is_killed", "--nocapture"])
+        .args(["--exact", "storage::crash::the_child_that_is_killed", "--nocapture"])
         .env(FOLDER, folder)
         .env("ROUND", round.to_string())
         .stdout(Stdio::piped())
@@ -138,5 +138,5 @@ async fn check(store: &dyn BlobStore, metadata: &dyn Metadata, line: &str) {
     let upload = metadata.upload(&repository, "user:crash", upload).await.expect("read").expect("the session is there");
     let staged = upload.staged().expect("restored");
     assert_eq!(staged.hasher.clone().finish(), digest);
-    store.append(staged, empty(), false).await.expect("the upload goes on");
+    store.append(staged, empty(), false).await.expect("the upload continues");
 }

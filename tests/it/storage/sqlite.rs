@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis::domain::Clock;
+use jiff::Timestamp;
+use portcullis::domain::{Clock, ManualClock};
 use portcullis::storage::StorageError;
 use portcullis::storage::metadata::sqlite::open;
-use portcullis::storage::metadata::{PutOutcome, UploadProgress};
+use portcullis::storage::metadata::{NewManifest, PutOutcome, UploadProgress};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Row, SqliteConnection};
 
-use crate::metadata::{blob, manifest};
-use crate::support::{LEASE, SmallDisk, fresh, name, sha256, sqlite};
+use super::content::{LEASE, SmallDisk, blob, fresh, link, manifest, name, put, sha256, sqlite};
 
 /// A second connection, as another process would have.
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -209,11 +209,55 @@ async fn a_full_disk_is_said_and_got_over() {
         }
     };
     assert!(matches!(full, StorageError::Full(_)), "{full:?}");
-    assert!(store.manifest(&repository, &sha256(b"first")).await.expect("reads go on").is_some());
+    assert!(store.manifest(&repository, &sha256(b"first")).await.expect("reads continue").is_some());
     fs::remove_file(&filler).expect("removed");
     store.put_manifest(&repository, manifest("last", &["last"]), LEASE).await.expect("there is room again");
     for text in acknowledged {
         assert!(store.manifest(&repository, &sha256(text.as_bytes())).await.expect("read").is_some());
     }
     store.close().await.expect("closed");
+}
+
+async fn number(folder: &Path, sql: &'static str) -> i64 {
+    sqlx::query(sql).fetch_one(&mut raw(folder).await).await.expect("read").get(0)
+}
+
+#[tokio::test]
+async fn children_that_come_later_are_linked_to_their_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = sqlite(folder.path()).await;
+    let (layer, late) = (blob(32, 10), sha256(b"late"));
+    let children = vec![late.clone(), layer.digest.clone(), sha256(b"never")];
+    let index = NewManifest { children, may_be_sparse: true, ..manifest("sparse", &[]) };
+    assert_eq!(put(&*store, "a", index).await, PutOutcome::Stored);
+    let blobs = "SELECT COUNT(*) FROM manifest_blobs b JOIN manifests m ON m.id = b.manifest_id";
+    let parents = "SELECT COUNT(*) FROM manifest_children c JOIN manifests m
+        ON m.repository_id = c.repository_id AND m.digest = c.digest";
+    assert_eq!((number(folder.path(), blobs).await, number(folder.path(), parents).await), (0, 0));
+    put(&*store, "a", manifest("late", &[])).await;
+    link(&*store, "b", &layer).await;
+    assert_eq!(
+        (number(folder.path(), blobs).await, number(folder.path(), parents).await),
+        (0, 1),
+        "elsewhere is not here"
+    );
+    assert!(store.mount_blob(&name("b"), &name("a"), &layer.digest, LEASE).await.expect("mounted"));
+    assert_eq!((number(folder.path(), blobs).await, number(folder.path(), parents).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_lease_is_as_long_as_it_is_asked_for_and_only_grows() {
+    const UNTIL: &str = "SELECT lease_until FROM blobs";
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).expect("in range"));
+    let store = open(&folder.path().join("metadata.db"), clock.clock()).await.expect("opens");
+    let (from, to, blob, hour) = (name("from"), name("to"), blob(1, 1), Duration::from_hours(1));
+    store.link_blob(&from, blob.clone(), None, hour).await.expect("linked");
+    assert_eq!(number(folder.path(), UNTIL).await, 1_800_003_600);
+    assert!(store.mount_blob(&from, &to, &blob.digest, Duration::ZERO).await.expect("mounted"));
+    assert_eq!(number(folder.path(), UNTIL).await, 1_800_003_600, "a shorter one changes nothing");
+    clock.advance(hour);
+    let refers = NewManifest { blobs: vec![blob.digest.clone()], ..manifest("refers", &[]) };
+    store.put_manifest(&to, refers, hour).await.expect("put");
+    assert_eq!(number(folder.path(), UNTIL).await, 1_800_007_200);
 }

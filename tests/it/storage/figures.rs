@@ -1,4 +1,4 @@
-//! Figures, on request: `cargo test --release --test storage_contract figures -- --ignored --nocapture --test-threads 1`.
+//! Figures, on request: `cargo test --release --test it storage::figures -- --ignored --nocapture --test-threads 1`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,8 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use futures_util::{StreamExt, future::join_all};
 
-use crate::metadata::{blob, manifest};
-use crate::support::{LEASE, content, disk, fresh, name, push, sqlite};
+use super::content::{LEASE, blob, content, disk, fresh, manifest, name, push, sqlite};
 
 const GIB: u64 = 1 << 30;
 
@@ -22,7 +21,7 @@ fn peak_memory() -> String {
     status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM unknown").to_owned()
 }
 
-/// In the working directory: temporary ones may lie in memory.
+/// In the working directory: temporary ones may be in memory.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")
 }

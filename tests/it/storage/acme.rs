@@ -1,21 +1,26 @@
 //! The contract of `Metadata`: what ACME needs to remember.
 
-use portcullis::storage::metadata::{AcmeChallengeRecord, Metadata};
+use std::time::Duration;
 
-use crate::support::sqlite;
+use portcullis::storage::metadata::AcmeChallengeRecord;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sqlite_keeps_the_contract() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = sqlite(folder.path()).await;
-    of_two_that_make_an_acme_account_one_does(&*store).await;
-    acme_challenges_wait_until_they_expire(&*store).await;
+use super::subject::{BEGIN, MetadataSubject};
+
+metadata_contract! {
+    of_two_that_make_an_acme_account_one_does,
+    acme_challenges_wait_until_they_expire,
+    a_challenge_can_be_answered_by_another_node,
 }
 
-async fn of_two_that_make_an_acme_account_one_does(store: &dyn Metadata) {
+async fn of_two_that_make_an_acme_account_one_does(store: &MetadataSubject) {
     let directory = "https://ca.test/dir";
     assert_eq!(store.acme_account(directory).await.expect("read"), None);
-    assert!(store.keep_acme_account(directory, vec![1], None).await.expect("kept"));
+    let other = store.other().await;
+    let (one, two) = tokio::join!(
+        store.keep_acme_account(directory, vec![1], None),
+        other.keep_acme_account(directory, vec![1], None)
+    );
+    assert!(one.expect("answered") != two.expect("answered"));
     assert!(!store.keep_acme_account(directory, vec![2], None).await.expect("answered"));
     assert_eq!(store.acme_account(directory).await.expect("read"), Some(vec![1]));
     assert!(!store.keep_acme_account(directory, vec![2], Some(vec![3])).await.expect("answered"));
@@ -24,17 +29,28 @@ async fn of_two_that_make_an_acme_account_one_does(store: &dyn Metadata) {
     assert_eq!(store.acme_account("https://other.test/dir").await.expect("read"), None);
 }
 
-async fn acme_challenges_wait_until_they_expire(store: &dyn Metadata) {
-    let challenge = |name: &str, token: &str, expires_at| AcmeChallengeRecord {
+fn challenge(name: &str, token: &str, expires_at: i64) -> AcmeChallengeRecord {
+    AcmeChallengeRecord {
         name: name.to_owned(),
         token: token.to_owned(),
         key_authorization: format!("{token}.thumbprint"),
         expires_at,
-    };
-    let (late, early) = (i64::MAX, 1_700_000_000);
+    }
+}
+
+async fn a_challenge_can_be_answered_by_another_node(store: &MetadataSubject) {
+    let (other, pending) = (store.other().await, challenge("a.test", "1", BEGIN + 60));
+    store.add_acme_challenges(vec![pending.clone()]).await.expect("added");
+    assert_eq!(other.acme_challenges().await.expect("read"), [pending]);
+}
+
+async fn acme_challenges_wait_until_they_expire(store: &MetadataSubject) {
+    let (late, early) = (i64::MAX, BEGIN + 60);
     let (a, b, expired) =
         (challenge("a.test", "1", late), challenge("b.test", "2", late), challenge("c.test", "3", early));
     store.add_acme_challenges(vec![b.clone(), expired.clone(), a.clone()]).await.expect("added");
+    assert_eq!(store.acme_challenges().await.expect("read"), [a.clone(), b.clone(), expired.clone()]);
+    store.clock.advance(Duration::from_mins(1));
     assert_eq!(store.acme_challenges().await.expect("read"), [a.clone(), b.clone()]);
     let again = AcmeChallengeRecord { key_authorization: "another".to_owned(), ..a };
     store.add_acme_challenges(vec![again.clone()]).await.expect("written over");
