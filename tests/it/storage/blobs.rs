@@ -13,7 +13,7 @@ use super::subject::BlobSubject;
 
 blob_contract! {
     every_length_comes_back,
-    appends_go_on_from_each_other,
+    appends_continue_each_other,
     bytes_beyond_the_state_are_dropped,
     a_broken_body_keeps_what_came,
     a_dropped_append_breaks_nothing,
@@ -51,7 +51,7 @@ async fn every_length_comes_back(store: &BlobSubject) {
     assert!(free.is_none_or(|free| free > 0));
 }
 
-async fn appends_go_on_from_each_other(store: &BlobSubject) {
+async fn appends_continue_each_other(store: &BlobSubject) {
     let whole = content(3_000_000, 1);
     let mut staged = fresh();
     for (number, part) in

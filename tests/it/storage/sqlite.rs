@@ -74,7 +74,7 @@ async fn a_newer_database_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_damage() {
+async fn a_file_that_is_not_a_database_is_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("metadata.db");
     fs::write(&path, vec![b'x'; 8192]).expect("written");

@@ -49,7 +49,7 @@ fn already_moved(staged: &Path, published: &Path, length: u64) -> Result<bool, S
     Ok(layout::length(staged)?.is_none() && layout::length(published)? == Some(length))
 }
 
-/// Moves the staged file to its published name, where there is no content of this length yet.
+/// Moves the staged file to its published name, unless a content of this length has it already.
 fn name(staged: &Path, published: &Path, length: u64) -> Result<(), StorageError> {
     match move_to_new(staged, published) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
