@@ -7,74 +7,73 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
-use super::credentials::password::Verdict;
-use super::credentials::refresh::{self, RefreshMemory};
-use super::credentials::token::{InvalidToken, Tokens};
+use super::credentials::access_token::{InvalidToken, Tokens};
+use super::credentials::password::Outcome;
+use super::credentials::refresh_token::{RefreshMemory, is_refresh_token};
 use super::keys::key_ring::KeyRing;
-use super::keys::rotation::{Rotation, Step};
+use super::keys::schedule::{KeySchedule, Step};
 use super::keys::token_key::TokenKey;
-use super::settings::now;
-use super::throttle::address_limit::Network;
-use super::throttle::ledger::Ledger;
-use super::throttle::login::{Attempt, Gate};
-use super::{AuthError, Credential, CredentialError, IssuedToken, Policy, Principal, Scope, SealKey, Secret};
+use super::throttle::{FailedLogins, LoginAttempt, PasswordVerifier};
+use super::{AuthError, Credential, CredentialError, DataKey, IssuedToken, Policy, Principal, Scope, Secret};
 use crate::config::AuthSettings;
-use crate::domain::{AccountName, Fingerprint};
+use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};
 
-/// How often changes by other processes are looked for.
-const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
-/// How often it is looked whether keys must rotate.
-const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the policy is read anew when it changes while being read.
 const CONSISTENT_READS: usize = 5;
 
 /// Verifies credentials and issues tokens.
 pub struct Authenticator {
     pub(super) store: Arc<dyn Metadata>,
+    pub(super) clock: Clock,
     pub(super) refresh_lifetime: Option<Duration>,
     personal_namespaces: bool,
-    seal: SealKey,
-    rotation: Rotation,
+    data_key: DataKey,
+    schedule: KeySchedule,
     policy: ArcSwap<Policy>,
     ring: ArcSwap<KeyRing>,
     tokens: Tokens,
-    gate: Gate,
+    passwords: PasswordVerifier,
     pub(super) refreshed: RefreshMemory,
     /// The policy version in force; locked while a new one is read, so that no older one overwrites it.
     version: Mutex<Option<i64>>,
 }
 
 impl Authenticator {
-    /// Reads users, grants and keys, and makes the first key where there is none. `seal` comes from a file outside the database.
-    pub async fn open(store: Arc<dyn Metadata>, settings: AuthSettings, seal: SealKey) -> Result<Self, AuthError> {
+    /// Reads the keys, and makes the first one if there is none. The data key comes from a file outside the database.
+    pub async fn open(
+        store: Arc<dyn Metadata>,
+        settings: AuthSettings,
+        data_key: DataKey,
+        clock: Clock,
+    ) -> Result<Self, AuthError> {
         for record in store.token_keys().await? {
-            TokenKey::open(&record, &seal)?;
+            TokenKey::open(&record, &data_key)?;
         }
+        let failed = FailedLogins::new(Arc::clone(&store), &settings, &data_key, clock.clone());
         let authenticator = Self {
             personal_namespaces: settings.personal_namespaces,
             refresh_lifetime: settings.refresh_token_lifetime,
-            rotation: Rotation::new(&settings),
+            schedule: KeySchedule::new(&settings),
             policy: ArcSwap::from_pointee(Policy::new(Vec::new(), Vec::new(), false)),
             ring: ArcSwap::default(),
             tokens: Tokens::new(&settings),
-            gate: Gate::new(&settings, Ledger::new(Arc::clone(&store), &settings, &seal)),
+            passwords: PasswordVerifier::new(&settings, failed),
             refreshed: RefreshMemory::new(settings.password_memory),
             version: Mutex::new(None),
             store,
-            seal,
+            clock,
+            data_key,
         };
-        authenticator.refresh().await?;
-        authenticator.rotate(now()).await?;
+        authenticator.reload_policy().await?;
+        authenticator.rotate_keys().await?;
         Ok(authenticator)
     }
 
     /// Verifies a password. `name` is as typed. Unknown users, disabled users and wrong passwords take the same time and give the same
-    /// answer; after too many of them, `from` one address or for one name, nothing is looked at for a while ([`CredentialError::Limited`]).
+    /// answer; after too many of them, `from` one address or for one name, nothing is looked at for a while ([`CredentialError::RateLimited`]).
     /// One that was right a moment ago, from there, costs no read of the database, and no more than a token: the policy at hand says
     /// whether the user has changed. A refresh token counts as a password of its user.
     pub async fn password(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Credential, CredentialError> {
@@ -82,14 +81,14 @@ impl Authenticator {
         if let Some(credential) = self.remembered(name, password, from) {
             return Ok(credential);
         }
-        if self.refresh_lifetime.is_some() && refresh::is_refresh_token(password.expose()) {
+        if self.refresh_lifetime.is_some() && is_refresh_token(password.expose()) {
             return self.refresh_token_of(name, password.expose()).await;
         }
-        let known = self.gate.read(name).await?;
+        let known = self.passwords.read(name).await?;
         let user = known.user.as_ref();
-        let attempt = Attempt { typed: name, name: &known.name, user, failures: &known.failures, password, from };
-        match (self.gate.check(attempt).await?, user) {
-            (Verdict::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
+        let attempt = LoginAttempt { typed: name, name: &known.name, user, failures: &known.failures, password, from };
+        match (self.passwords.verify(attempt).await?, user) {
+            (Outcome::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
             _ => Err(CredentialError::Wrong),
         }
     }
@@ -98,7 +97,7 @@ impl Authenticator {
     fn remembered(&self, name: &str, password: &Secret, from: Network) -> Option<Credential> {
         let principal = self.policy.load().named(&name.parse().ok()?)?;
         let Principal::User { epoch, .. } = &principal else { return None };
-        self.gate.remembers(name, *epoch, password, from).then(|| Credential::password(principal))
+        self.passwords.remembers(name, *epoch, password, from).then(|| Credential::password(principal))
     }
 
     /// The credential of a user who gave the right password.
@@ -141,7 +140,7 @@ impl Authenticator {
     /// Verifies a token: without waiting, and from memory where it was seen before. One that expired less than a day ago gives a
     /// credential that says so; it only serves to go on with an upload.
     pub fn bearer(&self, token: &str) -> Result<Credential, CredentialError> {
-        let now = now();
+        let now = self.clock.seconds();
         let verified =
             self.tokens.verify(&self.ring.load(), token, now).map_err(|InvalidToken| CredentialError::Expired)?;
         let principal = match &verified.user {
@@ -159,9 +158,9 @@ impl Authenticator {
     /// Issues a token for what was asked, cut to what is allowed now; that may be nothing. Whether the policy has changed is looked at
     /// first: a token that was cut by what was true a moment ago would refuse its holder for as long as clients keep it.
     pub async fn issue(&self, principal: &Principal, scopes: &[Scope]) -> Result<IssuedToken, AuthError> {
-        self.refresh().await?;
+        self.reload_policy().await?;
         let granted = self.policy.load().cut(principal, scopes);
-        self.tokens.issue(&self.ring.load(), principal, &granted, now())
+        self.tokens.issue(&self.ring.load(), principal, &granted, self.clock.seconds())
     }
 
     /// The public keys, as a JWK set (RFC 7517, section 5).
@@ -177,7 +176,7 @@ impl Authenticator {
     }
 
     /// Reads users, grants and keys again, if they have changed.
-    pub async fn refresh(&self) -> Result<(), AuthError> {
+    pub async fn reload_policy(&self) -> Result<(), AuthError> {
         Ok(self.reload().await?)
     }
 
@@ -195,7 +194,7 @@ impl Authenticator {
             if after == version || attempt == CONSISTENT_READS {
                 self.policy.store(Arc::new(policy));
                 if self.ring.load().records() != keys {
-                    self.ring.store(Arc::new(KeyRing::open(keys, &self.seal)));
+                    self.ring.store(Arc::new(KeyRing::open(keys, &self.data_key)));
                 }
                 *loaded = (after == version).then_some(version);
                 return Ok(());
@@ -206,16 +205,17 @@ impl Authenticator {
     }
 
     /// Makes and removes the keys for which it is time.
-    async fn rotate(&self, now: i64) -> Result<(), AuthError> {
+    pub(crate) async fn rotate_keys(&self) -> Result<(), AuthError> {
+        let now = self.clock.seconds();
         let ring = self.ring.load_full();
-        let steps = self.rotation.due(ring.records(), now);
+        let steps = self.schedule.due(ring.records(), now);
         if steps.is_empty() {
             return Ok(());
         }
         for step in steps {
             match step {
                 Step::Add { successor_of, signs_from } => {
-                    let key = TokenKey::generate(&self.seal, now, signs_from)?;
+                    let key = TokenKey::generate(&self.data_key, now, signs_from)?;
                     let kid = key.kid.clone();
                     if self.store.add_token_key(key, successor_of).await? {
                         tracing::info!(kid, signs_from, "a new token key is published");
@@ -227,29 +227,7 @@ impl Authenticator {
                 }
             }
         }
-        self.refresh().await
-    }
-
-    /// Follows changes by other processes, four times a second, and rotates keys, until `stop`. Where the database fails, what was read
-    /// last stays in force; the log says so once.
-    pub async fn keep_current(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(REFRESH_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_rotation = Instant::now();
-        let mut failing = false;
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let mut outcome = self.refresh().await;
-            if outcome.is_ok() && Instant::now() >= next_rotation {
-                next_rotation = Instant::now() + ROTATION_INTERVAL;
-                outcome = self.rotate(now()).await;
-            }
-            match &outcome {
-                Err(error) if !failing => tracing::error!(%error, "policy or token keys cannot be brought up to date"),
-                Ok(()) if failing => tracing::info!("policy and token keys are up to date again"),
-                _ => {}
-            }
-            failing = outcome.is_err();
-        }
+        self.reload_policy().await
     }
 }
 

@@ -1,10 +1,8 @@
 //! Logins, tokens and revocation, from end to end on a real database.
 
-use std::time::Instant as StdInstant;
-
 use super::*;
 use crate::auth::{Caller, Continue, Denial, Pull, Push, hash_password};
-use crate::domain::{Clock, Fingerprint, RepositoryName};
+use crate::domain::{Fingerprint, ManualClock, RepositoryName};
 use crate::storage::metadata::{AddedUser, GrantRecord, Metadata, NewUser, sqlite};
 
 struct Registry {
@@ -17,8 +15,9 @@ impl Registry {
     /// With alice, whose password is `wonderland`.
     async fn open() -> Self {
         let (dir, store) = database().await;
-        let auth =
-            Authenticator::open(store.clone(), AuthSettings::for_tests(), SealKey::generate()).await.expect("opened");
+        let auth = Authenticator::open(store.clone(), AuthSettings::for_tests(), DataKey::generate(), Clock::system())
+            .await
+            .expect("opened");
         let registry = Self { _dir: dir, store, auth: Arc::new(auth) };
         registry.add("alice", "wonderland", false).await;
         registry
@@ -116,7 +115,7 @@ async fn a_changed_password_counts_as_soon_as_the_policy_is_read_and_ends_tokens
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.set_password(&account("alice"), hash_password(&secret("new"))).await.expect("changed");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&registry.login("alice", "wonderland").await));
     assert!(registry.login("alice", "new").await.is_ok());
     assert!(is_void(&registry.auth.bearer(&token)));
@@ -127,15 +126,15 @@ async fn disabling_and_recreating_end_tokens() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_void(&registry.auth.bearer(&token)));
     registry.store.set_disabled(&account("alice"), false).await.expect("enabled");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_void(&registry.auth.bearer(&token)));
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.remove_user(&account("alice")).await.expect("removed");
     registry.add("alice", "wonderland", false).await;
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_void(&registry.auth.bearer(&token)));
 }
 
@@ -148,7 +147,7 @@ async fn rights_are_those_of_now_not_of_the_token() {
         allow: "push".parse().expect("actions"),
     };
     registry.store.add_grant(grant.clone()).await.expect("added");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     let token = registry.token("repository:bob/app:push").await;
     let may = |token: &str| {
         let credential = registry.auth.bearer(token).expect("valid");
@@ -156,27 +155,11 @@ async fn rights_are_those_of_now_not_of_the_token() {
     };
     assert!(may(&token));
     registry.store.remove_grant(&grant.to, &grant.on).await.expect("removed");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(!may(&token));
     registry.store.add_grant(grant).await.expect("added");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(may(&token));
-}
-
-#[tokio::test]
-async fn changes_are_followed_in_the_background_until_told_to_stop() {
-    let registry = Registry::open().await;
-    let token = registry.token("repository:alice/app:pull").await;
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(Arc::clone(&registry.auth).keep_current(stop.clone()));
-    registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
-    let start = StdInstant::now();
-    while registry.auth.bearer(&token).is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(5), "not revoked");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    stop.cancel();
-    task.await.expect("it ends");
 }
 
 #[tokio::test]
@@ -189,10 +172,10 @@ async fn a_remembered_password_costs_no_read_of_the_database_and_ends_with_the_u
     };
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
     assert!(login([192, 0, 2, 1]).await.is_ok(), "until the policy is read again, which it is four times a second");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&login([192, 0, 2, 1]).await));
     registry.store.set_disabled(&account("alice"), false).await.expect("enabled");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(login([192, 0, 2, 1]).await.is_ok());
     // The database is gone, and what is remembered needs it no more.
     registry.store.close().await.expect("closed");
@@ -221,7 +204,7 @@ async fn a_refresh_token_is_a_password_of_its_user_and_is_not_renewed_for_itself
     other.replace_range(10..11, if &token[10..11] == "A" { "B" } else { "A" });
     assert!(is_wrong(&registry.login("alice", &other).await));
     registry.store.set_password(&account("alice"), hash_password(&secret("new"))).await.expect("changed");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&registry.login("alice", &token).await), "it ends with the password");
 }
 
@@ -249,28 +232,32 @@ async fn hashes_with_other_parameters_are_renewed_at_login() {
 async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
     let (_dir, store) = database().await;
     let store: Arc<dyn Metadata> = store;
-    let seal = SealKey::generate();
-    let open = |seal: SealKey| Authenticator::open(Arc::clone(&store), AuthSettings::for_tests(), seal);
-    let first = open(seal.clone()).await.expect("opened");
+    let (data_key, time) = (DataKey::generate(), ManualClock::at(jiff::Timestamp::now()));
+    let open = |key: DataKey| Authenticator::open(Arc::clone(&store), AuthSettings::for_tests(), key, time.clock());
+    let first = open(data_key.clone()).await.expect("opened");
     let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
-    let second = open(seal.clone()).await.expect("opened again");
+    let second = open(data_key.clone()).await.expect("opened again");
     assert!(second.bearer(&token).is_ok());
     assert_eq!(first.jwks(), second.jwks());
     assert_eq!(first.jwks()["keys"].as_array().map(Vec::len), Some(1));
-    assert!(matches!(open(SealKey::generate()).await, Err(AuthError::Sealed { .. })));
+    assert!(matches!(open(DataKey::generate()).await, Err(AuthError::UnreadableTokenKey { .. })));
 
-    let later = now() + 30 * 24 * 3600;
-    second.rotate(later).await.expect("rotated");
-    second.rotate(later).await.expect("nothing to do");
+    let kid = |auth: &Authenticator| auth.jwks()["keys"][0]["kid"].clone();
+    let old = kid(&second);
+    time.advance(Duration::from_hours(30 * 24));
+    second.rotate_keys().await.expect("rotated");
+    second.rotate_keys().await.expect("nothing to do");
     assert_eq!(second.jwks()["keys"].as_array().map(Vec::len), Some(2));
+    let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
     assert!(second.bearer(&token).is_ok(), "the old key still verifies");
     assert!(first.bearer(&second.issue(&Principal::Anonymous, &[]).await.expect("a token").token).is_ok());
     // Two processes that rotate at once make one key: the other's is refused.
-    first.rotate(later).await.expect("too late");
+    first.rotate_keys().await.expect("too late");
     assert_eq!(store.token_keys().await.expect("read").len(), 2);
-    second.rotate(later + 4 * 24 * 3600).await.expect("rotated");
+    time.advance(Duration::from_hours(4 * 24));
+    second.rotate_keys().await.expect("rotated");
     assert_eq!(store.token_keys().await.expect("read").len(), 1);
-    assert!(second.bearer(&token).is_err(), "its key is gone");
+    assert_ne!(kid(&second), old, "the old key is gone");
 }
 
 #[tokio::test]
@@ -278,7 +265,7 @@ async fn a_known_token_costs_microseconds() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull,push").await;
     let name = repository("alice/app");
-    let start = StdInstant::now();
+    let start = std::time::Instant::now();
     for _ in 0..10_000 {
         let credential = registry.auth.bearer(&token).expect("valid");
         registry.auth.policy().authorize::<Pull>(&Caller::for_tests(&credential), &name).expect("allowed");
@@ -304,13 +291,13 @@ async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
     let unknown = registry.auth.certificate(&account("nobody"), Fingerprint::of_der(b"")).await;
     assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "nobody"));
     registry.store.set_password(&account("alice"), hash_password(&secret("looking-glass"))).await.expect("set");
-    registry.auth.refresh().await.expect("refreshed");
+    registry.auth.reload_policy().await.expect("refreshed");
     assert!(
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.is_ok(),
         "a new password does not touch it"
     );
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
-    registry.auth.refresh().await.expect("refreshed");
+    registry.auth.reload_policy().await.expect("refreshed");
     assert!(matches!(
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await,
         Err(CredentialError::NoSuchUser(_))

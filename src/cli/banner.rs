@@ -2,52 +2,42 @@
 
 use std::fmt::Write;
 
-use crate::auth::Secret;
 use crate::config::Config;
 use crate::node::administrator::Administrator;
-use crate::node::data_directory::DataDirectory;
+use crate::node::first_start::FirstRegistry;
 use crate::node::host_names::{best_for_others, names_to_serve, with_port};
-use crate::pki::{Authority, CertificateSummary};
+use crate::node::run::Ready;
+use crate::pki::Authority;
 use crate::trust::command::short_line;
 use crate::trust::script::Trusted;
 
 /// After `init`.
-pub(super) fn initialised(
-    data: &DataDirectory,
-    config: &Config,
-    authority: &Authority,
-    administrator: &Administrator,
-) -> String {
+pub(super) fn initialised(made: &FirstRegistry, config: &Config) -> String {
+    let (data, authority) = (made.data.path().display(), &made.authority);
     let names = names_to_serve(&config.server.hosts, Some(authority));
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let mut text = format!("Portcullis {} initialised {}\n", env!("CARGO_PKG_VERSION"), data.path().display());
+    let mut text = format!("Portcullis {} initialised {data}\n", env!("CARGO_PKG_VERSION"));
     let fingerprint = authority.fingerprint();
     line(&mut text, "certificate", &format!("{}; CA SHA-256 {fingerprint}", names.join(", ")));
-    line(&mut text, "administrator", &administrator_line(administrator));
-    line(&mut text, "next", &format!("portcullis serve --data {}", data.path().display()));
+    line(&mut text, "administrator", &administrator_line(&made.administrator));
+    line(&mut text, "next", &format!("portcullis serve --data {data}"));
     others(&mut text, &names, config.server.listen.port(), authority);
     text
 }
 
 /// When `serve` is ready.
-pub(super) fn serving(
-    address: std::net::SocketAddr,
-    data: &DataDirectory,
-    certificate: &CertificateSummary,
-    authority: Option<&Authority>,
-    administrator: Option<&Administrator>,
-) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!("Portcullis {version} serves https://{address} from {}\n", data.path().display());
+pub(super) fn serving(ready: &Ready<'_>) -> String {
+    let (version, address, certificate) = (env!("CARGO_PKG_VERSION"), ready.address, ready.certificate);
+    let mut text = format!("Portcullis {version} serves https://{address} from {}\n", ready.data.path().display());
     let until = certificate.not_after.strftime("%Y-%m-%d");
     let names = certificate.names.join(", ");
-    let ca = authority.map(|authority| format!("; CA SHA-256 {}", authority.fingerprint())).unwrap_or_default();
+    let ca = ready.authority.map(|authority| format!("; CA SHA-256 {}", authority.fingerprint())).unwrap_or_default();
     line(&mut text, "certificate", &format!("{names}; until {until}{ca}"));
-    if let Some(administrator) = administrator {
+    if let Some(administrator) = ready.administrator {
         line(&mut text, "administrator", &administrator_line(administrator));
     }
     line(&mut text, "this machine", &format!("docker login {}", with_port("localhost", address.port())));
-    if let Some(authority) = authority {
+    if let Some(authority) = ready.authority {
         others(&mut text, &certificate.names, address.port(), authority);
     }
     text
@@ -55,7 +45,7 @@ pub(super) fn serving(
 
 fn administrator_line(administrator: &Administrator) -> String {
     let name = &administrator.name;
-    match administrator.password.as_ref().map(Secret::expose) {
+    match administrator.password_to_show() {
         Some(password) => {
             format!("{name}, password  {password}   (shown once; change it: portcullis user passwd {name})")
         }

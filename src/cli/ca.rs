@@ -1,4 +1,4 @@
-//! `portcullis ca`: the authority that clients trust.
+//! `portcullis ca`: manages the certificate authority that clients trust.
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -7,38 +7,38 @@ use serde_json::json;
 
 use super::context::Context;
 use super::output::{Output, is_terminal};
-use super::serve::identity_source;
 use super::{ca_rotate, ca_seal};
 use crate::config::Config;
 use crate::domain::net::host_port::HostPort;
 use crate::node::host_names::{best_for_others, names_to_serve, with_port};
+use crate::node::identity::identity_source;
 use crate::pki::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
 use crate::trust::command::{program_line, program_line_with_file, self_contained_line, short_line, wget_line};
 use crate::trust::script::Trusted;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// What the CA is, what it may sign for, and until when
+    /// Show the CA: its fingerprint, the names it may sign for, and its expiry
     Show,
-    /// Print the CA's certificate
+    /// Print the CA certificate
     Export {
-        /// As DER instead of PEM
+        /// Print DER instead of PEM
         #[arg(long)]
         der: bool,
     },
     Rotate(ca_rotate::Args),
     Seal(ca_seal::SealArgs),
     Unseal(ca_seal::UnsealArgs),
-    /// Print the line that makes another host trust this registry
+    /// Print the command line that makes another host trust this registry
     ///
-    /// The line fetches the registry's script with curl and runs it if it has the SHA-256 in the line; `sh t --undo` undoes it. Run
-    /// it in a directory that only you can write to. On a terminal, lines for wget and for a host that has this program follow. Into
-    /// a pipe or a file goes the line alone, ready to be run; --json has all of them.
+    /// The line fetches the registry's script with curl and runs it if its SHA-256 matches the one in the line; `sh t --undo` undoes
+    /// it. Run it in a directory that only you can write to. On a terminal, lines for wget and for hosts that have this program
+    /// follow. In a pipe or a file, only the first line is printed, ready to be run; --json prints all of them.
     TrustCommand {
-        /// How images name the registry there, with its port
+        /// The registry as image references name it on that host, with its port
         #[arg(value_name = "HOST[:PORT]")]
         host: Option<HostPort>,
-        /// The long line that runs nothing but itself: it needs openssl, and curl or wget, and cannot be undone by a command
+        /// Print a longer line that downloads no script: it needs openssl, and curl or wget, and has no undo command
         #[arg(long)]
         self_contained: bool,
     },
@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
         Verb::TrustCommand { host, self_contained } => trust_command(context, &load()?, host, self_contained, output),
         Verb::Rotate(args) => ca_rotate::run(context, &args, output),
-        // Neither asks for a sound authority: unsealing is what repairs one whose issuing certificate has expired.
+        // Neither needs an intact authority: unsealing is what repairs one whose issuing certificate has expired.
         Verb::Seal(args) => ca_seal::seal(context, &args, output),
         Verb::Unseal(args) => ca_seal::unseal(context, &args, output),
     }
@@ -66,8 +66,8 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
     let (now, place) = (Timestamp::now(), authority.root_key_place());
     let (root_key, root_key_word) = match place {
         RootKeyPlace::Here => ("in the data directory", "here"),
-        RootKeyPlace::Sealed => ("sealed: `portcullis ca unseal` opens it", "sealed"),
-        RootKeyPlace::Elsewhere => ("elsewhere: `portcullis ca unseal --from FILE` brings it back", "elsewhere"),
+        RootKeyPlace::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
+        RootKeyPlace::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
     };
     let mut lines = vec![
         ("SHA-256", authority.fingerprint().to_string()),
@@ -79,7 +79,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
     let rotation = authority.rotation(now);
     lines.extend(rotation.map(|rotation| {
         let (old, until) = (rotation.previous_fingerprint(), rotation.until());
-        ("root before", format!("{old}; hosts that trust it are served until {until}"))
+        ("previous root", format!("{old}; hosts that trust it are served until {until}"))
     }));
     let warning = authority.expiry_warning(now);
     lines.extend(warning.iter().map(|warning| ("warning", warning.clone())));
@@ -137,13 +137,13 @@ fn trust_command(
         "self_contained": long,
         "program": program,
     });
-    // What is piped is run: there one line stands alone.
+    // What is piped is run, so nothing but the one line is printed there.
     let text = match (self_contained, is_terminal()) {
         (true, _) => long,
         (false, false) => short,
         (false, true) => format!(
-            "{short}\n\nwith wget: {wget}\n\nwhere portcullis is installed, as root: {program}\n\n\
-             `sudo sh t --undo` undoes it; `sh t` without sudo serves that user's rootless tools{}",
+            "{short}\n\nwith wget: {wget}\n\non hosts that have portcullis, as root: {program}\n\n\
+             `sudo sh t --undo` undoes it; `sh t` without sudo is for the user's rootless tools only{}",
             if constrained { "" } else { UNCONSTRAINED }
         ),
     };
@@ -151,31 +151,32 @@ fn trust_command(
 }
 
 const UNCONSTRAINED: &str =
-    ". This CA can sign for any name, so it stays out of the operating system's store; `--system` adds it there";
+    ". This CA can sign for any name, so it is not added to the operating system's store; `--system` adds it";
 
-/// A host that trusts the CA for a name that is not served gets another error of x509, and its people look for the fault there.
+/// A host that trusts the CA for a name that is not served gets a different x509 error, and its users look for the cause on their side.
 fn require_served(authority: &Authority, served: &[String], host: &str) -> anyhow::Result<()> {
     let name: SubjectName = host.rsplit_once(':').map_or(host, |(name, _)| name).parse()?;
     if !authority.permits(&name) {
         bail!(
-            "the CA may not sign for `{name}`: `portcullis ca rotate --host {name}` makes one that may; then ask again"
+            "the CA may not sign for `{name}`: run `portcullis ca rotate --host {name}` for a new CA that may, then run this again"
         );
     }
     if !served.is_empty() && !served.contains(&name.to_string()) {
         bail!(
-            "the certificate is not for `{name}` (portcullis cert show): add it to server.hosts, restart the server, and ask again"
+            "the certificate is not for `{name}` (portcullis cert show): add it to server.hosts, restart the server, and run this again"
         );
     }
     Ok(())
 }
 
-/// The CA is worth trusting only where the certificate that is served comes from it. Returns its names; none where it cannot be read.
+/// The CA is worth trusting only if it signed the certificate that is served. Returns the names of that certificate; none if it cannot
+/// be read.
 fn require_own_certificate(context: &Context, config: &Config, host: Option<&HostPort>) -> anyhow::Result<Vec<String>> {
     let Ok(served) = identity_source(config, &context.data_directory()?)?.load() else { return Ok(Vec::new()) };
     match served.origin() {
         Origin::Imported | Origin::Acme | Origin::Given => bail!(
-            "the certificate in use was not made by this registry's CA. Where its authority is not a public one, other hosts trust \
-             it by `{}`, with FILE the root certificate of that authority (portcullis cert show)",
+            "the certificate in use was not signed by this registry's CA (portcullis cert show). If its CA is not a public one, make \
+             other hosts trust it with `{}`, where FILE is the root certificate of that CA",
             program_line_with_file(&host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string))
         ),
         Origin::Own => Ok(served.summary().names.clone()),

@@ -1,50 +1,50 @@
-//! `portcullis ca rotate`: a new root in the place of the one that hosts trust, with time for them to follow.
+//! `portcullis ca rotate`: replaces the root that hosts trust, and gives them time to move to the new one.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::context::Context;
-use super::init::constraints;
 use super::output::Output;
-use super::serve::identity_source;
 use crate::config::parse_duration;
 use crate::domain::net::HostName;
+use crate::node::first_start::constraints;
 use crate::node::host_names::{names_to_serve, subject_name};
+use crate::node::identity::identity_source;
 use crate::pki::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
 
-/// Make a new CA; hosts that trust the old one are served until an announced date
+/// Replace the CA with a new one; hosts that trust the old CA are served during a transition period
 ///
-/// The old root signs a statement for the new one, which the server sends along until that date: hosts that trust either of them go
-/// on. A host moves to the new CA by `portcullis trust HOST` without a new pin. The old root's key is destroyed. A running server
-/// takes the new CA up within a second. With --host the new CA signs for names that the old one did not permit. Until the date, a
-/// client that connects to a new IP address is not served, because it names none in its handshake.
+/// The old root signs a cross-certificate for the new one, which the server sends until the end of the transition: hosts that trust
+/// either root keep working. A host moves to the new CA with `portcullis trust HOST`, without a new pin. The old root's key is
+/// destroyed. A running server uses the new CA within a second. With --host, the new CA may sign for names that the old one did not
+/// permit. During the transition, clients cannot connect to a new IP address, because a TLS handshake to an address carries no name.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A further name or address of the registry; repeat it for more. What was served before stays
+    /// Another host name or address of the registry; repeat it for more. Existing names are kept
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<HostName>,
-    /// How long hosts that trust the old CA are served, at most until it ends: "30d", "24h"
+    /// The transition period in which hosts that trust the old CA are served, for example "30d" or "24h"; ends with the old CA at the latest
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = overlap)]
     overlap: Duration,
-    /// Serve hosts that trust the old CA no longer: where its key was stolen, or is lost
+    /// Stop serving hosts that trust the old CA (use if its key was stolen or lost)
     #[arg(long, conflicts_with = "overlap")]
     at_once: bool,
-    /// Let the new CA sign for any name: whoever trusts it then trusts it for the whole internet
+    /// Let the new CA sign for any name: hosts that trust it then trust it for every site on the internet
     #[arg(long)]
     unconstrained: bool,
 }
 
-/// The longest hand-over: hosts that have not moved over in two years never will by themselves.
+/// The longest transition: hosts that have not moved to the new CA in two years never will by themselves.
 const LONGEST: Duration = Duration::from_hours(2 * 365 * 24);
 
 fn overlap(text: &str) -> Result<Duration, String> {
     let overlap = parse_duration(text)?;
     if overlap.is_zero() {
-        return Err("a hand-over takes time; --at-once does without one".to_owned());
+        return Err("the transition cannot be zero; use --at-once for none".to_owned());
     }
     if overlap > LONGEST {
-        return Err("a hand-over takes 730d at most".to_owned());
+        return Err("the transition can be 730d at most".to_owned());
     }
     Ok(overlap)
 }
@@ -73,7 +73,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     report((&old, &new), &served, shown, output)
 }
 
-/// `shown`: whether what is served comes from the authority at all.
+/// `shown`: whether the certificate that is served was signed by the authority at all.
 fn report(
     (old, new): (&Authority, &Authority),
     served: &[SubjectName],
@@ -82,29 +82,29 @@ fn report(
 ) -> anyhow::Result<()> {
     let (before, pin) = (old.fingerprint(), new.fingerprint());
     let rotation = new.rotation(jiff::Timestamp::now());
-    let mut lines = vec![format!("new CA SHA-256 {pin}; the key of the one before ({before}) is destroyed")];
+    let mut lines = vec![format!("new CA SHA-256 {pin}; the previous CA's key ({before}) has been destroyed")];
     if !shown {
         lines.push(
-            "the certificate in use comes from another authority (portcullis cert show): no host is concerned now"
+            "the certificate in use was signed by another CA (portcullis cert show): no host is affected now"
                 .to_owned(),
         );
     }
     match rotation {
         Some(rotation) => {
             lines.push(format!(
-                "hosts that trust the one before are served until {}; until then each moves on by `portcullis trust HOST:PORT`, \
-                 without a new pin (where this program is not: by the line that `portcullis ca trust-command` prints)",
+                "hosts that trust the previous CA are served until {}; until then, move each with `portcullis trust HOST:PORT`, without \
+                 a new pin (hosts without this program: with the line that `portcullis ca trust-command` prints)",
                 rotation.until()
             ));
             lines.extend(not_yet(served, rotation));
         }
         None => lines.push(
-            "no host trusts it yet: each must be told the new pin (`portcullis ca trust-command`; `portcullis trust` needs --replace there)"
+            "no host trusts it yet: hosts must re-run trust with the new pin (`portcullis ca trust-command`; `portcullis trust` needs --replace there)"
                 .to_owned(),
         ),
     }
-    lines.push("copies of the old key elsewhere are of no use to this registry: destroy them".to_owned());
-    lines.push("the new root key is in the data directory: `portcullis ca seal` puts it away".to_owned());
+    lines.push("this registry no longer needs copies of the old key on other storage: destroy them".to_owned());
+    lines.push("the new root key is in the data directory: protect it with `portcullis ca seal`".to_owned());
     let json = json!({
         "sha256": pin.to_string(),
         "previous_sha256": before.to_string(),
@@ -113,10 +113,9 @@ fn report(
     output.done(&lines.join("\n"), &json)
 }
 
-/// New addresses: a handshake to an address names none, so it is answered as before.
+/// New addresses: a handshake to an address carries no name, so it is answered with the previous chain.
 fn not_yet(served: &[SubjectName], rotation: &Rotation) -> Option<String> {
     let new = served.iter().filter(|name| matches!(name, SubjectName::Ip(_)) && !rotation.permits(name));
     let new: Vec<String> = new.map(ToString::to_string).collect();
-    (!new.is_empty())
-        .then(|| format!("{} can be connected to by address only after that; by name at once", new.join(", ")))
+    (!new.is_empty()).then(|| format!("{} can be reached by address only after that; by name at once", new.join(", ")))
 }

@@ -1,4 +1,4 @@
-//! `portcullis ca seal` and `ca unseal`: the root key put under a passphrase or off this host, and brought back.
+//! `portcullis ca seal` and `ca unseal`: the root key encrypted with a passphrase or moved off this host, and restored.
 
 use std::path::PathBuf;
 
@@ -12,17 +12,17 @@ use super::passphrase;
 use crate::node::data_directory::DataDirectory;
 use crate::pki::{NewKeyFile, StoredRootKey, TlsPaths, move_root_key, seal_root_key};
 
-/// Put the CA's root key under a passphrase, or off this host
+/// Encrypt the CA's root key with a passphrase, or move it off this host
 ///
-/// Certificates go on being renewed by the issuing CA, whose own certificate the root key renews about once a year: from 60 days
-/// before its end the server warns, and `ca unseal` brings the key back. The key in its old place is overwritten and removed; a
-/// backup or the disk itself may still hold a copy.
+/// The issuing CA continues to renew the server's certificate. The root key is needed about once a year to renew the issuing CA itself:
+/// starting 60 days before its expiry the server warns, and `ca unseal` restores the key. The key in the data directory is overwritten
+/// and removed; backups or the disk itself may still hold a copy.
 #[derive(Debug, clap::Args)]
 pub(super) struct SealArgs {
-    /// Move the key into this new file, on another disk, and leave nothing here. As it is, unless a passphrase is given
+    /// Move the key to this new file, on another disk, instead of keeping it here. Not encrypted unless a passphrase is given
     #[arg(long, value_name = "FILE")]
     move_to: Option<PathBuf>,
-    /// With --move-to: ask for a passphrase on the terminal
+    /// With --move-to: encrypt the file, and ask for the passphrase on the terminal
     #[arg(long, requires = "move_to", conflicts_with = "passphrase_stdin")]
     passphrase: bool,
     /// Read the passphrase from stdin
@@ -30,10 +30,10 @@ pub(super) struct SealArgs {
     passphrase_stdin: bool,
 }
 
-/// Bring the CA's root key back into its place
+/// Restore the CA's root key to the data directory
 #[derive(Debug, clap::Args)]
 pub(super) struct UnsealArgs {
-    /// The file that it was moved to; the file stays
+    /// The file that the key was moved to; the file is kept
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Read the passphrase from stdin
@@ -47,11 +47,11 @@ pub(super) fn seal(context: &Context, args: &SealArgs, output: &Output) -> anyho
         require_plain(data)?;
         let sealed = seal_root_key(data.path(), &passphrase::choose(args.passphrase_stdin)?)?;
         let sentence =
-            format!("sealed the root key in {}; no one can open it without the passphrase", sealed.display());
+            format!("sealed the root key in {}; it cannot be opened without the passphrase", sealed.display());
         return output.done(&sentence, &json!({ "root_key": "sealed", "file": sealed }));
     };
     let file = std::path::absolute(file)?;
-    // Before root acts as the owner of the data directory, who may not be able to make it.
+    // Before root acts as the owner of the data directory, who may not be able to create it.
     let new = NewKeyFile::create(&context.config()?.data_dir, &file);
     let data = &context.data_directory()?;
     let new = new?;
@@ -62,18 +62,18 @@ pub(super) fn seal(context: &Context, args: &SealArgs, output: &Output) -> anyho
         None
     };
     move_root_key(data.path(), new, passphrase.as_ref().map(|text| text.as_str()))?;
-    let sentence = format!("moved the root key to {}; keep that file where this host is not", file.display());
+    let sentence = format!("moved the root key to {}; keep that file away from this host", file.display());
     output.done(&sentence, &json!({ "root_key": "elsewhere", "file": file }))
 }
 
-/// Before anybody is asked for a passphrase.
+/// Before anyone is asked for a passphrase.
 fn require_plain(data: &DataDirectory) -> anyhow::Result<()> {
     if TlsPaths::new(data.path()).root_key().exists() {
         return Ok(());
     }
     bail!(
-        "the root key is not in the data directory, so it cannot be given a passphrase: it was sealed or moved already \
-         (`portcullis ca show`). Nothing changed"
+        "the root key is not in the data directory, so it cannot be encrypted: it was already sealed or moved (`portcullis ca \
+         show`); nothing was changed"
     )
 }
 
@@ -83,7 +83,8 @@ pub(super) fn unseal(context: &Context, args: &UnsealArgs, output: &Output) -> a
     let given = args.from.as_deref().map(|file| StoredRootKey::read(&data_dir, file));
     let data = context.data_directory()?;
     let Some(stored) = StoredRootKey::find(data.path(), given.transpose()?)? else {
-        return output.done("the root key is in its place already", &json!({ "root_key": "here", "changed": false }));
+        return output
+            .done("the root key is already in the data directory", &json!({ "root_key": "here", "changed": false }));
     };
     let passphrase = if stored.needs_passphrase() {
         passphrase::ask_for(args.passphrase_stdin)?
@@ -92,8 +93,8 @@ pub(super) fn unseal(context: &Context, args: &UnsealArgs, output: &Output) -> a
     };
     stored.restore(&passphrase)?;
     let sentence = match &args.from {
-        Some(file) => format!("the root key is back in the data directory; {} still holds it too", file.display()),
-        None => "the root key is back in the data directory".to_owned(),
+        Some(file) => format!("restored the root key to the data directory; {} still holds a copy", file.display()),
+        None => "restored the root key to the data directory".to_owned(),
     };
     output.done(&sentence, &json!({ "root_key": "here", "changed": true }))
 }

@@ -1,4 +1,4 @@
-//! `portcullis cert`: the certificate that is served.
+//! `portcullis cert`: manages the certificate that the server presents.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
-use super::serve::identity_source;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::names_to_serve;
+use crate::node::identity::identity_source;
 use crate::pki;
 use crate::pki::{Authority, Identity, OperatorFiles, Origin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// The certificate that is served: its names, its issuer, until when
+    /// Show the certificate: its names, issuer and expiry
     Show,
-    /// Make the registry's own certificate anew; a running server takes it up
+    /// Renew the registry's own certificate; a running server picks it up
     Renew,
-    /// Order a certificate by ACME now, and say what is wrong where that fails; a running server takes it up
+    /// Request a certificate by ACME now, and explain any failure; a running server picks it up
     Request,
-    /// Serve a certificate of another authority from now on; a running server takes it up
+    /// Import a certificate of another CA, to be served from now on; a running server picks it up
     Import {
-        /// The chain as PEM, the server's certificate first
+        /// The certificate chain as PEM, the server's certificate first
         #[arg(long, value_name = "FILE")]
         cert: PathBuf,
-        /// The private key as PEM, closed to others; it may be in the same file
+        /// The private key as PEM, not readable by other users; it may be in the same file
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
@@ -47,14 +47,17 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             let identity = identity_source(&config, &data)?.load()?;
             show(&identity, ordered_from(&identity, &data).as_deref(), output)
         }
-        Verb::Request => cert_request::run(context, &config, &data, output),
-        Verb::Renew if config.acme.is_enabled() => cert_request::run(context, &config, &data, output),
+        Verb::Request => cert_request::run(&config, &data, output),
+        Verb::Renew if config.acme.is_enabled() => cert_request::run(&config, &data, output),
         Verb::Renew => {
             let source = identity_source(&config, &data)?;
             if let Ok(identity) = source.load()
                 && identity.origin() != Origin::Own
             {
-                bail!("the certificate in use ({}) was not made here: renew it where it comes from", identity.origin());
+                bail!(
+                    "the certificate in use ({}) was not issued by this registry: renew it where it was issued",
+                    identity.origin()
+                );
             }
             let mut authority = Authority::load(data.path())?;
             let names = names_to_serve(&config.server.hosts, Some(&authority));
@@ -64,13 +67,11 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
         Verb::Import { .. } => {
             if config.tls.pair().is_some() {
                 bail!(
-                    "the configuration names a certificate already (tls.certificate): change the files there, or remove the keys"
+                    "the configuration already sets a certificate (tls.certificate): replace those files, or remove the settings"
                 );
             }
             if config.acme.is_enabled() {
-                bail!(
-                    "ACME is switched on, and its certificate is what is served: set acme.directory to \"none\" first"
-                );
+                bail!("ACME is enabled, and its certificate is served: set acme.directory to \"none\" first");
             }
             let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
             show(&pki::import(data.path(), &given?)?, None, output)
@@ -78,7 +79,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
     }
 }
 
-/// The authority's directory, where ACME ordered the certificate.
+/// The ACME directory, if the certificate was ordered there.
 fn ordered_from(identity: &Identity, data: &DataDirectory) -> Option<String> {
     if identity.origin() == Origin::Acme { pki::acme::issued_by(data.path()) } else { None }
 }

@@ -1,4 +1,4 @@
-//! `portcullis config`: the configuration.
+//! `portcullis config`: checks and shows the configuration.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -9,11 +9,11 @@ use crate::config;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Check the configuration; every error with its line and key
+    /// Check the configuration, and print every error with its line and key
     Check,
-    /// Every key with the value in force and where it comes from
+    /// Show every setting with its value and where it comes from
     Show,
-    /// Print the sample: every key with its default
+    /// Print a sample configuration: every setting with its default
     Default,
 }
 

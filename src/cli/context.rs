@@ -1,17 +1,17 @@
-//! What every command has: the configuration in force, the data directory, a runtime to wait on.
+//! What every command has: the configuration in force, the data directory, and a runtime.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::output;
+use crate::admin::Administration;
+use crate::auth::AdminPermit;
 use crate::config::{Config, ConfigErrors, ConfigFile, Environment, Loaded, Overrides};
-use crate::domain::Clock;
 use crate::node::data_directory::DataDirectory;
+use crate::node::operator;
 use crate::node::owner::act_as_owner;
-use crate::storage::metadata::{Metadata, sqlite};
 
 /// The flags of every command. Their environment variables are read by the configuration, which tells flag and variable apart.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) struct Global {
     pub(crate) json: bool,
 }
 
-/// Where a command runs.
+/// The flags, environment and configuration file that a command runs with.
 pub(crate) struct Context {
     overrides: Overrides,
     environment: Environment,
@@ -42,14 +42,14 @@ impl Context {
         Self { overrides, environment, file }
     }
 
-    /// Tells what looks like a setting and sets nothing.
+    /// Warns of environment variables that look like settings and set nothing.
     pub(crate) fn warn(&self) {
         for warning in self.load().map(|loaded| loaded.warnings).unwrap_or_default() {
             output::warn(&warning);
         }
     }
 
-    /// The configuration, with the flags of the command on top.
+    /// The configuration, overridden by the flags of the command.
     pub(crate) fn load_with(&self, adjust: impl FnOnce(&mut Overrides)) -> anyhow::Result<Loaded> {
         let mut overrides = self.overrides.clone();
         adjust(&mut overrides);
@@ -61,7 +61,7 @@ impl Context {
         Config::load_from(self.file.as_ref(), &self.overrides, &self.environment)
     }
 
-    /// What flags, variables and defaults say, or flags and defaults alone: for looking around although the file is wrong.
+    /// What flags, variables and defaults say, or flags and defaults alone: for checks that run although the file is invalid.
     pub(crate) fn without_its_file(&self) -> Option<Config> {
         let parse = |environment: &Environment| Config::parse(Path::new(""), b"", &self.overrides, environment);
         let loaded = parse(&self.environment).or_else(|_| parse(&Environment::default()));
@@ -73,7 +73,7 @@ impl Context {
         Ok(self.load_with(|_| ())?.config)
     }
 
-    /// The data directory, which must have been initialised. Root acts as its owner from here on: what only root may read is to be
+    /// The data directory, which must have been initialised. Root acts as its owner from here on: files that only root can read must be
     /// read before.
     pub(crate) fn data_directory(&self) -> anyhow::Result<DataDirectory> {
         let data = DataDirectory::at(&self.config()?.data_dir);
@@ -82,29 +82,18 @@ impl Context {
         Ok(data)
     }
 
-    /// Runs `work` with the data directory's database.
-    pub(crate) fn with_metadata<T, F: Future<Output = anyhow::Result<T>>>(
+    /// Runs `work` on the registry of the data directory, as its operator.
+    pub(crate) fn administer<T>(
         &self,
-        work: impl FnOnce(Arc<dyn Metadata>) -> F,
+        work: impl AsyncFnOnce(&Administration, &AdminPermit) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let data = self.data_directory()?;
-        let path = data.database();
-        block_on(async {
-            let metadata = sqlite::open(&path, Clock::system()).await?;
-            let result = match data.require_first_start_done(&*metadata).await {
-                Ok(()) => work(Arc::clone(&metadata)).await,
-                Err(error) => Err(error),
-            };
-            let closed = metadata.close().await;
-            let value = result?;
-            closed?;
-            Ok(value)
-        })
+        let (config, data) = (self.config()?, self.data_directory()?);
+        block_on(operator::administer(&config, &data, work))
     }
 }
 
-/// Waits for `work` on a runtime that is left behind at once: a resolver that outlives its limit shall not hold the program back. Not
-/// for work that leaves something to be finished.
+/// Runs `work` on a runtime that is abandoned afterwards, so that a resolver that exceeds its time limit does not delay the exit. Not for
+/// work that must finish in the background.
 pub(crate) fn block_on_and_leave<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the asynchronous runtime")?;
@@ -113,7 +102,7 @@ pub(crate) fn block_on_and_leave<T>(work: impl Future<Output = T>) -> anyhow::Re
     Ok(result)
 }
 
-/// Waits for `work` on a runtime of its own.
+/// Runs `work` on a runtime of its own.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start the asynchronous runtime")?.block_on(work)

@@ -1,4 +1,4 @@
-//! `portcullis doctor`: what is wrong, why it matters, and what mends it; here on the server, or on a client's host.
+//! `portcullis doctor`: what is wrong, why it matters, and how to fix it; on the server, or on a client's host.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -10,25 +10,26 @@ use super::context::{Context, block_on_and_leave};
 use super::output::{Output, is_terminal};
 use super::trust::home_of_environment;
 use crate::doctor::finding::{Finding, State};
-use crate::doctor::host::{Examined, examine};
+use crate::doctor::host::{self, Examined};
+use crate::doctor::server::{self, InvalidConfig};
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{Host, RegistryAddress};
 
-/// Say what is wrong, where, and the command that mends it
+/// Diagnose problems and print the command that fixes each
 ///
-/// Without an argument: this registry, running or not: clock, certificates, keys, disk, database, port, and whether it is
-/// reached under each of its names. With `HOST[:PORT]`: that registry as seen from this host: name, connection, TLS, the store of
-/// each installed client, settings left over from before, proxies. Nothing is changed and no credentials are sent. Exit code 0
-/// where there is no problem (there may be warnings), 1 where there is.
+/// Without an argument, checks this registry, running or not: clock, certificates, keys, disk, database, port, and whether it can be
+/// reached under each of its names. With `HOST[:PORT]`, checks that registry as seen from this host: name resolution, connection, TLS,
+/// the certificate store of each installed client, leftover settings, proxies. Changes nothing and sends no credentials. The exit code
+/// is 1 if a problem was found, else 0 (also with warnings).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The registry, exactly as image references begin; none: this server
+    /// The registry, exactly as image references begin; without it, this server
     #[arg(value_name = "HOST[:PORT]")]
     registry: Option<HostPort>,
-    /// Give up a connection after so many seconds
+    /// Give up on a connection after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     timeout: u64,
-    /// A directory that stands in for / on a client's host
+    /// Use DIR as the root directory of a client's host
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -36,7 +37,10 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => block_on_and_leave(crate::doctor::server::examine(context, limit))?,
+        None => {
+            let invalid = |errors| InvalidConfig { errors, fallback: context.without_its_file() };
+            block_on_and_leave(server::examine(context.load().map_err(invalid), limit))?
+        }
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
@@ -45,7 +49,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
                 limit,
                 variables: variables(),
             };
-            block_on_and_leave(examine(&examined))?
+            block_on_and_leave(host::examine(&examined))?
         }
     };
     report(&findings, output)
@@ -58,18 +62,18 @@ fn variables() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// All findings on stdout; that there is a problem, on stderr and by the exit code.
+/// All findings on stdout; whether any is a problem, on stderr and by the exit code.
 fn report(findings: &[Finding], output: &Output) -> anyhow::Result<()> {
     let text: Vec<String> = findings.iter().map(|finding| lines(finding, is_terminal())).collect();
     output.done(&text.join("\n"), &serde_json::to_value(findings)?)?;
     match findings.iter().filter(|finding| finding.state == State::Problem).count() {
         0 => Ok(()),
-        1 => bail!("1 problem was found; what mends it stands above"),
-        count => bail!("{count} problems were found; what mends each stands above"),
+        1 => bail!("1 problem found; see the fix above"),
+        count => bail!("{count} problems found; see the fixes above"),
     }
 }
 
-/// One line for what is in order, three for what is not.
+/// One line for what is fine, three for what is not.
 fn lines(finding: &Finding, with_colour: bool) -> String {
     let (word, colour) = match finding.state {
         State::Ok => ("ok", "32"),

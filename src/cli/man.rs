@@ -1,4 +1,4 @@
-//! `portcullis man`: manual pages, made from the same words as `--help`.
+//! `portcullis man`: manual pages, generated from the same text as `--help`.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) fn run(command: &Command, dir: Option<&Path>, output: &Output) -> any
     let Some(dir) = dir else {
         return output.raw(&page(command)?);
     };
-    fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create the directory {}", dir.display()))?;
     clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))
 }
 

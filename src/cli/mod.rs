@@ -1,6 +1,6 @@
 //! The command line: nouns first, then verbs; one file per noun.
 //!
-//! A command prints what was asked for on stdout. What failed is one line on stderr: what, where, what to do.
+//! A command parses its arguments, calls a use case and prints the result on stdout. An error is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 pub(crate) mod banner;
@@ -21,6 +21,7 @@ pub(crate) mod output;
 mod passphrase;
 pub(crate) mod password;
 mod repo;
+mod secret_input;
 pub(crate) mod serve;
 pub(crate) mod trust;
 mod untrust;
@@ -45,44 +46,44 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the registry until SIGTERM or SIGINT, then drain
+    /// Serve the registry until SIGTERM or SIGINT, then drain connections
     Serve(serve::Args),
-    /// Make the CA, the certificate, the keys and the administrator, without serving
+    /// Create the CA, the certificate, the keys and the administrator, without serving
     Init(init::Args),
-    /// The configuration: check it, show it, print the sample
+    /// Check and show the configuration, or print a sample
     #[command(subcommand)]
     Config(config::Verb),
-    /// The certificate authority that clients trust
+    /// Manage the certificate authority that clients trust
     #[command(subcommand)]
     Ca(ca::Verb),
-    /// The certificate that is served
+    /// Manage the certificate that the server presents
     #[command(subcommand)]
     Cert(cert::Verb),
-    /// The people who log in
+    /// Manage users
     #[command(subcommand)]
     User(user::Verb),
-    /// Who may do what where
+    /// Manage access grants
     #[command(subcommand)]
     Grant(grant::Verb),
-    /// The repositories
+    /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
-    // What these three do takes more than a line: their help stands at their arguments.
+    // These three need more than one line of help, which is at their arguments.
     Trust(trust::Args),
     Untrust(untrust::Args),
     Doctor(doctor::Args),
     /// Print the operator's guide: its topics, or one of them
     Guide(guide::Args),
-    /// Ask the server of this data directory whether it is ready; for supervisors and containers
+    /// Check whether the server of this data directory is ready; for supervisors and containers
     Health(health::Args),
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write one page per command into a directory
+    /// Print the manual page, or write a page per command to a directory
     Man {
-        /// Where to write the pages
+        /// The directory to write the pages to
         dir: Option<std::path::PathBuf>,
     },
     /// Print the version
@@ -90,7 +91,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether the configuration counts, and what is wrong with it is not told in another way.
+    /// Whether the command uses the configuration, and does not report its warnings in another way.
     fn is_configured(&self) -> bool {
         !matches!(
             self,

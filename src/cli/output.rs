@@ -1,11 +1,11 @@
-//! What commands print: tables for people, JSON for programs, and nothing but the answer on stdout.
+//! What commands print: tables for people, JSON for programs, and nothing but the result on stdout.
 
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-/// How a command answers.
+/// How a command prints its result.
 pub(crate) struct Output {
     json: bool,
 }
@@ -40,16 +40,16 @@ impl Output {
         if self.json { self.json(json) } else { self.raw(text.as_bytes()) }
     }
 
-    /// What was done, on stderr, where the answer proper is a text of its own; in JSON it is part of the object.
+    /// What was done, on stderr, if the result itself is a text of its own; in JSON it is part of the object.
     pub(crate) fn aside(&self, text: &str) {
         if !self.json {
-            // There is no one left to tell where stderr is gone.
+            // If stderr is closed, there is no one left to tell.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// Bytes as they are. A reader that has seen enough (`| head`) is no failure.
-    // A method beside the others, so that all that is printed goes through this type.
+    /// Bytes as they are. A reader that has seen enough (`| head`) is not an error.
+    // A method like the others, so that everything that is printed goes through this type.
     #[allow(clippy::unused_self)]
     pub(crate) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
@@ -66,17 +66,17 @@ impl Output {
 
 /// One line on stderr about what failed, with its causes.
 pub(crate) fn complain(error: &anyhow::Error) {
-    // There is nobody left to tell where stderr is gone.
+    // If stderr is closed, there is no one left to tell.
     let _ = writeln!(io::stderr(), "portcullis: {}", with_causes(error));
 }
 
-/// One line on stderr about what is not as it seems.
+/// One line on stderr about something that may not be intended.
 pub(crate) fn warn(text: &str) {
-    // There is no one left to tell where stderr is gone.
+    // If stderr is closed, there is no one left to tell.
     let _ = writeln!(io::stderr(), "portcullis: warning: {text}");
 }
 
-/// The error and its causes, without those that the text before them tells already.
+/// The error and its causes, without those that the text before them already contains.
 fn with_causes(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
@@ -84,7 +84,7 @@ fn with_causes(error: &anyhow::Error) -> String {
     })
 }
 
-/// Whether a person reads stdout.
+/// Whether stdout is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_printed_once() {
         let cause = std::io::Error::other("the disk is gone");
         let told = anyhow::Error::new(cause).context("cannot read /x: the disk is gone");
         assert_eq!(with_causes(&told), "cannot read /x: the disk is gone");

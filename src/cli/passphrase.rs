@@ -1,17 +1,12 @@
-//! The passphrase of a sealed key: from stdin, or from a terminal without echo. Never an argument, which every process can read.
+//! The passphrase of a sealed key: from stdin, or from a terminal.
 
-use std::io::{self, IsTerminal};
-
-use anyhow::{Context, bail};
+use anyhow::bail;
 use zeroize::Zeroizing;
 
-use super::password;
-use crate::auth::MAX_PASSWORD_LENGTH;
+use super::secret_input::{LONGEST, ask, confirm, first_line, is_interactive};
 
-/// Someone who has the file can try passphrases indefinitely.
+/// Anyone who has the file can try passphrases indefinitely.
 const SHORTEST: usize = 10;
-/// The longest, in bytes.
-const LONGEST: usize = MAX_PASSWORD_LENGTH;
 
 /// A new passphrase; asked for twice on a terminal.
 pub(super) fn choose(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
@@ -19,8 +14,8 @@ pub(super) fn choose(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
     if passphrase.chars().count() < SHORTEST {
         bail!("a passphrase has at least {SHORTEST} characters; nothing was changed");
     }
-    if !from_stdin && *prompt("Again: ")? != *passphrase {
-        bail!("the two passphrases differ; nothing was changed");
+    if !from_stdin {
+        confirm(&passphrase, "passphrase")?;
     }
     Ok(passphrase)
 }
@@ -28,18 +23,14 @@ pub(super) fn choose(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
 /// The passphrase that a key was sealed with.
 pub(super) fn ask_for(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
     if from_stdin {
-        let line = password::first_line("passphrase")?;
+        let line = first_line("passphrase")?;
         if line.len() > LONGEST {
             bail!("a passphrase has at most {LONGEST} bytes; nothing was changed");
         }
         return Ok(line);
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        bail!("there is no terminal to ask for the passphrase on: give it on stdin with --passphrase-stdin");
+    if !is_interactive() {
+        bail!("cannot ask for the passphrase without a terminal: give it on stdin with --passphrase-stdin");
     }
-    prompt("Passphrase: ")
-}
-
-fn prompt(text: &str) -> anyhow::Result<Zeroizing<String>> {
-    rpassword::prompt_password(text).map(Zeroizing::new).context("cannot ask for the passphrase")
+    ask("Passphrase: ", "passphrase")
 }

@@ -1,116 +1,107 @@
-//! `portcullis repo`: the repositories.
+//! `portcullis repo`: manages repositories.
 
-use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
 use super::context::Context;
 use super::output::{Output, date};
+use crate::admin::{AdminError, Repository, TaggedManifest};
 use crate::domain::RepositoryName;
-use crate::storage::coordination::SEEN_WITHIN;
-use crate::storage::metadata::Metadata;
 
 /// How many rows are read at a time.
-const STEP: u32 = 1000;
+const PAGE: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// All repositories
+    /// List all repositories
     List,
-    /// One repository: what is in it
+    /// Show what a repository contains
     Show {
-        /// Its name
+        /// The repository
         name: RepositoryName,
     },
-    /// The tags of a repository
+    /// List the tags of a repository
     Tags {
-        /// Its name
+        /// The repository
         name: RepositoryName,
     },
     /// Remove a repository with its tags and manifests
     Remove {
-        /// Its name
+        /// The repository
         name: RepositoryName,
     },
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::List => context.with_metadata(async |store| list(&*store, output).await),
-        Verb::Show { name } => context.with_metadata(async |store| show(&*store, &name, output).await),
-        Verb::Tags { name } => context.with_metadata(async |store| tags(&*store, &name, output).await),
-        Verb::Remove { name } => context.with_metadata(async |store| {
-            if !store.remove_repository(&name).await? {
-                return unknown(&name);
-            }
-            tokio::time::sleep(SEEN_WITHIN).await;
-            output.done(&format!("removed repository {name}"), &json!({ "removed": name.as_str() }))
-        }),
-    }
-}
-
-async fn list(store: &dyn Metadata, output: &Output) -> anyhow::Result<()> {
-    let mut names: Vec<String> = Vec::new();
-    loop {
-        let step = store.repositories(names.last().map(String::as_str), STEP).await?;
-        if step.is_empty() {
-            break;
+        Verb::List => list(context, output),
+        Verb::Show { name } => {
+            show(&context.administer(async |admin, permit| Ok(admin.repository(permit, &name).await?))?, output)
         }
-        names.extend(step.iter().map(ToString::to_string));
+        Verb::Tags { name } => tags(context, &name, output),
+        Verb::Remove { name } => {
+            context.administer(async |admin, permit| Ok(admin.remove_repository(permit, &name).await?))?;
+            output.done(&format!("removed repository {name}"), &json!({ "removed": name.as_str() }))
+        }
     }
-    let rows: Vec<Vec<String>> = names.iter().map(|name| vec![name.clone()]).collect();
-    output.table(&["NAME"], &rows, &json!(names))
 }
 
-async fn show(store: &dyn Metadata, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
-    let Some(summary) = store.repository_summary(name).await? else {
-        return unknown(name);
-    };
+fn list(context: &Context, output: &Output) -> anyhow::Result<()> {
+    let names = context.administer(async |admin, permit| {
+        Ok(every(async |last: Option<&RepositoryName>| admin.repositories(permit, last, PAGE).await).await?)
+    })?;
+    let rows: Vec<Vec<String>> = names.iter().map(|name| vec![name.to_string()]).collect();
+    output.table(&["NAME"], &rows, &names.iter().map(RepositoryName::as_str).collect())
+}
+
+fn show(repository: &Repository, output: &Output) -> anyhow::Result<()> {
     output.record(
         &[
-            ("name", summary.name.to_string()),
-            ("tags", summary.tags.to_string()),
-            ("manifests", summary.manifests.to_string()),
-            ("blobs", summary.blobs.to_string()),
-            ("bytes", summary.bytes.to_string()),
-            ("since", date(summary.created_at)),
+            ("name", repository.name.to_string()),
+            ("tags", repository.tags.to_string()),
+            ("manifests", repository.manifests.to_string()),
+            ("blobs", repository.blobs.to_string()),
+            ("bytes", repository.bytes.to_string()),
+            ("created", date(repository.created_at)),
         ],
         &json!({
-            "name": summary.name.as_str(),
-            "tags": summary.tags,
-            "manifests": summary.manifests,
-            "blobs": summary.blobs,
-            "bytes": summary.bytes,
-            "created_at": date(summary.created_at),
+            "name": repository.name.as_str(),
+            "tags": repository.tags,
+            "manifests": repository.manifests,
+            "blobs": repository.blobs,
+            "bytes": repository.bytes,
+            "created_at": date(repository.created_at),
         }),
     )
 }
 
-async fn tags(store: &dyn Metadata, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
-    let mut tags = Vec::new();
-    loop {
-        let last = tags.last().map(|record: &crate::storage::metadata::TagRecord| record.tag.as_str());
-        let Some(step) = store.tags(name, last, STEP).await? else {
-            return unknown(name);
-        };
-        if step.is_empty() {
-            break;
-        }
-        tags.extend(step);
-    }
-    let rows: Vec<Vec<String>> = tags
-        .iter()
-        .map(|record| vec![record.tag.to_string(), record.digest.to_string(), date(record.updated_at)])
-        .collect();
-    let json = tags
-        .iter()
-        .map(|record| {
-            json!({ "tag": record.tag.as_str(), "digest": record.digest.to_string(), "updated_at": date(record.updated_at) })
+fn tags(context: &Context, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {
+    let tags = context.administer(async |admin, permit| {
+        let page =
+            async |last: Option<&TaggedManifest>| admin.tags(permit, name, last.map(|last| &last.tag), PAGE).await;
+        Ok(every(page).await?)
+    })?;
+    let row =
+        |tagged: &TaggedManifest| vec![tagged.tag.to_string(), tagged.digest.to_string(), date(tagged.updated_at)];
+    let json = |tagged: &TaggedManifest| {
+        json!({
+            "tag": tagged.tag.as_str(),
+            "digest": tagged.digest.to_string(),
+            "updated_at": date(tagged.updated_at),
         })
-        .collect();
-    output.table(&["TAG", "DIGEST", "MOVED"], &rows, &json)
+    };
+    let rows: Vec<Vec<String>> = tags.iter().map(row).collect();
+    output.table(&["TAG", "DIGEST", "UPDATED"], &rows, &tags.iter().map(json).collect())
 }
 
-fn unknown(name: &RepositoryName) -> anyhow::Result<()> {
-    bail!("there is no repository {name}: see `portcullis repo list`")
+/// Every entry of a list that comes in pages, each of which begins after the last entry of the one before.
+async fn every<T>(page: impl AsyncFn(Option<&T>) -> Result<Vec<T>, AdminError>) -> Result<Vec<T>, AdminError> {
+    let mut all = Vec::new();
+    loop {
+        let next = page(all.last()).await?;
+        if next.is_empty() {
+            return Ok(all);
+        }
+        all.extend(next);
+    }
 }

@@ -12,53 +12,53 @@ use super::output::Output;
 use crate::domain::net::Fingerprint;
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{
-    Applied, FileState, Home, Host, Options, PinnedAuthority, Plan, RegistryAddress, RootFile, Scope, SystemStore,
-    TrustError, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
+    Applied, Home, Host, InstallScope, PinnedAuthority, Plan, PlannedState, RegistryAddress, RootFile, SystemStore,
+    TrustError, TrustSettings, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
 };
 
-/// Make this host trust a registry's private CA: pinned, checked, undone by `untrust`
+/// Make this host trust a registry's private CA: pinned, verified, and undone by `untrust`
 ///
-/// Fetches the CA from the registry, refuses it unless its SHA-256 is the pinned one, checks that it may sign for the host, and
-/// connects again trusting nothing else. Then writes it for docker (/etc/docker/certs.d), for podman, skopeo, buildah and CRI-O
-/// (/etc/containers/certs.d), for containerd where that is installed (/etc/containerd/certs.d and its `config_path`), and, if the CA
-/// can sign for nothing but the registry's names, into the operating system's store, which curl, crane, oras, helm, cosign, regctl
-/// and the docker command itself read. No configuration is edited, no daemon restarted. After a rotation of the CA, a host that trusts the old one moves to the new one when it is run again,
-/// with no new pin, until the date that the server announces. A manifest of what was written is kept in /var/lib/portcullis-trust (with --user in
-/// ~/.local/state/portcullis-trust), by which `portcullis untrust` removes it.
-// Each is a flag of its own on the command line.
+/// Fetches the CA from the registry, rejects it unless its SHA-256 is the pinned one, checks that it may sign for the host, and
+/// connects again trusting nothing else. Then installs it for docker (/etc/docker/certs.d), for podman, skopeo, buildah and CRI-O
+/// (/etc/containers/certs.d), for containerd if that is installed (/etc/containerd/certs.d and its `config_path`), and, if the CA
+/// can sign for the registry's names only, in the operating system's store, which curl, crane, oras, helm, cosign, regctl
+/// and the docker command itself read. No configuration is edited and no daemon restarted. After a rotation of the CA, run it again
+/// to move this host from the old CA to the new one without a new pin, until the end of the transition. A record of the installed
+/// files is kept in /var/lib/portcullis-trust (with --user in ~/.local/state/portcullis-trust), for `portcullis untrust`.
+// Each is a flag on the command line.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The registry, exactly as image references begin. Without a port it is reached at 443, as docker does
+    /// The registry, exactly as image references begin. Without a port, port 443 is used, as docker does
     #[arg(value_name = "HOST[:PORT]")]
     registry: HostPort,
-    /// The SHA-256 of the CA, as `portcullis ca show` prints it on the server; with or without colons. Not needed where `trust` was
-    /// used for the registry before: then the CA is the one of that time, or the one that it has handed over to
+    /// The SHA-256 of the CA, as `portcullis ca show` prints it on the server; with or without colons. Not needed if this host already
+    /// trusts the registry: then the CA must be the same, or the one that replaced it in a rotation
     #[arg(long, value_name = "HEX")]
     ca_sha256: Option<Fingerprint>,
-    /// A PEM file with the root to trust (`-`: standard input), where the registry's certificate comes from its operator's own CA.
-    /// Nothing is fetched; the registry's certificate must verify with it
+    /// A PEM file with the root to trust (`-`: standard input), if the registry's certificate was issued by another CA. Nothing is
+    /// fetched; the registry's certificate must verify with it
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// For this user's rootless tools alone, in ~/.config
+    /// Only for this user's rootless tools, in ~/.config
     #[arg(long)]
     user: bool,
-    /// Into the operating system's store even if the CA can sign for any name
+    /// Install in the operating system's store even if the CA can sign for any name
     #[arg(long, conflicts_with = "user")]
     system: bool,
-    /// Not into the operating system's store; what `trust` put there before is removed
+    /// Do not use the operating system's store; remove what `trust` installed there before
     #[arg(long, conflicts_with = "system")]
     no_system: bool,
-    /// Check everything and say what would be written, but write nothing
+    /// Check everything and print what would be written, but write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Replace another CA that is there; that one is not kept
+    /// Replace an existing CA
     #[arg(long)]
     replace: bool,
-    /// Print also what to write by hand for tools that read neither
+    /// Also print what to add by hand to the configuration of tools that read neither location
     #[arg(long, value_name = "TOOL")]
     print: Vec<Tool>,
-    /// Give up a connection after so many seconds
+    /// Give up on a connection after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// Use DIR as the root directory
@@ -77,7 +77,7 @@ enum Tool {
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let registry = RegistryAddress::from(args.registry);
     let (host, limit) = (Host::at(args.root), Duration::from_secs(args.timeout));
-    let scope = if args.user { Scope::User(home(&host)?) } else { Scope::System };
+    let scope = if args.user { InstallScope::User(home(&host)?) } else { InstallScope::System };
     let authority = match &args.ca_file {
         Some(path) => {
             let file = RootFile::read(path)?;
@@ -92,7 +92,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         (_, true) => SystemStore::Never,
         _ => SystemStore::IfConstrained,
     };
-    let options = Options { system_store, replace: args.replace };
+    let options = TrustSettings { system_store, replace: args.replace };
     let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;
     let applied = if args.dry_run { None } else { Some(plan.apply()?) };
     let stanzas: Vec<String> = args.print.iter().map(|tool| stanza(*tool, &scope, &registry)).collect();
@@ -119,12 +119,12 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     if stanzas.is_empty() {
         return output.done(&report, &json);
     }
-    // What was asked for alone, so that it can go into a file.
+    // Only what was asked for, so that it can be redirected to a file.
     output.aside(&report);
     output.done(stanzas.join("\n").trim_end(), &json)
 }
 
-/// A line for each file, and what else to know.
+/// A line for each file, and notes.
 fn report(plan: &Plan, applied: Option<&Applied>) -> String {
     let mut lines: Vec<String> = Vec::new();
     for file in plan.files() {
@@ -134,35 +134,35 @@ fn report(plan: &Plan, applied: Option<&Applied>) -> String {
     if let Some(applied) = applied {
         lines.extend(applied.store_command.map(|command| format!("ran {command}")));
         lines.extend(applied.to_restart.iter().map(|daemon| {
-            format!("note: {daemon} reads the operating system's store only when it starts; from certs.d it needs no restart")
+            format!("note: {daemon} reads the operating system's store only when it starts; it reads certs.d without a restart")
         }));
     }
     lines.join("\n")
 }
 
-fn word(state: FileState, dry_run: bool) -> &'static str {
+fn word(state: PlannedState, dry_run: bool) -> &'static str {
     match (state, dry_run) {
-        (FileState::Same, _) => "unchanged",
-        (FileState::Unwanted, true) => "would remove",
-        (FileState::Unwanted, false) => "removed",
-        (FileState::Absent, true) => "would write",
-        (FileState::Other | FileState::Predecessor, true) => "would replace",
-        (FileState::Absent, false) => "wrote",
-        (FileState::Other | FileState::Predecessor, false) => "replaced",
+        (PlannedState::Same, _) => "unchanged",
+        (PlannedState::Unwanted, true) => "would remove",
+        (PlannedState::Unwanted, false) => "removed",
+        (PlannedState::Absent, true) => "would write",
+        (PlannedState::Other | PlannedState::Predecessor, true) => "would replace",
+        (PlannedState::Absent, false) => "wrote",
+        (PlannedState::Other | PlannedState::Predecessor, false) => "replaced",
     }
 }
 
-fn stanza(tool: Tool, scope: &Scope, registry: &RegistryAddress) -> String {
+fn stanza(tool: Tool, scope: &InstallScope, registry: &RegistryAddress) -> String {
     match tool {
         Tool::Buildkit => buildkit_stanza(scope, registry, &buildx_file()),
         Tool::K3s => k3s_stanza(scope, registry),
     }
 }
 
-/// The CA that the registry publishes, by the pin or by what this host knows of it.
+/// The CA that the registry publishes, verified by the pin or by what this host already trusts.
 fn verified(
     host: &Host,
-    scope: &Scope,
+    scope: &InstallScope,
     registry: &RegistryAddress,
     pin: Option<Fingerprint>,
     limit: Duration,
@@ -175,25 +175,27 @@ fn verified(
     Ok(block_on_and_leave(verify(registry, pin, limit))??)
 }
 
-/// What buildx reads for new builders. It is a person's file, and with sudo the home of this process is another: hence `~`.
+/// What buildx reads for new builders. The file belongs to a user, and with sudo this process has another home directory: hence `~`.
 fn buildx_file() -> PathBuf {
     let directory = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let buildx = directory("BUILDX_CONFIG").or_else(|| Some(directory("DOCKER_CONFIG")?.join("buildx")));
     buildx.unwrap_or_else(|| PathBuf::from("~/.docker/buildx")).join("buildkitd.default.toml")
 }
 
-/// The directories of whoever runs this, where something may be written for this user.
+/// The directories of the user who runs this, if files may be written there for them.
 pub(super) fn home(host: &Host) -> anyhow::Result<Home> {
     let home = home_of_environment()?;
     home.require_own(host)?;
     Ok(home)
 }
 
-/// The directories of whoever runs this, from the environment as docker and podman read it.
+/// The directories of the user who runs this, from the environment as docker and podman read it.
 pub(super) fn home_of_environment() -> anyhow::Result<Home> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let Some(home) = absolute("HOME") else {
-        bail!("HOME is not set to an absolute path, so there is no user to write for; set it, or run without --user");
+        bail!(
+            "HOME is not set to an absolute path, so the user's directories are unknown; set it, or run without --user"
+        );
     };
     let below = |name: &str, default: &Path| absolute(name).unwrap_or_else(|| home.join(default));
     let (config, state) =

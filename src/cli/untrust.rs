@@ -1,4 +1,4 @@
-//! `portcullis untrust`: removes what `trust` or the registry's script wrote, and nothing that someone has changed since.
+//! `portcullis untrust`: removes what `trust` or the registry's script installed, and nothing that was changed since.
 
 use std::path::PathBuf;
 
@@ -8,24 +8,24 @@ use serde_json::json;
 use super::output::Output;
 use super::trust::home;
 use crate::domain::net::host_port::HostPort;
-use crate::trust::{Fate, Host, RegistryAddress, RemovedFile, Scope, remove};
+use crate::trust::{Host, InstallScope, RegistryAddress, RemovalOutcome, RemovedFile, remove};
 
-/// Remove what `trust`, or the registry's own script, wrote for a registry
+/// Remove what `trust`, or the registry's own script, installed for a registry
 ///
-/// Removes the files that the manifests in /var/lib/portcullis-trust and ~/.local/state/portcullis-trust name and that no one
-/// has changed since, the directories made for them, and runs the command of the operating system's store if that was used.
+/// Removes the files that are recorded in /var/lib/portcullis-trust and ~/.local/state/portcullis-trust, unless they were changed
+/// since, and the directories created for them. Updates the operating system's store if that was used.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The registry, as it was named to `trust`
+    /// The registry, as it was given to `trust`
     #[arg(value_name = "HOST[:PORT]")]
     registry: HostPort,
-    /// Only what was written for this user's rootless tools
+    /// Only what was installed for this user's rootless tools
     #[arg(long)]
     user: bool,
-    /// Say what would be removed, but remove nothing
+    /// Print what would be removed, but remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// A directory that stands in for /
+    /// Use DIR as the root directory
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -33,13 +33,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let (host, registry) = (Host::at(args.root), RegistryAddress::from(args.registry));
     let user = match home(&host) {
-        Ok(home) => Some(Scope::User(home)),
+        Ok(home) => Some(InstallScope::User(home)),
         Err(error) if args.user => return Err(error),
         Err(_) => None,
     };
     let mut files = Vec::new();
-    // The user's first: they need no rights.
-    for scope in user.into_iter().chain((!args.user).then_some(Scope::System)) {
+    // The user's first: they need no privileges.
+    for scope in user.into_iter().chain((!args.user).then_some(InstallScope::System)) {
         files.extend(remove(&host, &scope, &registry, args.dry_run)?);
     }
     let lines: Vec<String> = files.iter().map(|file| line(file, args.dry_run)).collect();
@@ -51,9 +51,9 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         "files": files.iter().map(|file| json!({ "path": file.path, "state": word(file.fate) })).collect::<Vec<_>>(),
     });
     output.done(&text, &json)?;
-    match files.iter().find(|file| file.fate == Fate::Changed) {
+    match files.iter().find(|file| file.fate == RemovalOutcome::Changed) {
         Some(file) => bail!(
-            "{} has been changed since `trust` wrote it and was left: remove it by hand, then run untrust again",
+            "{} was changed after `trust` wrote it and was left in place: delete it by hand, then run untrust again",
             file.path.display()
         ),
         None => Ok(()),
@@ -63,19 +63,21 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
 fn line(file: &RemovedFile, dry_run: bool) -> String {
     let path = file.path.display();
     match file.fate {
-        Fate::Removed if dry_run => format!("would remove {path}"),
-        Fate::Removed => format!("removed {path}"),
-        Fate::Gone => format!("already gone {path}"),
-        Fate::Changed => format!("left {path}"),
-        Fate::Foreign => format!("left {path}: `trust` did not write it; delete it by hand if it is not needed"),
+        RemovalOutcome::Removed if dry_run => format!("would remove {path}"),
+        RemovalOutcome::Removed => format!("removed {path}"),
+        RemovalOutcome::Gone => format!("already gone {path}"),
+        RemovalOutcome::Changed => format!("left {path}"),
+        RemovalOutcome::Foreign => {
+            format!("left {path}: `trust` did not write it; delete it by hand if it is not needed")
+        }
     }
 }
 
-fn word(fate: Fate) -> &'static str {
+fn word(fate: RemovalOutcome) -> &'static str {
     match fate {
-        Fate::Removed => "removed",
-        Fate::Gone => "gone",
-        Fate::Changed => "changed",
-        Fate::Foreign => "foreign",
+        RemovalOutcome::Removed => "removed",
+        RemovalOutcome::Gone => "gone",
+        RemovalOutcome::Changed => "changed",
+        RemovalOutcome::Foreign => "foreign",
     }
 }

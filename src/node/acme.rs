@@ -1,4 +1,4 @@
-//! ACME beside the server: its settings from the configuration, and the tasks that answer and order.
+//! ACME in a node: its settings from the configuration, and the tasks that answer challenges and order certificates.
 
 use std::sync::Arc;
 
@@ -7,14 +7,13 @@ use tokio_util::sync::CancellationToken;
 use super::acme_store::AcmeLedger;
 use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
-use crate::auth::SealKey;
-use crate::cli::serve::POLL;
+use crate::auth::DataKey;
 use crate::config::{AcmeChallenge, Config};
+use crate::jobs::list::AcmeParts;
 use crate::pki::Origin;
-use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer, follow_challenges, keep_ordered};
+use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer};
 use crate::server::{BindError, ChallengeListener};
 use crate::storage::metadata::Metadata;
-use crate::tls::ServingIdentity;
 
 /// ACME, switched on and ready to start.
 pub(crate) struct Acme {
@@ -24,7 +23,7 @@ pub(crate) struct Acme {
 }
 
 impl Acme {
-    /// `None` where it is switched off. Binds the port for plain HTTP where one is needed.
+    /// `None` if it is switched off. Binds the port for plain HTTP if one is needed.
     pub(crate) fn prepare(config: &Config, data: &DataDirectory, https_port: u16) -> Result<Option<Self>, BindError> {
         let Some(settings) = settings(config, data) else { return Ok(None) };
         let listener = match settings.acme.challenge {
@@ -44,27 +43,26 @@ impl Acme {
         Arc::clone(&self.challenges)
     }
 
-    /// Answers challenges, whoever orders, and orders by itself, until `stop`.
+    /// Listens for the authority's questions until `stop`; gives what the jobs need to answer those of every process, and to order.
     pub(crate) fn start(
         self,
         metadata: Arc<dyn Metadata>,
-        seal: SealKey,
-        serving: Arc<ServingIdentity>,
+        data_key: DataKey,
+        served: Origin,
         stop: CancellationToken,
-    ) {
-        if serving.current().origin() == Origin::Own {
+    ) -> AcmeParts {
+        if served == Origin::Own {
             tracing::info!(
                 directory = self.settings.directory,
-                "the registry's own certificate is served until the one that ACME orders is here"
+                "the registry's own certificate is served until ACME has issued one"
             );
         }
-        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, seal));
+        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data_key));
         if let Some(listener) = self.listener {
-            tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop.clone()));
+            tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        tokio::spawn(follow_challenges(Arc::clone(&self.challenges), Arc::clone(&ledger), POLL, stop.clone()));
-        let orderer = Arc::new(Orderer::new(self.settings, ledger, self.challenges));
-        tokio::spawn(keep_ordered(orderer, serving, stop));
+        let orderer = Orderer::new(self.settings, Arc::clone(&ledger), Arc::clone(&self.challenges));
+        AcmeParts { challenges: self.challenges, ledger, orderer }
     }
 
     /// Only answers what this process orders, until `stop`; gives what is needed to order.

@@ -1,4 +1,4 @@
-//! ACME's records in the database: accounts sealed with the key beside it, challenges as they are.
+//! ACME's records in the database: accounts encrypted with the key of the data directory, challenges in plain text.
 
 use std::sync::Arc;
 
@@ -6,39 +6,39 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::pki::acme::{Ledger, LedgerError, PendingChallenge};
 use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
 
 /// The ledger of a data directory.
 pub(crate) struct AcmeLedger {
     metadata: Arc<dyn Metadata>,
-    seal: SealKey,
+    data_key: DataKey,
 }
 
 impl AcmeLedger {
-    pub(crate) fn new(metadata: Arc<dyn Metadata>, seal: SealKey) -> Self {
-        Self { metadata, seal }
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, data_key: DataKey) -> Self {
+        Self { metadata, data_key }
     }
 }
 
 #[async_trait]
 impl Ledger for AcmeLedger {
     async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, LedgerError> {
-        let sealed = self.metadata.acme_account(directory).await?;
-        Ok(sealed.map(|sealed| self.seal.open_account(directory, &sealed)).transpose()?)
+        let encrypted = self.metadata.acme_account(directory).await?;
+        Ok(encrypted.map(|encrypted| self.data_key.decrypt_account(directory, &encrypted)).transpose()?)
     }
 
     async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, LedgerError> {
-        let sealed = self.seal.seal_account(directory, account)?;
-        Ok(self.metadata.keep_acme_account(directory, sealed, None).await?)
+        let encrypted = self.data_key.encrypt_account(directory, account)?;
+        Ok(self.metadata.keep_acme_account(directory, encrypted, None).await?)
     }
 
     async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), LedgerError> {
         let before = self.metadata.acme_account(directory).await?;
-        let sealed = self.seal.seal_account(directory, account)?;
-        // Where another process has just replaced it as well, that one's counts from the next order on.
-        self.metadata.keep_acme_account(directory, sealed, before).await?;
+        let encrypted = self.data_key.encrypt_account(directory, account)?;
+        // If another process has just replaced it too, its account is used from the next order on.
+        self.metadata.keep_acme_account(directory, encrypted, before).await?;
         Ok(())
     }
 

@@ -3,53 +3,71 @@
 //! A generated password is in its file, durable, before the database knows of the administrator: whatever stops a first start, the
 //! password of an administrator that exists can be read.
 
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::data_directory::DataDirectory;
-use crate::auth::{Secret, hash_password};
+use crate::admin::{AdminError, Administration, NewPassword, NewUser, ReplacedPassword};
+use crate::auth::{AdminPermit, Secret};
+use crate::config::Config;
 use crate::domain::AccountName;
 use crate::pki::write_key;
-use crate::storage::metadata::{AddedUser, Metadata, NewUser};
+use crate::storage::metadata::Metadata;
 
 /// The administrator of a new registry.
 pub(crate) struct Administrator {
     pub(crate) name: AccountName,
-    /// The password, where it was generated: shown once.
-    pub(crate) password: Option<Secret>,
+    password: NewPassword,
 }
 
 impl Administrator {
-    /// Adds the administrator, with a generated password where none is given; `None` where users were added before, of whom none is
-    /// touched.
-    pub(crate) async fn add(
+    /// Adds the administrator, with a generated password if none is given; `None` if users were added before, of whom none is changed.
+    pub(super) async fn add(
         data: &DataDirectory,
-        metadata: &dyn Metadata,
+        config: &Config,
+        metadata: &Arc<dyn Metadata>,
         name: AccountName,
-        password: Option<Secret>,
+        password: Option<NewPassword>,
     ) -> anyhow::Result<Option<Self>> {
         if !metadata.is_new().await? {
             return Ok(None);
         }
-        let generated = password.is_none();
-        let secret = match password {
-            Some(secret) => secret,
+        let password = match password {
+            Some(password) => password,
             None => keep_generated(data)?,
         };
-        let password_hash = hash_password(&secret);
-        let user = NewUser { name: name.clone(), password_hash, admin: true };
-        if metadata.add_user(user, false).await? != AddedUser::Added {
-            return Ok(None);
+        let permit = AdminPermit::local_operator(data.open()?).context("cannot write in the data directory")?;
+        let user = NewUser { name: name.clone(), password: password.clone(), admin: true, own_existing: true };
+        match Administration::new(Arc::clone(metadata), config.auth.clone()).add_user(&permit, user).await {
+            Ok(()) => Ok(Some(Self { name, password })),
+            // Another process was faster.
+            Err(AdminError::NameTaken(_)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Ok(Some(Self { name, password: generated.then_some(secret) }))
+    }
+
+    /// The password, if it was generated: shown once.
+    pub(crate) fn password_to_show(&self) -> Option<&str> {
+        self.password.to_show()
     }
 }
 
 /// The password of an attempt that was interrupted, or a new one, in its file.
-fn keep_generated(data: &DataDirectory) -> anyhow::Result<Secret> {
+fn keep_generated(data: &DataDirectory) -> anyhow::Result<NewPassword> {
     if let Some(secret) = data.read_first_password() {
-        return Ok(secret);
+        return Ok(NewPassword::generated_before(secret));
     }
     let secret = Secret::generate();
     write_key(&data.first_password(), Zeroizing::new(format!("{}\n", secret.expose())).as_bytes())?;
-    Ok(secret)
+    Ok(NewPassword::generated_before(secret))
+}
+
+/// Removes the file with the first password if that was the one replaced: it is of no use any more.
+pub(crate) fn forget_replaced_password(data: &DataDirectory, replaced: &ReplacedPassword) -> anyhow::Result<()> {
+    if data.read_first_password().is_some_and(|first| replaced.was(&first)) {
+        data.forget_first_password().context("the password was changed, but its file still exists")?;
+    }
+    Ok(())
 }

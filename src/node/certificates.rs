@@ -1,20 +1,17 @@
 //! The certificates in use, for those who ask over the wire; and the warnings about them that go to the log.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use crate::http::{Certificates, PublishedAuthority, ServedCertificate};
 use crate::pki::{Authority, AuthorityState, Origin, expiry_warning};
 use crate::tls::ServingIdentity;
 
-/// Between two looks at the authority; "within a second" is promised.
-const POLL: Duration = Duration::from_millis(400);
 /// An authority that has not changed is read again after so long.
 const READ_AGAIN: Duration = Duration::from_hours(1);
 /// Between two warnings of the same words.
@@ -25,6 +22,8 @@ pub(crate) struct CertificatesInUse {
     serving: Arc<ServingIdentity>,
     data_dir: PathBuf,
     authority: ArcSwapOption<Published>,
+    /// What was warned of last, and when.
+    warned: Mutex<Option<(String, Instant)>>,
 }
 
 /// What is told of the data directory's authority.
@@ -39,7 +38,7 @@ struct Published {
 impl CertificatesInUse {
     /// Knows nothing of the authority before [`Self::look`].
     pub(crate) fn new(serving: Arc<ServingIdentity>, data_dir: &Path) -> Self {
-        Self { serving, data_dir: data_dir.to_owned(), authority: ArcSwapOption::empty() }
+        Self { serving, data_dir: data_dir.to_owned(), authority: ArcSwapOption::empty(), warned: Mutex::default() }
     }
 
     /// Reads the authority anew where its files have changed, and now and then for what becomes due. One that cannot be read leaves
@@ -63,22 +62,15 @@ impl CertificatesInUse {
         }
     }
 
-    /// Follows the authority until `stop`, and warns of what is about to end.
-    pub(crate) async fn keep_current(self: Arc<Self>, stop: CancellationToken) {
-        let mut warned: Option<(String, Instant)> = None;
-        while stop.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
-            let this = Arc::clone(&self);
-            if let Err(error) = tokio::task::spawn_blocking(move || this.look()).await {
-                tracing::error!(%error, "the authority is no longer followed; restart the server to publish a new one");
-                return;
-            }
-            let warning = self.published().and_then(|published| published.warning.clone());
-            let told =
-                |text: &String| warned.as_ref().is_some_and(|(told, at)| told == text && at.elapsed() < WARN_AGAIN);
-            if let Some(text) = warning.filter(|text| !told(text)) {
-                tracing::warn!("{text}");
-                warned = Some((text, Instant::now()));
-            }
+    /// Looks, and warns of what is about to expire; a job does so again and again.
+    pub(crate) fn follow(&self) {
+        self.look();
+        let Some(text) = self.published().and_then(|published| published.warning.clone()) else { return };
+        // A warning is stored whole, so a panic elsewhere leaves a sound one.
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warned.as_ref().is_some_and(|(told, at)| *told == text && at.elapsed() < WARN_AGAIN) {
+            tracing::warn!("{text}");
+            *warned = Some((text, Instant::now()));
         }
     }
 

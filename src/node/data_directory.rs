@@ -12,7 +12,7 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::auth::{SealKey, Secret};
+use crate::auth::{DataKey, Secret};
 use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
 use crate::storage::metadata::Metadata;
 
@@ -37,6 +37,11 @@ impl DataDirectory {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A handle on the directory itself.
+    pub(super) fn open(&self) -> anyhow::Result<File> {
+        File::open(&self.path).with_context(|| format!("cannot open {}", self.path.display()))
     }
 
     /// The SQLite database.
@@ -181,12 +186,12 @@ impl DataDirectory {
         self.path.join("lock")
     }
 
-    /// The key that seals the token keys, made where it is missing.
-    pub(crate) fn seal_key(&self) -> anyhow::Result<SealKey> {
+    /// The key that encrypts the secrets in the database, made if it is missing.
+    pub(crate) fn data_key(&self) -> anyhow::Result<DataKey> {
         let path = self.path.join("keys").join("seal.key");
         if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
             DirBuilder::new().recursive(true).mode(0o700).create(self.path.join("keys"))?;
-            let key = SealKey::generate();
+            let key = DataKey::generate();
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())));
             write_key(&path, text.as_bytes())?;
         }
@@ -194,7 +199,7 @@ impl DataDirectory {
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
         match bytes {
-            Some(bytes) => Ok(SealKey::new(bytes)),
+            Some(bytes) => Ok(DataKey::new(bytes)),
             None => bail!(
                 "{} is damaged: restore it from a backup, or remove it and the rows of token_keys",
                 path.display()

@@ -21,11 +21,10 @@ pub(crate) mod paths;
 pub(crate) mod pem;
 pub(crate) mod private_file;
 pub(crate) mod private_key;
-mod source;
+pub(crate) mod source;
 pub(crate) mod subject_name;
 #[cfg(test)]
-mod tests;
-pub(crate) mod turns;
+pub(crate) mod tests;
 
 pub use authority::{
     Authority, IssuedLeaf, RootKeyPlace, Rotation, StoredRootKey, Succession, move_root_key, seal_root_key,
@@ -34,7 +33,7 @@ pub use certificate::CertificateSummary;
 pub use constraints::{Constraints, PermittedNames};
 pub use error::{TlsError, file_system_advice};
 pub use file_state::AuthorityState;
-pub use freshness::{Cadence, expiry_warning, keep_fresh};
+pub use freshness::expiry_warning;
 pub use identity::{Identity, Origin};
 pub use import::{OperatorFiles, import, remove_import};
 pub use inspect::{Inspected, inspect};

@@ -12,7 +12,5 @@ mod server_config;
 pub(crate) mod serving;
 
 pub use acceptor::Acceptor;
-pub use clients::{
-    ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal, keep_clients_fresh,
-};
+pub use clients::{ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal};
 pub use serving::ServingIdentity;

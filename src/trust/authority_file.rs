@@ -25,15 +25,15 @@ pub(crate) fn url(registry: &RegistryAddress) -> String {
 
 /// How a file is fetched.
 #[derive(Clone)]
-pub(crate) enum Source {
+pub(crate) enum CaSource {
     /// From whoever answers: nothing is verified.
-    Anybody,
+    Unverified,
     /// Over TLS that this client verifies.
     Verified(Arc<ClientConfig>),
 }
 
 /// Fetches the certificate.
-pub(crate) async fn fetch(registry: &RegistryAddress, source: Source) -> Result<CertificateDer<'static>, TrustError> {
+pub(crate) async fn fetch(registry: &RegistryAddress, source: CaSource) -> Result<CertificateDer<'static>, TrustError> {
     let body = fetch_file(registry, source, PATH).await?;
     one_certificate(&body).map_err(|reason| TrustError::NotOneCertificate { url: url(registry), reason })
 }
@@ -41,14 +41,14 @@ pub(crate) async fn fetch(registry: &RegistryAddress, source: Source) -> Result<
 /// Fetches a file of the registry, of at most 16 KiB.
 pub(crate) async fn fetch_file(
     registry: &RegistryAddress,
-    source: Source,
+    source: CaSource,
     path: &'static str,
 ) -> Result<Bytes, TrustError> {
     let (url, address) = (format!("https://{}{path}", registry.written()), registry.address().to_owned());
-    let verified = matches!(source, Source::Verified(_));
+    let verified = matches!(source, CaSource::Verified(_));
     let config = match source {
-        Source::Verified(config) => config,
-        Source::Anybody => danger::client(Accept::Anybody)
+        CaSource::Verified(config) => config,
+        CaSource::Unverified => danger::client(Accept::Anybody)
             .map(Arc::new)
             .map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?,
     };

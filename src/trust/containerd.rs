@@ -21,7 +21,7 @@ const PLUGINS: [&str; 2] = ["io.containerd.cri.v1.images", "io.containerd.grpc.v
 
 /// What is to be done for one name of a registry.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CertsLocation {
     /// The CA goes into this directory.
     Directory(PathBuf),
     /// A `hosts.toml` decides there; it has to name the CA itself.
@@ -35,12 +35,12 @@ pub(crate) fn is_installed(host: &Host) -> bool {
 
 /// What is to be done for one name of a registry: for the configuration's paths, and in the usual place where that is not one of
 /// them.
-pub(crate) fn places(host: &Host, name: &str) -> Result<Vec<Place>, TrustError> {
+pub(crate) fn locations(host: &Host, name: &str) -> Result<Vec<CertsLocation>, TrustError> {
     let configured = config_paths(host)?;
     let usual = [PathBuf::from(USUAL)];
     let also = is_installed(host) && !configured.contains(&usual[0]);
-    let in_usual = also.then(|| place(host, &usual, name)).flatten();
-    Ok(place(host, &configured, name).into_iter().chain(in_usual).collect())
+    let in_usual = also.then(|| location(host, &usual, name)).flatten();
+    Ok(location(host, &configured, name).into_iter().chain(in_usual).collect())
 }
 
 /// The directories of `config_path`; none where there is no configuration or it names none. As containerd does, follows `imports`
@@ -90,12 +90,16 @@ fn imports(host: &Host, from: &Path, config: &toml::Table) -> Vec<PathBuf> {
 }
 
 /// Where the CA of `name` goes: containerd takes the first directory that exists for it, in the first path that has one.
-pub(crate) fn place(host: &Host, config_paths: &[PathBuf], name: &str) -> Option<Place> {
+pub(crate) fn location(host: &Host, config_paths: &[PathBuf], name: &str) -> Option<CertsLocation> {
     let candidates = |root: &PathBuf| [underscored(name).map(|name| root.join(name)), Some(root.join(name))];
     let existing = config_paths.iter().flat_map(candidates).flatten().find(|directory| host.real(directory).is_dir());
     let directory = existing.or_else(|| config_paths.first().map(|root| root.join(name)))?;
     let hosts_file = directory.join("hosts.toml");
-    Some(if host.real(&hosts_file).exists() { Place::HostsFile(hosts_file) } else { Place::Directory(directory) })
+    Some(if host.real(&hosts_file).exists() {
+        CertsLocation::HostsFile(hosts_file)
+    } else {
+        CertsLocation::Directory(directory)
+    })
 }
 
 /// `HOST_PORT_`, the spelling of a directory that containerd looks for first.
@@ -153,29 +157,29 @@ mod tests {
     fn the_directory_that_containerd_finds_first_counts() {
         let (root, host) = host("");
         let paths = [PathBuf::from("/a"), PathBuf::from("/b")];
-        assert_eq!(place(&host, &[], "r:5000"), None);
-        assert_eq!(place(&host, &paths, "r:5000"), Some(Place::Directory("/a/r:5000".into())));
+        assert_eq!(location(&host, &[], "r:5000"), None);
+        assert_eq!(location(&host, &paths, "r:5000"), Some(CertsLocation::Directory("/a/r:5000".into())));
         fs::create_dir_all(root.path().join("b/r_5000_")).unwrap();
-        assert_eq!(place(&host, &paths, "r:5000"), Some(Place::Directory("/b/r_5000_".into())));
+        assert_eq!(location(&host, &paths, "r:5000"), Some(CertsLocation::Directory("/b/r_5000_".into())));
         fs::create_dir_all(root.path().join("a/r:5000")).unwrap();
         fs::write(root.path().join("a/r:5000/hosts.toml"), "").unwrap();
-        assert_eq!(place(&host, &paths, "r:5000"), Some(Place::HostsFile("/a/r:5000/hosts.toml".into())));
+        assert_eq!(location(&host, &paths, "r:5000"), Some(CertsLocation::HostsFile("/a/r:5000/hosts.toml".into())));
     }
 
     #[test]
     fn the_usual_place_counts_wherever_containerd_is_installed() {
-        let usual = || Place::Directory("/etc/containerd/certs.d/r:5000".into());
+        let usual = || CertsLocation::Directory("/etc/containerd/certs.d/r:5000".into());
         let naming = |path: &str| format!("[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '{path}'\n");
         for config in [String::new(), naming("/etc/containerd/certs.d"), naming("/a:/etc/docker/certs.d")] {
             let (_root, host) = host(&config);
-            let places = places(&host, "r:5000").unwrap();
+            let places = locations(&host, "r:5000").unwrap();
             assert!(places.contains(&usual()), "{config}: {places:?}");
             assert_eq!(places.len(), if config.contains("/a") { 2 } else { 1 }, "{config}: {places:?}");
         }
         let bare = tempfile::tempdir().unwrap();
-        assert_eq!(places(&Host::at(bare.path()), "r:5000").unwrap(), []);
+        assert_eq!(locations(&Host::at(bare.path()), "r:5000").unwrap(), []);
         fs::create_dir_all(bare.path().join("usr/bin")).unwrap();
         fs::write(bare.path().join("usr/bin/containerd"), "").unwrap();
-        assert_eq!(places(&Host::at(bare.path()), "r:5000").unwrap(), [usual()]);
+        assert_eq!(locations(&Host::at(bare.path()), "r:5000").unwrap(), [usual()]);
     }
 }

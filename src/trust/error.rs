@@ -243,7 +243,7 @@ pub enum TrustError {
     },
     /// A manifest that is none.
     #[error("the manifest {} is damaged ({reason}): remove by hand the files that it names, and then it", path.display())]
-    Manifest {
+    InstallRecord {
         /// The manifest.
         path: PathBuf,
         /// What is wrong.

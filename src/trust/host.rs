@@ -41,7 +41,7 @@ impl Home {
         if !rustix::process::geteuid().is_root() {
             return Ok(());
         }
-        let scope = Scope::User(self.clone());
+        let scope = InstallScope::User(self.clone());
         for place in [scope.docker_certs(), scope.containers_certs(), scope.manifests()] {
             // Links count as themselves: who owns one may turn it.
             let is_anothers = |path: &&Path| host.real(path).symlink_metadata().is_ok_and(|meta| meta.uid() != 0);
@@ -56,14 +56,14 @@ impl Home {
 
 /// Whose tools.
 #[derive(Debug, Clone)]
-pub enum Scope {
+pub enum InstallScope {
     /// Everybody's.
     System,
     /// One user's rootless ones.
     User(Home),
 }
 
-impl Scope {
+impl InstallScope {
     /// Docker's directory of CAs per registry.
     pub(crate) fn docker_certs(&self) -> PathBuf {
         match self {

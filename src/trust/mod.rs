@@ -13,9 +13,10 @@ pub mod command;
 pub(crate) mod containerd;
 pub(crate) mod daemons;
 pub(crate) mod error;
+mod exclusive_lock;
 pub(crate) mod file;
 pub(crate) mod host;
-pub(crate) mod manifest;
+pub(crate) mod install_record;
 pub(crate) mod os_store;
 mod pinned_authority;
 mod plan;
@@ -24,21 +25,20 @@ pub(crate) mod reach;
 pub(crate) mod registry_address;
 mod remove;
 pub(crate) mod root_file;
+mod root_transition;
 pub mod script;
 mod script_record;
 pub(crate) mod stanza;
-mod succession;
-mod turn;
 mod undo;
 mod verify;
 
 pub use error::TrustError;
-pub use host::{Home, Host, Scope};
+pub use host::{Home, Host, InstallScope};
 pub use pinned_authority::PinnedAuthority;
-pub use plan::{Applied, Options, Plan, SystemStore};
-pub use planned_file::{FileState, PlannedFile};
+pub use plan::{Applied, Plan, SystemStore, TrustSettings};
+pub use planned_file::{PlannedFile, PlannedState};
 pub use registry_address::RegistryAddress;
-pub use remove::{Fate, RemovedFile, remove};
+pub use remove::{RemovalOutcome, RemovedFile, remove};
 pub use root_file::RootFile;
 pub use stanza::{buildkit_stanza, k3s_stanza};
 pub use verify::{verify, verify_file};
@@ -48,8 +48,8 @@ use crate::domain::net::Fingerprint;
 /// The CA by which `trust` made this host know the registry before; `None` where it did not, or nothing of it is left.
 pub fn known_authority(
     host: &Host,
-    scope: &Scope,
+    scope: &InstallScope,
     registry: &RegistryAddress,
 ) -> Result<Option<Fingerprint>, TrustError> {
-    manifest::Manifest::authority(host, scope, registry)
+    install_record::InstallRecord::authority(host, scope, registry)
 }

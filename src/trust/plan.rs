@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::authority_file::one_certificate;
-use super::containerd::{self, Place};
+use super::containerd::{self, CertsLocation};
 use super::daemons;
 use super::error::TrustError;
+use super::exclusive_lock::ExclusiveLock;
 use super::file;
-use super::host::{Host, Scope};
-use super::manifest::{Manifest, WrittenFile};
+use super::host::{Host, InstallScope};
+use super::install_record::{InstallRecord, WrittenFile};
 use super::os_store::OsStore;
 use super::pinned_authority::{self, PinnedAuthority};
-use super::planned_file::{FileState, PlannedFile};
+use super::planned_file::{PlannedFile, PlannedState};
 use super::registry_address::RegistryAddress;
 use super::script_record;
 use super::stanza;
-use super::turn::Turn;
 use super::undo::Undo;
 use crate::domain::net::Fingerprint;
 
@@ -33,7 +33,7 @@ pub enum SystemStore {
 
 /// What was asked for besides the registry and its CA.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
+pub struct TrustSettings {
     /// Whether the operating system's store is written too.
     pub system_store: SystemStore,
     /// Replace another CA.
@@ -44,7 +44,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Plan {
     host: Host,
-    scope: Scope,
+    scope: InstallScope,
     registry: RegistryAddress,
     authority: PinnedAuthority,
     files: Vec<PlannedFile>,
@@ -72,10 +72,10 @@ impl Plan {
     /// Looks at the host; writes nothing. Refuses where a file holds another CA and `replace` was not asked for.
     pub fn make(
         host: Host,
-        scope: Scope,
+        scope: InstallScope,
         registry: RegistryAddress,
         authority: PinnedAuthority,
-        options: Options,
+        options: TrustSettings,
     ) -> Result<Self, TrustError> {
         let mut plan = Self { host, scope, registry, authority, files: Vec::new(), store: None, notes: Vec::new() };
         for name in plan.registry.directory_names() {
@@ -83,9 +83,9 @@ impl Plan {
                 plan.add(certs.join(&name).join("ca.crt"), false)?;
             }
         }
-        let written = Manifest::load(&plan.host.real(&Manifest::path(&plan.scope, &plan.registry)))?;
+        let written = InstallRecord::load(&plan.host.real(&InstallRecord::path(&plan.scope, &plan.registry)))?;
         let written = written.map(|manifest| manifest.files).unwrap_or_default();
-        if matches!(plan.scope, Scope::System) {
+        if matches!(plan.scope, InstallScope::System) {
             plan.add_containerd()?;
             plan.add_os_store(options.system_store, &written)?;
         }
@@ -94,7 +94,7 @@ impl Plan {
             let new = plan.authority.fingerprint();
             format!("the CA {old} hands over to {new}, which is trusted from now on instead")
         }));
-        let other = plan.files.iter().find(|file| file.state == FileState::Other);
+        let other = plan.files.iter().find(|file| file.state == PlannedState::Other);
         match other {
             Some(other) if !options.replace => Err(plan.another_authority(&other.path)),
             _ => Ok(plan),
@@ -113,12 +113,12 @@ impl Plan {
 
     /// Writes what is not there yet. Whatever fails, the host is then as it was before.
     pub fn apply(&self) -> Result<Applied, TrustError> {
-        let to_write: Vec<&PlannedFile> = self.files.iter().filter(|file| file.state != FileState::Same).collect();
+        let to_write: Vec<&PlannedFile> = self.files.iter().filter(|file| file.state != PlannedState::Same).collect();
         if to_write.is_empty() {
             return Ok(Applied { manifest: None, store_command: None, to_restart: Vec::new() });
         }
-        let turn = Turn::take(&self.host, &self.scope)?;
-        let manifest_path = Manifest::path(&self.scope, &self.registry);
+        let turn = ExclusiveLock::take(&self.host, &self.scope)?;
+        let manifest_path = InstallRecord::path(&self.scope, &self.registry);
         let mut undo = Undo::default();
         let written = self.write(&to_write, &manifest_path, &turn, &mut undo).and_then(|()| {
             let store = self.store.filter(|_| to_write.iter().any(|file| file.os_store));
@@ -141,15 +141,16 @@ impl Plan {
         &self,
         files: &[&PlannedFile],
         manifest_path: &Path,
-        turn: &Turn,
+        turn: &ExclusiveLock,
         undo: &mut Undo,
     ) -> Result<(), TrustError> {
         let pem = self.authority.pem();
         let real_manifest = self.host.real(manifest_path);
-        let mut manifest = Manifest::load(&real_manifest)?.unwrap_or_else(|| Manifest::of(self.registry.address()));
+        let mut manifest =
+            InstallRecord::load(&real_manifest)?.unwrap_or_else(|| InstallRecord::of(self.registry.address()));
         manifest.ca_sha256 = self.authority.fingerprint().to_string();
         for file in files {
-            if file.state == FileState::Unwanted {
+            if file.state == PlannedState::Unwanted {
                 continue;
             }
             manifest.note_directories(&file::missing_on(&self.host, parent(&file.path)));
@@ -165,7 +166,7 @@ impl Plan {
             let path = self.host.real(&file.path);
             undo.remember(&path)?;
             file::remove_temporaries(&path)?;
-            if file.state == FileState::Unwanted {
+            if file.state == PlannedState::Unwanted {
                 file::remove(&path)?;
             } else {
                 file::make_directories(parent(&path))?;
@@ -173,14 +174,14 @@ impl Plan {
             }
         }
         // What is gone is forgotten last.
-        if manifest.forget(|path| files.iter().any(|f| f.path == path && f.state == FileState::Unwanted)) {
+        if manifest.forget(|path| files.iter().any(|f| f.path == path && f.state == PlannedState::Unwanted)) {
             manifest.save(&real_manifest)?;
         }
         Ok(())
     }
 
     fn update(&self, store: OsStore, files: &[&PlannedFile]) -> Result<(), TrustError> {
-        if files.iter().any(|file| file.os_store && file.state == FileState::Unwanted) {
+        if files.iter().any(|file| file.os_store && file.state == PlannedState::Unwanted) {
             store.update_after_removing(&self.host)
         } else {
             store.update_after_adding(&self.host)
@@ -189,10 +190,10 @@ impl Plan {
 
     fn add_containerd(&mut self) -> Result<(), TrustError> {
         for name in self.registry.directory_names() {
-            for place in containerd::places(&self.host, &name)? {
+            for place in containerd::locations(&self.host, &name)? {
                 match place {
-                    Place::Directory(directory) => self.add(directory.join("ca.crt"), false)?,
-                    Place::HostsFile(hosts) => {
+                    CertsLocation::Directory(directory) => self.add(directory.join("ca.crt"), false)?,
+                    CertsLocation::HostsFile(hosts) => {
                         let stanza = stanza::hosts_toml(&self.scope, &self.registry);
                         self.notes.push(format!("containerd reads {}: add there {stanza}", hosts.display()));
                     }
@@ -252,7 +253,7 @@ impl Plan {
                 Some(bytes) if written.holds(&bytes) => {
                     self.store = Some(OsStore::detect(&self.host)?);
                     let path = written.path.clone();
-                    self.files.push(PlannedFile { path, state: FileState::Unwanted, os_store: true });
+                    self.files.push(PlannedFile { path, state: PlannedState::Unwanted, os_store: true });
                 }
                 Some(_) => {
                     let path = written.path.display();
@@ -279,11 +280,11 @@ impl Plan {
             return Ok(());
         }
         let state = match file::read(&self.host.real(&path))? {
-            None => FileState::Absent,
+            None => PlannedState::Absent,
             Some(bytes) => match one_certificate(&bytes) {
-                Ok(der) if der == *self.authority.der() => FileState::Same,
-                Ok(der) if Some(&der) == self.authority.predecessor() => FileState::Predecessor,
-                _ => FileState::Other,
+                Ok(der) if der == *self.authority.der() => PlannedState::Same,
+                Ok(der) if Some(&der) == self.authority.predecessor() => PlannedState::Predecessor,
+                _ => PlannedState::Other,
             },
         };
         self.files.push(PlannedFile { path, state, os_store });
@@ -320,17 +321,17 @@ mod tests {
         PinnedAuthority::check(der, registry, pin, "test").unwrap()
     }
 
-    fn plan(root: &Path, registry: &str, options: Options) -> Result<Plan, TrustError> {
+    fn plan(root: &Path, registry: &str, options: TrustSettings) -> Result<Plan, TrustError> {
         let registry: RegistryAddress = registry.parse::<HostPort>().unwrap().into();
         let authority = authority(&registry);
-        Plan::make(Host::at(root), Scope::System, registry, authority, options)
+        Plan::make(Host::at(root), InstallScope::System, registry, authority, options)
     }
 
     #[test]
     fn an_explicit_443_is_written_under_both_names() {
         let root = tempfile::tempdir().unwrap();
         let paths = |registry: &str| {
-            let plan = plan(root.path(), registry, Options::default()).unwrap();
+            let plan = plan(root.path(), registry, TrustSettings::default()).unwrap();
             plan.files().iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>()
         };
         let with = |name: &str| {
@@ -346,7 +347,7 @@ mod tests {
         // Nothing is there to read, and no directory can be made.
         fs::create_dir(root.path().join("etc")).unwrap();
         std::os::unix::fs::symlink("/nonexistent/place", root.path().join("etc/containers")).unwrap();
-        let plan = plan(root.path(), "r.test:5000", Options::default()).unwrap();
+        let plan = plan(root.path(), "r.test:5000", TrustSettings::default()).unwrap();
         let error = plan.apply().unwrap_err().to_string();
         assert!(error.contains("cannot make the directory") && error.contains("containers"), "{error}");
         let left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -370,19 +371,21 @@ mod tests {
 
     #[test]
     fn an_unconstrained_ca_in_the_store_of_the_system_is_said() {
-        let plan =
-            plan(debian().path(), "r.test", Options { system_store: SystemStore::Always, replace: false }).unwrap();
+        let plan = plan(debian().path(), "r.test", TrustSettings { system_store: SystemStore::Always, replace: false })
+            .unwrap();
         assert!(plan.notes().iter().any(|note| note.contains("for any name")));
     }
 
     #[test]
     fn an_old_ca_does_not_stay_in_the_store_of_the_system() {
         let root = debian();
-        let first = plan(root.path(), "r.test", Options { system_store: SystemStore::Always, replace: false }).unwrap();
+        let first =
+            plan(root.path(), "r.test", TrustSettings { system_store: SystemStore::Always, replace: false }).unwrap();
         first.apply().unwrap();
         // Another CA for the same registry, and nothing said of the system's store.
         let second =
-            plan(root.path(), "r.test", Options { system_store: SystemStore::IfConstrained, replace: true }).unwrap();
+            plan(root.path(), "r.test", TrustSettings { system_store: SystemStore::IfConstrained, replace: true })
+                .unwrap();
         assert_eq!(second.apply().unwrap().store_command, Some("update-ca-certificates"));
         for file in second.files() {
             let text = fs::read_to_string(Host::at(root.path()).real(&file.path)).unwrap();

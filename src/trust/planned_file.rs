@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// How a file stands before anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileState {
+pub enum PlannedState {
     /// It is not there.
     Absent,
     /// It holds this very CA.
@@ -23,7 +23,7 @@ pub struct PlannedFile {
     /// Where, on the host.
     pub path: PathBuf,
     /// How it stands.
-    pub state: FileState,
+    pub state: PlannedState,
     /// Whether it is in the operating system's store.
     pub os_store: bool,
 }

@@ -5,16 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
+use super::exclusive_lock::{ExclusiveLock, LOCK};
 use super::file;
-use super::host::{Host, Scope};
-use super::manifest::{Manifest, WrittenFile};
+use super::host::{Host, InstallScope};
+use super::install_record::{InstallRecord, WrittenFile};
 use super::os_store::OsStore;
 use super::registry_address::RegistryAddress;
-use super::turn::{LOCK, Turn};
 
 /// What becomes of a file that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RemovalOutcome {
     /// It is removed.
     Removed,
     /// It was gone already.
@@ -31,19 +31,19 @@ pub struct RemovedFile {
     /// Where, on the host.
     pub path: PathBuf,
     /// What becomes of it.
-    pub fate: Fate,
+    pub fate: RemovalOutcome,
 }
 
 /// Removes what [`super::Plan::apply`] wrote for the registry; with `dry_run` only says what would become of each file.
 pub fn remove(
     host: &Host,
-    scope: &Scope,
+    scope: &InstallScope,
     registry: &RegistryAddress,
     dry_run: bool,
 ) -> Result<Vec<RemovedFile>, TrustError> {
-    let path = Manifest::path(scope, registry);
+    let path = InstallRecord::path(scope, registry);
     let turn = if dry_run || !has_traces(host, &path) { None } else { take_turn(host, scope, &path)? };
-    let manifest = Manifest::load(&host.real(&path))?;
+    let manifest = InstallRecord::load(&host.real(&path))?;
     let files = manifest.as_ref().map(|manifest| manifest.files.as_slice()).unwrap_or_default();
     let mut fates: Vec<RemovedFile> = Vec::new();
     for written in files {
@@ -63,14 +63,17 @@ pub fn remove(
 fn has_traces(host: &Host, manifest: &Path) -> bool {
     let real = host.real(manifest);
     let is_empty = || real.parent().and_then(|dir| fs::read_dir(dir).ok()).is_some_and(|mut dir| dir.next().is_none());
-    Manifest::exists(&real) || real.with_file_name(LOCK).exists() || !file::temporaries(&real).is_empty() || is_empty()
+    InstallRecord::exists(&real)
+        || real.with_file_name(LOCK).exists()
+        || !file::temporaries(&real).is_empty()
+        || is_empty()
 }
 
 /// `None` where there is no manifest and this user may write none: then nothing here is this user's to remove.
-fn take_turn(host: &Host, scope: &Scope, manifest: &Path) -> Result<Option<Turn>, TrustError> {
-    match Turn::take(host, scope) {
+fn take_turn(host: &Host, scope: &InstallScope, manifest: &Path) -> Result<Option<ExclusiveLock>, TrustError> {
+    match ExclusiveLock::take(host, scope) {
         Err(TrustError::Io { cause, .. })
-            if cause.kind() == io::ErrorKind::PermissionDenied && !Manifest::exists(&host.real(manifest)) =>
+            if cause.kind() == io::ErrorKind::PermissionDenied && !InstallRecord::exists(&host.real(manifest)) =>
         {
             Ok(None)
         }
@@ -78,31 +81,31 @@ fn take_turn(host: &Host, scope: &Scope, manifest: &Path) -> Result<Option<Turn>
     }
 }
 
-fn fate(host: &Host, written: &WrittenFile) -> Result<Fate, TrustError> {
+fn fate(host: &Host, written: &WrittenFile) -> Result<RemovalOutcome, TrustError> {
     Ok(match file::read(&host.real(&written.path))? {
-        None => Fate::Gone,
-        Some(bytes) if written.holds(&bytes) => Fate::Removed,
-        Some(_) => Fate::Changed,
+        None => RemovalOutcome::Gone,
+        Some(bytes) if written.holds(&bytes) => RemovalOutcome::Removed,
+        Some(_) => RemovalOutcome::Changed,
     })
 }
 
 /// The manifest goes last, or stays with what could not go.
 fn undo(
     host: &Host,
-    scope: &Scope,
+    scope: &InstallScope,
     path: &Path,
-    mut manifest: Manifest,
+    mut manifest: InstallRecord,
     fates: &[RemovedFile],
-    turn: &mut Turn,
+    turn: &mut ExclusiveLock,
 ) -> Result<(), TrustError> {
     let has_fate = |written: &WrittenFile, fate| fates.iter().any(|f| f.path == written.path && f.fate == fate);
-    let is_store = |written: &&WrittenFile| written.os_store && !has_fate(written, Fate::Changed);
+    let is_store = |written: &&WrittenFile| written.os_store && !has_fate(written, RemovalOutcome::Changed);
     let store = manifest.files.iter().find(is_store).map(|_| OsStore::detect(host)).transpose()?;
-    for written in manifest.files.iter().filter(|written| has_fate(written, Fate::Removed)) {
+    for written in manifest.files.iter().filter(|written| has_fate(written, RemovalOutcome::Removed)) {
         file::remove(&host.real(&written.path))?;
     }
     manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
-    manifest.files.retain(|written| has_fate(written, Fate::Changed));
+    manifest.files.retain(|written| has_fate(written, RemovalOutcome::Changed));
     // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
     let mut left = Vec::new();
     for directory in manifest.directories.iter().rev() {
@@ -111,10 +114,11 @@ fn undo(
         }
     }
     if manifest.files.is_empty() {
-        Manifest::remove(&host.real(path))?;
+        InstallRecord::remove(&host.real(path))?;
         let mut kept = Vec::new();
         for directory in left {
-            if !file::remove_empty_directory(&host.real(&directory))? && !Manifest::hand_over(host, scope, &directory)?
+            if !file::remove_empty_directory(&host.real(&directory))?
+                && !InstallRecord::hand_over(host, scope, &directory)?
             {
                 kept.push(directory);
             }
@@ -130,12 +134,12 @@ fn undo(
 }
 
 /// Files that tools will go on reading, although `trust` did not write them.
-fn foreign(host: &Host, scope: &Scope, registry: &RegistryAddress, known: &[RemovedFile]) -> Vec<RemovedFile> {
+fn foreign(host: &Host, scope: &InstallScope, registry: &RegistryAddress, known: &[RemovedFile]) -> Vec<RemovedFile> {
     let certs = [scope.docker_certs(), scope.containers_certs()];
     let names = registry.directory_names();
     let paths = certs.iter().flat_map(|certs| names.iter().map(|name| certs.join(name).join("ca.crt")));
     paths
         .filter(|path| host.real(path).exists() && !known.iter().any(|file| file.path == *path))
-        .map(|path| RemovedFile { path, fate: Fate::Foreign })
+        .map(|path| RemovedFile { path, fate: RemovalOutcome::Foreign })
         .collect()
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 use super::file;
-use super::manifest::{Manifest, WrittenFile};
+use super::install_record::{InstallRecord, WrittenFile};
 use super::os_store::OsStore;
 
 /// Where the record is, next to the manifest.
@@ -16,10 +16,10 @@ pub(super) fn path(manifest: &Path) -> PathBuf {
 }
 
 /// Adds what the script wrote to what the program did; `None` where neither wrote anything.
-pub(super) fn merge(manifest: Option<Manifest>, path: &Path) -> Result<Option<Manifest>, TrustError> {
+pub(super) fn merge(manifest: Option<InstallRecord>, path: &Path) -> Result<Option<InstallRecord>, TrustError> {
     let Some(bytes) = file::read(path)? else { return Ok(manifest) };
     let by_program = manifest.is_some();
-    let mut manifest = manifest.unwrap_or_else(|| Manifest::of(""));
+    let mut manifest = manifest.unwrap_or_else(|| InstallRecord::of(""));
     for line in String::from_utf8_lossy(&bytes).lines() {
         match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
             ["registry", name] if !by_program => name.clone_into(&mut manifest.registry),
@@ -60,7 +60,7 @@ mod tests {
         let [file, in_store] = &manifest.files[..] else { panic!("{manifest:?}") };
         assert_eq!((file.sha256.as_str(), file.before.as_deref(), file.os_store), ("bb", Some("aa"), false));
         assert!(file.path.ends_with("a b/ca.crt") && in_store.os_store);
-        let mut own = Manifest::of("r.test:5000");
+        let mut own = InstallRecord::of("r.test:5000");
         own.ca_sha256 = "03".to_owned();
         let both = merge(Some(own), &path).unwrap().unwrap();
         assert_eq!((both.ca_sha256.as_str(), both.files.len()), ("03", 2));

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::host::Scope;
+use super::host::InstallScope;
 use super::registry_address::RegistryAddress;
 
 /// For the file that buildx reads for every builder that it makes (`buildkitd.default.toml`).
-pub fn buildkit_stanza(scope: &Scope, registry: &RegistryAddress, default_file: &Path) -> String {
+pub fn buildkit_stanza(scope: &InstallScope, registry: &RegistryAddress, default_file: &Path) -> String {
     let (name, file) = (registry.written(), file(scope, registry));
     format!(
         "# {}, which buildx reads for new builders; make one that exists again:\n\
@@ -18,7 +18,7 @@ pub fn buildkit_stanza(scope: &Scope, registry: &RegistryAddress, default_file: 
 }
 
 /// For `registries.yaml` of k3s and RKE2.
-pub fn k3s_stanza(scope: &Scope, registry: &RegistryAddress) -> String {
+pub fn k3s_stanza(scope: &InstallScope, registry: &RegistryAddress) -> String {
     let (name, file) = (registry.written(), file(scope, registry));
     format!(
         "# /etc/rancher/k3s/registries.yaml; then restart k3s\n\
@@ -28,11 +28,11 @@ pub fn k3s_stanza(scope: &Scope, registry: &RegistryAddress) -> String {
 }
 
 /// What to add to a `hosts.toml` of containerd.
-pub(crate) fn hosts_toml(scope: &Scope, registry: &RegistryAddress) -> String {
+pub(crate) fn hosts_toml(scope: &InstallScope, registry: &RegistryAddress) -> String {
     format!("[host.\"https://{}\"] ca = \"{}\"", registry.written(), file(scope, registry).display())
 }
 
 /// The file that is always written.
-fn file(scope: &Scope, registry: &RegistryAddress) -> PathBuf {
+fn file(scope: &InstallScope, registry: &RegistryAddress) -> PathBuf {
     scope.docker_certs().join(registry.written()).join("ca.crt")
 }

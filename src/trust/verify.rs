@@ -6,13 +6,13 @@ use std::time::Duration;
 use http::StatusCode;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::authority_file::{self, Source};
+use super::authority_file::{self, CaSource};
 use super::client::{self, Failed};
 use super::error::TrustError;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
 use super::root_file::RootFile;
-use super::succession;
+use super::root_transition as succession;
 use crate::domain::net::Fingerprint;
 
 const PING: &str = "/v2/";
@@ -25,7 +25,8 @@ pub async fn verify(
     limit: Duration,
 ) -> Result<PinnedAuthority, TrustError> {
     let slow = |_| TrustError::Slow { address: registry.address().to_owned(), seconds: limit.as_secs() };
-    let der = tokio::time::timeout(limit, authority_file::fetch(registry, Source::Anybody)).await.map_err(slow)??;
+    let der =
+        tokio::time::timeout(limit, authority_file::fetch(registry, CaSource::Unverified)).await.map_err(slow)??;
     let successor = if Fingerprint::of_der(&der) == pin {
         None
     } else {

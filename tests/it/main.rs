@@ -7,6 +7,7 @@
 mod architecture;
 mod auth;
 mod doctor;
+mod guide;
 mod http;
 mod node;
 mod pki;

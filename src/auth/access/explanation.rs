@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::denial::deed;
+use super::denial::describe;
 use crate::auth::Policy;
 use crate::domain::{AccountName, Action, Grantee, RepositoryName};
 use crate::storage::metadata::GrantRecord;
@@ -13,7 +13,7 @@ pub struct Explanation {
     who: Grantee,
     action: Action,
     repository: RepositoryName,
-    obstacle: Option<Obstacle>,
+    blocker: Option<Blocker>,
     reasons: Vec<Reason>,
     /// Grants that cover the repository and not the action.
     short: Vec<GrantRecord>,
@@ -21,7 +21,7 @@ pub struct Explanation {
 
 /// What makes every right void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum Blocker {
     /// There is nobody of that name.
     Unknown,
     /// The user is disabled.
@@ -43,23 +43,23 @@ impl Policy {
     /// Whether `who` may do `action` to `repository` now, and by which right. Scopes of tokens are no part of the answer.
     pub fn explain(&self, who: &Grantee, action: Action, repository: &RepositoryName) -> Explanation {
         let mut reasons = Vec::new();
-        let mut obstacle = None;
+        let mut blocker = None;
         match who {
             Grantee::User(name) => match self.users.get(name) {
-                None => obstacle = Some(Obstacle::Unknown),
+                None => blocker = Some(Blocker::Unknown),
                 Some(account) => {
-                    obstacle = account.disabled.then_some(Obstacle::Disabled);
+                    blocker = account.disabled.then_some(Blocker::Disabled);
                     reasons.extend(account.admin.then_some(Reason::Administrator));
                     reasons.extend(self.owns(name, repository).then_some(Reason::Owner));
                 }
             },
-            Grantee::Group(_) | Grantee::Robot(_) => obstacle = Some(Obstacle::Unknown),
+            Grantee::Group(_) | Grantee::Robot(_) => blocker = Some(Blocker::Unknown),
             Grantee::Authenticated | Grantee::Anonymous => {}
         }
         let covering = self.grants.iter().filter(|grant| reaches(&grant.to, who) && grant.on.matches(repository));
         let (given, short): (Vec<_>, Vec<_>) = covering.cloned().partition(|grant| grant.allow.contains(action));
         reasons.extend(given.into_iter().map(Reason::Grant));
-        Explanation { who: who.clone(), action, repository: repository.clone(), obstacle, reasons, short }
+        Explanation { who: who.clone(), action, repository: repository.clone(), blocker, reasons, short }
     }
 }
 
@@ -75,7 +75,7 @@ fn reaches(to: &Grantee, who: &Grantee) -> bool {
 impl Explanation {
     /// Whether it is allowed.
     pub fn is_allowed(&self) -> bool {
-        self.obstacle.is_none() && !self.reasons.is_empty()
+        self.blocker.is_none() && !self.reasons.is_empty()
     }
 
     /// What gives the right; also of a user who is disabled.
@@ -84,13 +84,13 @@ impl Explanation {
     }
 
     /// What makes every right void.
-    pub fn obstacle(&self) -> Option<Obstacle> {
-        self.obstacle
+    pub fn blocker(&self) -> Option<Blocker> {
+        self.blocker
     }
 
     fn write_remedy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.obstacle, &self.who) {
-            (Some(Obstacle::Disabled), Grantee::User(name)) => {
+        match (self.blocker, &self.who) {
+            (Some(Blocker::Disabled), Grantee::User(name)) => {
                 write!(f, "\n  {name} is disabled; to change that: portcullis user enable {name}")
             }
             (Some(_), Grantee::User(name)) => {
@@ -130,12 +130,12 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let deed = deed(self.action, &self.repository);
+        let describe = describe(self.action, &self.repository);
         if self.is_allowed() {
-            write!(f, "allowed: {} may {deed}", self.who)?;
+            write!(f, "allowed: {} may {describe}", self.who)?;
             self.reasons.iter().try_for_each(|reason| self.write_reason(f, reason))
         } else {
-            write!(f, "denied: {} may not {deed}", self.who)?;
+            write!(f, "denied: {} may not {describe}", self.who)?;
             self.write_remedy(f)
         }
     }

@@ -7,7 +7,7 @@ mod denial;
 mod explanation;
 pub(crate) mod permit;
 pub(super) mod policy;
-mod reach;
+mod pull_ranges;
 mod rules;
 mod scope;
 
@@ -15,7 +15,7 @@ pub use actor::{Actor, Caller};
 pub use admin_permit::AdminPermit;
 pub use catalog::CatalogPermit;
 pub use denial::{Denial, DenialDetail};
-pub use explanation::{Explanation, Obstacle, Reason};
+pub use explanation::{Blocker, Explanation, Reason};
 pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
 pub use policy::Policy;
 pub use scope::Scope;

@@ -9,7 +9,7 @@ use crate::doctor::finding::Finding;
 use crate::domain::net::Fingerprint;
 use crate::trust::authority_file;
 use crate::trust::error::TrustError;
-use crate::trust::manifest::Manifest;
+use crate::trust::install_record::InstallRecord;
 
 const CHECK: &str = "authority";
 
@@ -23,8 +23,8 @@ pub(super) async fn check(examined: &Examined, chain: &Chain) -> Vec<Finding> {
 fn pinned(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
     for scope in examined.scopes() {
-        let path = Manifest::path(&scope, &examined.registry);
-        let Ok(Some(manifest)) = Manifest::load(&examined.host.real(&path)) else { continue };
+        let path = InstallRecord::path(&scope, &examined.registry);
+        let Ok(Some(manifest)) = InstallRecord::load(&examined.host.real(&path)) else { continue };
         let written = manifest.files.iter().flat_map(|file| certificates(examined, &file.path));
         let roots: Vec<CertificateDer<'static>> =
             written.filter(|der| Fingerprint::of_der(der).to_string() == manifest.ca_sha256).collect();
@@ -56,7 +56,7 @@ async fn handed_out(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
     let fetched = tokio::time::timeout(
         examined.limit,
-        authority_file::fetch(&examined.registry, authority_file::Source::Anybody),
+        authority_file::fetch(&examined.registry, authority_file::CaSource::Unverified),
     )
     .await;
     let der = match fetched {

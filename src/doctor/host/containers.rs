@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::stores::{Store, certificates, in_directory, judge, vouch};
 use super::{Chain, Examined, program};
 use crate::doctor::finding::Finding;
-use crate::trust::containerd::{self, Place};
-use crate::trust::host::Scope;
+use crate::trust::containerd::{self, CertsLocation};
+use crate::trust::host::InstallScope;
 
 const PODMAN_AND_KIN: [&str; 4] = ["podman", "skopeo", "buildah", "crio"];
 
@@ -20,9 +20,9 @@ pub(super) fn podman(examined: &Examined, chain: &Chain, system: &Store) -> Opti
 /// The first that exists, for they read no other beside it; the system's where none does.
 fn podmans_directory(examined: &Examined) -> PathBuf {
     let name = examined.registry.written();
-    let user = examined.home.clone().map(|home| Scope::User(home).containers_certs().join(name));
-    let all = Scope::System.containers_certs().join(name);
-    let docker = Scope::System.docker_certs().join(name);
+    let user = examined.home.clone().map(|home| InstallScope::User(home).containers_certs().join(name));
+    let all = InstallScope::System.containers_certs().join(name);
+    let docker = InstallScope::System.docker_certs().join(name);
     let mut places = user.into_iter().chain([all.clone(), docker]);
     places.find(|path| examined.host.real(path).is_dir()).unwrap_or(all)
 }
@@ -31,9 +31,9 @@ fn podmans_directory(examined: &Examined) -> PathBuf {
 pub(super) fn containerd(examined: &Examined, chain: &Chain, system: &Store) -> Option<Finding> {
     program::find(examined, "containerd")?;
     let paths = containerd::config_paths(&examined.host).unwrap_or_default();
-    let own = match containerd::place(&examined.host, &paths, examined.registry.written()) {
-        Some(Place::Directory(path)) => in_directory(examined, &path),
-        Some(Place::HostsFile(path)) => in_hosts_file(examined, &path),
+    let own = match containerd::location(&examined.host, &paths, examined.registry.written()) {
+        Some(CertsLocation::Directory(path)) => in_directory(examined, &path),
+        Some(CertsLocation::HostsFile(path)) => in_hosts_file(examined, &path),
         // What is in the usual place counts for nerdctl, and for containerd once its configuration names it.
         None => in_directory(examined, &Path::new(containerd::USUAL).join(examined.registry.written())),
     };

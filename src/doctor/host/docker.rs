@@ -8,7 +8,7 @@ use super::stores::{Store, in_directory, judge, system_vouches};
 use super::{Chain, Examined, program};
 use crate::doctor::finding::{Finding, State};
 use crate::trust::file;
-use crate::trust::host::Scope;
+use crate::trust::host::InstallScope;
 
 pub(super) const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 
@@ -21,7 +21,7 @@ pub(super) fn stores(examined: &Examined, chain: &Chain, system: &Store) -> Vec<
     let mut findings = Vec::new();
     for scope in examined.scopes() {
         let path = scope.docker_certs().join(name);
-        let rootless = matches!(scope, Scope::User(_));
+        let rootless = matches!(scope, InstallScope::User(_));
         if rootless && !examined.host.real(&path).is_dir() {
             continue;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Examined;
 use super::insecure::{is_registry, leftover, read};
 use crate::doctor::finding::Finding;
-use crate::trust::containerd::{self, Place};
+use crate::trust::containerd::{self, CertsLocation};
 
 const CONFIG: &str = "/etc/containerd/config.toml";
 const K3S: &str = "/etc/rancher/k3s/registries.yaml";
@@ -27,7 +27,9 @@ fn table(examined: &Examined, path: &Path) -> Option<toml::Table> {
 fn hosts_file(examined: &Examined) -> Option<Finding> {
     let mut paths = containerd::config_paths(&examined.host).unwrap_or_default();
     paths.push(PathBuf::from(containerd::USUAL));
-    let Some(Place::HostsFile(path)) = containerd::place(&examined.host, &paths, examined.registry.written()) else {
+    let Some(CertsLocation::HostsFile(path)) =
+        containerd::location(&examined.host, &paths, examined.registry.written())
+    else {
         return None;
     };
     let table = table(examined, &path)?;

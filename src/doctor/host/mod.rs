@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::doctor::finding::Finding;
-use crate::trust::host::{Home, Host, Scope};
+use crate::trust::host::{Home, Host, InstallScope};
 use crate::trust::registry_address::RegistryAddress;
 
 pub use chain::Chain;
@@ -46,9 +46,9 @@ pub struct Examined {
 
 impl Examined {
     /// Whose files count: everybody's, then the user's.
-    fn scopes(&self) -> Vec<Scope> {
-        let user = self.home.clone().map(Scope::User);
-        std::iter::once(Scope::System).chain(user).collect()
+    fn scopes(&self) -> Vec<InstallScope> {
+        let user = self.home.clone().map(InstallScope::User);
+        std::iter::once(InstallScope::System).chain(user).collect()
     }
 
     /// The same for what the operating system's store alone helps.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Holder, Subject};
 use crate::doctor::finding::Finding;
-use crate::storage::metadata::sqlite;
+use crate::node::stores::inspect_metadata;
 
 const CHECK: &str = "database";
 /// A large database takes its time.
@@ -18,7 +18,7 @@ pub(crate) async fn check(subject: &Subject) -> Vec<Finding> {
         let mend = format!("restore {shown} from a backup");
         return vec![Finding::problem(CHECK, format!("{shown} is not there"), why, mend)];
     }
-    let looked = sqlite::inspect(&path, matches!(subject.holder, Holder::Nobody));
+    let looked = inspect_metadata(&subject.config, matches!(subject.holder, Holder::Nobody));
     let Ok(inspected) = tokio::time::timeout(PATIENCE, looked).await else {
         return vec![Finding::unknown(CHECK, format!("{shown} took longer than {} s to read", PATIENCE.as_secs()))];
     };

@@ -13,12 +13,18 @@ mod sockets;
 
 use std::time::Duration;
 
-use crate::cli::context::Context;
-use crate::config::Config;
+use crate::config::{Config, ConfigErrors, Loaded};
 use crate::doctor::finding::Finding;
 use crate::node::data_directory::DataDirectory;
 use crate::node::owner::act_as_owner;
 use sockets::Process;
+
+/// A configuration that cannot be used.
+pub(crate) struct InvalidConfig {
+    pub(crate) errors: ConfigErrors,
+    /// What flags, variables and defaults say without the file, so that the other checks can run.
+    pub(crate) fallback: Option<Config>,
+}
 
 /// What the checks look at.
 pub(crate) struct Subject {
@@ -50,8 +56,8 @@ impl Subject {
 }
 
 /// Every check. A configuration that is wrong is a finding; the rest is then looked at by the defaults and the flags.
-pub(crate) async fn examine(context: &Context, limit: Duration) -> Vec<Finding> {
-    let (mut findings, config) = settings::check(context);
+pub(crate) async fn examine(loaded: Result<Loaded, InvalidConfig>, limit: Duration) -> Vec<Finding> {
+    let (mut findings, config) = settings::check(loaded);
     let Some(config) = config else {
         findings.push(Finding::unknown("data", "it is not known where the data directory lies"));
         return findings;

@@ -8,9 +8,9 @@ use rustls_pki_types::ServerName;
 use super::certificate::served;
 use super::sockets::{Port, holder_of};
 use super::{Holder, Subject};
-use crate::cli::health::local;
 use crate::doctor::finding::Finding;
 use crate::doctor::host::presented_at;
+use crate::node::health::local;
 use crate::pki::{TlsPaths, inspect};
 
 const CHECK: &str = "port";

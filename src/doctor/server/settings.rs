@@ -1,13 +1,13 @@
 //! The configuration: what is wrong in it, and what to go on with nevertheless.
 
-use crate::cli::context::Context;
-use crate::config::Config;
+use super::InvalidConfig;
+use crate::config::{Config, Loaded};
 use crate::doctor::finding::Finding;
 
 const CHECK: &str = "config";
 
-pub(crate) fn check(context: &Context) -> (Vec<Finding>, Option<Config>) {
-    let errors = match context.load() {
+pub(crate) fn check(loaded: Result<Loaded, InvalidConfig>) -> (Vec<Finding>, Option<Config>) {
+    let InvalidConfig { errors, fallback: config } = match loaded {
         Ok(loaded) => {
             let file = loaded.file.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
             let mut findings = vec![Finding::ok(CHECK, format!("the configuration is valid ({file})"))];
@@ -21,7 +21,7 @@ pub(crate) fn check(context: &Context) -> (Vec<Finding>, Option<Config>) {
             }));
             return (findings, Some(loaded.config));
         }
-        Err(errors) => errors,
+        Err(invalid) => invalid,
     };
     let mut findings: Vec<Finding> = errors
         .iter()
@@ -34,7 +34,6 @@ pub(crate) fn check(context: &Context) -> (Vec<Finding>, Option<Config>) {
             )
         })
         .collect();
-    let config = context.without_its_file();
     if config.is_some() {
         findings.push(Finding::warning(
             CHECK,

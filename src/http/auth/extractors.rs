@@ -203,8 +203,8 @@ pub(in crate::http) fn refuse(parts: &Parts, app: &App, error: CredentialError) 
         CredentialError::Busy { retry_after } => {
             OciError::too_many(retry_after, "too many passwords are being checked at once: try again")
         }
-        CredentialError::Limited { retry_after } => {
-            OciError::too_many(retry_after, "too many wrong passwords: this one was not looked at; try again later")
+        CredentialError::RateLimited { retry_after } => {
+            OciError::too_many(retry_after, "too many wrong passwords: this one was not verified; try again later")
         }
         CredentialError::Storage(error) => error.into(),
     }

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::server::ClientHello;
 use rustls::sign::CertifiedKey;
-use tokio_util::sync::CancellationToken;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
-use super::ledger::{Ledger, PendingChallenge};
+use super::ledger::PendingChallenge;
 use crate::config::AcmeChallenge;
 use crate::tls::acceptor::is_validation;
 
@@ -83,21 +81,6 @@ impl Challenges {
 
     fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
         self.answers.load().certificates.get(server_name).cloned()
-    }
-}
-
-/// Keeps `challenges` as the ledger has them, whoever put them there, until `shutdown`.
-pub async fn follow_challenges(
-    challenges: Arc<Challenges>,
-    ledger: Arc<dyn Ledger>,
-    poll: Duration,
-    shutdown: CancellationToken,
-) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(poll)).await.is_some() {
-        match ledger.pending().await {
-            Ok(pending) => challenges.replace(pending),
-            Err(error) => tracing::warn!(%error, "cannot see which ACME challenges are to be answered"),
-        }
     }
 }
 

@@ -123,7 +123,7 @@ impl AcmeError {
     }
 
     /// How long to wait before trying again, where the authority says so.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after: Some(at), .. } => at.duration_since(SystemTime::now()).ok(),
             _ => None,

@@ -3,8 +3,8 @@
 //! [`Orderer`] carries one order through: account, order, challenges, certificate, files. What must outlive the process, or be seen by
 //! other nodes (the account, the challenges under way), it keeps in a [`Ledger`], which is implemented where the database is known.
 //! [`Challenges`] are the answers at hand: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
-//! HTTP (`http-01`). [`keep_ordered`] runs beside the server and decides when to order. The certificate lies in the data directory
-//! like any other, and is taken up from there without dropping a connection.
+//! HTTP (`http-01`). A job of the server decides when to order. The certificate is stored in the data directory like any other, and is
+//! served from there without dropping a connection.
 
 mod account;
 mod challenge;
@@ -12,18 +12,16 @@ mod challenge_certificate;
 mod error;
 mod files;
 mod http_client;
-mod keeper;
 mod ledger;
 mod order;
-mod renewal;
+pub(crate) mod renewal;
 mod settings;
 mod validation;
 
 pub(crate) use challenge::Handshake;
-pub use challenge::{ACME_TLS, Challenges, follow_challenges};
+pub use challenge::{ACME_TLS, Challenges};
 pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
-pub use keeper::keep_ordered;
 pub use ledger::{Ledger, LedgerError, PendingChallenge};
 pub use order::Orderer;
 pub use settings::OrderSettings;

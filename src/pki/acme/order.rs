@@ -1,6 +1,5 @@
 //! One order from its beginning to the files: account, validation, certificate.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ impl Orderer {
     }
 
     /// When the authority suggests to renew (RFC 9773), and how long that holds; `None` where it makes no suggestions.
-    pub(super) async fn suggestion(
+    pub(crate) async fn suggestion(
         &self,
         certificate: &CertificateDer<'_>,
     ) -> Result<Option<(RenewalInfo, Duration)>, AcmeError> {
@@ -121,10 +120,6 @@ impl Orderer {
 
     fn client_error(&self, client: &AcmeHttpClient, doing: &'static str) -> impl FnOnce(ClientError) -> AcmeError {
         AcmeError::client(&self.settings.directory, doing, client.take_retry_after())
-    }
-
-    pub(super) fn data_dir(&self) -> PathBuf {
-        self.settings.data_dir.clone()
     }
 }
 

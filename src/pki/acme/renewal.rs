@@ -10,7 +10,7 @@ use crate::pki::{CertificateSummary, SubjectName};
 
 /// Why to order now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// No ordered certificate is served.
     First,
     /// It lacks a name.
@@ -37,16 +37,16 @@ impl fmt::Display for Reason {
 
 /// The ordered certificate that is served.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) summary: CertificateSummary,
+pub(crate) struct Held {
+    pub(crate) summary: CertificateSummary,
     /// Where it was ordered.
-    pub(super) directory: Option<String>,
+    pub(crate) directory: Option<String>,
     /// The moment that was chosen within the authority's suggestion.
-    pub(super) suggested: Option<Timestamp>,
+    pub(crate) suggested: Option<Timestamp>,
 }
 
 /// Whether to order now. Where the authority suggests a time, that counts, but never beyond nine tenths of the life.
-pub(super) fn due(held: Option<&Held>, names: &[SubjectName], directory: &str, now: Timestamp) -> Option<Reason> {
+pub(crate) fn due(held: Option<&Held>, names: &[SubjectName], directory: &str, now: Timestamp) -> Option<Reason> {
     let Some(held) = held else { return Some(Reason::First) };
     let summary = &held.summary;
     if names.iter().any(|name| !summary.names.contains(&name.to_string())) {
@@ -62,7 +62,7 @@ pub(super) fn due(held: Option<&Held>, names: &[SubjectName], directory: &str, n
 }
 
 /// A moment within the suggested window, spread evenly by `random`, so that not everybody comes at once (RFC 9773, section 4.2).
-pub(super) fn choose(suggestion: &RenewalInfo, random: u64) -> Timestamp {
+pub(crate) fn choose(suggestion: &RenewalInfo, random: u64) -> Timestamp {
     let (start, end) =
         (suggestion.suggested_window.start.unix_timestamp(), suggestion.suggested_window.end.unix_timestamp());
     let span = u64::try_from(end.saturating_sub(start)).unwrap_or(0).saturating_add(1);

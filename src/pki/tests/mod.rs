@@ -3,7 +3,6 @@
 mod authority;
 mod chains;
 mod constraints;
-mod freshness;
 mod given_files;
 mod identity;
 mod ordered;
@@ -26,9 +25,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::*;
 use crate::domain::Fingerprint;
-use crate::tls::ServingIdentity;
 
-fn names(texts: &[&str]) -> Vec<SubjectName> {
+pub(crate) fn names(texts: &[&str]) -> Vec<SubjectName> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
@@ -51,7 +49,7 @@ fn client_accepts(
 }
 
 /// Imports a pair of files.
-fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, TlsError> {
+pub(crate) fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, TlsError> {
     Ok(import(data_dir, &OperatorFiles::read(chain, key)?)?.summary().clone())
 }
 
@@ -71,7 +69,7 @@ fn forge(ca_pem: &Path, ca_key: &Path, alternative: Vec<SanType>, is_ca: IsCa) -
 }
 
 /// Parameters of a certificate that is valid today and for the next days.
-fn in_time() -> CertificateParams {
+pub(crate) fn in_time() -> CertificateParams {
     let mut params = CertificateParams::default();
     let now = time::OffsetDateTime::now_utc();
     (params.not_before, params.not_after) = (now - time::Duration::days(1), now + time::Duration::days(30));
@@ -82,7 +80,7 @@ fn in_time() -> CertificateParams {
     params
 }
 
-fn alternative(text: &str) -> SanType {
+pub(crate) fn alternative(text: &str) -> SanType {
     match text.parse().unwrap() {
         SubjectName::Dns(host) => SanType::DnsName(host.try_into().unwrap()),
         SubjectName::Ip(ip) => SanType::IpAddress(ip),
@@ -90,7 +88,7 @@ fn alternative(text: &str) -> SanType {
 }
 
 /// A self-made certificate with its key in two files, as an operator would bring them.
-fn operators_pair(dir: &Path, params: &CertificateParams) -> (PathBuf, PathBuf) {
+pub(crate) fn operators_pair(dir: &Path, params: &CertificateParams) -> (PathBuf, PathBuf) {
     let key = KeyPair::generate().unwrap();
     let pair = (dir.join("server.pem"), dir.join("server.key"));
     write_public(&pair.0, params.self_signed(&key).unwrap().pem().as_bytes()).unwrap();
@@ -98,7 +96,7 @@ fn operators_pair(dir: &Path, params: &CertificateParams) -> (PathBuf, PathBuf) 
     pair
 }
 
-fn operators_params() -> CertificateParams {
+pub(crate) fn operators_params() -> CertificateParams {
     let mut params = in_time();
     params.subject_alt_names = vec![alternative("given.test")];
     params

@@ -5,4 +5,4 @@ mod effects;
 mod versions;
 
 pub(in crate::storage) use effects::Effects;
-pub use versions::{SEEN_WITHIN, Versions};
+pub use versions::{SEEN_WITHIN, Versions, seen_by_every_node};

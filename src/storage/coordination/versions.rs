@@ -7,9 +7,14 @@ use async_trait::async_trait;
 use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 
-/// How late a node sees that a repository has changed, at most: its generation is not asked for more often than that. What is to be seen
-/// by every request that follows waits for so long after its commit, before it is reported as done.
+/// How late a node sees that a repository has changed, at most: its generation is not asked for more often than that.
 pub const SEEN_WITHIN: Duration = Duration::from_millis(10);
+
+/// Waits until every node sees what has been committed: to be called before a change is reported that every request which follows is to
+/// see.
+pub async fn seen_by_every_node() {
+    tokio::time::sleep(SEEN_WITHIN).await;
+}
 
 /// Numbers that grow in the transaction of each change, whichever process makes it.
 #[async_trait]

@@ -53,7 +53,7 @@ impl ClientFiles {
     }
 
     /// The state of the files, to see a change.
-    pub(super) fn states(&self) -> Vec<FileState> {
+    pub(crate) fn states(&self) -> Vec<FileState> {
         std::iter::once(&self.ca).chain(&self.crls).map(|path| FileState::of(path)).collect()
     }
 

@@ -1,12 +1,11 @@
 //! Certificates of clients: whose are accepted, which have been revoked, and which user each of them names.
 //!
 //! [`ClientFiles`] reads the operator's CAs and revocation lists into a [`Roster`], which never changes. [`ClientVerifier`] is what
-//! the TLS library asks; [`keep_clients_fresh`] swaps its roster when the files change. A [`PresentedCertificate`] stays with its connection,
+//! the TLS library asks; a job of the server swaps its roster when the files change. A [`PresentedCertificate`] stays with its connection,
 //! and is verified again there as soon as the roster is another one.
 
 mod error;
 mod files;
-mod follow;
 mod naming;
 mod presented;
 mod refusal;
@@ -17,7 +16,6 @@ mod verifier;
 
 pub use error::ClientFilesError;
 pub use files::ClientFiles;
-pub use follow::keep_clients_fresh;
 pub use presented::PresentedCertificate;
 pub use refusal::explain_refusal;
 pub use verifier::ClientVerifier;

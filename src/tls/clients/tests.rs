@@ -1,7 +1,6 @@
 //! Which certificates count, whom they name, and for how long; told with certificates that a CA in memory signs.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
@@ -239,27 +238,4 @@ fn an_open_connection_sees_what_was_revoked_since_and_bad_files_change_nothing()
     std::fs::remove_file(&list).unwrap();
     assert!(verifier.reload().is_err(), "a list that is gone is not an empty one");
     assert!(matches!(shown.now(), ClientCertificate::Withdrawn(_)));
-}
-
-#[tokio::test]
-async fn changed_files_are_followed() {
-    let dir = tempfile::tempdir().unwrap();
-    let (old, new) = (ca("old"), ca("new"));
-    let files = ClientFiles { ca: write(dir.path(), "ca.pem", &old.pem), crls: Vec::new() };
-    let verifier = ClientVerifier::open(files, common_name(), false).unwrap();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let reload = Arc::new(tokio::sync::Notify::new());
-    tokio::spawn(keep_clients_fresh(Arc::clone(&verifier), reload, stop.clone()));
-    let shown = verifier.presented(Some(&[old.alice(1)])).unwrap();
-    // As certbot and Kubernetes do it: another file under the same name.
-    write(dir.path(), "next.pem", &new.pem);
-    std::fs::rename(dir.path().join("next.pem"), dir.path().join("ca.pem")).unwrap();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(2), async {
-        while !matches!(shown.now(), ClientCertificate::Withdrawn(_)) {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    });
-    ended.await.expect("the old CA counts no more");
-    assert!(verifier.roster().verify(&new.alice(1), &[], UnixTime::now()).is_ok());
-    stop.cancel();
 }

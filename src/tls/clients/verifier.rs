@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -42,17 +43,22 @@ impl ClientVerifier {
     }
 
     /// Reads the files again, and uses them from now on; where they are not usable, nothing changes.
-    pub(super) fn reload(&self) -> Result<(), ClientFilesError> {
+    pub(crate) fn reload(&self) -> Result<(), ClientFilesError> {
         self.roster.store(Arc::new(self.files.load()?));
         Ok(())
     }
 
-    pub(super) fn files(&self) -> &ClientFiles {
+    pub(crate) fn files(&self) -> &ClientFiles {
         &self.files
     }
 
     pub(super) fn rule(&self) -> &UserRule {
         &self.rule
+    }
+
+    /// What is about to expire, or has, of what counts now.
+    pub(crate) fn warnings(&self, now: Timestamp) -> Vec<String> {
+        self.roster.load().warnings(now)
     }
 
     pub(super) fn roster(&self) -> Arc<Roster> {

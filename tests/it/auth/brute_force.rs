@@ -150,7 +150,7 @@ async fn a_locked_user_stays_locked_over_a_restart_until_unlocked() {
     );
 
     let unlock = || String::from_utf8(server.run(&["user", "unlock", "alice"]).stdout).expect("text");
-    assert_eq!(unlock(), "unlocked user alice, and forgot 3 wrong passwords\n");
+    assert_eq!(unlock(), "unlocked user alice; reset 3 wrong passwords\n");
     eventually(Duration::from_secs(1), "unlocked", async || login(&alice).await.status() == StatusCode::OK).await;
     assert_eq!(unlock(), "user alice was not locked\n");
     assert!(!server.try_run(&["user", "unlock", "nobody"], "").status.success());

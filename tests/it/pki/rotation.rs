@@ -198,7 +198,7 @@ async fn at_once_the_old_ca_counts_no_longer() {
     let server = Server::start().await;
     let old = server.ca().to_owned();
     let said = String::from_utf8(server.run(&["ca", "rotate", "--at-once"]).stdout).expect("text");
-    assert!(said.contains("each must be told the new pin"), "{said}");
+    assert!(said.contains("hosts must re-run trust with the new pin"), "{said}");
     let new = ca_of(&server);
     taken_up(&new, &server).await;
     everybody(&old, &server, false).await;
@@ -230,7 +230,7 @@ async fn a_sealed_root_lets_renewals_go_on_and_signs_nothing_until_unsealed() {
     server.run_with_input(&["ca", "unseal", "--passphrase-stdin"], PASSPHRASE);
     assert_eq!(shown(&server)["root_key"], "here");
     let again = server.run(&["ca", "unseal"]);
-    assert!(String::from_utf8_lossy(&again.stdout).contains("in its place already"));
+    assert!(String::from_utf8_lossy(&again.stdout).contains("already in the data directory"));
 
     let file = server.home().join("usb.key");
     let path = file.to_str().expect("text");

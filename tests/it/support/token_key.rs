@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis::domain::Clock;
 use portcullis::storage::metadata::sqlite;
+
 use serde_json::Value;
 
 use super::Server;

@@ -83,7 +83,7 @@ async fn the_first_certificate_is_ordered_while_serving_and_taken_up_without_a_r
     assert_eq!((&shown["source"], &shown["directory"]), (&"ACME".into(), &pebble.directory().into()));
     let mode = fs::metadata(server.data().join("tls/acme.key")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(complaint(&server.try_run(&["ca", "trust-command"], "")).contains("not made by this registry's CA"));
+    assert!(complaint(&server.try_run(&["ca", "trust-command"], "")).contains("not signed by this registry's CA"));
     server.run(&["health"]);
 
     let before = visitor.certificate();

@@ -1,0 +1,67 @@
+//! Why an administrative use case was refused. Each message says what to do.
+
+use crate::auth::{PasswordTooLong, WeakPassword};
+use crate::domain::{AccountName, Glob, Grantee, RepositoryName};
+use crate::storage::StorageError;
+
+/// A refusal or a failure. Nothing was changed, except where storage failed after a change.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum AdminError {
+    /// The name has another meaning.
+    #[error("the name {0} is reserved: choose another; nothing was changed")]
+    ReservedName(AccountName),
+    /// Another account has the name.
+    #[error("the name {0} is taken: see `portcullis user list`; nothing was changed")]
+    NameTaken(AccountName),
+    /// The user would own repositories that others have pushed.
+    #[error(
+        "{name} would own repositories that already exist ({}): see `portcullis repo list`; choose another name, or allow it with \
+         --own-existing; nothing was changed",
+        joined(repositories)
+    )]
+    WouldOwn {
+        /// The user's name.
+        name: AccountName,
+        /// Some of these repositories.
+        repositories: Vec<RepositoryName>,
+    },
+    /// The password is empty.
+    #[error("the password is empty; nothing was changed")]
+    EmptyPassword,
+    /// The password is too long.
+    #[error("{0}; nothing was changed")]
+    LongPassword(#[from] PasswordTooLong),
+    /// The password is easily guessed.
+    #[error("{0}; nothing was changed")]
+    WeakPassword(#[from] WeakPassword),
+    /// No user has this name.
+    #[error("unknown user {0}: see `portcullis user list`; nothing was changed")]
+    UnknownUser(AccountName),
+    /// No repository has this name.
+    #[error("unknown repository {0}: see `portcullis repo list`")]
+    UnknownRepository(RepositoryName),
+    /// Nothing was granted to this grantee on this pattern.
+    #[error("{to} has no grant on {on}: see `portcullis grant list --to {to}`; nothing was changed")]
+    UnknownGrant {
+        /// To whom.
+        to: Grantee,
+        /// On which repositories.
+        on: Glob,
+    },
+    /// Groups and robots cannot be granted anything.
+    #[error("groups and robots are not supported yet: grant to user:NAME; nothing was changed")]
+    UnsupportedGrantee,
+    /// Anonymous may only pull.
+    #[error("anonymous can only be granted pull: to push or delete, users must log in; nothing was changed")]
+    AnonymousWrites,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The runtime is shutting down.
+    #[error("the password could not be hashed: the program is stopping; nothing was changed")]
+    Stopping,
+}
+
+fn joined(repositories: &[RepositoryName]) -> String {
+    repositories.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

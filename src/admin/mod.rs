@@ -1,0 +1,35 @@
+//! Administration: the use cases on users, grants and repositories. The commands, and whatever else administers, call the same ones.
+//!
+//! Each takes an [`AdminPermit`](crate::auth::AdminPermit), so none can be reached without the right to administer, and each decides every rule itself; a
+//! caller parses what it was given, calls, and shows the result. [`AdminError`] is every way in which one can be refused.
+
+mod error;
+mod grants;
+mod repositories;
+mod users;
+
+pub(crate) use error::AdminError;
+pub(crate) use grants::Grant;
+pub(crate) use repositories::{Repository, TaggedManifest};
+pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
+
+use std::sync::Arc;
+
+use crate::config::AuthSettings;
+use crate::storage::metadata::Metadata;
+
+/// The administration of one registry.
+pub(crate) struct Administration {
+    metadata: Arc<dyn Metadata>,
+    settings: AuthSettings,
+}
+
+impl Administration {
+    /// Over this metadata store. The settings are the ones that authentication works with.
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AuthSettings) -> Self {
+        Self { metadata, settings }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! The tags of a repository, a page at a time.
+
+use crate::admin::{AdminError, Administration};
+use crate::auth::AdminPermit;
+use crate::domain::{Digest, RepositoryName, Tag};
+
+/// A tag, and the manifest that it points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TaggedManifest {
+    /// The tag.
+    pub(crate) tag: Tag,
+    /// The manifest's digest.
+    pub(crate) digest: Digest,
+    /// When the tag was last moved, in seconds since the Unix epoch.
+    pub(crate) updated_at: i64,
+}
+
+impl Administration {
+    /// Up to `limit` tags in ASCII order, from the first one after `after`. The last page is empty.
+    pub(crate) async fn tags(
+        &self,
+        _permit: &AdminPermit,
+        name: &RepositoryName,
+        after: Option<&Tag>,
+        limit: u32,
+    ) -> Result<Vec<TaggedManifest>, AdminError> {
+        let page = self.metadata.tags(name, after.map(Tag::as_str), limit).await?;
+        let page = page.ok_or_else(|| AdminError::UnknownRepository(name.clone()))?;
+        let tagged = page.into_iter().map(|record| TaggedManifest {
+            tag: record.tag,
+            digest: record.digest,
+            updated_at: record.updated_at,
+        });
+        Ok(tagged.collect())
+    }
+}

@@ -1,0 +1,37 @@
+//! Adding a user.
+
+use super::NewPassword;
+use super::admission::admit_name;
+use crate::admin::{AdminError, Administration};
+use crate::auth::AdminPermit;
+use crate::domain::AccountName;
+use crate::storage::metadata::{AddedUser, NewUser as NewRecord};
+
+/// A user to be added.
+#[derive(Clone, Debug)]
+pub(crate) struct NewUser {
+    /// The name to log in with.
+    pub(crate) name: AccountName,
+    /// The password to begin with.
+    pub(crate) password: NewPassword,
+    /// Whether the user may do everything.
+    pub(crate) admin: bool,
+    /// Whether repositories of `NAME/**` that already exist may become the user's own.
+    pub(crate) own_existing: bool,
+}
+
+impl Administration {
+    /// Adds a user, who owns `NAME/**` if personal namespaces are on.
+    pub(crate) async fn add_user(&self, _permit: &AdminPermit, user: NewUser) -> Result<(), AdminError> {
+        let NewUser { name, password, admin, own_existing } = user;
+        admit_name(&name)?;
+        let password_hash = password.hash(&name).await?;
+        let owns_nothing = self.settings.personal_namespaces && !own_existing;
+        let record = NewRecord { name: name.clone(), password_hash, admin };
+        match self.metadata.add_user(record, owns_nothing).await? {
+            AddedUser::Added => Ok(()),
+            AddedUser::NameTaken => Err(AdminError::NameTaken(name)),
+            AddedUser::WouldOwn(repositories) => Err(AdminError::WouldOwn { name, repositories }),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Refresh tokens: what a client keeps instead of the password, where the operator allows it (RFC 6749, section 6).
+//!
+//! 256 random bits with a prefix that scanners of leaked secrets can look for; the database holds their SHA-256. A token is good for what
+//! the password is good for, also as a password, until its time is over or the user is changed. It is not replaced at each use: docker hands the one from
+//! `docker login` to its daemon, which cannot give back another.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::auth::settings::seconds;
+use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
+use crate::storage::metadata::RefreshTokenRecord;
+
+/// What every refresh token begins with.
+const PREFIX: &str = "pcl_rt_";
+/// What follows the prefix: 256 bits in base64.
+const RANDOM_LENGTH: usize = 43;
+/// The name that docker and its credential helpers put before an identity token.
+const NAME_OF_TOKEN: &str = "<token>";
+/// How many tokens are remembered at most.
+const MEMORY_CAPACITY: u64 = 10_000;
+/// The most that a user has at once; each login makes one, and the oldest makes way.
+const MOST: u32 = 64;
+
+/// Whether the text has the form of a refresh token.
+pub(in crate::auth) fn is_refresh_token(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|random| random.len() == RANDOM_LENGTH)
+}
+
+/// Refresh tokens that were verified a moment ago, by their hash: as passwords they come with every request. The policy at hand says
+/// whether the user has changed since.
+pub(in crate::auth) struct RefreshMemory(Option<Cache<String, RefreshTokenRecord>>);
+
+impl RefreshMemory {
+    /// One that remembers for so long; zero: not at all.
+    pub(in crate::auth) fn new(time: Duration) -> Self {
+        let cache = || Cache::builder().max_capacity(MEMORY_CAPACITY).time_to_live(time).build();
+        Self((!time.is_zero()).then(cache))
+    }
+}
+
+impl Authenticator {
+    /// Verifies a refresh token that was given as the password of this name, or of none in particular.
+    pub(in crate::auth) async fn refresh_token_of(
+        &self,
+        name: &str,
+        token: &str,
+    ) -> Result<Credential, CredentialError> {
+        let credential = match self.remembered_token(&hash(token)) {
+            Some(credential) => Ok(credential),
+            None => self.refresh_token(token).await,
+        };
+        let credential = credential.map_err(|error| match error {
+            CredentialError::Expired => CredentialError::Wrong,
+            other => other,
+        })?;
+        let is_named = credential.principal().account().is_some_and(|account| account.as_str() == name);
+        if is_named || name.is_empty() || name == NAME_OF_TOKEN { Ok(credential) } else { Err(CredentialError::Wrong) }
+    }
+
+    fn remembered_token(&self, hash: &str) -> Option<Credential> {
+        let record = self.refreshed.0.as_ref()?.get(hash).filter(|record| self.clock.seconds() < record.expires_at)?;
+        let principal = self.policy().principal(&record.account, record.epoch)?;
+        Some(Credential::refresh_token(principal, record.hash))
+    }
+
+    /// A refresh token for a user who has just given the password; `None` where they are switched off, and for anybody else.
+    pub async fn issue_refresh_token(&self, principal: &Principal) -> Result<Option<String>, AuthError> {
+        let (Some(lifetime), Principal::User { name, epoch, .. }) = (self.refresh_lifetime, principal) else {
+            return Ok(None);
+        };
+        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+        let (hash, created_at) = (hash(&token), self.clock.seconds());
+        let record = RefreshTokenRecord {
+            hash,
+            account: name.clone(),
+            epoch: *epoch,
+            created_at,
+            expires_at: created_at.saturating_add(seconds(lifetime)),
+        };
+        Ok(self.store.add_refresh_token(record, MOST).await?.then_some(token))
+    }
+
+    /// Verifies a refresh token. Those of users who changed since, or were disabled, are worth nothing, and so are all of them once they
+    /// are switched off.
+    pub async fn refresh_token(&self, token: &str) -> Result<Credential, CredentialError> {
+        if self.refresh_lifetime.is_none() || !token.starts_with(PREFIX) {
+            return Err(CredentialError::Expired);
+        }
+        let record = self.store.refresh_token(&hash(token)).await?.ok_or(CredentialError::Expired)?;
+        let user = self.store.user(&record.account).await?.filter(|user| !user.disabled && user.epoch == record.epoch);
+        match user {
+            Some(user) if self.clock.seconds() < record.expires_at => {
+                let credential = Credential::refresh_token(self.principal_of(&user).await?, record.hash.clone());
+                if let RefreshMemory(Some(memory)) = &self.refreshed {
+                    memory.insert(record.hash.clone(), record);
+                }
+                Ok(credential)
+            }
+            _ => Err(CredentialError::Expired),
+        }
+    }
+}
+
+fn hash(token: &str) -> String {
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(token);
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,134 @@
+//! The table of the jobs: what runs how often, and what it means when it fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::expire_uploads::ExpireUploads;
+use super::follow_certificate::FollowCertificate;
+use super::follow_challenges::FollowChallenges;
+use super::follow_client_files::FollowClientFiles;
+use super::job::{Job, blocking};
+use super::order_certificate::OrderCertificate;
+use super::reload_policy::ReloadPolicy;
+use super::renew_certificate::RenewCertificate;
+use super::rotate_keys::RotateKeys;
+use crate::auth::Authenticator;
+use crate::domain::Clock;
+use crate::pki::IdentitySource;
+use crate::pki::acme::{Challenges, Ledger, Orderer};
+use crate::registry::Registry;
+use crate::tls::{ClientVerifier, ServingIdentity};
+
+/// What the jobs of a server work on.
+pub(crate) struct Parts {
+    pub(crate) auth: Arc<Authenticator>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) serving: Arc<ServingIdentity>,
+    pub(crate) source: IdentitySource,
+    /// Publishes another CA once it is in force, and warns before one expires.
+    pub(crate) follow_authority: Box<dyn FnMut() + Send>,
+    /// Where client certificates are accepted.
+    pub(crate) clients: Option<Arc<ClientVerifier>>,
+    /// Where ACME is switched on.
+    pub(crate) acme: Option<AcmeParts>,
+    pub(crate) clock: Clock,
+}
+
+/// What ACME needs besides.
+pub(crate) struct AcmeParts {
+    pub(crate) challenges: Arc<Challenges>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) orderer: Orderer,
+}
+
+/// The jobs of a server with these parts.
+pub(crate) fn list(parts: Parts) -> Vec<Job> {
+    let Parts { auth, registry, serving, source, mut follow_authority, clients, acme, clock } = parts;
+    let mut follow = FollowCertificate::new(Arc::clone(&serving), source.clone());
+    let mut renew = RenewCertificate::new(Arc::clone(&serving), source, clock.clone());
+    let mut jobs = vec![
+        Job::new(
+            "reload-policy",
+            millis(250),
+            "cannot bring users, grants and keys up to date; those read last stay in force",
+            ReloadPolicy(Arc::clone(&auth)),
+        )
+        .retry(millis(250), secs(1)),
+        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth)),
+        Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
+            .first_after(mins(5)),
+        Job::new(
+            "follow-certificate",
+            millis(400),
+            "the new certificate is rejected; the one in use stays",
+            blocking(move |cause| follow.step(cause)),
+        )
+        .retry(millis(400), millis(400))
+        .on_reload(),
+        Job::new(
+            "renew-certificate",
+            secs(1),
+            "the certificate could not be renewed; the one in use stays",
+            blocking(move |_| renew.step()),
+        )
+        .retry(mins(1), hours(6)),
+        Job::new(
+            "follow-authority",
+            millis(400),
+            "cannot follow changes of the CA",
+            blocking(move |_| {
+                follow_authority();
+                Ok(())
+            }),
+        )
+        .retry(millis(400), mins(1)),
+    ];
+    jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
+    jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
+    jobs
+}
+
+fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
+    let mut follow = FollowClientFiles::new(clients, clock);
+    let consequence = "the new files of [client_certificates] are rejected; what was read before stays in use";
+    Job::new("follow-client-files", millis(250), consequence, blocking(move |cause| follow.step(cause)))
+        .retry(millis(250), millis(250))
+        .on_reload()
+}
+
+/// Authorities allow about five failed orders per name and hour.
+fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [Job; 2] {
+    let AcmeParts { challenges, ledger, orderer } = acme;
+    [
+        Job::new(
+            "follow-challenges",
+            millis(250),
+            "cannot read the ACME challenges to answer",
+            FollowChallenges { challenges, ledger },
+        )
+        .retry(millis(250), secs(1)),
+        Job::new(
+            "order-certificate",
+            secs(1),
+            "no certificate could be ordered; the one in use stays",
+            OrderCertificate::new(orderer, serving, clock),
+        )
+        .retry(mins(2), hours(6)),
+    ]
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn mins(count: u64) -> Duration {
+    Duration::from_mins(count)
+}
+
+fn hours(count: u64) -> Duration {
+    Duration::from_hours(count)
+}

@@ -1,0 +1,94 @@
+//! A certificate ordered by ACME at once. A running server answers the authority's challenges, for it finds them in the database; where
+//! none runs, this process listens instead of it for as long as the order takes.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use axum::Router;
+use axum::http::StatusCode;
+use tokio_util::sync::CancellationToken;
+
+use super::acme::{Acme, settings};
+use super::acme_store::AcmeLedger;
+use super::data_directory::DataDirectory;
+use super::identity::identity_source;
+use crate::config::{AcmeChallenge, Config};
+use crate::pki::CertificateSummary;
+use crate::pki::acme::{AcmeError, Challenges, Ledger, Orderer};
+use crate::server::Server;
+use crate::storage::metadata::Metadata;
+use crate::tls::{self, ServingIdentity};
+
+/// What was ordered, and from which ACME directory.
+pub(crate) struct Ordered {
+    pub(crate) certificate: CertificateSummary,
+    pub(crate) directory: String,
+}
+
+/// Orders a certificate now. It is stored; a running server serves it within a second.
+pub(crate) async fn order_certificate(
+    config: &Config,
+    data: &DataDirectory,
+    metadata: Arc<dyn Metadata>,
+) -> anyhow::Result<Ordered> {
+    let Some(settings) = settings(config, data) else {
+        bail!(
+            "ACME is switched off: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
+             `portcullis config default` explains them"
+        );
+    };
+    let directory = settings.directory.clone();
+    let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.data_key()?));
+    let certificate = match data.try_lock()? {
+        Ok(_lock) => order_alone(config, data, ledger).await?,
+        Err(server) => {
+            let challenges = Challenges::new(settings.acme.challenge);
+            match Orderer::new(settings, ledger, challenges).order().await {
+                Err(error @ AcmeError::NotValidated { .. }) => {
+                    return Err(error).with_context(|| {
+                        format!(
+                            "the running server (process {server}) should have answered the challenge, which it does if it was \
+                             started with ACME switched on"
+                        )
+                    });
+                }
+                ordered => ordered?,
+            }
+        }
+    };
+    Ok(Ordered { certificate, directory })
+}
+
+/// Listens where the server would, and orders.
+async fn order_alone(
+    config: &Config,
+    data: &DataDirectory,
+    ledger: Arc<dyn Ledger>,
+) -> anyhow::Result<CertificateSummary> {
+    let stop = CancellationToken::new();
+    let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
+        bail!("ACME is switched off");
+    };
+    let serving = match acme.method() {
+        AcmeChallenge::Http01 => None,
+        AcmeChallenge::TlsAlpn01 => {
+            let server = Server::bind(config.server.clone())?;
+            let identity = identity_source(config, data)?.prepare()?;
+            let tls = tls::Acceptor::new(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;
+            Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
+        }
+    };
+    let ordered = acme.answer_only(ledger, stop.clone()).order().await;
+    stop.cancel();
+    if let Some(serving) = serving {
+        serving.await.context("the listener stopped early")?;
+    }
+    Ok(ordered?)
+}
+
+/// What clients of the registry are told meanwhile.
+fn closed() -> Router {
+    Router::new().fallback(|| async {
+        (StatusCode::SERVICE_UNAVAILABLE, "This registry is not running: its certificate is being ordered.\n")
+    })
+}

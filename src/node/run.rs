@@ -1,0 +1,170 @@
+//! One node from start to end: what is opened and bound, what runs in the background, and how it drains.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use super::acme::Acme;
+use super::administrator::Administrator;
+use super::certificates::CertificatesInUse;
+use super::data_directory::DataDirectory;
+use super::first_start::first_start;
+use super::identity::{client_verifier, identity_source};
+use super::settings::{http_settings, registry_settings};
+use super::stores::{Stores, open_stores};
+use crate::auth::Authenticator;
+use crate::config::Config;
+use crate::domain::Clock;
+use crate::http::{self, App};
+use crate::jobs::Jobs;
+use crate::jobs::list::{Parts, list};
+use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
+use crate::registry::Registry;
+use crate::server::{Caught, Server, Signals};
+use crate::tls::{self, ClientVerifier, ServingIdentity};
+
+/// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
+const BLOCKING_THREADS: usize = 32;
+
+/// A node that is about to serve: what there is to tell of it.
+pub(crate) struct Ready<'a> {
+    pub(crate) address: SocketAddr,
+    pub(crate) data: &'a DataDirectory,
+    pub(crate) certificate: &'a CertificateSummary,
+    /// The CA behind the certificate, where it is the registry's own.
+    pub(crate) authority: Option<&'a Authority>,
+    /// The administrator, where this is the first start.
+    pub(crate) administrator: Option<&'a Administrator>,
+}
+
+/// Serves until a signal, then drains. `announce` is called once, when the port is bound and everything is open.
+pub(crate) fn run(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    runtime.context("cannot start the asynchronous runtime")?.block_on(serve(config, announce))
+}
+
+async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let data = DataDirectory::at(&config.data_dir);
+    data.create()?;
+    let _lock = data.lock()?;
+    let clients = client_verifier(config)?;
+    // Bound before anything is made, so that a port in use leaves no half-made registry behind.
+    let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
+    let acme = Acme::prepare(config, &data, server.local_addr().port())?;
+    let stores = open_stores(config).await?;
+    let administrator = first_start(&data, config, &stores.metadata).await?;
+    let node = Node::assemble(config, &data, stores, clients, acme.as_ref()).await?;
+
+    let identity = node.serving.current();
+    announce(&Ready {
+        address: server.local_addr(),
+        data: &data,
+        certificate: identity.summary(),
+        authority: node.authority.as_ref(),
+        administrator: administrator.as_ref(),
+    })?;
+    drop(administrator);
+    for warning in identity.warnings() {
+        tracing::warn!("{warning}");
+    }
+    node.serve(server, &data, acme).await
+}
+
+/// Everything that works while a node serves.
+struct Node {
+    stores: Stores,
+    auth: Arc<Authenticator>,
+    registry: Arc<Registry>,
+    app: App,
+    source: IdentitySource,
+    authority: Option<Authority>,
+    serving: Arc<ServingIdentity>,
+    certificates: Arc<CertificatesInUse>,
+    clients: Option<Arc<ClientVerifier>>,
+}
+
+impl Node {
+    async fn assemble(
+        config: &Config,
+        data: &DataDirectory,
+        stores: Stores,
+        clients: Option<Arc<ClientVerifier>>,
+        acme: Option<&Acme>,
+    ) -> anyhow::Result<Self> {
+        let source = identity_source(config, data)?;
+        let identity = source.prepare()?;
+        let authority = if identity.origin() == Origin::Own { Some(Authority::load(data.path())?) } else { None };
+        let serving = match acme {
+            Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
+            None => ServingIdentity::new(identity),
+        };
+        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
+        certificates.look();
+        let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
+        let auth =
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
+        let auth = Arc::new(auth);
+        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), Clock::system()));
+        let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
+        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients })
+    }
+
+    async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
+        let signals = Signals::catch().context("cannot listen to signals")?;
+        let stop = CancellationToken::new();
+        let clock = Clock::system();
+        let acme = match acme {
+            Some(acme) => {
+                let metadata = Arc::clone(&self.stores.metadata);
+                Some(acme.start(metadata, data.data_key()?, self.serving.current().origin(), stop.clone()))
+            }
+            None => None,
+        };
+        let certificates = self.certificates;
+        let parts = Parts {
+            auth: self.auth,
+            registry: self.registry,
+            serving: Arc::clone(&self.serving),
+            source: self.source,
+            follow_authority: Box::new(move || certificates.follow()),
+            clients: self.clients.clone(),
+            acme,
+            clock: clock.clone(),
+        };
+        let jobs = Jobs::start(list(parts), &clock, &stop);
+        tokio::spawn(obey_signals(signals, self.app.clone(), jobs.clone(), stop.clone()));
+        let acceptor = tls::Acceptor::new(self.serving, self.clients)?;
+        let drained = server.serve(http::service(&self.app), acceptor, stop).await;
+        if drained.cut > 0 {
+            tracing::warn!(
+                connections = drained.cut,
+                "closed connections that were still busy at the end of the drain timeout"
+            );
+        }
+        jobs.stopped().await;
+        self.stores.metadata.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// SIGHUP reads the certificate and the files of client certificates again; the first SIGTERM or SIGINT drains, the second stops at once.
+async fn obey_signals(mut signals: Signals, app: App, jobs: Jobs, stop: CancellationToken) {
+    loop {
+        match signals.next().await {
+            Caught::Reload => jobs.reload(),
+            Caught::End if stop.is_cancelled() => {
+                tracing::warn!("asked to stop a second time: stopping without draining");
+                std::process::exit(1);
+            }
+            Caught::End => {
+                tracing::info!("stopping: transfers in progress may finish, new ones are refused");
+                app.start_draining();
+                stop.cancel();
+            }
+        }
+    }
+}
