@@ -9,7 +9,7 @@ use super::output::{Output, is_terminal};
 use super::{ca_rotate, ca_seal};
 use crate::domain::net::host_port::HostPort;
 use crate::node::authority::trustable_host;
-use crate::pki::{Authority, PermittedNames, RootKeyPlace};
+use crate::pki::{Authority, PermittedNames, RootKeyLocation};
 use crate::trust::command::{program_line, self_contained_line, short_line, wget_line};
 use crate::trust::script::Trusted;
 
@@ -81,7 +81,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
         "permitted": permitted,
         "root_not_after": authority.root_not_after().to_string(),
         "issuing_not_after": authority.issuing_not_after().to_string(),
-        "root_key_present": authority.root_key_place() == RootKeyPlace::Here,
+        "root_key_present": authority.root_key_place() == RootKeyLocation::Here,
         "root_key": root_key_word,
         "rotation": rotation.map(|(old, until)| json!({
             "previous_sha256": old.to_string(),
@@ -95,9 +95,9 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
 /// Where the root key is, for people and in JSON.
 fn root_key(authority: &Authority) -> (&'static str, &'static str) {
     match authority.root_key_place() {
-        RootKeyPlace::Here => ("in the data directory", "here"),
-        RootKeyPlace::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
-        RootKeyPlace::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
+        RootKeyLocation::Here => ("in the data directory", "here"),
+        RootKeyLocation::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
+        RootKeyLocation::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
     }
 }
 

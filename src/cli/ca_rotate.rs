@@ -9,7 +9,7 @@ use super::output::Output;
 use crate::config::parse_duration;
 use crate::domain::net::HostName;
 use crate::node::authority::{Replaced, Replacement, replace_authority};
-use crate::pki::{Rotation, SubjectName};
+use crate::pki::{RootTransition, SubjectName};
 
 /// Replace the CA with a new one; hosts that trust the old CA are served during a transition period
 ///
@@ -90,7 +90,7 @@ fn report(replaced: &Replaced, output: &Output) -> anyhow::Result<()> {
 }
 
 /// New addresses: a handshake to an address carries no name, so it is answered with the previous chain.
-fn not_yet(served: &[SubjectName], rotation: &Rotation) -> Option<String> {
+fn not_yet(served: &[SubjectName], rotation: &RootTransition) -> Option<String> {
     let new = served.iter().filter(|name| matches!(name, SubjectName::Ip(_)) && !rotation.permits(name));
     let new: Vec<String> = new.map(ToString::to_string).collect();
     (!new.is_empty()).then(|| format!("{} can be reached by address only after that; by name at once", new.join(", ")))

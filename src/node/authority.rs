@@ -6,12 +6,12 @@ use anyhow::bail;
 
 use super::data_directory::DataDirectory;
 use super::first_start::constraints;
-use super::host_names::{best_for_others, names_to_serve, subject_name, with_port};
+use super::host_names::{best_for_others, names_to_serve};
 use super::identity::identity_source;
 use crate::config::Config;
 use crate::domain::net::HostName;
-use crate::domain::net::host_port::HostPort;
-use crate::pki::{Authority, Origin, PermittedNames, SubjectName, Succession, ensure_leaf};
+use crate::domain::net::host_port::{HostPort, with_port};
+use crate::pki::{Authority, Origin, PermittedNames, RotationRequest, SubjectName, ensure_leaf};
 use crate::trust::command::program_line_with_file;
 
 /// How the CA is to be replaced.
@@ -45,16 +45,16 @@ pub(crate) fn replace_authority(
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
     }
-    let added: Vec<SubjectName> = replacement.hosts.iter().map(subject_name).collect();
+    let added: Vec<SubjectName> = replacement.hosts.iter().map(SubjectName::from).collect();
     names.extend(added.iter().cloned());
     names.sort();
     names.dedup();
     let constraints = constraints(config, replacement.unconstrained);
-    let succession = Succession { names, added, constraints, overlap: replacement.overlap };
-    let mut new = Authority::rotate(data.path(), &succession)?;
+    let request = RotationRequest { names, added, constraints, overlap: replacement.overlap };
+    let mut new = Authority::rotate(data.path(), &request)?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
-    let in_use = identity_source(config, data)?.load().is_ok_and(|identity| identity.origin() == Origin::Own);
+    let in_use = identity_source(config, data)?.load().is_ok_and(|identity| identity.origin() == Origin::ManagedCa);
     Ok(Replaced { old, new, served, in_use })
 }
 
@@ -104,11 +104,11 @@ fn require_own_certificate(
 ) -> anyhow::Result<Vec<String>> {
     let Ok(served) = identity_source(config, data)?.load() else { return Ok(Vec::new()) };
     match served.origin() {
-        Origin::Imported | Origin::Acme | Origin::Given => bail!(
+        Origin::Imported | Origin::Acme | Origin::Configured => bail!(
             "the certificate in use was not signed by this registry's CA (portcullis cert show). If its CA is not a public one, make \
              other hosts trust it with `{}`, where FILE is the root certificate of that CA",
             program_line_with_file(&host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string))
         ),
-        Origin::Own => Ok(served.summary().names.clone()),
+        Origin::ManagedCa => Ok(served.summary().names.clone()),
     }
 }

@@ -6,13 +6,13 @@ use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
 use super::identity::identity_source;
 use crate::config::Config;
-use crate::pki::{self, Authority, Identity, OperatorFiles, Origin, TlsError};
+use crate::pki::{self, Authority, Identity, OperatorFiles, Origin, PkiError};
 
 /// Renews the registry's own certificate; a running server serves it within a second.
 pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow::Result<Identity> {
     let source = identity_source(config, data)?;
     if let Ok(identity) = source.load()
-        && identity.origin() != Origin::Own
+        && identity.origin() != Origin::ManagedCa
     {
         bail!(
             "the certificate in use ({}) was not issued by this registry: renew it where it was issued",
@@ -30,7 +30,7 @@ pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow
 pub(crate) fn import_certificate(
     config: &Config,
     data: &DataDirectory,
-    files: Result<OperatorFiles, TlsError>,
+    files: Result<OperatorFiles, PkiError>,
 ) -> anyhow::Result<Identity> {
     if config.tls.pair().is_some() {
         bail!(

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::http::{Certificates, PublishedAuthority, ServedCertificate};
-use crate::pki::{Authority, AuthorityState, Origin, expiry_warning};
+use crate::pki::{Authority, AuthorityStamp, Origin, expiry_warning};
 use crate::tls::ServingIdentity;
 
 /// How often an authority that has not changed is read again.
@@ -28,7 +28,7 @@ pub(crate) struct CertificatesInUse {
 
 /// What is published of the data directory's authority.
 struct Published {
-    state: AuthorityState,
+    state: AuthorityStamp,
     read: Instant,
     authority: Arc<PublishedAuthority>,
     rotation: Option<(Bytes, Timestamp)>,
@@ -44,7 +44,7 @@ impl CertificatesInUse {
     /// Reads the authority again if its files have changed, and every hour for what becomes due. An authority that cannot be read, or
     /// whose certificate is not served yet, is not published: clients that fetch the CA must be able to use it.
     pub(crate) fn look(&self) {
-        let state = AuthorityState::of(&self.data_dir);
+        let state = AuthorityStamp::of(&self.data_dir);
         let known = self.authority.load();
         if known.as_ref().is_some_and(|known| known.state == state && known.read.elapsed() < READ_AGAIN) {
             return;
@@ -76,12 +76,12 @@ impl CertificatesInUse {
 
     /// The authority, if it signed the certificate that is served.
     fn published(&self) -> Option<Arc<Published>> {
-        self.authority.load_full().filter(|_| self.serving.current().origin() == Origin::Own)
+        self.authority.load_full().filter(|_| self.serving.current().origin() == Origin::ManagedCa)
     }
 }
 
 impl Published {
-    fn of(authority: &Authority, state: AuthorityState) -> Self {
+    fn of(authority: &Authority, state: AuthorityStamp) -> Self {
         let now = Timestamp::now();
         Self {
             state,

@@ -223,7 +223,7 @@ async fn a_revoked_certificate_is_refused_at_once_everywhere() {
 
     std::fs::write(&list, "torn").expect("writable");
     eventually(Duration::from_secs(3), "the torn list is told", async || {
-        server.log().contains("are refused; what was read")
+        server.log().contains("are rejected; what was read")
     })
     .await;
     assert_eq!(status(&open, Method::GET, "/v2/").await, StatusCode::OK);
