@@ -1,14 +1,12 @@
 //! On the server.
 
-use std::fs::{self, Permissions};
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
-
 use super::Report;
 use crate::support::client_ca::ClientCa;
 use crate::support::client_host::{ClientHost, stdout};
 use crate::support::{Server, eventually};
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 fn doctor(server: &Server) -> Report {
     Report::of(&server.try_run(&["doctor", "--json"], ""))
@@ -232,7 +230,7 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
     };
     stdout(&host.trust(&registry, &pin(&server), &[]));
     server.run(&["ca", "rotate", "--host", "other.test", "--overlap", "24h"]);
-    eventually(Duration::from_secs(10), "the new certificate", async || {
+    eventually("the new certificate", async || {
         doctor(&server).has("port", "ok") && !doctor(&server).has("reach", "problem")
     })
     .await;
@@ -240,7 +238,7 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
     report.healthy();
     report.find("ca", "warning", "previous root");
     let run = || tokio::task::block_in_place(|| Report::of(&host.run(&["doctor", &registry, "--json"])));
-    eventually(Duration::from_secs(10), "the new CA is handed out", async || {
+    eventually("the new CA is handed out", async || {
         run().findings.iter().any(|finding| finding["what"].as_str().is_some_and(|text| text.contains(&pin(&server))))
     })
     .await;
