@@ -98,7 +98,8 @@ fn undo(
     outcomes: &[RemovedFile],
     turn: &mut ExclusiveLock,
 ) -> Result<(), TrustError> {
-    let came_to = |written: &WrittenFile, outcome| outcomes.iter().any(|f| f.path == written.path && f.outcome == outcome);
+    let came_to =
+        |written: &WrittenFile, outcome| outcomes.iter().any(|f| f.path == written.path && f.outcome == outcome);
     let is_store = |written: &&WrittenFile| written.os_store && !came_to(written, RemovalOutcome::Changed);
     let store = manifest.files.iter().find(is_store).map(|_| OsStore::detect(host)).transpose()?;
     for written in manifest.files.iter().filter(|written| came_to(written, RemovalOutcome::Removed)) {
