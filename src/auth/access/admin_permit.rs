@@ -21,7 +21,7 @@ impl AdminPermit {
         Self { actor }
     }
 
-    /// The permit of the operator who runs a command on an open data directory. Whoever may write there may change the database by
+    /// The permit of the operator who runs a command on an open data directory. Anyone who may write there may change the database by
     /// hand, so this asks for that permission of the file system, by the open handle, and for nothing else.
     pub fn local_operator(data_directory: impl AsFd) -> io::Result<Self> {
         let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;

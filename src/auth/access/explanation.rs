@@ -197,7 +197,7 @@ mod tests {
         );
         assert!(explain("user:alice", Action::Push, "bob/app").contains("\n  no grant allows it\n"));
         assert!(explain("user:mallory", Action::Pull, "mallory/x").contains("mallory is disabled"));
-        assert!(explain("user:nobody", Action::Pull, "public/x").contains("unknown user nobody"));
+        assert!(explain("user:mallet", Action::Pull, "public/x").contains("unknown user mallet"));
         assert!(explain("group:ops", Action::Pull, "public/x").starts_with("denied"));
         assert!(explain("anonymous", Action::Pull, "team/x").ends_with("--to anonymous --on team/x --allow pull"));
         for action in [Action::Push, Action::Delete] {

@@ -69,7 +69,7 @@ impl TokenScope {
     }
 
     /// About how many bytes it takes.
-    pub(in crate::auth) fn weight(&self) -> u32 {
+    pub(super) fn weight(&self) -> u32 {
         let bytes: usize = self.repositories.keys().map(|name| name.as_str().len() + 64).sum();
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }

@@ -37,7 +37,7 @@ impl DataKey {
     }
 
     /// Encrypts a token key: AES-256-GCM with a random nonce; `name` is authenticated, so encrypted keys cannot be exchanged for one another.
-    pub(in crate::auth) fn encrypt(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {
+    pub(super) fn encrypt(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {
         self.encrypt_in(&context(name), secret)
     }
 
@@ -72,7 +72,7 @@ impl DataKey {
     }
 
     /// Decrypts what [`Self::encrypt`] encrypted under the same name.
-    pub(in crate::auth) fn decrypt(&self, name: &str, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
+    pub(super) fn decrypt(&self, name: &str, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
         self.decrypt_in(&context(name), encrypted)?
             .ok_or_else(|| AuthError::UnreadableTokenKey { kid: name.to_owned() })
     }

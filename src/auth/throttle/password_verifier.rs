@@ -16,7 +16,7 @@ use super::known_sources::KnownSources;
 use super::login_state::RateLimited;
 use super::queue::Queue;
 use super::verification::{Verification, Verifications};
-use crate::auth::credentials::password::{Outcome, UNKNOWN_ACCOUNT_HASH};
+use crate::auth::credentials::{PasswordOutcome, UNKNOWN_ACCOUNT_HASH};
 use crate::auth::in_flight::{InFlight, Joined};
 use crate::auth::{CredentialError, Secret};
 use crate::config::AuthSettings;
@@ -32,7 +32,7 @@ const VERIFICATION: Duration = Duration::from_millis(50);
 /// A keyed hash over name, epoch and password of an attempt. The key is random and lives as long as the process.
 pub(super) type Fingerprint = [u8; 32];
 /// What an attempt gets to know.
-pub(super) type Verified = Result<Outcome, CredentialError>;
+pub(super) type Verified = Result<PasswordOutcome, CredentialError>;
 
 /// One attempt to log in.
 #[derive(Clone, Copy, Debug)]
@@ -131,15 +131,15 @@ impl PasswordVerifier {
         let _ = failed.login(attempt.failures, from).admit(known)?;
         if memory.as_ref().is_some_and(|memory| memory.get(&fingerprint).is_some()) {
             sources.verified(name, from, &fingerprint);
-            return Ok(Outcome::Right { rehashed: None });
+            return Ok(PasswordOutcome::Right { rehashed: None });
         }
         let start = || self.verification(&attempt, fingerprint).run();
         let Joined { work, was_under_way } = self.in_flight.join_or_start(fingerprint, start);
         let verified = work.await;
         match &verified {
-            Ok(Outcome::Right { .. }) => sources.verified(name, from, &fingerprint),
-            Ok(Outcome::Wrong) if was_under_way => failed.failed_from(from),
-            Ok(Outcome::Wrong) | Err(_) => {}
+            Ok(PasswordOutcome::Right { .. }) => sources.verified(name, from, &fingerprint),
+            Ok(PasswordOutcome::Wrong) if was_under_way => failed.failed_from(from),
+            Ok(PasswordOutcome::Wrong) | Err(_) => {}
         }
         verified
     }
