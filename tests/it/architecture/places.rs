@@ -51,7 +51,7 @@ const PLACES: &[Place] = &[
             "src/server/",
             "src/storage/blobs/disk/staging.rs",
             "src/storage/metadata/sqlite/open.rs",
-            "src/trust/turn.rs",
+            "src/trust/exclusive_lock.rs",
         ],
         to_go: to_go::WAITING,
     },
@@ -74,7 +74,7 @@ const PLACES: &[Place] = &[
         what: "the terminal and the exit of the process",
         paths: &["process::exit"],
         crates: &["rpassword", "clap"],
-        at: &["src/cli/", "src/main.rs"],
+        at: &["src/cli/", "src/main.rs", "src/node/run.rs"],
         to_go: &[],
     },
 ];
