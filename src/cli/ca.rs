@@ -10,9 +10,10 @@ use super::output::{Output, is_terminal};
 use super::{ca_rotate, ca_seal};
 use crate::config::Config;
 use crate::domain::net::host_port::HostPort;
-use crate::node::host_names::{best_for_others, names_to_serve, with_port};
+use crate::domain::net::host_port::with_port;
+use crate::node::host_names::{best_for_others, names_to_serve};
 use crate::node::identity::identity_source;
-use crate::pki::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
+use crate::pki::{Authority, Origin, PermittedNames, RootKeyLocation, SubjectName};
 use crate::trust::command::{program_line, program_line_with_file, self_contained_line, short_line, wget_line};
 use crate::trust::script::Trusted;
 
@@ -65,9 +66,9 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
     };
     let (now, place) = (Timestamp::now(), authority.root_key_place());
     let (root_key, root_key_word) = match place {
-        RootKeyPlace::Here => ("in the data directory", "here"),
-        RootKeyPlace::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
-        RootKeyPlace::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
+        RootKeyLocation::Here => ("in the data directory", "here"),
+        RootKeyLocation::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
+        RootKeyLocation::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
     };
     let mut lines = vec![
         ("SHA-256", authority.fingerprint().to_string()),
@@ -93,7 +94,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
             },
             "root_not_after": authority.root_not_after().to_string(),
             "issuing_not_after": authority.issuing_not_after().to_string(),
-            "root_key_present": place == RootKeyPlace::Here,
+            "root_key_present": place == RootKeyLocation::Here,
             "root_key": root_key_word,
             "rotation": rotation.map(|rotation| json!({
                 "previous_sha256": rotation.previous_fingerprint().to_string(),
@@ -174,11 +175,11 @@ fn require_served(authority: &Authority, served: &[String], host: &str) -> anyho
 fn require_own_certificate(context: &Context, config: &Config, host: Option<&HostPort>) -> anyhow::Result<Vec<String>> {
     let Ok(served) = identity_source(config, &context.data_directory()?)?.load() else { return Ok(Vec::new()) };
     match served.origin() {
-        Origin::Imported | Origin::Acme | Origin::Given => bail!(
+        Origin::Imported | Origin::Acme | Origin::Configured => bail!(
             "the certificate in use was not signed by this registry's CA (portcullis cert show). If its CA is not a public one, make \
              other hosts trust it with `{}`, where FILE is the root certificate of that CA",
             program_line_with_file(&host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string))
         ),
-        Origin::Own => Ok(served.summary().names.clone()),
+        Origin::ManagedCa => Ok(served.summary().names.clone()),
     }
 }

@@ -9,9 +9,9 @@ use super::output::Output;
 use crate::config::parse_duration;
 use crate::domain::net::HostName;
 use crate::node::first_start::constraints;
-use crate::node::host_names::{names_to_serve, subject_name};
+use crate::node::host_names::names_to_serve;
 use crate::node::identity::identity_source;
-use crate::pki::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
+use crate::pki::{Authority, Origin, PermittedNames, RootTransition, RotationRequest, SubjectName, ensure_leaf};
 
 /// Replace the CA with a new one; hosts that trust the old CA are served during a transition period
 ///
@@ -56,11 +56,11 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
     }
-    let added: Vec<SubjectName> = args.hosts.iter().map(subject_name).collect();
+    let added: Vec<SubjectName> = args.hosts.iter().map(SubjectName::from).collect();
     names.extend(added.iter().cloned());
     names.sort();
     names.dedup();
-    let succession = Succession {
+    let succession = RotationRequest {
         names,
         added,
         constraints: constraints(&config, args.unconstrained),
@@ -69,7 +69,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     let mut new = Authority::rotate(data.path(), &succession)?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
-    let shown = identity_source(&config, &data)?.load().is_ok_and(|identity| identity.origin() == Origin::Own);
+    let shown = identity_source(&config, &data)?.load().is_ok_and(|identity| identity.origin() == Origin::ManagedCa);
     report((&old, &new), &served, shown, output)
 }
 
@@ -114,7 +114,7 @@ fn report(
 }
 
 /// New addresses: a handshake to an address carries no name, so it is answered with the previous chain.
-fn not_yet(served: &[SubjectName], rotation: &Rotation) -> Option<String> {
+fn not_yet(served: &[SubjectName], rotation: &RootTransition) -> Option<String> {
     let new = served.iter().filter(|name| matches!(name, SubjectName::Ip(_)) && !rotation.permits(name));
     let new: Vec<String> = new.map(ToString::to_string).collect();
     (!new.is_empty()).then(|| format!("{} can be reached by address only after that; by name at once", new.join(", ")))

@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
         Verb::Renew => {
             let source = identity_source(&config, &data)?;
             if let Ok(identity) = source.load()
-                && identity.origin() != Origin::Own
+                && identity.origin() != Origin::ManagedCa
             {
                 bail!(
                     "the certificate in use ({}) was not issued by this registry: renew it where it was issued",

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::http::{Certificates, PublishedAuthority, ServedCertificate};
-use crate::pki::{Authority, AuthorityState, Origin, expiry_warning};
+use crate::pki::{Authority, AuthorityStamp, Origin, expiry_warning};
 use crate::tls::ServingIdentity;
 
 /// An authority that has not changed is read again after so long.
@@ -28,7 +28,7 @@ pub(crate) struct CertificatesInUse {
 
 /// What is told of the data directory's authority.
 struct Published {
-    state: AuthorityState,
+    state: AuthorityStamp,
     read: Instant,
     authority: Arc<PublishedAuthority>,
     rotation: Option<(Bytes, Timestamp)>,
@@ -44,7 +44,7 @@ impl CertificatesInUse {
     /// Reads the authority anew where its files have changed, and now and then for what becomes due. One that cannot be read leaves
     /// what was known, and so does one whose certificate is not served yet: who fetches the CA must find it at work.
     pub(crate) fn look(&self) {
-        let state = AuthorityState::of(&self.data_dir);
+        let state = AuthorityStamp::of(&self.data_dir);
         let known = self.authority.load();
         if known.as_ref().is_some_and(|known| known.state == state && known.read.elapsed() < READ_AGAIN) {
             return;
@@ -76,12 +76,12 @@ impl CertificatesInUse {
 
     /// What is known, where what is served comes from there.
     fn published(&self) -> Option<Arc<Published>> {
-        self.authority.load_full().filter(|_| self.serving.current().origin() == Origin::Own)
+        self.authority.load_full().filter(|_| self.serving.current().origin() == Origin::ManagedCa)
     }
 }
 
 impl Published {
-    fn of(authority: &Authority, state: AuthorityState) -> Self {
+    fn of(authority: &Authority, state: AuthorityStamp) -> Self {
         let now = Timestamp::now();
         Self {
             state,

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::auth::{DataKey, Secret};
-use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
+use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, restrict_kept_key, write_key, write_public};
 use crate::storage::metadata::Metadata;
 
 const README: &str = include_str!("data_directory_readme.txt");
@@ -195,6 +195,7 @@ impl DataDirectory {
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())));
             write_key(&path, text.as_bytes())?;
         }
+        restrict_kept_key(&path)?;
         let text = read_kept_key(&path)?;
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());

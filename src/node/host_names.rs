@@ -10,19 +10,12 @@ use crate::pki::{Authority, PermittedNames, SubjectName};
 /// Always with what `ca rotate --host` added, localhost and the loopback addresses.
 pub(crate) fn names_to_serve(hosts: &[HostName], authority: Option<&Authority>) -> Vec<SubjectName> {
     let chosen: Vec<SubjectName> = match authority.map(Authority::permitted) {
-        _ if !hosts.is_empty() => hosts.iter().map(subject_name).collect(),
+        _ if !hosts.is_empty() => hosts.iter().map(SubjectName::from).collect(),
         Some(PermittedNames::Only(names)) => names.clone(),
         Some(PermittedNames::All) | None => of_this_machine(),
     };
     let added = authority.map(Authority::added_names).unwrap_or_default();
     with_loopback(chosen.into_iter().chain(added.iter().cloned()).collect())
-}
-
-pub(crate) fn subject_name(host: &HostName) -> SubjectName {
-    match host {
-        HostName::Dns(name) => SubjectName::Dns(name.clone()),
-        HostName::Address(address) => SubjectName::Ip(*address),
-    }
 }
 
 /// Sorted: names before addresses, each once.
@@ -44,7 +37,7 @@ pub(crate) fn of_this_machine() -> Vec<SubjectName> {
         Vec::new()
     });
     let reachable = addresses.into_iter().map(|interface| interface.ip().to_canonical()).filter(is_reachable);
-    host.iter().map(subject_name).chain(reachable.map(SubjectName::Ip)).collect()
+    host.iter().map(SubjectName::from).chain(reachable.map(SubjectName::Ip)).collect()
 }
 
 fn is_reachable(address: &IpAddr) -> bool {
@@ -66,14 +59,6 @@ pub(crate) fn best_for_others(names: &[String]) -> &str {
     names.iter().min_by_key(rank).map_or("localhost", String::as_str)
 }
 
-/// `host:port`, with brackets around an IPv6 address.
-pub(crate) fn with_port(host: &str, port: u16) -> String {
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-        _ => format!("{host}:{port}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +69,5 @@ mod tests {
         assert_eq!(best_for_others(&names(&["localhost", "registry.test", "10.0.0.1"])), "registry.test");
         assert_eq!(best_for_others(&names(&["localhost", "127.0.0.1", "::1", "10.0.0.1"])), "10.0.0.1");
         assert_eq!(best_for_others(&names(&["127.0.0.1", "localhost"])), "localhost");
-        assert_eq!(with_port("fd00::1", 5000), "[fd00::1]:5000");
     }
 }

@@ -9,12 +9,12 @@ use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::acme::{Acme, settings};
-use super::acme_store::AcmeLedger;
+use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
 use crate::config::{AcmeChallenge, Config};
 use crate::pki::CertificateSummary;
-use crate::pki::acme::{AcmeError, Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeStore, Orderer};
 use crate::server::Server;
 use crate::storage::metadata::Metadata;
 use crate::tls::{self, ServingIdentity};
@@ -38,11 +38,11 @@ pub(crate) async fn order_certificate(
         );
     };
     let directory = settings.directory.clone();
-    let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.data_key()?));
+    let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
     let certificate = match data.try_lock()? {
         Ok(_lock) => order_alone(config, data, ledger).await?,
         Err(server) => {
-            let challenges = Challenges::new(settings.acme.challenge);
+            let challenges = AcmeChallenges::new(settings.acme.challenge);
             match Orderer::new(settings, ledger, challenges).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
@@ -63,7 +63,7 @@ pub(crate) async fn order_certificate(
 async fn order_alone(
     config: &Config,
     data: &DataDirectory,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn AcmeStore>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {

@@ -96,7 +96,7 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let source = identity_source(config, data)?;
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::Own { Some(Authority::load(data.path())?) } else { None };
+        let authority = if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path())?) } else { None };
         let serving = match acme {
             Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
             None => ServingIdentity::new(identity),

@@ -217,7 +217,7 @@ async fn a_revoked_certificate_is_refused_at_once_everywhere() {
     }
 
     std::fs::write(&list, "torn").expect("writable");
-    eventually("the torn list is told", async || server.log().contains("are refused; what was read")).await;
+    eventually("the torn list is told", async || server.log().contains("are rejected; what was read")).await;
     assert_eq!(status(&open, Method::GET, "/v2/").await, StatusCode::OK);
     std::fs::write(&list, ca.crl(&[7, 8], 1)).expect("writable");
     eventually("the end on an open connection", async || {

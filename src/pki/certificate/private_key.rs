@@ -7,8 +7,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::sign::SigningKey;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 
-use super::error::TlsError;
 use super::pem::{PemItem, PemText};
+use crate::pki::error::PkiError;
 
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const SUPPORTED: &str = "use RSA (2048 to 8192 bits), ECDSA (P-256, P-384 or P-521) or Ed25519";
@@ -35,10 +35,10 @@ pub(crate) fn is_encrypted(pem: &[u8]) -> bool {
 }
 
 /// The key, as the TLS library signs with it; `path` is named in errors.
-pub(crate) fn signing_key(path: &Path, pem: &[u8]) -> Result<Arc<dyn SigningKey>, TlsError> {
+pub(crate) fn signing_key(path: &Path, pem: &[u8]) -> Result<Arc<dyn SigningKey>, PkiError> {
     let key = private_key(path, pem)?;
     let loaded = aws_lc_rs::default_provider().key_provider.load_private_key(key.clone_key());
-    loaded.map_err(|error| TlsError::Pem {
+    loaded.map_err(|error| PkiError::Pem {
         path: path.to_owned(),
         what: "private key",
         reason: kind_of(&key).map_or_else(|| error.to_string(), |kind| format!("it is {kind}; {SUPPORTED}")),
@@ -46,11 +46,11 @@ pub(crate) fn signing_key(path: &Path, pem: &[u8]) -> Result<Arc<dyn SigningKey>
 }
 
 /// The only private key of the text. Certificates next to it are passed over.
-pub(crate) fn private_key(path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "private key", reason };
+pub(crate) fn private_key(path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, PkiError> {
+    let refuse = |reason: String| PkiError::Pem { path: path.to_owned(), what: "private key", reason };
     let item = only_key(pem).map_err(refuse)?;
     if under_a_passphrase(&item) {
-        return Err(TlsError::KeyEncrypted { path: path.to_owned() });
+        return Err(PkiError::KeyEncrypted { path: path.to_owned() });
     }
     let der = item.der.to_vec();
     match item.label.as_str() {

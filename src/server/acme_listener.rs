@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BindError, REST, listen, plain_http};
 use crate::domain::net::peer_address::PeerAddress;
-use crate::pki::acme::Challenges;
+use crate::pki::acme::AcmeChallenges;
 
 /// Connections at once; whoever comes then waits in the kernel's queue.
 const CONNECTIONS: usize = 128;
@@ -25,12 +25,12 @@ const PLACE: &str = "/.well-known/acme-challenge/";
 
 /// A bound socket for plain HTTP.
 #[derive(Debug)]
-pub struct ChallengeListener {
+pub struct AcmeListener {
     listener: TcpListener,
     https_port: u16,
 }
 
-impl ChallengeListener {
+impl AcmeListener {
     /// Binds the address. `https_port` is where others are sent.
     pub fn bind(address: SocketAddr, https_port: u16) -> Result<Self, BindError> {
         let refuse = |source| BindError { address, setting: "acme.http_listen", source };
@@ -38,7 +38,7 @@ impl ChallengeListener {
     }
 
     /// Answers until `shutdown`.
-    pub async fn serve(self, challenges: Arc<Challenges>, shutdown: CancellationToken) {
+    pub async fn serve(self, challenges: Arc<AcmeChallenges>, shutdown: CancellationToken) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let accept_all = async {
             loop {
@@ -60,7 +60,7 @@ impl ChallengeListener {
     }
 }
 
-fn respond<B>(request: &Request<B>, challenges: &Challenges, https_port: u16) -> Response<Full<Bytes>> {
+fn respond<B>(request: &Request<B>, challenges: &AcmeChallenges, https_port: u16) -> Response<Full<Bytes>> {
     let token = request.uri().path().strip_prefix(PLACE);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match token {
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
     use crate::config::AcmeChallenge;
-    use crate::pki::acme::PendingChallenge;
+    use crate::pki::acme::PendingAcmeChallenge;
 
     fn get(path: &str) -> Request<()> {
         Request::builder().uri(path).header("host", "registry.test:80").body(()).unwrap()
@@ -92,8 +92,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_pending_challenges_are_answered_and_the_rest_is_sent_to_https() {
-        let challenges = Challenges::new(AcmeChallenge::Http01);
-        challenges.replace(vec![PendingChallenge {
+        let challenges = AcmeChallenges::new(AcmeChallenge::Http01);
+        challenges.replace(vec![PendingAcmeChallenge {
             name: "registry.test".parse().unwrap(),
             token: "token".to_owned(),
             key_authorization: "token.thumbprint".to_owned(),

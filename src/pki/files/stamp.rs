@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::paths::TlsPaths;
+use super::paths::PkiPaths;
 
 /// Device, inode, size, modification and change time; nothing where the file cannot be examined. Follows links, so swapping a link
 /// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileState(Option<(u64, u64, u64, [i64; 4])>);
+pub(crate) struct FileStamp(Option<(u64, u64, u64, [i64; 4])>);
 
-impl FileState {
+impl FileStamp {
     /// Of a file whose changes do not count.
     pub(crate) const NONE: Self = Self(None);
 
@@ -26,12 +26,12 @@ impl FileState {
 
 /// The state of an authority's files, compared to see a rotation, a new issuing certificate, or a root key put away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthorityState([FileState; 5]);
+pub struct AuthorityStamp([FileStamp; 5]);
 
-impl AuthorityState {
+impl AuthorityStamp {
     /// Of the authority in the data directory.
     pub fn of(data_dir: &Path) -> Self {
-        let paths = TlsPaths::new(data_dir);
+        let paths = PkiPaths::new(data_dir);
         let files = [
             paths.root_certificate(),
             paths.root_key(),
@@ -39,6 +39,6 @@ impl AuthorityState {
             paths.issuing_certificate(),
             paths.cross_certificate(),
         ];
-        Self(files.map(|path| FileState::of(&path)))
+        Self(files.map(|path| FileStamp::of(&path)))
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::StatVfsMountFlags;
 
-use super::error::TlsError;
+use crate::pki::error::PkiError;
 
 /// Read or write by group or others.
 const EXPOSED: u32 = 0o066;
@@ -20,27 +20,35 @@ const OPEN_TO_ALL: u32 = 0o006;
 
 /// What is wrong with the mode of a key at the operator's path, and what puts it right; `None` where it is in order, or cannot be
 /// looked at.
-pub fn key_exposure(path: &Path) -> Option<TlsError> {
+pub fn key_exposure(path: &Path) -> Option<PkiError> {
     let meta = std::fs::metadata(path).ok()?;
     is_exposed(&meta).then(|| exposed(path, &meta))
 }
 
 /// Refuses an open key file that others may read.
-pub(crate) fn require_private(path: &Path, file: &File) -> Result<(), TlsError> {
-    let meta = file.metadata().map_err(TlsError::io("examine", path))?;
+pub(crate) fn require_private(path: &Path, file: &File) -> Result<(), PkiError> {
+    let meta = file.metadata().map_err(PkiError::io("examine", path))?;
     if is_exposed(&meta) { Err(exposed(path, &meta)) } else { Ok(()) }
 }
 
-/// The same for a key that this program has made and keeps. Where an orchestrator has given it to a group (`fsGroup` does), the
-/// mode is put right and that is told; what everyone can read may have been read, and is refused.
-pub(crate) fn make_private(path: &Path, file: &File) -> Result<(), TlsError> {
-    let meta = file.metadata().map_err(TlsError::io("examine", path))?;
+/// The same for a key that this program has made and keeps. What an orchestrator has given to a group (`fsGroup` does) is read, and
+/// left to [`restrict_kept_key`]; what everyone can read may have been read, and is refused.
+pub(crate) fn require_not_public(path: &Path, file: &File) -> Result<(), PkiError> {
+    let meta = file.metadata().map_err(PkiError::io("examine", path))?;
+    if meta.mode() & OPEN_TO_ALL == 0 { Ok(()) } else { Err(exposed(path, &meta)) }
+}
+
+/// Takes a key of the data directory back from a group that an orchestrator has given it to, and says so. A key that is missing, or
+/// that everyone can read, is left for its reader to refuse.
+pub fn restrict_kept_key(path: &Path) -> Result<(), PkiError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(PkiError::io("read", path))?,
+    };
+    let meta = file.metadata().map_err(PkiError::io("examine", path))?;
     let mode = meta.mode() & 0o7777;
-    if mode & EXPOSED == 0 {
+    if mode & EXPOSED == 0 || mode & OPEN_TO_ALL != 0 {
         return Ok(());
-    }
-    if mode & OPEN_TO_ALL != 0 {
-        return Err(exposed(path, &meta));
     }
     if file.set_permissions(Permissions::from_mode(0o600)).is_err() {
         return if is_exposed(&meta) { Err(exposed(path, &meta)) } else { Ok(()) };
@@ -57,8 +65,8 @@ fn is_exposed(meta: &Metadata) -> bool {
     meta.mode() & forbidden != 0
 }
 
-fn exposed(path: &Path, meta: &Metadata) -> TlsError {
-    TlsError::KeyExposed { path: path.to_owned(), mode: meta.mode() & 0o7777, advice: advice(path, meta.uid()) }
+fn exposed(path: &Path, meta: &Metadata) -> PkiError {
+    PkiError::KeyExposed { path: path.to_owned(), mode: meta.mode() & 0o7777, advice: advice(path, meta.uid()) }
 }
 
 /// What this process, or its operator, can do about it.
@@ -81,7 +89,7 @@ mod tests {
     use std::os::unix::fs::chown;
 
     use super::*;
-    use crate::pki::private_file::{read_kept_key, read_key, write_key};
+    use crate::pki::files::private_file::{read_kept_key, read_key, write_key};
 
     fn key(mode: u32) -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -130,17 +138,22 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_that_was_given_to_a_group_is_put_right() {
+    fn a_kept_key_that_was_given_to_a_group_is_read_as_it_is_and_taken_back_when_asked() {
         for changed in [0o640, 0o660, 0o620] {
             let (_dir, path) = key(changed);
             assert_eq!(read_kept_key(&path).unwrap().as_slice(), b"secret");
+            assert_eq!(mode(&path), changed, "reading changes nothing");
+            restrict_kept_key(&path).unwrap();
             assert_eq!(mode(&path), 0o600, "{changed:04o}");
         }
         for open in [0o604, 0o666, 0o602] {
             let (_dir, path) = key(open);
-            assert!(matches!(read_kept_key(&path), Err(TlsError::KeyExposed { .. })), "{open:04o}");
+            restrict_kept_key(&path).unwrap();
+            assert!(matches!(read_kept_key(&path), Err(PkiError::KeyExposed { .. })), "{open:04o}");
             assert_eq!(mode(&path), open, "what everyone could read is not hidden again");
         }
+        let missing = key(0o600).1;
+        restrict_kept_key(&missing).unwrap();
     }
 
     #[test]

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::certificate;
-use super::error::TlsError;
-use super::identity::{Identity, Origin};
 use super::pair::Pair;
-use super::paths::TlsPaths;
-use super::pem::certificate_to_pem;
-use super::private_file::{lock_directory, make_directory, read_key, read_public, sync_directory, write_public};
+use super::{Identity, Origin};
+use crate::pki::certificate;
+use crate::pki::certificate::pem::certificate_to_pem;
+use crate::pki::error::PkiError;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::{
+    lock_directory, make_directory, read_key, read_public, sync_directory, write_public,
+};
 
 /// A chain and its key, read from the operator's files, which may be closed to the owner of the data directory.
 pub struct OperatorFiles {
@@ -22,7 +24,7 @@ pub struct OperatorFiles {
 
 impl OperatorFiles {
     /// Reads them. They may be one and the same file.
-    pub fn read(chain: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub fn read(chain: &Path, key: &Path) -> Result<Self, PkiError> {
         Ok(Self { chain: (chain.to_owned(), read_public(chain)?), key: (key.to_owned(), read_key(key)?) })
     }
 }
@@ -35,10 +37,10 @@ impl std::fmt::Debug for OperatorFiles {
 
 /// Copies a chain and its key into the data directory after the checks of [`Identity::load`]; of the chain's file the certificates
 /// alone, for anyone may read them there. A running server serves it within a second.
-pub fn import(data_dir: &Path, files: &OperatorFiles) -> Result<Identity, TlsError> {
+pub fn import(data_dir: &Path, files: &OperatorFiles) -> Result<Identity, PkiError> {
     let OperatorFiles { chain: (chain, chain_pem), key: (key, key_pem) } = files;
     let identity = Identity::from_pem((chain, chain_pem), (key, key_pem), Origin::Imported, Timestamp::now())?;
-    let paths = TlsPaths::new(data_dir);
+    let paths = PkiPaths::new(data_dir);
     make_directory(&paths.serving_dir())?;
     let _lock = lock_directory(&paths.serving_dir())?;
     Pair::at(paths.imported_chain(), paths.imported_key()).write(identity.chain_pem().as_bytes(), key_pem)?;
@@ -47,7 +49,7 @@ pub fn import(data_dir: &Path, files: &OperatorFiles) -> Result<Identity, TlsErr
 
 /// Takes a private key out of the imported chain's file, which anyone may read: earlier versions copied the operator's file as it was.
 /// The directory must be locked.
-pub(crate) fn remove_key_from_chain(paths: &TlsPaths) -> Result<(), TlsError> {
+pub(crate) fn remove_key_from_chain(paths: &PkiPaths) -> Result<(), PkiError> {
     let path = paths.imported_chain();
     let pem = match read_public(&path) {
         Err(error) if error.is_missing() => return Ok(()),
@@ -69,8 +71,8 @@ pub(crate) fn remove_key_from_chain(paths: &TlsPaths) -> Result<(), TlsError> {
 }
 
 /// Goes back to our own certificate. Says whether there was an imported one.
-pub fn remove_import(data_dir: &Path) -> Result<bool, TlsError> {
-    let paths = TlsPaths::new(data_dir);
+pub fn remove_import(data_dir: &Path) -> Result<bool, PkiError> {
+    let paths = PkiPaths::new(data_dir);
     if !paths.imported_chain().exists() {
         return Ok(false);
     }
@@ -78,7 +80,7 @@ pub fn remove_import(data_dir: &Path) -> Result<bool, TlsError> {
     for path in [paths.imported_chain(), paths.imported_key()] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(TlsError::io("remove", path)(error));
+                return Err(PkiError::io("remove", path)(error));
             }
             _ => {}
         }

@@ -7,8 +7,9 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
 
-use super::certificate::{self, CertificateSummary};
-use super::error::TlsError;
+use super::CertificateSummary;
+use crate::pki::certificate;
+use crate::pki::error::PkiError;
 
 /// A chain that may be served.
 #[derive(Debug)]
@@ -22,14 +23,14 @@ pub(crate) struct Checked {
 }
 
 /// Checks the chain.
-pub(crate) fn check(path: &Path, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Checked, TlsError> {
+pub(crate) fn check(path: &Path, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Checked, PkiError> {
     let parsed: Vec<_> = chain.iter().map(|der| certificate::parse(path, der)).collect::<Result<_, _>>()?;
     for (index, pair) in parsed.windows(2).enumerate() {
         check_signed(path, index, &pair[0], &pair[1])?;
     }
     let summaries: Vec<_> = chain.iter().map(|der| CertificateSummary::read(path, der)).collect::<Result<_, _>>()?;
     let (Some(leaf), Some(summary)) = (parsed.first(), summaries.first()) else {
-        return Err(TlsError::Unusable { path: path.to_owned(), reason: "the chain is empty" });
+        return Err(PkiError::Unusable { path: path.to_owned(), reason: "the chain is empty" });
     };
     let mut warnings = Vec::new();
     let mut sent = chain.len();
@@ -109,11 +110,11 @@ fn check_signed(
     index: usize,
     this: &X509Certificate<'_>,
     next: &X509Certificate<'_>,
-) -> Result<(), TlsError> {
+) -> Result<(), PkiError> {
     if is_signed_by(this, next) {
         return Ok(());
     }
-    Err(TlsError::ChainBroken {
+    Err(PkiError::ChainBroken {
         path: path.to_owned(),
         position: index + 1,
         subject: this.subject().to_string(),
@@ -121,19 +122,19 @@ fn check_signed(
     })
 }
 
-fn check_time(path: &Path, summary: &CertificateSummary, now: Timestamp) -> Result<(), TlsError> {
+fn check_time(path: &Path, summary: &CertificateSummary, now: Timestamp) -> Result<(), PkiError> {
     let (path, subject) = (path.to_owned(), summary.subject.clone());
     if now > summary.not_after {
-        return Err(TlsError::Expired { path, subject, not_after: summary.not_after });
+        return Err(PkiError::Expired { path, subject, not_after: summary.not_after });
     }
     if now < summary.not_before {
-        return Err(TlsError::NotYetValid { path, subject, not_before: summary.not_before });
+        return Err(PkiError::NotYetValid { path, subject, not_before: summary.not_before });
     }
     Ok(())
 }
 
-fn check_for_servers(path: &Path, leaf: &X509Certificate<'_>, summary: &CertificateSummary) -> Result<(), TlsError> {
-    let refuse = |reason| TlsError::Unusable { path: path.to_owned(), reason };
+fn check_for_servers(path: &Path, leaf: &X509Certificate<'_>, summary: &CertificateSummary) -> Result<(), PkiError> {
+    let refuse = |reason| PkiError::Unusable { path: path.to_owned(), reason };
     if summary.names.is_empty() {
         return Err(refuse(
             "it names no host (subjectAltName has no DNS name and no address; the common name no longer counts)",

@@ -15,25 +15,25 @@ use rustls_pki_types::CertificateDer;
 
 use super::files::{NewRoot, check_clock, read_certificate, sweep, write_new_authority};
 use super::params::cross_params;
-use super::{Authority, RootKeyPlace};
+use super::{Authority, RootKeyLocation};
 use crate::domain::net::fingerprint::Fingerprint;
+use crate::pki::certificate::chain;
+use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
+use crate::pki::certificate::pem::certificate_to_pem;
+use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
-use crate::pki::chain;
-use crate::pki::constraints::{Constraints, PermittedNames};
-use crate::pki::error::TlsError;
-use crate::pki::paths::TlsPaths;
-use crate::pki::pem::certificate_to_pem;
-use crate::pki::private_file::{
+use crate::pki::error::PkiError;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::{
     destroy_directory, lock_directory, make_directory, sync_directory, temporary_beside, write_public,
 };
-use crate::pki::subject_name::SubjectName;
 
 /// The intermediates that a root must permit below itself to be handed over: cross certificate and issuing certificate.
 const PATH_LENGTH: u32 = 2;
 
 /// How a root takes the place of another.
 #[derive(Debug, Clone)]
-pub struct Succession {
+pub struct RotationRequest {
     /// What the new root shall sign for.
     pub names: Vec<SubjectName>,
     /// Names that are served from now on, whatever is configured.
@@ -46,7 +46,7 @@ pub struct Succession {
 
 /// A hand-over under way: hosts that trust the root before are served until a date.
 #[derive(Debug, Clone)]
-pub struct Rotation {
+pub struct RootTransition {
     previous: CertificateDer<'static>,
     previous_fingerprint: Fingerprint,
     permitted: PermittedNames,
@@ -54,10 +54,10 @@ pub struct Rotation {
     until: Timestamp,
 }
 
-impl Rotation {
+impl RootTransition {
     /// The hand-over to the root in `ca/root.pem`, while it lasts. One that does not hold together is reported and counts for
     /// nothing: this root's own clients must be served.
-    pub(crate) fn load(paths: &TlsPaths, now: Timestamp) -> Option<Self> {
+    pub(crate) fn load(paths: &PkiPaths, now: Timestamp) -> Option<Self> {
         match Self::read(paths) {
             Ok(rotation) => rotation.filter(|rotation| now < rotation.until),
             Err(error) => {
@@ -67,7 +67,7 @@ impl Rotation {
         }
     }
 
-    fn read(paths: &TlsPaths) -> Result<Option<Self>, TlsError> {
+    fn read(paths: &PkiPaths) -> Result<Option<Self>, PkiError> {
         let (root_path, previous_path, cross_path) =
             (paths.root_certificate(), paths.previous_root(), paths.cross_certificate());
         let cross = match read_certificate(&cross_path) {
@@ -82,7 +82,7 @@ impl Rotation {
             && parsed_cross.subject().as_raw() == parsed_root.subject().as_raw();
         if !same || !chain::is_signed_by(&parsed_cross, &parsed_previous) {
             let reason = "it hands over to another root, or from another";
-            return Err(TlsError::Unusable { path: cross_path, reason });
+            return Err(PkiError::Unusable { path: cross_path, reason });
         }
         let permitted = PermittedNames::from_certificate(&parsed_previous);
         let until = CertificateSummary::read(&cross_path, &cross)?.not_after;
@@ -119,12 +119,12 @@ impl Rotation {
 impl Authority {
     /// Puts a new root, and an issuing certificate below it, in the place of those in `ca/`; the directory changes as a whole or
     /// not at all. The old keys are destroyed. A running server takes the new ones up within a second.
-    pub fn rotate(data_dir: &Path, succession: &Succession) -> Result<Self, TlsError> {
+    pub fn rotate(data_dir: &Path, succession: &RotationRequest) -> Result<Self, PkiError> {
         if succession.names.is_empty() {
-            return Err(TlsError::NoNames);
+            return Err(PkiError::NoNames);
         }
         check_clock(Timestamp::now())?;
-        let paths = TlsPaths::new(data_dir);
+        let paths = PkiPaths::new(data_dir);
         let lock = lock_directory(data_dir)?;
         sweep(&paths)?;
         let old = Self::load_locked(&paths, Some(&lock))?;
@@ -137,13 +137,13 @@ impl Authority {
         // What lies there now: the old authority, or after a failure the new one that is not in force.
         let destroyed = destroy_directory(&staging);
         staged?;
-        destroyed.map_err(|error| TlsError::OldKeyLeft { path: staging, reason: error.to_string() })?;
+        destroyed.map_err(|error| PkiError::OldKeyLeft { path: staging, reason: error.to_string() })?;
         Self::load_locked(&paths, Some(&lock))
     }
 }
 
 /// Writes the new authority into a directory of its own.
-fn stage(paths: &TlsPaths, old: &Authority, succession: &Succession) -> Result<(), TlsError> {
+fn stage(paths: &PkiPaths, old: &Authority, succession: &RotationRequest) -> Result<(), PkiError> {
     let hand_over = succession.overlap.map(|overlap| hand_over(old, overlap)).transpose()?;
     let new = write_new_authority(paths, &succession.names, succession.constraints)?;
     let mut added = old.added_names().to_vec();
@@ -161,32 +161,32 @@ fn stage(paths: &TlsPaths, old: &Authority, succession: &Succession) -> Result<(
 }
 
 /// The key that signs the statement, and when it ends.
-fn hand_over(old: &Authority, overlap: Duration) -> Result<(&KeyPair, Timestamp), TlsError> {
+fn hand_over(old: &Authority, overlap: Duration) -> Result<(&KeyPair, Timestamp), PkiError> {
     if let Some(rotation) = &old.rotation(Timestamp::now()) {
-        return Err(TlsError::RotationUnderWay { until: rotation.until });
+        return Err(PkiError::RotationUnderWay { until: rotation.until });
     }
     let path = old.paths.root_certificate();
     let parsed = certificate::parse(&path, &old.root)?;
     let length =
         parsed.basic_constraints().ok().flatten().and_then(|constraints| constraints.value.path_len_constraint);
     if length.is_some_and(|length| length < PATH_LENGTH) {
-        return Err(TlsError::NoHandOver { path, reason: "its path length is too short for it" });
+        return Err(PkiError::NoHandOver { path, reason: "its path length is too short for it" });
     }
     let now = Timestamp::now();
     let wanted = now.as_second().saturating_add_unsigned(overlap.as_secs());
     let until = wanted.min(old.root_not_after().as_second());
     if until <= now.as_second() {
-        return Err(TlsError::NoHandOver { path, reason: "it has ended, or the overlap is empty" });
+        return Err(PkiError::NoHandOver { path, reason: "it has ended, or the overlap is empty" });
     }
     if let Some(key) = &old.root_key {
         // What was cut off above lies between now and a certificate's end.
         return Ok((key, Timestamp::from_second(until).unwrap_or(now)));
     }
     let place = match old.root_key_place() {
-        RootKeyPlace::Sealed => "it is sealed",
-        RootKeyPlace::Here | RootKeyPlace::Elsewhere => "it was moved elsewhere",
+        RootKeyLocation::Sealed => "it is sealed",
+        RootKeyLocation::Here | RootKeyLocation::Elsewhere => "it was moved elsewhere",
     };
-    Err(TlsError::RootKeyAway { place, hint: ", or rotate without it by --at-once" })
+    Err(PkiError::RootKeyAway { place, hint: ", or rotate without it by --at-once" })
 }
 
 fn sign_cross(
@@ -194,16 +194,16 @@ fn sign_cross(
     old_key: &KeyPair,
     new: &NewRoot,
     until: Timestamp,
-) -> Result<CertificateDer<'static>, TlsError> {
+) -> Result<CertificateDer<'static>, PkiError> {
     let issuer = Issuer::from_ca_cert_der(&old.root, old_key)?;
     Ok(cross_params(&new.params, until).signed_by(&new.key, &issuer)?.der().clone())
 }
 
-fn exchange(one: &Path, other: &Path) -> Result<(), TlsError> {
+fn exchange(one: &Path, other: &Path) -> Result<(), PkiError> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(|errno| match errno {
         Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => {
-            TlsError::NoExchange { path: other.to_owned(), source: errno.into() }
+            PkiError::NoExchange { path: other.to_owned(), source: errno.into() }
         }
-        errno => TlsError::io("exchange", other)(errno.into()),
+        errno => PkiError::io("exchange", other)(errno.into()),
     })
 }

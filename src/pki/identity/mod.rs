@@ -1,41 +1,48 @@
 //! A certificate chain with its key, checked before anything is served with it.
 
+pub(crate) mod expiry_warning;
+pub(crate) mod import;
+pub(crate) mod pair;
+pub(crate) mod previous_root;
+pub(crate) mod source;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::InconsistentKeys;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, ServerName};
 use zeroize::Zeroizing;
 
-use super::bridge::Bridge;
+use super::certificate::chain::{self, Checked};
+use super::certificate::pem::certificate_to_pem;
+use super::certificate::private_key::signing_key;
 use super::certificate::{self, CertificateSummary, bundle};
-use super::chain::{self, Checked};
-use super::error::TlsError;
-use super::pem::certificate_to_pem;
-use super::private_file::{read_kept_key, read_key, read_public};
-use super::private_key::signing_key;
+use super::error::PkiError;
+use super::files::private_file::{read_kept_key, read_key, read_public};
+use super::identity::previous_root::CrossSignedChain;
 
 /// Where a served certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Signed by the data directory's own authority; renewed by us.
-    Own,
+    ManagedCa,
     /// Copied into the data directory by `cert import`; renewed by the operator.
     Imported,
     /// Ordered from a public authority by ACME; renewed by us.
     Acme,
     /// At paths that the configuration names; renewed by the operator or their tools.
-    Given,
+    Configured,
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Own => "own authority",
+            Self::ManagedCa => "own authority",
             Self::Imported => "imported",
             Self::Acme => "ACME",
-            Self::Given => "configured files",
+            Self::Configured => "configured files",
         })
     }
 }
@@ -47,16 +54,16 @@ pub struct Identity {
     summary: CertificateSummary,
     origin: Origin,
     warnings: Vec<String>,
-    bridge: Option<Bridge>,
+    bridge: Option<CrossSignedChain>,
 }
 
 impl Identity {
     /// Loads a chain (PEM, the server's certificate first) and its key (PEM, unencrypted, for its owner alone), and checks
     /// that they may be served at `now`.
-    pub fn load(chain: &Path, key: &Path, origin: Origin, now: Timestamp) -> Result<Self, TlsError> {
+    pub fn load(chain: &Path, key: &Path, origin: Origin, now: Timestamp) -> Result<Self, PkiError> {
         let chain_pem = read_public(chain)?;
         // What we keep is put right; what is the operator's is theirs to put right.
-        let key_pem = if origin == Origin::Given {
+        let key_pem = if origin == Origin::Configured {
             if bundle(chain, &chain_pem)?.has_key {
                 // As secret as the key's own file.
                 drop(read_key(chain)?);
@@ -74,14 +81,14 @@ impl Identity {
         (key_path, key_pem): (&Path, &Zeroizing<Vec<u8>>),
         origin: Origin,
         now: Timestamp,
-    ) -> Result<Self, TlsError> {
+    ) -> Result<Self, PkiError> {
         let chain = certificate::from_pem(chain_path, chain_pem)?;
         let key = signing_key(key_path, key_pem)?;
         let mut certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(TlsError::KeyMismatch { certificate: chain_path.to_owned(), key: key_path.to_owned() });
+                return Err(PkiError::KeyMismatch { certificate: chain_path.to_owned(), key: key_path.to_owned() });
             }
             Err(error) => return Err(unusable_certificate(chain_path, &error)),
         }
@@ -111,7 +118,7 @@ impl Identity {
     }
 
     /// The same, with a chain for clients that trust the root before.
-    pub(crate) fn with_bridge(self, bridge: Option<Bridge>) -> Self {
+    pub(crate) fn with_bridge(self, bridge: Option<CrossSignedChain>) -> Self {
         Self { bridge, ..self }
     }
 
@@ -121,11 +128,19 @@ impl Identity {
         bridge.unwrap_or(&self.certified)
     }
 
+    /// The first host name, if there is any, and the server's certificate that a client is shown at `now` that asks for it.
+    pub(crate) fn presented(&self, now: Timestamp) -> (Option<&str>, Option<CertificateDer<'static>>) {
+        let name = self.summary.names.first().map(String::as_str);
+        let name = name.filter(|name| matches!(ServerName::try_from(*name), Ok(ServerName::DnsName(_))));
+        let shown = self.shown_for(name, now).cert.first().cloned();
+        (name, shown.map(CertificateDer::into_owned))
+    }
+
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }
 }
 
-fn unusable_certificate(path: &Path, error: &rustls::Error) -> TlsError {
-    TlsError::Pem { path: path.to_owned(), what: "certificate", reason: error.to_string() }
+fn unusable_certificate(path: &Path, error: &rustls::Error) -> PkiError {
+    PkiError::Pem { path: path.to_owned(), what: "certificate", reason: error.to_string() }
 }

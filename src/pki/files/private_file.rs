@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::error::TlsError;
-use super::key_mode::{make_private, require_private};
+use super::key_mode::{require_not_public, require_private};
+use crate::pki::error::PkiError;
 
 /// A link that someone laid in the place of a file is not followed.
 pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
@@ -16,8 +16,8 @@ pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 const LIMIT: u64 = 256 * 1024;
 
 /// Makes a directory, and those above it, for its owner alone. One that exists is left as it is.
-pub(crate) fn make_directory(path: &Path) -> Result<(), TlsError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(TlsError::io("make the directory", path))
+pub(crate) fn make_directory(path: &Path) -> Result<(), PkiError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(PkiError::io("make the directory", path))
 }
 
 /// A directory held against other processes. Whoever holds it must not ask for it a second time: the second would wait for ever.
@@ -27,20 +27,20 @@ pub(crate) struct DirectoryLock {
 }
 
 /// Holds the directory against other processes that write keys, until the result is dropped.
-pub(crate) fn lock_directory(path: &Path) -> Result<DirectoryLock, TlsError> {
-    let directory = File::open(path).map_err(TlsError::io("open", path))?;
-    directory.lock().map_err(TlsError::io("lock", path))?;
+pub(crate) fn lock_directory(path: &Path) -> Result<DirectoryLock, PkiError> {
+    let directory = File::open(path).map_err(PkiError::io("open", path))?;
+    directory.lock().map_err(PkiError::io("lock", path))?;
     Ok(DirectoryLock { _directory: directory })
 }
 
 /// Writes a private key: readable by its owner alone from its first byte on, whole or not at all.
-pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), TlsError> {
+pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), PkiError> {
     write_atomically(path, pem, 0o600)
 }
 
 /// Overwrites a key and removes it; of a link, only the link. File systems and disks that write elsewhere may keep a copy: what has left no trace was never
 /// there.
-pub(crate) fn destroy_key(path: &Path) -> Result<(), TlsError> {
+pub(crate) fn destroy_key(path: &Path) -> Result<(), PkiError> {
     let overwrite = || {
         if path.symlink_metadata()?.is_symlink() {
             return std::fs::remove_file(path);
@@ -51,19 +51,19 @@ pub(crate) fn destroy_key(path: &Path) -> Result<(), TlsError> {
         file.sync_all()?;
         std::fs::remove_file(path)
     };
-    overwrite().map_err(TlsError::io("destroy", path))?;
+    overwrite().map_err(PkiError::io("destroy", path))?;
     sync_directory(path.parent().unwrap_or(Path::new(".")))
 }
 
 /// Removes a directory of keys, each overwritten first.
-pub(crate) fn destroy_directory(path: &Path) -> Result<(), TlsError> {
-    if path.symlink_metadata().map_err(TlsError::io("examine", path))?.is_symlink() {
+pub(crate) fn destroy_directory(path: &Path) -> Result<(), PkiError> {
+    if path.symlink_metadata().map_err(PkiError::io("examine", path))?.is_symlink() {
         return remove_public(path);
     }
-    for entry in path.read_dir().map_err(TlsError::io("list", path))? {
-        destroy_key(&entry.map_err(TlsError::io("list", path))?.path())?;
+    for entry in path.read_dir().map_err(PkiError::io("list", path))? {
+        destroy_key(&entry.map_err(PkiError::io("list", path))?.path())?;
     }
-    std::fs::remove_dir(path).map_err(TlsError::io("remove", path))
+    std::fs::remove_dir(path).map_err(PkiError::io("remove", path))
 }
 
 /// Whether the name is one that [`temporary_beside`] makes for `stem`.
@@ -74,72 +74,72 @@ pub fn is_temporary(name: &str, stem: &str) -> bool {
 }
 
 /// Writes a public file, whole or not at all, with the same mode (0644) whatever the umask is.
-pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
+pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
     write_atomically(path, bytes, 0o644)
 }
 
 /// Removes a public file, if it is there.
-pub(crate) fn remove_public(path: &Path) -> Result<(), TlsError> {
+pub(crate) fn remove_public(path: &Path) -> Result<(), PkiError> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TlsError::io("remove", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PkiError::io("remove", path)(error)),
         _ => Ok(()),
     }
 }
 
 /// Reads a certificate file.
-pub(crate) fn read_public(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let file = File::open(path).map_err(TlsError::io("read", path))?;
+pub(crate) fn read_public(path: &Path) -> Result<Vec<u8>, PkiError> {
+    let file = File::open(path).map_err(PkiError::io("read", path))?;
     Ok(std::mem::take(&mut *read_limited(&file, path)?))
 }
 
 /// Reads a private key at the operator's path. The mode that counts is the open file's, so a symbolic link hides nothing and cannot be swapped.
-pub fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    let file = File::open(path).map_err(TlsError::io("read", path))?;
+pub fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
+    let file = File::open(path).map_err(PkiError::io("read", path))?;
     require_private(path, &file)?;
     read_limited(&file, path)
 }
 
-/// Reads a private key of the data directory; a mode that an orchestrator has changed is put right.
-pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    let file = File::open(path).map_err(TlsError::io("read", path))?;
-    make_private(path, &file)?;
+/// Reads a private key of the data directory.
+pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
+    let file = File::open(path).map_err(PkiError::io("read", path))?;
+    require_not_public(path, &file)?;
     read_limited(&file, path)
 }
 
 /// Makes a rename or a new file in the directory durable.
-pub(crate) fn sync_directory(path: &Path) -> Result<(), TlsError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(TlsError::io("sync", path))
+pub(crate) fn sync_directory(path: &Path) -> Result<(), PkiError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(PkiError::io("sync", path))
 }
 
-fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(TlsError::io("read", path))?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(PkiError::io("read", path))?;
     if bytes.len() as u64 > LIMIT {
-        return Err(TlsError::TooLarge { path: path.to_owned(), limit: LIMIT });
+        return Err(PkiError::TooLarge { path: path.to_owned(), limit: LIMIT });
     }
     Ok(bytes)
 }
 
-fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), TlsError> {
+fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let temporary = write_temporary(path, bytes, mode)?;
     if let Err(source) = std::fs::rename(&temporary, path) {
         // The error above is the one to report; a leftover is harmless and private.
         let _ = std::fs::remove_file(&temporary);
-        return Err(TlsError::Io { action: "write", path: path.to_owned(), source });
+        return Err(PkiError::Io { action: "write", path: path.to_owned(), source });
     }
     sync_directory(directory)
 }
 
 /// Writes a file to its last byte beside the place that it is to take by a rename. Returns where.
-pub(crate) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, TlsError> {
+pub(crate) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, PkiError> {
     let temporary = temporary_beside(path);
     match write_new(&temporary, bytes, mode) {
         Ok(()) => Ok(temporary),
         Err(error) => {
             // The error above is the one to report; a leftover is harmless and private.
             let _ = std::fs::remove_file(&temporary);
-            Err(TlsError::io("write", path)(error))
+            Err(PkiError::io("write", path)(error))
         }
     }
 }
@@ -213,6 +213,6 @@ mod tests {
         let path = dir.path().join("a/b");
         make_directory(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
-        assert!(matches!(read_public(Path::new("/dev/zero")), Err(TlsError::TooLarge { .. })));
+        assert!(matches!(read_public(Path::new("/dev/zero")), Err(PkiError::TooLarge { .. })));
     }
 }

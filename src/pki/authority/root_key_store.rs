@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use super::encrypted_key::{decrypt, encrypt};
 use super::files::{check_pair, parse_key_pair, read_certificate, sweep};
-use super::sealed_key::{decrypt, encrypt};
-use crate::pki::error::TlsError;
-use crate::pki::new_key_file::NewKeyFile;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{destroy_key, lock_directory, read_kept_key, read_key, read_public, write_key};
-use crate::pki::private_key::is_encrypted;
+use crate::pki::certificate::private_key::is_encrypted;
+use crate::pki::error::PkiError;
+use crate::pki::files::new_key_file::NewKeyFile;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::{destroy_key, lock_directory, read_kept_key, read_key, read_public, write_key};
 
 /// Puts the root key under a passphrase. Returns where it lies then.
-pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, TlsError> {
-    let paths = TlsPaths::new(data_dir);
+pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, PkiError> {
+    let paths = PkiPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
     sweep(&paths)?;
     let (sealed, plain) = (paths.sealed_root_key(), read_plain(&paths)?);
@@ -29,8 +29,8 @@ pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, TlsEr
 
 /// Moves the root key into a new file, off this host: encrypted where there is a passphrase, else as it is. A sealed key is moved as
 /// it is. A place in the data directory is refused: what lies there is destroyed together with the keys of the authority.
-pub fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&str>) -> Result<(), TlsError> {
-    let paths = TlsPaths::new(data_dir);
+pub fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&str>) -> Result<(), PkiError> {
+    let paths = PkiPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
     sweep(&paths)?;
     let sealed = paths.sealed_root_key();
@@ -54,7 +54,7 @@ pub fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&st
 /// A root key that was put away.
 #[derive(Debug)]
 pub struct StoredRootKey {
-    paths: TlsPaths,
+    paths: PkiPaths,
     path: PathBuf,
     pem: Zeroizing<Vec<u8>>,
 }
@@ -62,8 +62,8 @@ pub struct StoredRootKey {
 impl StoredRootKey {
     /// The sealed key of the data directory, or the one in a file elsewhere. `None` where the key is in its place already; a sealed
     /// copy beside it, left by an interrupted command, is removed.
-    pub fn find(data_dir: &Path, from: Option<Self>) -> Result<Option<Self>, TlsError> {
-        let paths = TlsPaths::new(data_dir);
+    pub fn find(data_dir: &Path, from: Option<Self>) -> Result<Option<Self>, PkiError> {
+        let paths = PkiPaths::new(data_dir);
         let sealed = paths.sealed_root_key();
         if paths.root_key().exists() {
             let _lock = lock_directory(data_dir)?;
@@ -77,16 +77,16 @@ impl StoredRootKey {
             return Ok(from);
         }
         match Self::read(data_dir, &sealed) {
-            Err(error) if error.is_missing() => Err(TlsError::NoSealedKey { path: sealed }),
+            Err(error) if error.is_missing() => Err(PkiError::NoSealedKey { path: sealed }),
             found => found.map(Some),
         }
     }
 
     /// Reads it from a file. What is encrypted may be open to others; a plain key that others can read is refused.
-    pub fn read(data_dir: &Path, path: &Path) -> Result<Self, TlsError> {
+    pub fn read(data_dir: &Path, path: &Path) -> Result<Self, PkiError> {
         let pem = Zeroizing::new(read_public(path)?);
         let pem = if is_encrypted(&pem) { pem } else { read_key(path)? };
-        Ok(Self { paths: TlsPaths::new(data_dir), path: path.to_owned(), pem })
+        Ok(Self { paths: PkiPaths::new(data_dir), path: path.to_owned(), pem })
     }
 
     /// Whether it opens by a passphrase alone.
@@ -95,7 +95,7 @@ impl StoredRootKey {
     }
 
     /// Puts the key back into its place. What was sealed there goes; a file elsewhere stays.
-    pub fn restore(self, passphrase: &str) -> Result<(), TlsError> {
+    pub fn restore(self, passphrase: &str) -> Result<(), PkiError> {
         let plain = if self.needs_passphrase() {
             Zeroizing::new(decrypt(&self.path, &self.pem, passphrase)?.as_bytes().to_vec())
         } else {
@@ -112,23 +112,23 @@ impl StoredRootKey {
 }
 
 /// The root key in its place, which must be the root certificate's.
-fn read_plain(paths: &TlsPaths) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+fn read_plain(paths: &PkiPaths) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     let path = paths.root_key();
     if !path.exists() {
         let place = if paths.sealed_root_key().exists() { "it is sealed already" } else { "it was moved elsewhere" };
-        return Err(TlsError::RootKeyAway { place, hint: "" });
+        return Err(PkiError::RootKeyAway { place, hint: "" });
     }
     let pem = read_kept_key(&path)?;
     check_root(paths, &path, &pem)?;
     Ok(pem)
 }
 
-fn check_root(paths: &TlsPaths, key_path: &Path, pem: &[u8]) -> Result<(), TlsError> {
+fn check_root(paths: &PkiPaths, key_path: &Path, pem: &[u8]) -> Result<(), PkiError> {
     let (path, root) = root(paths)?;
     check_pair(&path, &root, key_path, &parse_key_pair(key_path, pem)?)
 }
 
-fn root(paths: &TlsPaths) -> Result<(PathBuf, CertificateDer<'static>), TlsError> {
+fn root(paths: &PkiPaths) -> Result<(PathBuf, CertificateDer<'static>), PkiError> {
     let path = paths.root_certificate();
     let root = read_certificate(&path)?;
     Ok((path, root))

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::error::TlsError;
+use crate::domain::HostName;
+use crate::pki::error::PkiError;
 
 /// A host name (lower case, without a trailing dot) or an IP address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +29,15 @@ impl SubjectName {
     }
 }
 
+impl From<&HostName> for SubjectName {
+    fn from(host: &HostName) -> Self {
+        match host {
+            HostName::Dns(name) => Self::Dns(name.clone()),
+            HostName::Address(address) => Self::Ip(*address),
+        }
+    }
+}
+
 impl fmt::Display for SubjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -38,11 +48,11 @@ impl fmt::Display for SubjectName {
 }
 
 impl FromStr for SubjectName {
-    type Err = TlsError;
+    type Err = PkiError;
 
     /// Parses a host name or an address; IPv6 with or without brackets. Ports, zones and wildcards are refused.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = |reason| TlsError::BadName { name: text.to_owned(), reason };
+        let refuse = |reason| PkiError::BadName { name: text.to_owned(), reason };
         let bracketed = text.strip_prefix('[').map(|rest| rest.strip_suffix(']').ok_or(rest));
         match bracketed {
             Some(Ok(inner)) => {

@@ -1,49 +1,36 @@
-//! The challenges that this node answers, as it knows them from the ledger.
+//! The challenges that this node answers, as it knows them from the store. What a handshake is, `tls` knows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::server::ClientHello;
 use rustls::sign::CertifiedKey;
 
 use super::challenge_certificate::{challenge_certificate, server_name};
-use super::ledger::PendingChallenge;
+use super::store::PendingAcmeChallenge;
 use crate::config::AcmeChallenge;
-use crate::tls::acceptor::is_validation;
-
-/// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
-pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// The answers at hand. Reading takes no lock.
 #[derive(Debug)]
-pub struct Challenges {
+pub struct AcmeChallenges {
     method: AcmeChallenge,
     answers: ArcSwap<Answers>,
 }
 
 #[derive(Debug, Default)]
 struct Answers {
-    pending: Vec<PendingChallenge>,
+    pending: Vec<PendingAcmeChallenge>,
     certificates: HashMap<String, Arc<CertifiedKey>>,
 }
 
-/// What a handshake wants of the challenges.
-pub(crate) enum Handshake {
-    /// It is none of theirs.
-    Ordinary,
-    /// It validates: with this certificate, or not at all.
-    Validation(Option<Arc<CertifiedKey>>),
-}
-
-impl Challenges {
+impl AcmeChallenges {
     /// None yet.
     pub fn new(method: AcmeChallenge) -> Arc<Self> {
         Arc::new(Self { method, answers: ArcSwap::default() })
     }
 
     /// Answers these from now on, and no others.
-    pub fn replace(&self, pending: Vec<PendingChallenge>) {
+    pub fn replace(&self, pending: Vec<PendingAcmeChallenge>) {
         if self.answers.load().pending == pending {
             return;
         }
@@ -70,16 +57,8 @@ impl Challenges {
         self.method == AcmeChallenge::TlsAlpn01
     }
 
-    /// A hello that offers the validation protocol and nothing else validates; one that offers it among others is ordinary, and gets
-    /// one of the others.
-    pub(crate) fn handshake(&self, hello: &ClientHello<'_>) -> Handshake {
-        if !is_validation(hello) {
-            return Handshake::Ordinary;
-        }
-        Handshake::Validation(hello.server_name().and_then(|name| self.certificate(name)))
-    }
-
-    fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
+    /// What a validating client is shown that asks for `server_name`; `None` where no challenge is about it.
+    pub(crate) fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
         self.answers.load().certificates.get(server_name).cloned()
     }
 }
@@ -90,8 +69,8 @@ mod tests {
 
     use super::*;
 
-    fn pending(name: &str, token: &str) -> PendingChallenge {
-        PendingChallenge {
+    fn pending(name: &str, token: &str) -> PendingAcmeChallenge {
+        PendingAcmeChallenge {
             name: name.parse().unwrap(),
             token: token.to_owned(),
             key_authorization: format!("{token}.x"),
@@ -101,7 +80,7 @@ mod tests {
 
     #[test]
     fn only_what_is_pending_is_answered() {
-        let challenges = Challenges::new(AcmeChallenge::TlsAlpn01);
+        let challenges = AcmeChallenges::new(AcmeChallenge::TlsAlpn01);
         assert!(challenges.certificate("registry.test").is_none());
         challenges.replace(vec![pending("registry.test", "a"), pending("192.0.2.7", "b")]);
         let first = challenges.certificate("registry.test").expect("pending");
@@ -117,7 +96,7 @@ mod tests {
 
     #[test]
     fn over_http_no_handshake_is_answered() {
-        let challenges = Challenges::new(AcmeChallenge::Http01);
+        let challenges = AcmeChallenges::new(AcmeChallenge::Http01);
         challenges.replace(vec![pending("registry.test", "a")]);
         assert!(challenges.certificate("registry.test").is_none() && !challenges.answers_handshakes());
         assert!(challenges.key_authorization("a").is_some());

@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 use crate::pki::SubjectName;
 
 /// Whatever went wrong where the records are kept.
-pub type LedgerError = Box<dyn std::error::Error + Send + Sync>;
+pub type AcmeStoreError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A challenge that waits for the authority's look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingChallenge {
+pub struct PendingAcmeChallenge {
     /// The name or address that is asked about.
     pub name: SubjectName,
     /// The challenge's token.
@@ -24,22 +24,22 @@ pub struct PendingChallenge {
 
 /// Keeps accounts and challenges. Accounts hold a private key, and whoever implements this keeps them sealed.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait AcmeStore: Send + Sync {
     /// The account with the authority of `directory`, as it was kept.
-    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, LedgerError>;
+    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError>;
 
     /// Keeps a first account. `false`, and nothing done, where there is one already.
-    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, LedgerError>;
+    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, AcmeStoreError>;
 
     /// Keeps `account` in the place of the one that is there.
-    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), LedgerError>;
+    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError>;
 
     /// Lets every node answer these challenges.
-    async fn publish(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError>;
+    async fn publish(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError>;
 
     /// Ends these challenges.
-    async fn withdraw(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError>;
+    async fn withdraw(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError>;
 
     /// The challenges to answer now.
-    async fn pending(&self) -> Result<Vec<PendingChallenge>, LedgerError>;
+    async fn pending(&self) -> Result<Vec<PendingAcmeChallenge>, AcmeStoreError>;
 }

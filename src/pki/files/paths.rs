@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 /// The files of the TLS layer below one data directory. Names are fixed, people script against them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsPaths {
+pub struct PkiPaths {
     data_dir: PathBuf,
     authority_dir: PathBuf,
 }
 
-impl TlsPaths {
+impl PkiPaths {
     /// The paths below `data_dir`.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
@@ -87,12 +87,12 @@ impl TlsPaths {
     }
 
     /// `tls/bridge.pem`: the chain for hosts that trust the root before this one, where that one does not permit all names.
-    pub fn bridge_chain(&self) -> PathBuf {
+    pub fn cross_signed_chain(&self) -> PathBuf {
         self.serving_dir().join("bridge.pem")
     }
 
     /// `tls/bridge.key`.
-    pub fn bridge_key(&self) -> PathBuf {
+    pub fn cross_signed_key(&self) -> PathBuf {
         self.serving_dir().join("bridge.key")
     }
 
@@ -114,6 +114,19 @@ impl TlsPaths {
     /// `tls/acme.key`.
     pub fn acme_key(&self) -> PathBuf {
         self.serving_dir().join("acme.key")
+    }
+
+    /// The keys that this program makes or copies, whether they exist or not.
+    pub(crate) fn kept_keys(&self) -> [PathBuf; 7] {
+        [
+            self.root_key(),
+            self.sealed_root_key(),
+            self.issuing_key(),
+            self.leaf_key(),
+            self.cross_signed_key(),
+            self.imported_key(),
+            self.acme_key(),
+        ]
     }
 
     /// `tls/acme.lock`: held by whoever orders.

@@ -13,12 +13,12 @@ use webpki::{BorrowedCertRevocationList, CertRevocationList, EndEntityCert};
 
 /// CAs and revocation lists.
 #[derive(Debug)]
-pub(super) struct Roster {
+pub(super) struct TrustStore {
     /// Looks every certificate of the chain up in the list of its issuer, where there is one.
     chain: Arc<dyn ClientCertVerifier>,
     /// Where a list covers a part of its issuer's certificates only: refuses those of clients that no list covers.
     partial: Option<Partial>,
-    lists: Vec<ListInUse>,
+    lists: Vec<CrlInUse>,
     ended: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ struct Partial {
 
 /// What there is to tell about a list.
 #[derive(Debug)]
-struct ListInUse {
+struct CrlInUse {
     path: PathBuf,
     issuer: String,
     until: Timestamp,
@@ -38,7 +38,7 @@ struct ListInUse {
 
 /// One revocation list.
 #[derive(Debug)]
-pub(super) struct List {
+pub(super) struct Crl {
     path: PathBuf,
     /// The issuer, for people.
     pub(super) issuer: String,
@@ -49,7 +49,7 @@ pub(super) struct List {
     part: Option<Vec<u8>>,
 }
 
-impl List {
+impl Crl {
     /// `until` is the time at which the next one is due.
     pub(super) fn new(
         path: &Path,
@@ -67,11 +67,11 @@ impl List {
     }
 }
 
-impl Roster {
+impl TrustStore {
     /// `ended` names CAs whose time is over, for the log.
     pub(super) fn new(
         roots: &Arc<RootCertStore>,
-        lists: Vec<List>,
+        lists: Vec<Crl>,
         ended: Vec<String>,
     ) -> Result<Self, VerifierBuilderError> {
         let builder = || {
@@ -88,7 +88,7 @@ impl Roster {
         };
         let chain = builder().allow_unknown_revocation_status().build()?;
         let lists = lists.into_iter();
-        let lists = lists.map(|List { path, issuer, until, .. }| ListInUse { path, issuer, until }).collect();
+        let lists = lists.map(|Crl { path, issuer, until, .. }| CrlInUse { path, issuer, until }).collect();
         Ok(Self { chain, partial, lists, ended })
     }
 

@@ -9,31 +9,31 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
-use super::authority::Rotation;
-use super::chain;
-use super::error::TlsError;
-use super::identity::{Identity, Origin};
-use super::paths::TlsPaths;
-use super::subject_name::SubjectName;
+use super::{Identity, Origin};
+use crate::pki::authority::RootTransition;
+use crate::pki::certificate::chain;
+use crate::pki::certificate::subject_name::SubjectName;
+use crate::pki::error::PkiError;
+use crate::pki::files::paths::PkiPaths;
 
 /// A chain that leads to the root before, and when it ends.
 #[derive(Debug)]
-pub(crate) struct Bridge {
+pub(crate) struct CrossSignedChain {
     certified: Arc<CertifiedKey>,
     until: Timestamp,
     /// Names that are the general certificate's alone.
     beyond: Vec<String>,
 }
 
-impl Bridge {
+impl CrossSignedChain {
     /// The bridge beside the general certificate `general`. Where the old root permits all of its names, it is that very
     /// certificate with the statement behind it; `None` where it permits none.
     pub(crate) fn load(
-        paths: &TlsPaths,
+        paths: &PkiPaths,
         general: &Identity,
-        rotation: &Rotation,
+        rotation: &RootTransition,
         now: Timestamp,
-    ) -> Result<Option<Self>, TlsError> {
+    ) -> Result<Option<Self>, PkiError> {
         let names = &general.summary().names;
         let (within, beyond) = partition(names, rotation);
         if within.is_empty() {
@@ -42,17 +42,17 @@ impl Bridge {
         let own = if beyond.is_empty() {
             Arc::clone(general.certified())
         } else {
-            let own = Identity::load(&paths.bridge_chain(), &paths.bridge_key(), Origin::Own, now)?;
+            let own = Identity::load(&paths.cross_signed_chain(), &paths.cross_signed_key(), Origin::ManagedCa, now)?;
             if !same(&own.summary().names, &within) {
                 let reason = "it is not for the names that the root before permits";
-                return Err(TlsError::Unusable { path: paths.bridge_chain(), reason });
+                return Err(PkiError::Unusable { path: paths.cross_signed_chain(), reason });
             }
             Arc::clone(own.certified())
         };
         let mut chain = own.cert.clone();
         chain.push(rotation.cross().clone());
         if chain::check(&paths.cross_certificate(), &chain, now)?.sent < chain.len() {
-            return Err(TlsError::Unusable { path: paths.cross_certificate(), reason: "it has expired" });
+            return Err(PkiError::Unusable { path: paths.cross_certificate(), reason: "it has expired" });
         }
         let certified = Arc::new(CertifiedKey::new(chain, Arc::clone(&own.key)));
         Ok(Some(Self { certified, until: rotation.until(), beyond }))
@@ -66,12 +66,12 @@ impl Bridge {
 }
 
 /// The names that the root before permits, where it does not permit all: those need a certificate of their own.
-pub(crate) fn names_within(names: &[SubjectName], rotation: &Rotation) -> Option<Vec<SubjectName>> {
+pub(crate) fn names_within(names: &[SubjectName], rotation: &RootTransition) -> Option<Vec<SubjectName>> {
     let within: Vec<SubjectName> = names.iter().filter(|name| rotation.permits(name)).cloned().collect();
     (!within.is_empty() && within.len() < names.len()).then_some(within)
 }
 
-fn partition(names: &[String], rotation: &Rotation) -> (Vec<String>, Vec<String>) {
+fn partition(names: &[String], rotation: &RootTransition) -> (Vec<String>, Vec<String>) {
     names.iter().cloned().partition(|name| name.parse().is_ok_and(|name| rotation.permits(&name)))
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::error::TlsError;
 use super::private_file::sync_directory;
+use crate::pki::error::PkiError;
 
 /// An empty file for its owner alone. Unless a key is written to it, it is removed again.
 #[derive(Debug)]
@@ -23,21 +23,21 @@ pub struct NewKeyFile {
 impl NewKeyFile {
     /// Makes the file. One that exists is refused, and so is a place in the data directory: what is there is destroyed together with
     /// the keys of the authority.
-    pub fn create(data_dir: &Path, path: &Path) -> Result<Self, TlsError> {
+    pub fn create(data_dir: &Path, path: &Path) -> Result<Self, PkiError> {
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let real = |path: &Path| path.canonicalize().map_err(TlsError::io("look into", path));
+        let real = |path: &Path| path.canonicalize().map_err(PkiError::io("look into", path));
         if real(directory)?.starts_with(real(data_dir)?) {
-            return Err(TlsError::NotAway { path: path.to_owned() });
+            return Err(PkiError::NotAway { path: path.to_owned() });
         }
         sync_directory(directory)?;
-        let opened = File::open(directory).map_err(TlsError::io("open", directory))?;
+        let opened = File::open(directory).map_err(PkiError::io("open", directory))?;
         let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
         let file = made.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => TlsError::FileExists { path: path.to_owned() },
-            _ => TlsError::io("make the new file", path)(error),
+            io::ErrorKind::AlreadyExists => PkiError::FileExists { path: path.to_owned() },
+            _ => PkiError::io("make the new file", path)(error),
         })?;
         let made = Self { path: path.to_owned(), file, directory: opened, written: false };
-        made.file.set_permissions(Permissions::from_mode(0o600)).map_err(TlsError::io("make the new file", path))?;
+        made.file.set_permissions(Permissions::from_mode(0o600)).map_err(PkiError::io("make the new file", path))?;
         Ok(made)
     }
 
@@ -47,7 +47,7 @@ impl NewKeyFile {
     }
 
     /// Writes the key, makes it durable, and reads it back.
-    pub(crate) fn write(&mut self, pem: &[u8]) -> Result<(), TlsError> {
+    pub(crate) fn write(&mut self, pem: &[u8]) -> Result<(), PkiError> {
         let mut back = Zeroizing::new(Vec::with_capacity(pem.len()));
         let kept = self
             .file
@@ -56,10 +56,10 @@ impl NewKeyFile {
             .and_then(|()| self.directory.sync_all())
             .and_then(|()| self.file.rewind())
             .and_then(|()| Read::by_ref(&mut self.file).take(pem.len() as u64 + 1).read_to_end(&mut back));
-        kept.map_err(TlsError::io("write", &self.path))?;
+        kept.map_err(PkiError::io("write", &self.path))?;
         if **back != *pem {
             let reason = "it reads back otherwise".to_owned();
-            return Err(TlsError::Pem { path: self.path.clone(), what: "key", reason });
+            return Err(PkiError::Pem { path: self.path.clone(), what: "key", reason });
         }
         self.written = true;
         Ok(())

@@ -6,8 +6,8 @@ use pkcs8::pkcs5::{pbes2::Parameters, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use crate::pki::error::TlsError;
-use crate::pki::private_key::{encrypted_key, private_key};
+use crate::pki::certificate::private_key::{encrypted_key, private_key};
+use crate::pki::error::PkiError;
 
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
@@ -15,8 +15,8 @@ const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const COST: (u8, u32, u32) = (14, 8, 5);
 
 /// Encrypts a key (PKCS #8 PEM).
-pub(super) fn encrypt(pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>, TlsError> {
-    let refuse = |reason: String| TlsError::Encrypt { reason };
+pub(super) fn encrypt(pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>, PkiError> {
+    let refuse = |reason: String| PkiError::Encrypt { reason };
     let plain = private_key(Path::new("the root key"), pem).map_err(|error| refuse(error.to_string()))?;
     let key = PrivateKeyInfoRef::try_from(plain.secret_der()).map_err(|error| refuse(error.to_string()))?;
     let (log_n, r, p) = COST;
@@ -29,15 +29,15 @@ pub(super) fn encrypt(pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>,
 }
 
 /// Decrypts one; `path` is named in errors.
-pub(super) fn decrypt(path: &Path, pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "encrypted private key", reason };
+pub(super) fn decrypt(path: &Path, pem: &[u8], passphrase: &str) -> Result<Zeroizing<String>, PkiError> {
+    let refuse = |reason: String| PkiError::Pem { path: path.to_owned(), what: "encrypted private key", reason };
     let item = encrypted_key(pem).map_err(refuse)?;
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(item.der.as_slice());
     let encrypted = encrypted.map_err(|error| refuse(error.to_string()))?;
-    let wrong = |_| TlsError::WrongPassphrase { path: path.to_owned() };
+    let wrong = |_| PkiError::WrongPassphrase { path: path.to_owned() };
     // With a wrong passphrase the padding is wrong, or rarely what comes out is no key.
     let plain = encrypted.decrypt(passphrase).map_err(wrong)?;
-    PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| TlsError::WrongPassphrase { path: path.to_owned() })?;
+    PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| PkiError::WrongPassphrase { path: path.to_owned() })?;
     plain.to_pem(PLAIN, LineEnding::LF).map_err(|error| refuse(error.to_string()))
 }
 
@@ -47,7 +47,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::pki::private_key::is_encrypted;
+    use crate::pki::certificate::private_key::is_encrypted;
 
     #[test]
     fn openssl_opens_what_was_sealed() {

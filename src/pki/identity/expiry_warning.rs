@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::identity::{Identity, Origin};
-use super::lifetime::warning_time;
+use super::{Identity, Origin};
+use crate::pki::lifetime::warning_time;
 
 /// From 14 days before the end of a certificate (of a short-lived one, from a time that leaves renewal its due): what is about to
 /// happen, and what to do.
@@ -14,10 +14,10 @@ pub fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
         return None;
     }
     let mend = match identity.origin() {
-        Origin::Own => "run `portcullis cert renew`",
+        Origin::ManagedCa => "run `portcullis cert renew`",
         Origin::Acme => "run `portcullis cert request`, which says why it is not renewed",
         Origin::Imported => "run `portcullis cert import --cert FILE --key FILE` with a newer one",
-        Origin::Given => "replace the files that tls.certificate and tls.private_key name",
+        Origin::Configured => "replace the files that tls.certificate and tls.private_key name",
     };
     let when = if left < 0 { "ended" } else { "ends" };
     Some(format!("the certificate in use {when} on {until}: {mend}"))

@@ -1,5 +1,12 @@
 //! One certificate, read: its names, its time, its fingerprint.
 
+pub(crate) mod chain;
+pub(crate) mod inspect;
+pub(crate) mod name_constraints;
+pub(crate) mod pem;
+pub(crate) mod private_key;
+pub(crate) mod subject_name;
+
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -9,8 +16,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::error::TlsError;
-use super::pem::PemText;
+use super::certificate::pem::PemText;
+use super::error::PkiError;
 use crate::domain::net::fingerprint::Fingerprint;
 
 /// What people want to know of a certificate.
@@ -41,7 +48,7 @@ impl CertificateSummary {
     }
 
     /// Reads a certificate in DER form; `path` is named in errors.
-    pub(crate) fn read(path: &Path, der: &CertificateDer<'_>) -> Result<Self, TlsError> {
+    pub(crate) fn read(path: &Path, der: &CertificateDer<'_>) -> Result<Self, PkiError> {
         let certificate = parse(path, der)?;
         Ok(Self {
             subject: certificate.subject().to_string(),
@@ -57,8 +64,8 @@ impl CertificateSummary {
 }
 
 /// Parses DER that must be one certificate and nothing more.
-pub(crate) fn parse<'a>(path: &Path, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "certificate", reason };
+pub(crate) fn parse<'a>(path: &Path, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, PkiError> {
+    let refuse = |reason: String| PkiError::Pem { path: path.to_owned(), what: "certificate", reason };
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| refuse(error.to_string()))?;
     if rest.is_empty() { Ok(certificate) } else { Err(refuse("data follows the certificate".to_owned())) }
 }
@@ -72,13 +79,13 @@ pub(crate) struct Bundle {
 }
 
 /// The certificates of a PEM file, at least one.
-pub(crate) fn from_pem(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn from_pem(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PkiError> {
     bundle(path, pem).map(|bundle| bundle.certificates)
 }
 
 /// The same, with what else is in the file. A key that goes with them is passed over; anything else does not belong there.
-pub(crate) fn bundle(path: &Path, pem: &[u8]) -> Result<Bundle, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "certificate", reason };
+pub(crate) fn bundle(path: &Path, pem: &[u8]) -> Result<Bundle, PkiError> {
+    let refuse = |reason: String| PkiError::Pem { path: path.to_owned(), what: "certificate", reason };
     let text = PemText::read(pem).map_err(|fault| refuse(fault.to_string()))?;
     let mut found = Bundle { certificates: Vec::new(), has_key: false };
     for item in text.items {

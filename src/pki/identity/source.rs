@@ -7,21 +7,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::authority::{Authority, Rotation, root_out_of_time, sweep};
-use super::bridge::Bridge;
-use super::error::TlsError;
-use super::file_state::FileState;
-use super::identity::{Identity, Origin};
-use super::leaf::{ensure_leaf, renew_leaf};
-use super::pair::mend_pairs;
-use super::paths::TlsPaths;
-use super::private_file::lock_directory;
-use super::subject_name::SubjectName;
+use super::pair::repair_pairs;
+use super::previous_root::CrossSignedChain;
+use super::{Identity, Origin};
+use crate::pki::authority::{Authority, RootTransition, root_out_of_time, sweep};
+use crate::pki::certificate::subject_name::SubjectName;
+use crate::pki::error::PkiError;
+use crate::pki::files::key_mode::restrict_kept_key;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::lock_directory;
+use crate::pki::files::stamp::FileStamp;
+use crate::pki::leaf::{ensure_leaf, renew_leaf};
 
 /// Where the server finds its certificate, now and after each change.
 #[derive(Debug, Clone)]
 pub struct IdentitySource {
-    paths: TlsPaths,
+    paths: PkiPaths,
     names: Names,
     given: Option<(PathBuf, PathBuf)>,
     acme: bool,
@@ -43,10 +44,10 @@ impl std::fmt::Debug for Names {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Signature {
     origin: Origin,
-    chain: FileState,
-    key: FileState,
+    chain: FileStamp,
+    key: FileStamp,
     /// Root, statement and bridge of our own certificate.
-    authority: [FileState; 4],
+    authority: [FileStamp; 4],
 }
 
 impl IdentitySource {
@@ -60,7 +61,7 @@ impl IdentitySource {
         data_dir: impl Into<PathBuf>,
         names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
     ) -> Self {
-        Self { paths: TlsPaths::new(data_dir), names: Names(Arc::new(names)), given: None, acme: false }
+        Self { paths: PkiPaths::new(data_dir), names: Names(Arc::new(names)), given: None, acme: false }
     }
 
     /// A chain and key at the operator's own paths.
@@ -78,59 +79,60 @@ impl IdentitySource {
 
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
     /// interrupted commands have left is finished or destroyed.
-    pub fn prepare(&self) -> Result<Identity, TlsError> {
-        mend_pairs(&self.paths)?;
+    pub fn prepare(&self) -> Result<Identity, PkiError> {
+        self.paths.kept_keys().iter().try_for_each(|key| restrict_kept_key(key))?;
+        repair_pairs(&self.paths)?;
         match self.origin() {
-            Origin::Own => self.ensure_own()?,
+            Origin::ManagedCa => self.ensure_own()?,
             Origin::Acme => match self.load_selected() {
-                Err(error) if error.is_mended_by_reissue() => {
+                Err(error) if error.is_fixed_by_reissue() => {
                     tracing::warn!(%error, "the ordered certificate is unusable; serving the registry's own until there is a new one");
                     self.ensure_own()?;
                 }
                 loaded => return loaded,
             },
-            Origin::Imported | Origin::Given => {}
+            Origin::Imported | Origin::Configured => {}
         }
         self.load()
     }
 
     /// What to serve after a change. An ordered certificate that cannot be served has nothing put in its place: the one in use stays.
-    pub(crate) fn follow(&self) -> Result<Identity, TlsError> {
+    pub(crate) fn follow(&self) -> Result<Identity, PkiError> {
         if self.origin() == Origin::Acme { self.load_selected() } else { self.prepare() }
     }
 
     /// Reads what is there now, and makes nothing. In the place of an ordered certificate that cannot be served stands our own.
-    pub fn load(&self) -> Result<Identity, TlsError> {
+    pub fn load(&self) -> Result<Identity, PkiError> {
         match self.load_selected() {
-            Err(error) if self.origin() == Origin::Acme && error.is_mended_by_reissue() => {
-                self.load_from(Origin::Own, &self.paths.leaf_chain(), &self.paths.leaf_key())
+            Err(error) if self.origin() == Origin::Acme && error.is_fixed_by_reissue() => {
+                self.load_from(Origin::ManagedCa, &self.paths.leaf_chain(), &self.paths.leaf_key())
             }
             loaded => loaded,
         }
     }
 
     /// The same without anything in its place.
-    pub(crate) fn load_selected(&self) -> Result<Identity, TlsError> {
+    pub(crate) fn load_selected(&self) -> Result<Identity, PkiError> {
         let (origin, chain, key) = self.select();
         self.load_from(origin, &chain, &key)
     }
 
-    fn load_from(&self, origin: Origin, chain: &Path, key: &Path) -> Result<Identity, TlsError> {
+    fn load_from(&self, origin: Origin, chain: &Path, key: &Path) -> Result<Identity, PkiError> {
         let now = Timestamp::now();
         let identity = Identity::load(chain, key, origin, now).map_err(|error| match origin {
             // What the root signed ends with it: no certificate made now would be accepted.
-            Origin::Own if error.is_about_time() => root_out_of_time(&self.paths, now).unwrap_or(error),
+            Origin::ManagedCa if error.is_about_time() => root_out_of_time(&self.paths, now).unwrap_or(error),
             _ => error,
         })?;
-        match Rotation::load(&self.paths, now) {
-            Some(rotation) if origin == Origin::Own => Ok(self.bridged(identity, &rotation, now)),
+        match RootTransition::load(&self.paths, now) {
+            Some(rotation) if origin == Origin::ManagedCa => Ok(self.bridged(identity, &rotation, now)),
             _ => Ok(identity),
         }
     }
 
     /// Without its bridge a certificate still serves those that trust the root that signed it.
-    fn bridged(&self, identity: Identity, rotation: &Rotation, now: Timestamp) -> Identity {
-        match Bridge::load(&self.paths, &identity, rotation, now) {
+    fn bridged(&self, identity: Identity, rotation: &RootTransition, now: Timestamp) -> Identity {
+        match CrossSignedChain::load(&self.paths, &identity, rotation, now) {
             Ok(bridge) => identity.with_bridge(bridge),
             Err(error) => {
                 tracing::warn!(%error, "hosts that trust the root before are not served with this certificate");
@@ -140,7 +142,7 @@ impl IdentitySource {
     }
 
     /// Makes our own certificate anew.
-    pub(crate) fn renew(&self) -> Result<Identity, TlsError> {
+    pub(crate) fn renew(&self) -> Result<Identity, PkiError> {
         let mut authority = Authority::load(self.paths.data_dir())?;
         let names = self.own_names(&authority);
         renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
@@ -152,15 +154,15 @@ impl IdentitySource {
         let paths = [
             self.paths.root_certificate(),
             self.paths.cross_certificate(),
-            self.paths.bridge_chain(),
-            self.paths.bridge_key(),
+            self.paths.cross_signed_chain(),
+            self.paths.cross_signed_key(),
         ];
         let authority =
-            if origin == Origin::Own { paths.map(|path| FileState::of(&path)) } else { [FileState::NONE; 4] };
-        Signature { origin, chain: FileState::of(&chain), key: FileState::of(&key), authority }
+            if origin == Origin::ManagedCa { paths.map(|path| FileStamp::of(&path)) } else { [FileStamp::NONE; 4] };
+        Signature { origin, chain: FileStamp::of(&chain), key: FileStamp::of(&key), authority }
     }
 
-    fn ensure_own(&self) -> Result<(), TlsError> {
+    fn ensure_own(&self) -> Result<(), PkiError> {
         let data_dir = self.paths.data_dir();
         lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
         let mut authority = Authority::load(data_dir)?;
@@ -181,14 +183,14 @@ impl IdentitySource {
 
     fn select(&self) -> (Origin, PathBuf, PathBuf) {
         match &self.given {
-            Some((chain, key)) => (Origin::Given, chain.clone(), key.clone()),
+            Some((chain, key)) => (Origin::Configured, chain.clone(), key.clone()),
             None if self.acme && is_present(self.paths.acme_chain()) => {
                 (Origin::Acme, self.paths.acme_chain(), self.paths.acme_key())
             }
             None if !self.acme && is_present(self.paths.imported_chain()) => {
                 (Origin::Imported, self.paths.imported_chain(), self.paths.imported_key())
             }
-            None => (Origin::Own, self.paths.leaf_chain(), self.paths.leaf_key()),
+            None => (Origin::ManagedCa, self.paths.leaf_chain(), self.paths.leaf_key()),
         }
     }
 }
