@@ -37,6 +37,8 @@
 //!
 //! # What may never be
 //!
+//! What does not hold yet is listed in `tests/it/architecture/to_go.rs`; that list only shrinks.
+//!
 //! *Parse at the edge.* Behind [`http`] and [`cli`], a repository, tag, digest, account or host name is never a raw string, and no value of
 //! [`domain`] is ever invalid. There is never a second parser of the same notion.
 //!
