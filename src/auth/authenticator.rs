@@ -22,7 +22,6 @@ use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};
 
-
 /// Verifies credentials and issues tokens.
 pub struct Authenticator {
     pub(super) store: Arc<dyn Metadata>,

@@ -1,6 +1,5 @@
 //! What someone may do: rules, policy over them, permits that policy alone makes, denials and explanations.
 
-mod account_policy;
 mod actor;
 mod admin_permit;
 mod catalog;

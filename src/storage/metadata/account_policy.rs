@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::{GrantRecord, UserRecord};
-use crate::domain::AccountName;
+use crate::domain::Grantee;
 use crate::storage::StorageError;
 
 /// All that decides what an account may do, as it was at one moment.
@@ -12,17 +12,16 @@ use crate::storage::StorageError;
 pub struct AccountPolicy {
     /// The policy version at that moment.
     pub version: i64,
-    /// The account; `None` where it does not exist, or where no name was given.
+    /// The account, where the grantee is a user and exists.
     pub user: Option<UserRecord>,
-    /// The grants that apply to the account: its own, and those of everyone who has logged in, and of everyone. Without a name those of
-    /// everyone alone. In no order.
+    /// The grants that apply to the grantee: its own, those of everyone who has logged in, and those of everyone; for
+    /// [`Grantee::Anonymous`] those of everyone alone. In no order.
     pub grants: Vec<GrantRecord>,
 }
 
 /// Policy by account.
 #[async_trait]
 pub trait AccountPolicies {
-    /// What policy says of the account `name`, or of a client that has not logged in: one consistent read by index. Whether the account
-    /// exists makes no difference to the grants.
-    async fn account_policy(&self, name: Option<&AccountName>) -> Result<AccountPolicy, StorageError>;
+    /// What policy says of the grantee: one consistent read by index. Whether the account exists makes no difference to the grants.
+    async fn account_policy(&self, grantee: &Grantee) -> Result<AccountPolicy, StorageError>;
 }

@@ -7,7 +7,7 @@ use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, values};
 use super::{SqlMetadata, grants, users};
-use crate::domain::{AccountName, Grantee};
+use crate::domain::Grantee;
 use crate::storage::StorageError;
 use crate::storage::metadata::{AccountPolicies, AccountPolicy};
 
@@ -21,21 +21,30 @@ statements! {
 
 #[async_trait]
 impl<E: Engine> AccountPolicies for SqlMetadata<E> {
-    async fn account_policy(&self, name: Option<&AccountName>) -> Result<AccountPolicy, StorageError> {
-        let name = name.cloned();
-        self.engine.snapshot(move |session| Box::pin(read(session, name))).await
+    async fn account_policy(&self, grantee: &Grantee) -> Result<AccountPolicy, StorageError> {
+        let grantee = grantee.clone();
+        self.engine.snapshot(move |session| Box::pin(read(session, grantee))).await
     }
 }
 
-async fn read<S: Session>(session: &mut S, name: Option<AccountName>) -> Result<AccountPolicy, StorageError> {
-    // No account has an empty name.
-    let found = only(session, ACCOUNT_AND_VERSION, values![name.as_ref().map_or("", AccountName::as_str)]).await?;
+async fn read<S: Session>(session: &mut S, grantee: Grantee) -> Result<AccountPolicy, StorageError> {
+    let account = match &grantee {
+        Grantee::User(name) => name.as_str(),
+        // No account has an empty name.
+        _ => "",
+    };
+    let found = only(session, ACCOUNT_AND_VERSION, values![account]).await?;
     let version = found.integer("policy_version")?;
     let user = found.optional_text("name")?.is_some().then(|| users::read(&found)).transpose()?;
-    let mut grantees = vec![Grantee::Anonymous];
-    if let Some(name) = name {
-        grantees.extend([Grantee::Authenticated, Grantee::User(name)]);
-    }
-    let found = session.all(GRANTS_OF, values![list(grantees)]).await?;
+    let found = session.all(GRANTS_OF, values![list(applying_to(grantee))]).await?;
     Ok(AccountPolicy { version, user, grants: found.iter().map(grants::read).collect::<Result<_, _>>()? })
+}
+
+/// Those whose grants the grantee has, each once.
+fn applying_to(grantee: Grantee) -> Vec<Grantee> {
+    match grantee {
+        Grantee::Anonymous => vec![Grantee::Anonymous],
+        Grantee::Authenticated => vec![Grantee::Anonymous, Grantee::Authenticated],
+        account => vec![Grantee::Anonymous, Grantee::Authenticated, account],
+    }
 }
