@@ -9,6 +9,7 @@ use super::stores::open_metadata;
 use crate::admin::Administration;
 use crate::auth::AdminPermit;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::storage::metadata::Metadata;
 
 /// Runs `work` with the metadata store, which is closed afterwards.
@@ -17,7 +18,7 @@ pub(crate) async fn with_metadata<T>(
     data: &DataDirectory,
     work: impl AsyncFnOnce(Arc<dyn Metadata>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let metadata = open_metadata(config).await?;
+    let metadata = open_metadata(config, &Clock::system()).await?;
     let result = match data.require_first_start_done(&*metadata).await {
         Ok(()) => work(Arc::clone(&metadata)).await,
         Err(error) => Err(error),
@@ -38,7 +39,7 @@ pub(crate) async fn administer<T>(
     let permit = AdminPermit::local_operator(data.open()?)
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
     with_metadata(config, data, async |metadata| {
-        let administration = Administration::new(metadata, config.auth.clone());
+        let administration = Administration::new(metadata, config.auth.clone(), Clock::system());
         work(&administration, &permit).await
     })
     .await

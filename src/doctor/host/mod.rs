@@ -27,7 +27,7 @@ use crate::trust::registry_address::RegistryAddress;
 
 pub(crate) use chain::Chain;
 pub(crate) use presented::presented_at;
-pub(crate) use probe::{PingResponse, ProbeError, probe};
+pub(crate) use probe::{ProbeError, probe};
 
 /// What is examined: a registry, as seen from a host.
 #[derive(Debug, Clone)]
