@@ -22,8 +22,6 @@ pub const TIME_OF_DAY: &[&str] = &[
     "src/doctor/",
     "src/node/",
     "src/pki/",
-    "src/registry/",
-    "src/storage/",
     "src/tls/",
     "src/trust/",
 ];
@@ -35,8 +33,6 @@ pub const MONOTONIC_TIME: &[&str] = &[
     "src/http/",
     "src/node/",
     "src/pki/",
-    "src/registry/",
-    "src/storage/",
     "src/tls/",
     "src/trust/",
 ];
