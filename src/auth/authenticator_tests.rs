@@ -3,12 +3,11 @@
 use super::*;
 use crate::auth::{Authorized, Caller, Continue, Denial, Permission, Pull, Push, hash_password};
 use crate::domain::{Fingerprint, ManualClock, RepositoryName};
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, GrantRecord, Grants, NewUser, Users};
+use crate::storage::metadata::{AddedUser, GrantRecord, Metadata, NewUser, sqlite};
 
 struct Registry {
     _dir: tempfile::TempDir,
-    store: Arc<SqliteMetadata>,
+    store: Arc<dyn Metadata>,
     auth: Arc<Authenticator>,
 }
 
@@ -49,10 +48,10 @@ impl Registry {
     }
 }
 
-async fn database() -> (tempfile::TempDir, Arc<SqliteMetadata>) {
+async fn database() -> (tempfile::TempDir, Arc<dyn Metadata>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = SqliteMetadata::open(&dir.path().join("test.db")).await.expect("opened");
-    (dir, Arc::new(store))
+    let store = sqlite::open(&dir.path().join("test.db"), Clock::system()).await.expect("opened");
+    (dir, store)
 }
 
 fn account(name: &str) -> AccountName {

@@ -35,7 +35,7 @@ impl AdminPermit {
     }
 }
 
-/// The user's name; its number where the system knows no name.
+/// The user's name; its number if the system knows no name.
 fn os_user(uid: Uid) -> String {
     User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -27,7 +27,7 @@ pub struct DenialDetail {
 }
 
 impl DenialDetail {
-    /// The scope that would have been needed, for the challenge; `None` where no token can be made for it.
+    /// The scope that would have been needed, for the challenge; `None` if no token can be made for it.
     pub fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }
@@ -40,7 +40,7 @@ impl fmt::Display for DenialDetail {
 }
 
 impl Denial {
-    /// The scope that would have been needed, for the challenge; `None` where no token can be made for it.
+    /// The scope that would have been needed, for the challenge; `None` if no token can be made for it.
     pub fn scope(&self) -> Option<&Scope> {
         match self {
             Self::Unauthenticated(detail) | Self::InsufficientScope(detail) | Self::Forbidden(detail) => detail.scope(),

@@ -20,7 +20,7 @@ pub struct Explanation {
     short: Vec<GrantRecord>,
 }
 
-/// What makes every right void.
+/// What overrides every right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocker {
     /// No user has that name.
@@ -82,7 +82,7 @@ impl Explanation {
         &self.reasons
     }
 
-    /// What makes every right void.
+    /// What overrides every right.
     pub fn blocker(&self) -> Option<Blocker> {
         self.blocker
     }

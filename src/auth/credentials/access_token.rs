@@ -59,7 +59,7 @@ struct Claims {
     epoch: Option<i64>,
 }
 
-/// A token whose signature and claims were verified. Whether its user still counts, and what may be done, policy knows.
+/// A token whose signature and claims were verified. Policy knows whether its user may still log in, and what may be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::auth) struct VerifiedToken {
     kid: String,
@@ -135,7 +135,7 @@ impl AccessTokens {
         Ok(IssuedToken { token, expires_in: Duration::from_secs(self.lifetime.unsigned_abs()), access: claims.access })
     }
 
-    /// Verifies a token, from memory where it was verified before. One that expired less than a day ago still passes; see
+    /// Verifies a token, from memory if it was verified before. One that expired less than a day ago still passes; see
     /// [`VerifiedToken::is_expired`].
     pub(in crate::auth) fn verify(
         &self,

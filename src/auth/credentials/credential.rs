@@ -135,7 +135,7 @@ impl Credential {
         self.token.as_ref().is_none_or(|scope| scope.covers(repository, action))
     }
 
-    /// The repositories of a token; `None` where the credential covers all that the principal may.
+    /// The repositories of a token; `None` if the credential covers all that the principal may.
     pub(in crate::auth) fn repositories(&self) -> Option<impl Iterator<Item = (&RepositoryName, Actions)>> {
         self.token.as_ref().map(|scope| scope.repositories())
     }

@@ -34,7 +34,7 @@ pub(in crate::auth) enum PasswordOutcome {
     Wrong,
     /// The password.
     Right {
-        /// A new hash of it, where the stored one was made with other parameters than today's.
+        /// A new hash of it, if the stored one was made with other parameters than today's.
         rehashed: Option<String>,
     },
 }

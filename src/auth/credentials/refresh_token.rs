@@ -1,4 +1,4 @@
-//! Refresh tokens: what a client keeps instead of the password, where the operator allows it (RFC 6749, section 6).
+//! Refresh tokens: what a client keeps instead of the password, if the operator allows it (RFC 6749, section 6).
 //!
 //! 256 random bits with a prefix that scanners of leaked secrets can look for; the database holds their SHA-256. A token is good for what
 //! the password is good for, also as a password, until it expires or the user is changed. It is not replaced at each use: docker hands the one from
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::settings::seconds;
 use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
+use crate::domain::oci::digest::hex;
 use crate::storage::metadata::RefreshTokenRecord;
 
 /// What every refresh token begins with.
@@ -70,7 +71,7 @@ impl Authenticator {
         Ok(principal.map(|principal| Credential::refresh_token(principal, record.hash)))
     }
 
-    /// A refresh token for a user who has just given the password; `None` where they are switched off, and for anyone else.
+    /// A refresh token for a user who has just given the password; `None` if they are switched off, and for anyone else.
     pub async fn issue_refresh_token(&self, principal: &Principal) -> Result<Option<String>, AuthError> {
         let (Some(lifetime), Principal::User { name, epoch, .. }) = (self.refresh_lifetime, principal) else {
             return Ok(None);
@@ -109,11 +110,5 @@ impl Authenticator {
 }
 
 fn hash(token: &str) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(token);
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(token))
 }

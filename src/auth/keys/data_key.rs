@@ -77,7 +77,7 @@ impl DataKey {
             .ok_or_else(|| AuthError::UnreadableTokenKey { kid: name.to_owned() })
     }
 
-    /// `None` where it was encrypted otherwise, or is damaged.
+    /// `None` if it was encrypted otherwise, or is damaged.
     fn decrypt_in(&self, context: &str, encrypted: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, AuthError> {
         let [FORMAT, rest @ ..] = encrypted else { return Ok(None) };
         let Some((nonce, body)) = rest.split_at_checked(NONCE_LEN) else { return Ok(None) };

@@ -35,7 +35,7 @@ pub(crate) enum AccountState {
 }
 
 impl AccountState {
-    /// When the account is free, in whole seconds since the Unix epoch; `None` where it is.
+    /// When the account is free, in whole seconds since the Unix epoch; `None` if it is free now.
     pub(crate) fn until(self) -> Option<i64> {
         match self {
             Self::Free => None,

@@ -1,5 +1,5 @@
-//! The way of a password: from memory, by joining an equal attempt under way, or by Argon2 when its turn comes; not at all where the
-//! limits refuse.
+//! The way of a password: from memory, by joining an equal attempt under way, or by Argon2 when its turn comes; not at all if the
+//! limits refuse it.
 //!
 //! Only right passwords are remembered, for one epoch of the account, so the policy at hand validates them, and no row is read: see
 //! [`PasswordVerifier::remembers`].
@@ -61,7 +61,7 @@ impl<'a> LoginAttempt<'a> {
         self.user.map_or(UNKNOWN_ACCOUNT_HASH, |user| &user.password_hash)
     }
 
-    /// Whether a password can be right at all. One of a user who may not log in never is, nor is it remembered, lest the quick answer
+    /// Whether a password can be right at all. One of a user who may not log in never is, nor is it remembered: the quick answer would
     /// tell something.
     fn may_pass(&self) -> bool {
         self.user.is_some_and(|user| !user.disabled)

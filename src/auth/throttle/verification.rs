@@ -23,7 +23,7 @@ pub(super) struct Verifications {
     pub(super) memory: Option<Cache<Fingerprint, ()>>,
     pub(super) sources: KnownSources,
     pub(super) failed: FailedLogins,
-    /// What is answered where the queue is full.
+    /// The answer while the queue is full.
     pub(super) busy: CredentialError,
 }
 
