@@ -150,7 +150,9 @@ async fn a_certificate_of_an_unknown_user_is_a_wrong_credential() {
     let ca = ClientCa::new("clients");
     let server = start(&ca, "").await;
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
-    for (name, said) in [("carol", "is for carol, who is no user here"), ("Not A Name", "names no user here")] {
+    for (name, said) in
+        [("carol", "is for carol, who is not a user of this registry"), ("Not A Name", "names no user here")]
+    {
         let outsider = server.certified(&ca.pair(name, 1));
         for path in ["/v2/", "/v2/public/app/tags/list", "/auth/token?scope=repository:public/app:pull"] {
             let answer = outsider.bare(Method::GET, path).send().await.expect("an answer");
