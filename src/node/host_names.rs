@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::domain::net::HostName;
 use crate::pki::{Authority, PermittedNames, SubjectName};
 
-/// The names to serve: what the operator said, else what the authority was made for, else what the machine is called.
-/// Always with what `ca rotate --host` added, localhost and the loopback addresses.
+/// The names to serve: those of the operator, else those that the authority permits, else those of this machine.
+/// Always with those that `ca rotate --host` added, localhost and the loopback addresses.
 pub(crate) fn names_to_serve(hosts: &[HostName], authority: Option<&Authority>) -> Vec<SubjectName> {
     let chosen: Vec<SubjectName> = match authority.map(Authority::permitted) {
         _ if !hosts.is_empty() => hosts.iter().map(SubjectName::from).collect(),
@@ -33,7 +33,7 @@ fn with_loopback(names: Vec<SubjectName>) -> Vec<SubjectName> {
 pub(crate) fn of_this_machine() -> Vec<SubjectName> {
     let host: Option<HostName> = rustix::system::uname().nodename().to_string_lossy().parse().ok();
     let addresses = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot list this machine's addresses; name them with --host");
+        tracing::warn!(%error, "cannot list this machine's addresses; set them with --host");
         Vec::new()
     });
     let reachable = addresses.into_iter().map(|interface| interface.ip().to_canonical()).filter(is_reachable);
@@ -47,7 +47,7 @@ fn is_reachable(address: &IpAddr) -> bool {
     }
 }
 
-/// The name that other hosts are best told: a host name before an address, loopback last.
+/// The best name for other hosts: a host name before an address, loopback last.
 pub(crate) fn best_for_others(names: &[String]) -> &str {
     let rank = |name: &&String| match name.parse::<IpAddr>() {
         Ok(address) if address.is_loopback() => 4,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn others_are_told_a_name_before_an_address() {
+    fn a_host_name_is_better_than_an_address() {
         let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(best_for_others(&names(&["localhost", "registry.test", "10.0.0.1"])), "registry.test");
         assert_eq!(best_for_others(&names(&["localhost", "127.0.0.1", "::1", "10.0.0.1"])), "10.0.0.1");
