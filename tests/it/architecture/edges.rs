@@ -43,7 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
-    ("doctor", &["auth", "client", "config", "domain", "node", "pki", "storage", "tls", "trust"]),
+    ("doctor", &["client", "config", "domain", "pki", "storage", "trust"]),
     ("server", &["domain", "pki", "telemetry", "tls"]),
     ("http", &["admin", "auth", "domain", "registry", "telemetry", "trust"]),
     ("jobs", &["admin", "auth", "domain", "pki", "registry", "storage", "telemetry", "tls"]),
