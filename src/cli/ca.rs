@@ -155,7 +155,7 @@ const UNCONSTRAINED: &str =
 
 /// A host that trusts the CA for a name that is not served gets a different x509 error, and its users look for the cause on their side.
 fn require_served(authority: &Authority, served: &[String], host: &str) -> anyhow::Result<()> {
-    let name: SubjectName = host.rsplit_once(':').map_or(host, |(name, _)| name).parse()?;
+    let name: SubjectName = host.parse::<HostPort>()?.bare_host().parse()?;
     if !authority.permits(&name) {
         bail!(
             "the CA may not sign for `{name}`: run `portcullis ca rotate --host {name}` for a new CA that may, then run this again"

@@ -69,13 +69,11 @@ pub enum PkiError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A text that is no host name and no address.
-    #[error("`{name}` is no host name and no IP address: {reason}")]
-    BadName {
-        /// What was written.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
+    /// A text that is neither a host name nor an address.
+    #[error("{reason}")]
+    InvalidName {
+        /// The text, and what is wrong with it.
+        reason: String,
     },
     /// A certificate was asked for without a name.
     #[error("a certificate needs at least one name; give --host NAME")]

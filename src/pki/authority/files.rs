@@ -9,14 +9,15 @@ use zeroize::Zeroizing;
 
 use super::params::{issuing_params, root_params};
 use crate::domain::build_time::build_time;
-use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
+use crate::pki::certificate::permitted_names::{Constraints, PermittedNames};
 use crate::pki::certificate::private_key::private_key;
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
 use crate::pki::error::PkiError;
+use crate::pki::files::atomic_file::is_temporary;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{
-    destroy_directory, destroy_key, is_temporary, read_kept_key, read_public, write_key, write_public,
+    destroy_directory, destroy_key, read_kept_key, read_public, write_key, write_public,
 };
 
 /// A root that was just made.

@@ -8,7 +8,7 @@ use rcgen::{
     SanType, SerialNumber,
 };
 
-use crate::pki::certificate::name_constraints::PermittedNames;
+use crate::pki::certificate::permitted_names::PermittedNames;
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
 use crate::pki::lifetime::{ISSUING_LIFE, LEAF_LIFE, ROOT_LIFE, validity};

@@ -18,14 +18,15 @@ use super::params::cross_params;
 use super::{Authority, RootKeyLocation};
 use crate::domain::net::fingerprint::Fingerprint;
 use crate::pki::certificate::chain;
-use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
 use crate::pki::certificate::pem::certificate_to_pem;
+use crate::pki::certificate::permitted_names::{Constraints, PermittedNames};
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
 use crate::pki::error::PkiError;
+use crate::pki::files::atomic_file::temporary_next_to;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{
-    destroy_directory, lock_directory, make_directory, sync_directory, temporary_beside, write_public,
+    destroy_directory, lock_directory, make_directory, sync_directory, write_public,
 };
 
 /// The intermediates that a root must permit below itself to be handed over: cross certificate and issuing certificate.
@@ -129,7 +130,7 @@ impl Authority {
         sweep(&paths)?;
         let old = Self::load_locked(&paths, Some(&lock))?;
         let directory = paths.authority_dir();
-        let staging = temporary_beside(&directory);
+        let staging = temporary_next_to(&directory);
         make_directory(&staging)?;
         let staged = stage(&paths.with_authority_in(&staging), &old, succession)
             .and_then(|()| exchange(&staging, &directory))

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::files::{check_pair, read_certificate, read_key_pair};
 use super::params::issuing_params;
 use crate::pki::certificate::chain;
-use crate::pki::certificate::name_constraints::PermittedNames;
+use crate::pki::certificate::permitted_names::PermittedNames;
 use crate::pki::certificate::{self, CertificateSummary};
 use crate::pki::error::PkiError;
 use crate::pki::files::paths::PkiPaths;

@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod inspect;
 pub(crate) mod name_constraints;
 pub(crate) mod pem;
+pub(crate) mod permitted_names;
 pub(crate) mod private_key;
 pub(crate) mod subject_name;
 

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use super::import::remove_key_from_chain;
 use super::{Identity, Origin};
 use crate::pki::error::PkiError;
+use crate::pki::files::atomic_file::{is_temporary, write_temporary};
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{
-    destroy_key, is_temporary, lock_directory, read_kept_key, read_public, remove_public, sync_directory,
-    write_temporary,
+    destroy_key, lock_directory, read_kept_key, read_public, remove_public, sync_directory,
 };
 
 /// Where the two halves of a pair lie.
@@ -31,16 +31,17 @@ impl Pair {
 
     /// Puts a pair in the place of the one there. The directory must be locked.
     pub(crate) fn write(&self, chain_pem: &[u8], key_pem: &[u8]) -> Result<(), PkiError> {
-        self.mend()?;
-        let chain = write_temporary(&self.chain, chain_pem, 0o644)?;
-        let key = write_temporary(&self.key, key_pem, 0o600).inspect_err(|_| drop(fs::remove_file(&chain)))?;
+        self.repair()?;
+        let chain = write_temporary(&self.chain, chain_pem, 0o644).map_err(PkiError::io("write", &self.chain))?;
+        let key = write_temporary(&self.key, key_pem, 0o600).inspect_err(|_| drop(fs::remove_file(&chain)));
+        let key = key.map_err(PkiError::io("write", &self.key))?;
         fs::rename(&key, &self.key).map_err(PkiError::io("write", &self.key))?;
         fs::rename(&chain, &self.chain).map_err(PkiError::io("write", &self.chain))?;
         sync_directory(self.directory())
     }
 
     /// Takes the step that a killed command has not taken, and removes the rest of what it left. The directory must be locked.
-    fn mend(&self) -> Result<(), PkiError> {
+    fn repair(&self) -> Result<(), PkiError> {
         let chains = self.left_of(&self.chain)?;
         let in_place = chains.is_empty() || self.fits(&self.chain);
         if let Some(chain) = chains.iter().find(|chain| !in_place && self.fits(chain)) {
@@ -93,6 +94,6 @@ pub(crate) fn repair_pairs(paths: &PkiPaths) -> Result<(), PkiError> {
         (paths.imported_chain(), paths.imported_key()),
         (paths.acme_chain(), paths.acme_key()),
     ];
-    pairs.into_iter().try_for_each(|(chain, key)| Pair::at(chain, key).mend())?;
+    pairs.into_iter().try_for_each(|(chain, key)| Pair::at(chain, key).repair())?;
     remove_key_from_chain(paths)
 }
