@@ -9,6 +9,7 @@ use super::context::Context;
 use super::output::{Output, is_terminal};
 use super::{ca_rotate, ca_seal};
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::domain::net::host_port::HostPort;
 use crate::node::host_names::{best_for_others, names_to_serve, with_port};
 use crate::node::identity::identity_source;
@@ -45,7 +46,7 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
-    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path())?);
+    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path(), &Clock::system())?);
     match verb {
         Verb::Show => show(&load()?, output),
         Verb::Export { der: true } => output.raw(load()?.root_der()),

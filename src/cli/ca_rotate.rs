@@ -7,6 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::output::Output;
 use crate::config::parse_duration;
+use crate::domain::Clock;
 use crate::domain::net::HostName;
 use crate::node::first_start::constraints;
 use crate::node::host_names::{names_to_serve, subject_name};
@@ -51,7 +52,7 @@ fn overlap(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let old = Authority::load(data.path())?;
+    let old = Authority::load(data.path(), &Clock::system())?;
     let mut names = names_to_serve(&config.server.hosts, Some(&old));
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
@@ -66,7 +67,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
         constraints: constraints(&config, args.unconstrained),
         overlap: (!args.at_once).then_some(args.overlap),
     };
-    let mut new = Authority::rotate(data.path(), &succession)?;
+    let mut new = Authority::rotate(data.path(), &succession, &Clock::system())?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
     let shown = identity_source(&config, &data)?.load().is_ok_and(|identity| identity.origin() == Origin::ManagedCa);

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
+use crate::domain::Clock;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::names_to_serve;
 use crate::node::identity::identity_source;
@@ -59,7 +60,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
                     identity.origin()
                 );
             }
-            let mut authority = Authority::load(data.path())?;
+            let mut authority = Authority::load(data.path(), &Clock::system())?;
             let names = names_to_serve(&config.server.hosts, Some(&authority));
             pki::renew_leaf(data.path(), &mut authority, &names)?;
             show(&source.load()?, None, output)
@@ -74,7 +75,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
                 bail!("ACME is enabled, and its certificate is served: set acme.directory to \"none\" first");
             }
             let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
-            show(&pki::import(data.path(), &given?)?, None, output)
+            show(&pki::import(data.path(), &given?, Clock::system().now())?, None, output)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::data_directory::DataDirectory;
 use super::host_names::subject_name;
 use crate::auth::SealKey;
 use crate::config::{AcmeChallenge, Config};
+use crate::domain::Clock;
 use crate::jobs::list::AcmeParts;
 use crate::pki::Origin;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, OrderSettings, Orderer};
@@ -57,20 +58,20 @@ impl Acme {
                 "the registry's own certificate is served until ACME has issued one"
             );
         }
-        let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, seal));
+        let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, seal));
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        let orderer = Orderer::new(self.settings, Arc::clone(&ledger), Arc::clone(&self.challenges));
-        AcmeParts { challenges: self.challenges, ledger, orderer }
+        let orderer = Orderer::new(self.settings, Arc::clone(&store), Arc::clone(&self.challenges), Clock::system());
+        AcmeParts { challenges: self.challenges, store, orderer }
     }
 
     /// Only answers what this process orders, until `stop`; gives what is needed to order.
-    pub(crate) fn answer_only(self, ledger: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
+    pub(crate) fn answer_only(self, store: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        Orderer::new(self.settings, ledger, self.challenges)
+        Orderer::new(self.settings, store, self.challenges, Clock::system())
     }
 }
 

@@ -49,21 +49,22 @@ pub fn renew_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectNa
 
 fn issue(paths: &PkiPaths, authority: &mut Authority, names: &[SubjectName]) -> Result<(), PkiError> {
     let leaf = authority.issue_leaf(names)?;
-    let rotation = authority.rotation(Timestamp::now()).cloned();
+    let now = authority.clock().now();
+    let rotation = authority.rotation(now).cloned();
     if let Some(within) = rotation.and_then(|rotation| names_within(names, &rotation)) {
         let bridge = authority.issue_leaf(&within)?;
         let pair = Pair::at(paths.cross_signed_chain(), paths.cross_signed_key());
-        pair.write(bridge.chain_pem.as_bytes(), bridge.key_pem.as_bytes())?;
+        pair.write(bridge.chain_pem.as_bytes(), bridge.key_pem.as_bytes(), now)?;
     } else if paths.cross_signed_key().exists() {
         // Of an overlap that has ended.
         destroy_key(&paths.cross_signed_key())?;
         remove_public(&paths.cross_signed_chain())?;
     }
-    Pair::at(paths.leaf_chain(), paths.leaf_key()).write(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes())
+    Pair::at(paths.leaf_chain(), paths.leaf_key()).write(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes(), now)
 }
 
 fn is_good(paths: &PkiPaths, authority: &Authority, names: &[SubjectName]) -> Result<bool, PkiError> {
-    let now = Timestamp::now();
+    let now = authority.clock().now();
     let identity = match Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::ManagedCa, now) {
         Ok(identity) => identity,
         Err(error) if error.is_fixed_by_reissue() => {

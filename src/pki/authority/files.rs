@@ -52,16 +52,17 @@ pub(super) fn write_new_authority(
     paths: &PkiPaths,
     names: &[SubjectName],
     constraints: Constraints,
+    now: Timestamp,
 ) -> Result<NewRoot, PkiError> {
     let permitted = match constraints {
         Constraints::ToNames => PermittedNames::Only(names.to_vec()),
         Constraints::Unconstrained => PermittedNames::All,
     };
     let (key, issuing_key) = (KeyPair::generate()?, KeyPair::generate()?);
-    let params = root_params(&permitted);
+    let params = root_params(&permitted, now);
     let root = params.self_signed(&key)?;
     let summary = CertificateSummary::read(&paths.root_certificate(), root.der())?;
-    let issuing = issuing_params(summary.not_after, &permitted);
+    let issuing = issuing_params(summary.not_after, &permitted, now);
     let issuing = issuing.signed_by(&issuing_key, &Issuer::from_params(&params, &key))?;
     write_key(&paths.root_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
     write_public(&paths.root_certificate(), root.pem().as_bytes())?;

@@ -35,12 +35,14 @@ use super::files::paths::PkiPaths;
 use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory};
 use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
+use crate::domain::Clock;
 use crate::domain::net::fingerprint::Fingerprint;
 
 /// The authority of one data directory, with the keys that are there.
 ///
 /// The root key may be absent (sealed or kept elsewhere): then leaves are signed until the issuing certificate ends.
 pub struct Authority {
+    clock: Clock,
     paths: PkiPaths,
     root: CertificateDer<'static>,
     root_summary: CertificateSummary,
@@ -73,11 +75,16 @@ pub enum RootKeyLocation {
 impl Authority {
     /// Makes root and issuing certificate in `ca/` of the data directory. The directory appears whole or not at all, and
     /// one that exists is refused.
-    pub fn create(data_dir: &Path, names: &[SubjectName], constraints: Constraints) -> Result<Self, PkiError> {
+    pub fn create(
+        data_dir: &Path,
+        names: &[SubjectName],
+        constraints: Constraints,
+        clock: &Clock,
+    ) -> Result<Self, PkiError> {
         if names.is_empty() {
             return Err(PkiError::NoNames);
         }
-        check_clock(Timestamp::now())?;
+        check_clock(clock.now())?;
         let paths = PkiPaths::new(data_dir);
         let directory = paths.authority_dir();
         make_directory(data_dir)?;
@@ -87,7 +94,7 @@ impl Authority {
         }
         let staging = temporary_next_to(&directory);
         make_directory(&staging)?;
-        let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints)
+        let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints, clock.now())
             .and_then(|_| std::fs::rename(&staging, &directory).map_err(PkiError::io("make", &directory)));
         if let Err(error) = published {
             // The error above is the one to report; nothing refers to the staging directory.
@@ -95,7 +102,12 @@ impl Authority {
             return Err(error);
         }
         sync_directory(data_dir)?;
-        Self::load_locked(&paths, Some(&lock))
+        Self::load_locked(&paths, Some(&lock), clock)
+    }
+
+    /// The clock by which it judges.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Whether the data directory has an authority.
@@ -105,12 +117,12 @@ impl Authority {
 
     /// Loads the authority of a data directory. A damaged or expired issuing certificate is made anew where the root key is
     /// there; a key that others may read is refused.
-    pub fn load(data_dir: &Path) -> Result<Self, PkiError> {
+    pub fn load(data_dir: &Path, clock: &Clock) -> Result<Self, PkiError> {
         let paths = PkiPaths::new(data_dir);
         let path = paths.root_certificate();
         loop {
             let before = read_certificate(&path)?;
-            let loaded = Self::load_locked(&paths, None);
+            let loaded = Self::load_locked(&paths, None, clock);
             // A rotation may have exchanged the files while they were read; it does so once, so this ends.
             if read_certificate(&path)? == before {
                 return loaded;
@@ -118,7 +130,7 @@ impl Authority {
         }
     }
 
-    fn load_locked(paths: &PkiPaths, lock: Option<&DirectoryLock>) -> Result<Self, PkiError> {
+    fn load_locked(paths: &PkiPaths, lock: Option<&DirectoryLock>, clock: &Clock) -> Result<Self, PkiError> {
         let path = paths.root_certificate();
         let root = read_certificate(&path)?;
         let root_summary = CertificateSummary::read(&path, &root)?;
@@ -135,7 +147,7 @@ impl Authority {
             (Ok(issuing), _) => issuing,
             (Err(error), Some(key)) if error.is_fixed_by_reissue() => {
                 tracing::warn!(%error, "the issuing certificate is unusable; making a new one");
-                new_issuing(paths, &root, key, lock)?
+                new_issuing(paths, &root, key, lock, clock.now())?
             }
             (Err(error), None) if error.is_fixed_by_reissue() => {
                 return Err(root_key_missing(paths, format!("is unusable ({error})")));
@@ -143,21 +155,31 @@ impl Authority {
             (Err(error), _) => return Err(error),
         };
         let added = read_added_names(&paths.added_names())?;
-        let rotation = RootTransition::load(paths, Timestamp::now());
-        Ok(Self { paths: paths.clone(), root, root_summary, root_key, permitted, issuing, added, rotation })
+        let rotation = RootTransition::load(paths, clock.now());
+        Ok(Self {
+            clock: clock.clone(),
+            paths: paths.clone(),
+            root,
+            root_summary,
+            root_key,
+            permitted,
+            issuing,
+            added,
+            rotation,
+        })
     }
 
     /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
     /// the issuing certificate is made anew first, where the root key is there.
     pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, PkiError> {
         self.check_permitted(names)?;
-        if let Some(error) = root_out_of_time(&self.paths, Timestamp::now()) {
+        if let Some(error) = root_out_of_time(&self.paths, self.clock.now()) {
             return Err(error);
         }
         self.refresh_issuing()?;
         let key = KeyPair::generate()?;
         let issuer = Issuer::from_ca_cert_der(&self.issuing.der, &self.issuing.key)?;
-        let leaf = leaf_params(names, self.issuing.summary.not_after)?.signed_by(&key, &issuer)?;
+        let leaf = leaf_params(names, self.issuing.summary.not_after, self.clock.now())?.signed_by(&key, &issuer)?;
         let chain_pem = leaf.pem() + &certificate_to_pem(&self.issuing.der);
         Ok(IssuedLeaf { chain_pem, key_pem: Zeroizing::new(key.serialize_pem()) })
     }
@@ -282,13 +304,13 @@ impl Authority {
     }
 
     fn refresh_issuing(&mut self) -> Result<(), PkiError> {
-        let (summary, now) = (&self.issuing.summary, Timestamp::now());
+        let (summary, now) = (&self.issuing.summary, self.clock.now());
         if !renewal_due(summary.not_before, summary.not_after, now) {
             return Ok(());
         }
         match &self.root_key {
             Some(key) => {
-                self.issuing = new_issuing(&self.paths, &self.root, key, None)?;
+                self.issuing = new_issuing(&self.paths, &self.root, key, None, now)?;
                 Ok(())
             }
             None if now < summary.not_after => Ok(()),

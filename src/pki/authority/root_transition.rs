@@ -16,6 +16,7 @@ use rustls_pki_types::CertificateDer;
 use super::files::{NewRoot, check_clock, read_certificate, sweep, write_new_authority};
 use super::params::cross_params;
 use super::{Authority, RootKeyLocation};
+use crate::domain::Clock;
 use crate::domain::net::fingerprint::Fingerprint;
 use crate::pki::certificate::chain;
 use crate::pki::certificate::pem::certificate_to_pem;
@@ -120,15 +121,15 @@ impl RootTransition {
 impl Authority {
     /// Puts a new root, and an issuing certificate below it, in the place of those in `ca/`; the directory changes as a whole or
     /// not at all. The old keys are destroyed. A running server takes the new ones up within a second.
-    pub fn rotate(data_dir: &Path, succession: &RotationRequest) -> Result<Self, PkiError> {
+    pub fn rotate(data_dir: &Path, succession: &RotationRequest, clock: &Clock) -> Result<Self, PkiError> {
         if succession.names.is_empty() {
             return Err(PkiError::NoNames);
         }
-        check_clock(Timestamp::now())?;
+        check_clock(clock.now())?;
         let paths = PkiPaths::new(data_dir);
         let lock = lock_directory(data_dir)?;
         sweep(&paths)?;
-        let old = Self::load_locked(&paths, Some(&lock))?;
+        let old = Self::load_locked(&paths, Some(&lock), clock)?;
         let directory = paths.authority_dir();
         let staging = temporary_next_to(&directory);
         make_directory(&staging)?;
@@ -139,14 +140,14 @@ impl Authority {
         let destroyed = destroy_directory(&staging);
         staged?;
         destroyed.map_err(|error| PkiError::OldKeyLeft { path: staging, reason: error.to_string() })?;
-        Self::load_locked(&paths, Some(&lock))
+        Self::load_locked(&paths, Some(&lock), clock)
     }
 }
 
 /// Writes the new authority into a directory of its own.
 fn stage(paths: &PkiPaths, old: &Authority, succession: &RotationRequest) -> Result<(), PkiError> {
     let hand_over = succession.overlap.map(|overlap| hand_over(old, overlap)).transpose()?;
-    let new = write_new_authority(paths, &succession.names, succession.constraints)?;
+    let new = write_new_authority(paths, &succession.names, succession.constraints, old.clock.now())?;
     let mut added = old.added_names().to_vec();
     added.extend(succession.added.iter().filter(|name| !old.added_names().contains(name)).cloned());
     if !added.is_empty() {
@@ -163,7 +164,8 @@ fn stage(paths: &PkiPaths, old: &Authority, succession: &RotationRequest) -> Res
 
 /// The key that signs the statement, and when it ends.
 fn hand_over(old: &Authority, overlap: Duration) -> Result<(&KeyPair, Timestamp), PkiError> {
-    if let Some(rotation) = &old.rotation(Timestamp::now()) {
+    let now = old.clock.now();
+    if let Some(rotation) = &old.rotation(now) {
         return Err(PkiError::RotationUnderWay { until: rotation.until });
     }
     let path = old.paths.root_certificate();
@@ -173,7 +175,6 @@ fn hand_over(old: &Authority, overlap: Duration) -> Result<(&KeyPair, Timestamp)
     if length.is_some_and(|length| length < PATH_LENGTH) {
         return Err(PkiError::NoHandOver { path, reason: "its path length is too short for it" });
     }
-    let now = Timestamp::now();
     let wanted = now.as_second().saturating_add_unsigned(overlap.as_secs());
     let until = wanted.min(old.root_not_after().as_second());
     if until <= now.as_second() {
@@ -197,7 +198,7 @@ fn sign_cross(
     until: Timestamp,
 ) -> Result<CertificateDer<'static>, PkiError> {
     let issuer = Issuer::from_ca_cert_der(&old.root, old_key)?;
-    Ok(cross_params(&new.params, until).signed_by(&new.key, &issuer)?.der().clone())
+    Ok(cross_params(&new.params, until, old.clock.now()).signed_by(&new.key, &issuer)?.der().clone())
 }
 
 fn exchange(one: &Path, other: &Path) -> Result<(), PkiError> {

@@ -30,8 +30,8 @@ impl Pair {
     }
 
     /// Puts a pair in the place of the one there. The directory must be locked.
-    pub(crate) fn write(&self, chain_pem: &[u8], key_pem: &[u8]) -> Result<(), PkiError> {
-        self.repair()?;
+    pub(crate) fn write(&self, chain_pem: &[u8], key_pem: &[u8], now: Timestamp) -> Result<(), PkiError> {
+        self.repair(now)?;
         let chain = write_temporary(&self.chain, chain_pem, 0o644).map_err(PkiError::io("write", &self.chain))?;
         let key = write_temporary(&self.key, key_pem, 0o600).inspect_err(|_| drop(fs::remove_file(&chain)));
         let key = key.map_err(PkiError::io("write", &self.key))?;
@@ -41,10 +41,10 @@ impl Pair {
     }
 
     /// Takes the step that a killed command has not taken, and removes the rest of what it left. The directory must be locked.
-    fn repair(&self) -> Result<(), PkiError> {
+    fn repair(&self, now: Timestamp) -> Result<(), PkiError> {
         let chains = self.left_of(&self.chain)?;
-        let in_place = chains.is_empty() || self.fits(&self.chain);
-        if let Some(chain) = chains.iter().find(|chain| !in_place && self.fits(chain)) {
+        let in_place = chains.is_empty() || self.fits(&self.chain, now);
+        if let Some(chain) = chains.iter().find(|chain| !in_place && self.fits(chain, now)) {
             fs::rename(chain, &self.chain).map_err(PkiError::io("write", &self.chain))?;
             sync_directory(self.directory())?;
         }
@@ -53,12 +53,12 @@ impl Pair {
     }
 
     /// Whether the key in its place is the chain's.
-    fn fits(&self, chain: &Path) -> bool {
+    fn fits(&self, chain: &Path, now: Timestamp) -> bool {
         let (Ok(chain_pem), Ok(key_pem)) = (read_public(chain), read_kept_key(&self.key)) else { return false };
         let pair = ((chain, &chain_pem[..]), (self.key.as_path(), &key_pem));
         // One that has ended is no other's for that.
         !matches!(
-            Identity::from_pem(pair.0, pair.1, Origin::ManagedCa, Timestamp::now()),
+            Identity::from_pem(pair.0, pair.1, Origin::ManagedCa, now),
             Err(PkiError::KeyMismatch { .. } | PkiError::Pem { .. })
         )
     }
@@ -82,7 +82,7 @@ impl Pair {
 }
 
 /// Mends every pair of the data directory that a killed command has left in between.
-pub(crate) fn repair_pairs(paths: &PkiPaths) -> Result<(), PkiError> {
+pub(crate) fn repair_pairs(paths: &PkiPaths, now: Timestamp) -> Result<(), PkiError> {
     let directory = paths.serving_dir();
     if !directory.exists() {
         return Ok(());
@@ -94,6 +94,6 @@ pub(crate) fn repair_pairs(paths: &PkiPaths) -> Result<(), PkiError> {
         (paths.imported_chain(), paths.imported_key()),
         (paths.acme_chain(), paths.acme_key()),
     ];
-    pairs.into_iter().try_for_each(|(chain, key)| Pair::at(chain, key).repair())?;
+    pairs.into_iter().try_for_each(|(chain, key)| Pair::at(chain, key).repair(now))?;
     remove_key_from_chain(paths)
 }

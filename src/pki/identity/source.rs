@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::pair::repair_pairs;
 use super::previous_root::CrossSignedChain;
 use super::{Identity, Origin};
+use crate::domain::Clock;
 use crate::pki::authority::{Authority, RootTransition, root_out_of_time, sweep};
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
@@ -26,6 +27,7 @@ pub struct IdentitySource {
     names: Names,
     given: Option<(PathBuf, PathBuf)>,
     acme: bool,
+    clock: Clock,
 }
 
 /// The names that the authority at hand is to serve.
@@ -61,7 +63,13 @@ impl IdentitySource {
         data_dir: impl Into<PathBuf>,
         names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
     ) -> Self {
-        Self { paths: PkiPaths::new(data_dir), names: Names(Arc::new(names)), given: None, acme: false }
+        Self {
+            paths: PkiPaths::new(data_dir),
+            names: Names(Arc::new(names)),
+            given: None,
+            acme: false,
+            clock: Clock::system(),
+        }
     }
 
     /// A chain and key at the operator's own paths.
@@ -77,11 +85,18 @@ impl IdentitySource {
         self
     }
 
+    /// The same, judged by this clock instead of the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
     /// interrupted commands have left is finished or destroyed.
     pub fn prepare(&self) -> Result<Identity, PkiError> {
         self.paths.kept_keys().iter().try_for_each(|key| restrict_kept_key(key))?;
-        repair_pairs(&self.paths)?;
+        repair_pairs(&self.paths, self.clock.now())?;
         match self.origin() {
             Origin::ManagedCa => self.ensure_own()?,
             Origin::Acme => match self.load_selected() {
@@ -118,7 +133,7 @@ impl IdentitySource {
     }
 
     fn load_from(&self, origin: Origin, chain: &Path, key: &Path) -> Result<Identity, PkiError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let identity = Identity::load(chain, key, origin, now).map_err(|error| match origin {
             // What the root signed ends with it: no certificate made now would be accepted.
             Origin::ManagedCa if error.is_about_time() => root_out_of_time(&self.paths, now).unwrap_or(error),
@@ -143,7 +158,7 @@ impl IdentitySource {
 
     /// Makes our own certificate anew.
     pub(crate) fn renew(&self) -> Result<Identity, PkiError> {
-        let mut authority = Authority::load(self.paths.data_dir())?;
+        let mut authority = Authority::load(self.paths.data_dir(), &self.clock)?;
         let names = self.own_names(&authority);
         renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
         self.load()
@@ -165,7 +180,7 @@ impl IdentitySource {
     fn ensure_own(&self) -> Result<(), PkiError> {
         let data_dir = self.paths.data_dir();
         lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
-        let mut authority = Authority::load(data_dir)?;
+        let mut authority = Authority::load(data_dir, &self.clock)?;
         let names = self.own_names(&authority);
         ensure_leaf(data_dir, &mut authority, &names)?;
         Ok(())

@@ -37,7 +37,7 @@ pub struct ClientFiles {
 
 impl ClientFiles {
     /// Reads all of them anew.
-    pub(super) fn load(&self) -> Result<TrustStore, ClientFilesError> {
+    pub(super) fn load(&self, now: Timestamp) -> Result<TrustStore, ClientFilesError> {
         let ders = from_pem(&self.ca, &read_public(&self.ca)?)?;
         let authorities: Vec<X509Certificate<'_>> =
             ders.iter().map(|der| parse(&self.ca, der)).collect::<Result<_, _>>()?;
@@ -48,7 +48,7 @@ impl ClientFiles {
                 lists.push(list(path, der, &authorities, &lists)?);
             }
         }
-        let ended = authorities.iter().filter_map(|authority| self.ended(authority)).collect();
+        let ended = authorities.iter().filter_map(|authority| self.expired(authority, now)).collect();
         TrustStore::new(&Arc::new(roots), lists, ended).map_err(|reason| self.refused_by_library(&reason))
     }
 
@@ -78,9 +78,9 @@ impl ClientFiles {
     }
 
     /// A trust anchor is a name and a key (RFC 5280, section 6.1.1): its dates bind nobody. They are told, though.
-    fn ended(&self, authority: &X509Certificate<'_>) -> Option<String> {
+    fn expired(&self, authority: &X509Certificate<'_>, now: Timestamp) -> Option<String> {
         let until = timestamp(authority.validity().not_after.timestamp());
-        (until < Timestamp::now()).then(|| {
+        (until < now).then(|| {
             format!(
                 "the CA {} in {} ended on {until}; certificates that it signed count on until their own end, unless it \
                  is removed from the file",
