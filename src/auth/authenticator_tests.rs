@@ -1,8 +1,8 @@
 //! Logins, tokens and revocation, from end to end on a real database.
 
 use super::*;
-use crate::auth::{Caller, Continue, Denial, Pull, Push, hash_password};
-use crate::domain::{Fingerprint, RepositoryName};
+use crate::auth::{Authorized, Caller, Continue, Denial, Permission, Pull, Push, hash_password};
+use crate::domain::{Fingerprint, ManualClock, RepositoryName};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{AddedUser, GrantRecord, Grants, NewUser, Users};
 
@@ -16,8 +16,9 @@ impl Registry {
     /// With alice, whose password is `wonderland`.
     async fn open() -> Self {
         let (dir, store) = database().await;
-        let auth =
-            Authenticator::open(store.clone(), AuthSettings::for_tests(), SealKey::generate()).await.expect("opened");
+        let auth = Authenticator::open(store.clone(), AuthSettings::for_tests(), DataKey::generate(), Clock::system())
+            .await
+            .expect("opened");
         let registry = Self { _dir: dir, store, auth: Arc::new(auth) };
         registry.add("alice", "wonderland", false).await;
         registry
@@ -36,6 +37,11 @@ impl Registry {
     async fn token(&self, scope: &str) -> String {
         let alice = self.login("alice", "wonderland").await.expect("logged in");
         self.issue(alice.principal(), scope).await.token
+    }
+
+    async fn authorize<P: Permission>(&self, credential: &Credential, name: &str) -> Result<Authorized<P>, Denial> {
+        let policy = self.auth.policy(credential.principal()).await.expect("read");
+        policy.authorize(&Caller::for_tests(credential), &repository(name))
     }
 
     async fn issue(&self, principal: &Principal, scope: &str) -> IssuedToken {
@@ -73,16 +79,12 @@ fn is_void<T>(outcome: &Result<T, CredentialError>) -> bool {
 async fn a_user_who_was_just_added_logs_in_and_uses_the_token_at_once() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull,push,delete repository:bob/app:pull").await;
-    let credential = registry.auth.bearer(&token).expect("valid");
+    let credential = registry.auth.bearer(&token).await.expect("valid");
     assert_eq!(credential.principal().subject(), "user:alice");
     assert!(!credential.is_expired());
-    let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&Caller::for_tests(&credential), &repository("alice/app")).is_ok());
-    assert!(policy.authorize::<Continue>(&Caller::for_tests(&credential), &repository("alice/app")).is_ok());
-    assert!(matches!(
-        policy.authorize::<Pull>(&Caller::for_tests(&credential), &repository("bob/app")),
-        Err(Denial::Forbidden(_))
-    ));
+    assert!(registry.authorize::<Push>(&credential, "alice/app").await.is_ok());
+    assert!(registry.authorize::<Continue>(&credential, "alice/app").await.is_ok());
+    assert!(matches!(registry.authorize::<Pull>(&credential, "bob/app").await, Err(Denial::Forbidden(_))));
 }
 
 #[tokio::test]
@@ -115,10 +117,10 @@ async fn a_changed_password_counts_as_soon_as_the_policy_is_read_and_ends_tokens
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.set_password(&account("alice"), hash_password(&secret("new"))).await.expect("changed");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&registry.login("alice", "wonderland").await));
     assert!(registry.login("alice", "new").await.is_ok());
-    assert!(is_void(&registry.auth.bearer(&token)));
+    assert!(is_void(&registry.auth.bearer(&token).await));
 }
 
 #[tokio::test]
@@ -126,16 +128,16 @@ async fn disabling_and_recreating_end_tokens() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
-    registry.auth.refresh().await.expect("read");
-    assert!(is_void(&registry.auth.bearer(&token)));
+    registry.auth.reload_policy().await.expect("read");
+    assert!(is_void(&registry.auth.bearer(&token).await));
     registry.store.set_disabled(&account("alice"), false).await.expect("enabled");
-    registry.auth.refresh().await.expect("read");
-    assert!(is_void(&registry.auth.bearer(&token)));
+    registry.auth.reload_policy().await.expect("read");
+    assert!(is_void(&registry.auth.bearer(&token).await));
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.remove_user(&account("alice")).await.expect("removed");
     registry.add("alice", "wonderland", false).await;
-    registry.auth.refresh().await.expect("read");
-    assert!(is_void(&registry.auth.bearer(&token)));
+    registry.auth.reload_policy().await.expect("read");
+    assert!(is_void(&registry.auth.bearer(&token).await));
 }
 
 #[tokio::test]
@@ -147,19 +149,19 @@ async fn rights_are_those_of_now_not_of_the_token() {
         allow: "push".parse().expect("actions"),
     };
     registry.store.add_grant(grant.clone()).await.expect("added");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     let token = registry.token("repository:bob/app:push").await;
-    let may = |token: &str| {
-        let credential = registry.auth.bearer(token).expect("valid");
-        registry.auth.policy().authorize::<Push>(&Caller::for_tests(&credential), &repository("bob/app")).is_ok()
+    let may = async |token: &str| {
+        let credential = registry.auth.bearer(token).await.expect("valid");
+        registry.authorize::<Push>(&credential, "bob/app").await.is_ok()
     };
-    assert!(may(&token));
+    assert!(may(&token).await);
     registry.store.remove_grant(&grant.to, &grant.on).await.expect("removed");
-    registry.auth.refresh().await.expect("read");
-    assert!(!may(&token));
+    registry.auth.reload_policy().await.expect("read");
+    assert!(!may(&token).await);
     registry.store.add_grant(grant).await.expect("added");
-    registry.auth.refresh().await.expect("read");
-    assert!(may(&token));
+    registry.auth.reload_policy().await.expect("read");
+    assert!(may(&token).await);
 }
 
 #[tokio::test]
@@ -172,10 +174,10 @@ async fn a_remembered_password_costs_no_read_of_the_database_and_ends_with_the_u
     };
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
     assert!(login([192, 0, 2, 1]).await.is_ok(), "until the policy is read again, which it is four times a second");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&login([192, 0, 2, 1]).await));
     registry.store.set_disabled(&account("alice"), false).await.expect("enabled");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(login([192, 0, 2, 1]).await.is_ok());
     // The database is gone, and what is remembered needs it no more.
     registry.store.close().await.expect("closed");
@@ -204,7 +206,7 @@ async fn a_refresh_token_is_a_password_of_its_user_and_is_not_renewed_for_itself
     other.replace_range(10..11, if &token[10..11] == "A" { "B" } else { "A" });
     assert!(is_wrong(&registry.login("alice", &other).await));
     registry.store.set_password(&account("alice"), hash_password(&secret("new"))).await.expect("changed");
-    registry.auth.refresh().await.expect("read");
+    registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&registry.login("alice", &token).await), "it ends with the password");
 }
 
@@ -232,43 +234,46 @@ async fn hashes_with_other_parameters_are_renewed_at_login() {
 async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
     let (_dir, store) = database().await;
     let store: Arc<dyn Metadata> = store;
-    let seal = SealKey::generate();
-    let open = |seal: SealKey| Authenticator::open(Arc::clone(&store), AuthSettings::for_tests(), seal);
-    let first = open(seal.clone()).await.expect("opened");
+    let (data_key, time) = (DataKey::generate(), ManualClock::at(jiff::Timestamp::now()));
+    let open = |key: DataKey| Authenticator::open(Arc::clone(&store), AuthSettings::for_tests(), key, time.clock());
+    let first = open(data_key.clone()).await.expect("opened");
     let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
-    let second = open(seal.clone()).await.expect("opened again");
-    assert!(second.bearer(&token).is_ok());
+    let second = open(data_key.clone()).await.expect("opened again");
+    assert!(second.bearer(&token).await.is_ok());
     assert_eq!(first.jwks(), second.jwks());
     assert_eq!(first.jwks()["keys"].as_array().map(Vec::len), Some(1));
-    assert!(matches!(open(SealKey::generate()).await, Err(AuthError::Sealed { .. })));
+    assert!(matches!(open(DataKey::generate()).await, Err(AuthError::UnreadableTokenKey { .. })));
 
-    let later = now() + 30 * 24 * 3600;
-    second.rotate(later).await.expect("rotated");
-    second.rotate(later).await.expect("nothing to do");
+    let kid = |auth: &Authenticator| auth.jwks()["keys"][0]["kid"].clone();
+    let old = kid(&second);
+    time.advance(Duration::from_hours(30 * 24));
+    second.rotate_keys().await.expect("rotated");
+    second.rotate_keys().await.expect("nothing to do");
     assert_eq!(second.jwks()["keys"].as_array().map(Vec::len), Some(2));
-    assert!(second.bearer(&token).is_ok(), "the old key still verifies");
-    assert!(first.bearer(&second.issue(&Principal::Anonymous, &[]).await.expect("a token").token).is_ok());
+    let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
+    assert!(second.bearer(&token).await.is_ok(), "the old key still verifies");
+    let token = second.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
+    assert!(first.bearer(&token).await.is_ok());
     // Two processes that rotate at once make one key: the other's is refused.
-    first.rotate(later).await.expect("too late");
+    first.rotate_keys().await.expect("too late");
     assert_eq!(store.token_keys().await.expect("read").len(), 2);
-    second.rotate(later + 4 * 24 * 3600).await.expect("rotated");
+    time.advance(Duration::from_hours(4 * 24));
+    second.rotate_keys().await.expect("rotated");
     assert_eq!(store.token_keys().await.expect("read").len(), 1);
-    assert!(second.bearer(&token).is_err(), "its key is gone");
+    assert_ne!(kid(&second), old, "the old key is gone");
 }
 
 #[tokio::test]
-async fn a_known_token_costs_microseconds() {
+async fn a_known_token_is_verified_and_used_without_the_database() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull,push").await;
-    let name = repository("alice/app");
-    let start = std::time::Instant::now();
-    for _ in 0..10_000 {
-        let credential = registry.auth.bearer(&token).expect("valid");
-        registry.auth.policy().authorize::<Pull>(&Caller::for_tests(&credential), &name).expect("allowed");
+    let credential = registry.auth.bearer(&token).await.expect("valid");
+    registry.authorize::<Pull>(&credential, "alice/app").await.expect("allowed");
+    registry.store.close().await.expect("closed");
+    for _ in 0..100 {
+        let credential = registry.auth.bearer(&token).await.expect("valid");
+        registry.authorize::<Pull>(&credential, "alice/app").await.expect("allowed");
     }
-    // Without optimisation and on a busy machine; a verification each would take longer than that.
-    let each = start.elapsed() / 10_000;
-    assert!(each < Duration::from_micros(300), "{each:?}");
 }
 
 #[tokio::test]
@@ -277,30 +282,22 @@ async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
     let alice =
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.expect("just added, and known");
     assert!(!alice.is_token() && !alice.is_expired());
-    let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("alice/app")).is_ok());
-    assert!(matches!(
-        policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("bob/app")),
-        Err(Denial::Forbidden(_))
-    ));
+    assert!(registry.authorize::<Push>(&alice, "alice/app").await.is_ok());
+    assert!(matches!(registry.authorize::<Push>(&alice, "bob/app").await, Err(Denial::Forbidden(_))));
 
     let unknown = registry.auth.certificate(&account("nobody"), Fingerprint::of_der(b"")).await;
     assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "nobody"));
     registry.store.set_password(&account("alice"), hash_password(&secret("looking-glass"))).await.expect("set");
-    registry.auth.refresh().await.expect("refreshed");
+    registry.auth.reload_policy().await.expect("refreshed");
     assert!(
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.is_ok(),
         "a new password does not touch it"
     );
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
-    registry.auth.refresh().await.expect("refreshed");
+    registry.auth.reload_policy().await.expect("refreshed");
     assert!(matches!(
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await,
         Err(CredentialError::NoSuchUser(_))
     ));
-    let policy = registry.auth.policy();
-    assert!(
-        policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("alice/app")).is_err(),
-        "nor is the old credential good"
-    );
+    assert!(registry.authorize::<Push>(&alice, "alice/app").await.is_err(), "nor is the old credential good");
 }

@@ -8,22 +8,23 @@ pub enum AuthError {
     /// Users, grants or keys could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A token key was sealed with another key than the one at hand.
+    /// A token key was encrypted with another data key.
     #[error(
-        "the token key {kid} in the database cannot be opened: it was sealed with another key than the one in the seal key \
-         file. Restore the file that belongs to this database; without it, remove the rows of the token keys, and new ones are made"
+        "the token key {kid} in the database cannot be decrypted: it was encrypted with another key than the one in \
+         keys/seal.key. Restore the file that belongs to this database; without it, remove the rows of the token keys, and new \
+         ones are made"
     )]
-    Sealed {
+    UnreadableTokenKey {
         /// The name of the token key.
         kid: String,
     },
-    /// An ACME account was sealed with another key than the one at hand.
+    /// An ACME account was encrypted with another data key.
     #[error(
-        "the ACME account for {directory} in the database cannot be opened: it was sealed with another key than the one in the \
-         seal key file. Restore the file that belongs to this database; without it, remove the row of acme_accounts, and a new \
+        "the ACME account for {directory} in the database cannot be decrypted: it was encrypted with another key than the one in \
+         keys/seal.key. Restore the file that belongs to this database; without it, remove the row of acme_accounts, and a new \
          account is made"
     )]
-    SealedAccount {
+    UnreadableAccount {
         /// The address of the authority.
         directory: String,
     },

@@ -12,13 +12,14 @@ mod access;
 mod authenticator;
 mod credentials;
 mod error;
+mod in_flight;
 mod keys;
 mod settings;
 mod throttle;
 
 pub use access::{
-    Actor, AdminPermit, Authorized, Caller, CatalogPermit, Continue, Delete, Denial, DenialDetail, Explanation,
-    Obstacle, Permission, Policy, Pull, Push, Reason, Scope,
+    Actor, AdminPermit, Authorized, Blocker, Caller, CatalogPermit, Continue, Delete, Denial, DenialDetail,
+    Explanation, Permission, Policy, Pull, Push, Reason, Scope,
 };
 pub use authenticator::Authenticator;
 pub use credentials::{
@@ -26,5 +27,5 @@ pub use credentials::{
     PasswordTooLong, Principal, Secret, WeakPassword, check_chosen_password, hash_password, is_password_of,
 };
 pub use error::AuthError;
-pub use keys::SealKey;
-pub use throttle::{AccountLimit, Pause};
+pub use keys::DataKey;
+pub use throttle::{AccountLimit, AccountState};

@@ -27,8 +27,3 @@ impl AuthSettings {
 pub(super) fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }
-
-/// The present, in whole seconds since the Unix epoch.
-pub(super) fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}

@@ -40,6 +40,7 @@ macro_rules! settings {
             clippy::doc_markdown,
             clippy::doc_link_with_quotes,
             rustdoc::bare_urls,
+            rustdoc::broken_intra_doc_links,
             reason = "the text of the sample, which is not Markdown"
         )]
         #[derive(Debug, Clone, PartialEq, Eq)]

@@ -87,7 +87,7 @@ impl Environment {
         self.not_text.iter().map(String::as_str).filter(|name| name.starts_with(PREFIX))
     }
 
-    /// The system's file, if it exists (or cannot be looked at, which reading it will then report).
+    /// The system's file, if it exists (or cannot be checked, which reading it will then report).
     pub(super) fn system_file(&self) -> Option<&Path> {
         self.system_file.as_deref().filter(|path| path.try_exists().unwrap_or(true))
     }

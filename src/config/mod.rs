@@ -5,7 +5,7 @@
 //! exists), the defaults. [`Config::load`] reads each key from all of them, checks it, and remembers where the value in
 //! force came from ([`Provenance`]). Errors are gathered, so that one run shows all that has to be fixed.
 //!
-//! A new key is one definition in `sections/` ([`definition`]): field, default, parsing, check and documentation. The room that
+//! A new key is one definition in `sections/` (`definition.rs`): field, default, parsing, check and documentation. The room that
 //! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
 //! definitions (`portcullis config default`), and a test fails if it differs.
 

@@ -1,5 +1,5 @@
-//! Serves the certificate that its files hold now, whoever changed them. Files that cannot be served change nothing; until they do, the
-//! job counts as failed, so that its report says why.
+//! Serves the certificate in its files, whichever process changed them. Files that cannot be served change nothing; until they can be,
+//! the job counts as failed, so that its report says why.
 
 use std::sync::Arc;
 

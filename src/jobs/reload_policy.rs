@@ -12,6 +12,6 @@ pub(super) struct ReloadPolicy(pub(super) Arc<Authenticator>);
 #[async_trait]
 impl Work for ReloadPolicy {
     async fn run(&mut self, _: Cause) -> Result<(), Failure> {
-        Ok(self.0.refresh().await?)
+        Ok(self.0.reload_policy().await?)
     }
 }

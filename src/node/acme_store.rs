@@ -6,39 +6,39 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::pki::acme::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};
 use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
 
 /// The store of a data directory.
 pub(crate) struct DatabaseAcmeStore {
     metadata: Arc<dyn Metadata>,
-    seal: SealKey,
+    data_key: DataKey,
 }
 
 impl DatabaseAcmeStore {
-    pub(crate) fn new(metadata: Arc<dyn Metadata>, seal: SealKey) -> Self {
-        Self { metadata, seal }
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, data_key: DataKey) -> Self {
+        Self { metadata, data_key }
     }
 }
 
 #[async_trait]
 impl AcmeStore for DatabaseAcmeStore {
     async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError> {
-        let sealed = self.metadata.acme_account(directory).await?;
-        Ok(sealed.map(|sealed| self.seal.open_account(directory, &sealed)).transpose()?)
+        let encrypted = self.metadata.acme_account(directory).await?;
+        Ok(encrypted.map(|encrypted| self.data_key.decrypt_account(directory, &encrypted)).transpose()?)
     }
 
     async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, AcmeStoreError> {
-        let sealed = self.seal.seal_account(directory, account)?;
-        Ok(self.metadata.keep_acme_account(directory, sealed, None).await?)
+        let encrypted = self.data_key.encrypt_account(directory, account)?;
+        Ok(self.metadata.keep_acme_account(directory, encrypted, None).await?)
     }
 
     async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError> {
         let before = self.metadata.acme_account(directory).await?;
-        let sealed = self.seal.seal_account(directory, account)?;
+        let encrypted = self.data_key.encrypt_account(directory, account)?;
         // If another process has just replaced it too, its account is used from the next order on.
-        self.metadata.keep_acme_account(directory, sealed, before).await?;
+        self.metadata.keep_acme_account(directory, encrypted, before).await?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! certificate that the server presents must be the very one in the data directory. If clients must present a certificate, which this
 //! one does not have, that is all that can be checked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -13,6 +13,7 @@ use super::data_directory::DataDirectory;
 use super::identity::identity_source;
 use crate::client::{Client, ClientError, Limits, TrustMode};
 use crate::config::Config;
+use crate::domain::net::local_address;
 use crate::pki::Identity;
 
 /// The answer says in a few bytes what is not ready.
@@ -21,19 +22,9 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// Succeeds if the server answers within `limit` that it is ready.
 pub(crate) async fn require_ready(config: &Config, data: &DataDirectory, limit: Duration) -> anyhow::Result<()> {
     let identity = identity_source(config, data)?.load()?;
-    let address = local(config.server.listen);
+    let address = local_address(config.server.listen);
     let certified = config.client_certificates.are_required();
     ask(address, &identity, limit, certified).await
-}
-
-/// The address to reach a listening address by.
-pub(crate) fn local(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 /// `certified`: the server answers no client without a certificate.

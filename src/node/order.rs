@@ -1,5 +1,5 @@
-//! A certificate ordered by ACME at once. A running server answers the authority's challenges, for it finds them in the database; where
-//! none runs, this process listens instead of it for as long as the order takes.
+//! A certificate ordered by ACME at once. A running server answers the challenges, because it finds them in the database; if none runs,
+//! this process listens instead for as long as the order takes.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ pub(crate) async fn order_certificate(
 ) -> anyhow::Result<Ordered> {
     let Some(settings) = settings(config, data) else {
         bail!(
-            "ACME is switched off: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
+            "ACME is disabled: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
              `portcullis config default` explains them"
         );
     };
     let directory = settings.directory.clone();
-    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.seal_key()?));
+    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
     let certificate = match data.try_lock()? {
         Ok(_lock) => order_alone(config, data, store).await?,
         Err(server) => {
@@ -48,8 +48,8 @@ pub(crate) async fn order_certificate(
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
-                            "the running server (process {server}) should have answered the challenge, which it does if it was \
-                             started with ACME switched on"
+                            "the running server (process {server}) did not answer the challenge: it does so only if it was started \
+                             with ACME enabled"
                         )
                     });
                 }
@@ -60,7 +60,7 @@ pub(crate) async fn order_certificate(
     Ok(Ordered { certificate, directory })
 }
 
-/// Listens where the server would, and orders.
+/// Listens on the addresses of the server, and orders.
 async fn order_alone(
     config: &Config,
     data: &DataDirectory,
@@ -68,7 +68,7 @@ async fn order_alone(
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
-        bail!("ACME is switched off");
+        bail!("ACME is disabled");
     };
     let serving = match acme.method() {
         AcmeChallenge::Http01 => None,
@@ -90,7 +90,7 @@ async fn order_alone(
     Ok(ordered?)
 }
 
-/// What clients of the registry are told meanwhile.
+/// The answer to clients of the registry in the meantime.
 fn closed() -> Router {
     Router::new().fallback(|| async {
         (StatusCode::SERVICE_UNAVAILABLE, "This registry is not running: its certificate is being ordered.\n")

@@ -6,7 +6,9 @@
 
 mod architecture;
 mod auth;
+mod cli;
 mod doctor;
+mod guide;
 mod http;
 mod node;
 mod pki;

@@ -48,17 +48,18 @@ impl Denial {
     }
 
     pub(in crate::auth) fn unauthenticated(action: Action, repository: &RepositoryName) -> Self {
-        let message = format!("authentication required: log in to {}", deed(action, repository));
+        let message = format!("authentication required: log in to {}", describe(action, repository));
         Self::Unauthenticated(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
     pub(in crate::auth) fn insufficient_scope(action: Action, repository: &RepositoryName) -> Self {
-        let message = format!("the token was not made for this: ask for one to {}", deed(action, repository));
+        let message = format!("the token was not made for this: ask for one to {}", describe(action, repository));
         Self::InsufficientScope(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
     pub(in crate::auth) fn forbidden(who: &Principal, action: Action, repository: &RepositoryName) -> Self {
-        let message = format!("{} may not {}: ask an administrator for a grant", name(who), deed(action, repository));
+        let message =
+            format!("{} may not {}: ask an administrator for a grant", name(who), describe(action, repository));
         Self::Forbidden(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
@@ -93,7 +94,7 @@ fn name(who: &Principal) -> String {
 }
 
 /// `push to a/b`.
-pub(in crate::auth) fn deed(action: Action, repository: &RepositoryName) -> String {
+pub(in crate::auth) fn describe(action: Action, repository: &RepositoryName) -> String {
     match action {
         Action::Pull => format!("pull {repository}"),
         Action::Push => format!("push to {repository}"),

@@ -65,7 +65,7 @@ pub enum CredentialError {
     },
     /// Too many passwords for this name, or from this address, were wrong: this one was not looked at. Names of nobody are answered the same.
     #[error("too many wrong passwords; try again in {} s", retry_after.as_secs())]
-    Limited {
+    RateLimited {
         /// When the next is looked at.
         retry_after: Duration,
     },

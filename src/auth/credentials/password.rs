@@ -7,7 +7,7 @@ use crate::auth::Secret;
 
 /// What a password of nobody is checked against, so that it takes as long as one of somebody. No password is known to match it, and
 /// nothing would come of it.
-pub(in crate::auth) const NOBODYS_HASH: &str =
+pub(in crate::auth) const UNKNOWN_ACCOUNT_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Tm8gdXNlciBhdCBhbGwuLg$Tm9ib2R5IGtub3dzIHdoYXQgaGFzaGVzIHRvIHRoaXM";
 
 /// The most that a stored hash may cost: 64 MiB, 8 passes, 4 lanes. A row beyond that is damage or malice.
@@ -29,7 +29,7 @@ pub fn hash_password(password: &Secret) -> String {
 
 /// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Verdict {
+pub(in crate::auth) enum Outcome {
     /// Not the password.
     Wrong,
     /// The password.
@@ -44,7 +44,7 @@ pub(in crate::auth) enum Verdict {
 pub(in crate::auth) struct Unusable;
 
 /// Checks a password against a stored hash, in constant time.
-pub(in crate::auth) fn check(password: &Secret, stored: &str) -> Result<Verdict, Unusable> {
+pub(in crate::auth) fn check(password: &Secret, stored: &str) -> Result<Outcome, Unusable> {
     let hash = PasswordHash::new(stored).map_err(|_| Unusable)?;
     let params = Params::try_from(&hash).map_err(|_| Unusable)?;
     let is_current_kind = hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
@@ -54,17 +54,17 @@ pub(in crate::auth) fn check(password: &Secret, stored: &str) -> Result<Verdict,
         return Err(Unusable);
     }
     if hasher().verify_password(password.expose().as_bytes(), &hash).is_err() {
-        return Ok(Verdict::Wrong);
+        return Ok(Outcome::Wrong);
     }
     let today = Params::DEFAULT;
     let outdated =
         (params.m_cost(), params.t_cost(), params.p_cost()) != (today.m_cost(), today.t_cost(), today.p_cost());
-    Ok(Verdict::Right { rehashed: outdated.then(|| hash_password(password)) })
+    Ok(Outcome::Right { rehashed: outdated.then(|| hash_password(password)) })
 }
 
 /// Whether it is the password that was hashed.
 pub fn is_password_of(password: &Secret, stored: &str) -> bool {
-    matches!(check(password, stored), Ok(Verdict::Right { .. }))
+    matches!(check(password, stored), Ok(Outcome::Right { .. }))
 }
 
 fn hasher() -> Argon2<'static> {
@@ -93,22 +93,22 @@ mod tests {
         let hash = hash_password(&secret("hunter2"));
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert_ne!(hash, hash_password(&secret("hunter2")));
-        assert_eq!(check(&secret("hunter2"), &hash), Ok(Verdict::Right { rehashed: None }));
-        assert_eq!(check(&secret("hunter3"), &hash), Ok(Verdict::Wrong));
-        assert_eq!(check(&secret(""), &hash), Ok(Verdict::Wrong));
+        assert_eq!(check(&secret("hunter2"), &hash), Ok(Outcome::Right { rehashed: None }));
+        assert_eq!(check(&secret("hunter3"), &hash), Ok(Outcome::Wrong));
+        assert_eq!(check(&secret(""), &hash), Ok(Outcome::Wrong));
     }
 
     #[test]
     fn nobodys_hash_costs_as_much_as_any() {
-        assert_eq!(check(&secret("hunter2"), NOBODYS_HASH), Ok(Verdict::Wrong));
+        assert_eq!(check(&secret("hunter2"), UNKNOWN_ACCOUNT_HASH), Ok(Outcome::Wrong));
     }
 
     #[test]
     fn other_parameters_are_renewed() {
         let old = hash_with(&secret("hunter2"), 64, 1, 1);
-        let Ok(Verdict::Right { rehashed: Some(new) }) = check(&secret("hunter2"), &old) else { panic!("not renewed") };
-        assert_eq!(check(&secret("hunter2"), &new), Ok(Verdict::Right { rehashed: None }));
-        assert_eq!(check(&secret("wrong"), &old), Ok(Verdict::Wrong));
+        let Ok(Outcome::Right { rehashed: Some(new) }) = check(&secret("hunter2"), &old) else { panic!("not renewed") };
+        assert_eq!(check(&secret("hunter2"), &new), Ok(Outcome::Right { rehashed: None }));
+        assert_eq!(check(&secret("wrong"), &old), Ok(Outcome::Wrong));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::refresh::is_refresh_token;
+use super::refresh_token::is_refresh_token;
 use crate::auth::Secret;
 use crate::domain::AccountName;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jsonwebtoken::jwk::JwkSet;
 
 use super::token_key::TokenKey;
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::storage::metadata::TokenKeyRecord;
 
 /// A snapshot of the token keys.
@@ -16,11 +16,11 @@ pub(in crate::auth) struct KeyRing {
 }
 
 impl KeyRing {
-    /// Opens the keys. One that does not open is left out, and the log says so: the others go on serving.
-    pub(in crate::auth) fn open(records: Vec<TokenKeyRecord>, seal: &SealKey) -> Self {
+    /// Opens the keys. One that does not open is left out, and the log says so: the others still serve.
+    pub(in crate::auth) fn open(records: Vec<TokenKeyRecord>, data_key: &DataKey) -> Self {
         let mut keys = HashMap::new();
         for record in &records {
-            match TokenKey::open(record, seal) {
+            match TokenKey::open(record, data_key) {
                 Ok(key) => drop(keys.insert(record.kid.clone(), key)),
                 Err(error) => tracing::error!(%error, "a token key is left out"),
             }
@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn the_last_that_has_begun_signs() {
-        let seal = SealKey::generate();
-        let record = |from| TokenKey::generate(&seal, 0, from).expect("a key");
-        let foreign = TokenKey::generate(&SealKey::generate(), 0, 150).expect("a key");
+        let data_key = DataKey::generate();
+        let record = |from| TokenKey::generate(&data_key, 0, from).expect("a key");
+        let foreign = TokenKey::generate(&DataKey::generate(), 0, 150).expect("a key");
         let records = vec![record(100), record(200), foreign.clone()];
-        let ring = KeyRing::open(records.clone(), &seal);
+        let ring = KeyRing::open(records.clone(), &data_key);
         let signing = |now| ring.signing(now).and_then(|key| key.header.kid.clone());
         assert_eq!(signing(50).as_ref(), Some(&records[0].kid));
         assert_eq!(signing(199).as_ref(), Some(&records[0].kid));

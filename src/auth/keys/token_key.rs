@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 
-use crate::auth::{AuthError, SealKey};
+use crate::auth::{AuthError, DataKey};
 use crate::storage::metadata::TokenKeyRecord;
 
 /// The one algorithm of our tokens.
@@ -27,29 +27,33 @@ pub(in crate::auth) struct TokenKey {
 }
 
 impl TokenKey {
-    /// Makes a key that was published `now` and signs from `signs_from` on, sealed for the database.
-    pub(in crate::auth) fn generate(seal: &SealKey, now: i64, signs_from: i64) -> Result<TokenKeyRecord, AuthError> {
+    /// Makes a key that was published `now` and signs from `signs_from` on, encrypted for the database.
+    pub(in crate::auth) fn generate(
+        data_key: &DataKey,
+        now: i64,
+        signs_from: i64,
+    ) -> Result<TokenKeyRecord, AuthError> {
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
             .map_err(|_| AuthError::Cryptography("generating a token key"))?;
         let jwk = Jwk::from_encoding_key(&EncodingKey::from_ec_der(pkcs8.as_ref()), ALGORITHM);
         let kid = jwk
             .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256))
             .map_err(|_| AuthError::Cryptography("naming a token key"))?;
-        let sealed = seal.seal(&kid, pkcs8.as_ref())?;
+        let sealed = data_key.encrypt(&kid, pkcs8.as_ref())?;
         Ok(TokenKeyRecord { kid, sealed, created_at: now, signs_from, signs_until: i64::MAX })
     }
 
     /// Opens a stored key, and makes sure that it is the one that its name says.
-    pub(in crate::auth) fn open(record: &TokenKeyRecord, seal: &SealKey) -> Result<Self, AuthError> {
-        let sealed = || AuthError::Sealed { kid: record.kid.clone() };
-        let private = EncodingKey::from_ec_der(&seal.open(&record.kid, &record.sealed)?);
-        let mut jwk = Jwk::from_encoding_key(&private, ALGORITHM).map_err(|_| sealed())?;
+    pub(in crate::auth) fn open(record: &TokenKeyRecord, data_key: &DataKey) -> Result<Self, AuthError> {
+        let unreadable = || AuthError::UnreadableTokenKey { kid: record.kid.clone() };
+        let private = EncodingKey::from_ec_der(&data_key.decrypt(&record.kid, &record.sealed)?);
+        let mut jwk = Jwk::from_encoding_key(&private, ALGORITHM).map_err(|_| unreadable())?;
         if jwk.thumbprint(ThumbprintHash::SHA256).ok().as_ref() != Some(&record.kid) {
-            return Err(sealed());
+            return Err(unreadable());
         }
         jwk.common.key_id = Some(record.kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-        let public = DecodingKey::from_jwk(&jwk).map_err(|_| sealed())?;
+        let public = DecodingKey::from_jwk(&jwk).map_err(|_| unreadable())?;
         let mut header = Header::new(ALGORITHM);
         header.kid = Some(record.kid.clone());
         Ok(Self { header, private, public, jwk, signs_from: record.signs_from })
@@ -89,17 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_under_its_own_name_and_seal_only() {
-        let seal = SealKey::generate();
-        let record = TokenKey::generate(&seal, 1, 2).expect("a key");
-        let key = TokenKey::open(&record, &seal).expect("opened");
+    fn a_key_opens_under_its_own_name_and_data_key_only() {
+        let data_key = DataKey::generate();
+        let record = TokenKey::generate(&data_key, 1, 2).expect("a key");
+        let key = TokenKey::open(&record, &data_key).expect("opened");
         assert_eq!(key.header.kid.as_deref(), Some(record.kid.as_str()));
         let published = serde_json::to_value(&key.jwk).expect("JSON");
         let members: Vec<&str> = published.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"], "and nothing private");
-        assert!(TokenKey::open(&record, &SealKey::generate()).is_err());
-        let other = TokenKey::generate(&seal, 1, 2).expect("a key");
-        assert!(TokenKey::open(&TokenKeyRecord { kid: other.kid, ..record }, &seal).is_err());
+        assert!(TokenKey::open(&record, &DataKey::generate()).is_err());
+        let other = TokenKey::generate(&data_key, 1, 2).expect("a key");
+        assert!(TokenKey::open(&TokenKeyRecord { kid: other.kid, ..record }, &data_key).is_err());
         assert!(!format!("{key:?}").contains("content: ["), "{key:?}");
     }
 }

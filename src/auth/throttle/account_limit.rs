@@ -1,68 +1,89 @@
-//! How long an account takes no password after wrong ones: waits that double, and an end after too many in a day.
+//! The state of an account from its wrong passwords: waits that double, and a lock after too many in a day.
 
 use crate::storage::metadata::FailureRecord;
 
 /// The time in which wrong passwords are counted, in seconds.
-pub(in crate::auth) const DAY: i64 = 24 * 60 * 60;
-/// Wrong passwords in a row without a wait. Some clients try a bad password twice, so a person has half of these.
-pub(in crate::auth) const FREE: u32 = 10;
+pub(super) const DAY: i64 = 24 * 60 * 60;
+/// Consecutive wrong passwords without a wait. Some clients try a bad password twice, so a person has half of these.
+pub(super) const WITHOUT_WAIT: u32 = 10;
 /// The longest wait between two passwords, in seconds.
 const LONGEST: i64 = 15 * 60;
-/// Times that lie further in the future than this, in seconds, come from a clock that was wrong, and do not count.
+/// Times further in the future than this, in seconds, come from a clock that was wrong, and do not count.
 const SKEW: i64 = 5 * 60;
 
-/// How many wrong passwords an account takes. Decides from times that it is given; the clock is the caller's.
+/// How many wrong passwords an account may be tried with. Decides from times that it is given; the clock is the caller's.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountLimit {
-    a_day: usize,
+    max_per_day: usize,
 }
 
-/// A time in which the account's passwords are not looked at.
+/// What its wrong passwords mean for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// When it ends, in whole seconds since the Unix epoch.
-    pub until: i64,
-    /// Whether the day's wrong passwords are used up; else it is the wait after several in a row.
-    pub locked: bool,
+pub enum AccountState {
+    /// It is verified.
+    Free,
+    /// It is not verified yet, after several consecutive wrong ones.
+    BackingOff {
+        /// When it is free, in whole seconds since the Unix epoch.
+        until: i64,
+    },
+    /// It is not verified, because the day's wrong passwords are used up.
+    Locked {
+        /// When it is free, in whole seconds since the Unix epoch.
+        until: i64,
+    },
+}
+
+impl AccountState {
+    /// When the account is free, in whole seconds since the Unix epoch; `None` where it is.
+    pub fn until(self) -> Option<i64> {
+        match self {
+            Self::Free => None,
+            Self::BackingOff { until } | Self::Locked { until } => Some(until),
+        }
+    }
 }
 
 impl AccountLimit {
-    /// At most `a_day` wrong passwords in any 24 hours, with waits between them after the first ten in a row; 0: no limit and no waits.
-    pub fn new(a_day: u32) -> Self {
-        Self { a_day: a_day as usize }
+    /// At most `max_per_day` wrong passwords in any 24 hours, with waits between them after the first ten consecutive ones; 0: no limit and no
+    /// waits.
+    pub fn new(max_per_day: u32) -> Self {
+        Self { max_per_day: max_per_day as usize }
     }
 
     /// Whether wrong passwords are counted at all.
-    pub(in crate::auth) fn counts(self) -> bool {
-        self.a_day > 0
+    pub(super) fn counts(self) -> bool {
+        self.max_per_day > 0
     }
 
     /// How many wrong passwords came in the last 24 hours.
-    pub fn lately(failures: &FailureRecord, now: i64) -> usize {
-        lately(failures, now).count()
+    pub fn recent_failures(failures: &FailureRecord, now: i64) -> usize {
+        recent(failures, now).count()
     }
 
-    /// The pause that `now` lies in.
-    pub fn pause(self, failures: &FailureRecord, now: i64) -> Option<Pause> {
-        if self.a_day == 0 || failures.at.is_empty() {
-            return None;
+    /// The state at `now`. Of a lock and a wait, the one that takes longer.
+    pub fn state(self, failures: &FailureRecord, now: i64) -> AccountState {
+        if self.max_per_day == 0 || failures.at.is_empty() {
+            return AccountState::Free;
         }
-        let at: Vec<i64> = lately(failures, now).collect();
-        let locked = at.len().checked_sub(self.a_day).map(|oldest| Pause { until: at[oldest] + DAY, locked: true });
-        let waiting = at.last().map(|last| Pause { until: last + wait(failures.in_row, at.len()), locked: false });
-        locked.into_iter().chain(waiting).max_by_key(|pause| pause.until).filter(|pause| pause.until > now)
+        let at: Vec<i64> = recent(failures, now).collect();
+        let oldest = at.len().checked_sub(self.max_per_day);
+        let locked = oldest.map(|oldest| AccountState::Locked { until: at[oldest] + DAY });
+        let waiting = at.last().map(|last| AccountState::BackingOff { until: last + wait(failures.in_row, at.len()) });
+        let longest = locked.into_iter().chain(waiting).max_by_key(|state| state.until());
+        longest.filter(|state| state.until() > Some(now)).unwrap_or(AccountState::Free)
     }
 }
 
-/// Not everything: what lies in the last 24 hours.
-fn lately(failures: &FailureRecord, now: i64) -> impl Iterator<Item = i64> {
+/// Not everything: what came in the last 24 hours.
+fn recent(failures: &FailureRecord, now: i64) -> impl Iterator<Item = i64> {
     failures.later_than(now.saturating_sub(DAY)).filter(move |at| *at <= now.saturating_add(SKEW))
 }
 
-/// The seconds between the last of `in_row` wrong passwords, of which `known` are not forgotten, and the next look.
-fn wait(in_row: u32, known: usize) -> i64 {
-    let in_row = in_row.min(u32::try_from(known).unwrap_or(u32::MAX));
-    match in_row.checked_sub(FREE) {
+/// The seconds between the last of `consecutive` wrong passwords, of which `known` are not forgotten, and the next verification.
+fn wait(consecutive: u32, known: usize) -> i64 {
+    let consecutive = consecutive.min(u32::try_from(known).unwrap_or(u32::MAX));
+    match consecutive.checked_sub(WITHOUT_WAIT) {
         None => 0,
         Some(doublings) => 1_i64.checked_shl(doublings.min(32)).map_or(LONGEST, |seconds| seconds.min(LONGEST)),
     }
@@ -76,12 +97,12 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000;
 
-    /// An attacker who tries again as soon as it makes sense: when each of `count` passwords was looked at.
-    fn looked_at(limit: AccountLimit, count: usize) -> Vec<i64> {
+    /// An attacker who tries again as soon as it makes sense: when each of `count` passwords was verified.
+    fn verified_at(limit: AccountLimit, count: usize) -> Vec<i64> {
         let (mut failures, mut now) = (FailureRecord::default(), NOW);
         let mut times = Vec::new();
         for _ in 0..count {
-            now = limit.pause(&failures, now).map_or(now, |pause| pause.until);
+            now = limit.state(&failures, now).until().unwrap_or(now);
             times.push(now);
             failures.add(now, now - DAY);
         }
@@ -90,7 +111,7 @@ mod tests {
 
     #[test]
     fn ten_are_free_and_then_the_wait_doubles_up_to_a_quarter_of_an_hour() {
-        let times = looked_at(AccountLimit::new(100), 24);
+        let times = verified_at(AccountLimit::new(100), 24);
         let waits: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!(waits[..9], [0; 9]);
         assert_eq!(waits[9..], [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]);
@@ -101,70 +122,70 @@ mod tests {
         let limit = AccountLimit::new(100);
         let spread = FailureRecord { at: (0..100).map(|n| NOW + n * 600).collect(), in_row: 3 };
         let last = NOW + 99 * 600;
-        assert_eq!(limit.pause(&spread, last), Some(Pause { until: NOW + DAY, locked: true }));
-        assert_eq!(limit.pause(&spread, NOW + DAY), None);
+        assert_eq!(limit.state(&spread, last), AccountState::Locked { until: NOW + DAY });
+        assert_eq!(limit.state(&spread, NOW + DAY), AccountState::Free);
         let fewer = FailureRecord { at: spread.at[1..].to_vec(), in_row: 3 };
-        assert_eq!(limit.pause(&fewer, last), None);
-        assert_eq!(AccountLimit::lately(&spread, NOW + DAY), 99);
+        assert_eq!(limit.state(&fewer, last), AccountState::Free);
+        assert_eq!(AccountLimit::recent_failures(&spread, NOW + DAY), 99);
     }
 
     #[test]
-    fn a_row_that_ended_asks_for_no_wait_and_what_is_forgotten_is_no_row() {
+    fn failures_that_ended_ask_for_no_wait_and_forgotten_ones_are_not_consecutive() {
         let limit = AccountLimit::new(100);
         let mut failures = FailureRecord { at: vec![NOW; 30], in_row: 0 };
-        assert_eq!(limit.pause(&failures, NOW), None);
+        assert_eq!(limit.state(&failures, NOW), AccountState::Free);
         failures.in_row = 30;
-        assert_eq!(limit.pause(&failures, NOW), Some(Pause { until: NOW + 900, locked: false }));
+        assert_eq!(limit.state(&failures, NOW), AccountState::BackingOff { until: NOW + 900 });
         failures.add(NOW + DAY, NOW);
         assert_eq!((failures.in_row, failures.at.len()), (1, 1));
     }
 
     #[test]
-    fn a_clock_that_was_wrong_once_locks_nobody_out() {
+    fn a_clock_that_was_wrong_once_locks_no_one_out() {
         let failures = FailureRecord { at: vec![NOW + 10 * DAY; 200], in_row: 200 };
-        assert_eq!(AccountLimit::new(100).pause(&failures, NOW), None);
+        assert_eq!(AccountLimit::new(100).state(&failures, NOW), AccountState::Free);
     }
 
     #[test]
-    fn without_a_limit_there_is_no_pause() {
+    fn without_a_limit_an_account_is_always_free() {
         let failures = FailureRecord { at: vec![NOW; 5000], in_row: 5000 };
-        assert_eq!(AccountLimit::new(0).pause(&failures, NOW), None);
-        assert!(AccountLimit::new(3).pause(&failures, NOW).is_some_and(|pause| pause.locked));
+        assert_eq!(AccountLimit::new(0).state(&failures, NOW), AccountState::Free);
+        assert!(matches!(AccountLimit::new(3).state(&failures, NOW), AccountState::Locked { .. }));
     }
 
     proptest! {
-        /// Whenever they come and whatever right ones come between: any 24 hours see no more than the limit.
+        /// At whatever times, and with right ones in between: any 24 hours see no more than the limit.
         #[test]
-        fn never_more_than_the_limit_is_looked_at_in_any_day(
+        fn never_more_than_the_limit_is_verified_in_any_day(
             limit in 1_usize..120,
             tries in proptest::collection::vec((0_i64..4000, any::<u8>()), 1..600),
         ) {
             let rule = AccountLimit::new(u32::try_from(limit).expect("small"));
-            let (mut failures, mut now, mut looks) = (FailureRecord::default(), NOW, Vec::new());
+            let (mut failures, mut now, mut wrong) = (FailureRecord::default(), NOW, Vec::new());
             for (later, kind) in tries {
                 now += later;
-                if rule.pause(&failures, now).is_some() {
+                if rule.state(&failures, now) != AccountState::Free {
                     continue;
                 }
                 if kind < 60 {
                     failures.in_row = 0;
                 } else {
                     failures.add(now, now - DAY);
-                    looks.push(now);
+                    wrong.push(now);
                 }
             }
-            for (first, next) in looks.iter().zip(looks.iter().skip(limit)) {
+            for (first, next) in wrong.iter().zip(wrong.iter().skip(limit)) {
                 prop_assert!(next - first >= DAY);
             }
             prop_assert!(failures.at.len() <= limit);
         }
 
         #[test]
-        fn nobody_waits_longer_than_a_day(at in proptest::collection::vec(-DAY..400, 0..300), in_row in any::<u32>()) {
+        fn no_one_waits_longer_than_a_day(at in proptest::collection::vec(-DAY..400, 0..300), in_row in any::<u32>()) {
             let mut at: Vec<i64> = at.into_iter().map(|at| NOW + at).collect();
             at.sort_unstable();
-            let pause = AccountLimit::new(100).pause(&FailureRecord { at, in_row }, NOW);
-            prop_assert!(pause.is_none_or(|pause| pause.until > NOW && pause.until <= NOW + DAY + SKEW));
+            let until = AccountLimit::new(100).state(&FailureRecord { at, in_row }, NOW).until();
+            prop_assert!(until.is_none_or(|until| until > NOW && until <= NOW + DAY + SKEW));
         }
     }
 }

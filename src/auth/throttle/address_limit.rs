@@ -1,4 +1,5 @@
-//! How many wrong passwords an address may try in a minute. In memory: a restart forgets them, the accounts' own limit does not.
+//! The state of an address: how many wrong passwords it may try in a minute. In memory: a restart forgets them, the accounts' own limit
+//! does not.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,17 +8,29 @@ use std::time::{Duration, Instant};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-pub(in crate::auth) use crate::domain::Network;
+use crate::domain::Network;
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// How long the log says nothing new of an address that it spoke of: as long as it goes on, and this long after.
+/// How long the log says nothing new of an address that it named: as long as it continues, and this long after.
 const EPISODE: Duration = Duration::from_mins(10);
-/// How many addresses are remembered; those that were quiet for longest make way.
+/// How many addresses are remembered; those that were quiet for longest are forgotten first.
 const CAPACITY: u64 = 50_000;
 
+/// What the wrong passwords of an address mean for the next one from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AddressState {
+    /// It is verified.
+    Free,
+    /// It is not verified: the minute's wrong passwords are used up.
+    RateLimited {
+        /// When the address is free.
+        retry_after: Duration,
+    },
+}
+
 /// See the module.
-pub(in crate::auth) struct AddressLimit {
-    a_minute: usize,
+pub(super) struct AddressLimit {
+    max_per_minute: usize,
     recent: Cache<Network, Arc<Mutex<Recent>>>,
 }
 
@@ -29,31 +42,35 @@ struct Recent {
 }
 
 impl AddressLimit {
-    /// At most `a_minute` wrong passwords in any minute; 0: no limit.
-    pub(in crate::auth) fn new(a_minute: u32) -> Self {
+    /// At most `max_per_minute` wrong passwords in any minute; 0: no limit.
+    pub(super) fn new(max_per_minute: u32) -> Self {
         let recent = Cache::builder().max_capacity(CAPACITY).time_to_idle(EPISODE);
-        Self { a_minute: a_minute as usize, recent: recent.eviction_policy(EvictionPolicy::lru()).build() }
+        Self { max_per_minute: max_per_minute as usize, recent: recent.eviction_policy(EvictionPolicy::lru()).build() }
     }
 
-    /// How long passwords from there are not looked at.
-    pub(in crate::auth) fn pause(&self, from: Network, now: Instant) -> Option<Duration> {
+    /// The state of the address at `now`.
+    pub(super) fn state(&self, from: Network, now: Instant) -> AddressState {
+        self.wait(from, now).map_or(AddressState::Free, |retry_after| AddressState::RateLimited { retry_after })
+    }
+
+    fn wait(&self, from: Network, now: Instant) -> Option<Duration> {
         let recent = self.recent.get(&from)?;
         let recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = recent.at.front().filter(|_| recent.at.len() >= self.a_minute)?;
-        MINUTE.checked_sub(now.saturating_duration_since(*oldest)).filter(|pause| !pause.is_zero())
+        let oldest = recent.at.front().filter(|_| recent.at.len() >= self.max_per_minute)?;
+        MINUTE.checked_sub(now.saturating_duration_since(*oldest)).filter(|wait| !wait.is_zero())
     }
 
     /// Counts a wrong password from there.
-    pub(in crate::auth) fn failed(&self, from: Network, now: Instant) {
-        if self.a_minute == 0 {
+    pub(super) fn failed(&self, from: Network, now: Instant) {
+        if self.max_per_minute == 0 {
             return;
         }
         let recent = self.recent.get_with(from, Arc::default);
-        if recent.lock().unwrap_or_else(PoisonError::into_inner).add(now, self.a_minute) {
+        if recent.lock().unwrap_or_else(PoisonError::into_inner).add(now, self.max_per_minute) {
             tracing::warn!(
                 address = %from,
-                failures = self.a_minute,
-                "an address sends wrong passwords: for the rest of the minute no more of them are looked at"
+                failures = self.max_per_minute,
+                "an address sends wrong passwords: for the rest of the minute no more of them are verified"
             );
         }
     }
@@ -83,27 +100,27 @@ mod tests {
     }
 
     #[test]
-    fn ten_in_a_minute_are_looked_at_and_the_next_when_the_first_is_a_minute_old() {
+    fn ten_in_a_minute_are_verified_and_the_next_when_the_first_is_a_minute_old() {
         let limit = AddressLimit::new(10);
         let (here, there, begin) = (network("192.0.2.1"), network("192.0.2.2"), Instant::now());
         let at = |seconds| begin + Duration::from_secs(seconds);
         for second in 0..10 {
-            assert_eq!(limit.pause(here, at(second)), None);
+            assert_eq!(limit.state(here, at(second)), AddressState::Free);
             limit.failed(here, at(second));
         }
-        assert_eq!(limit.pause(here, at(9)), Some(Duration::from_secs(51)));
-        assert_eq!(limit.pause(there, at(9)), None);
-        assert_eq!(limit.pause(here, at(60)), None);
+        assert_eq!(limit.state(here, at(9)), AddressState::RateLimited { retry_after: Duration::from_secs(51) });
+        assert_eq!(limit.state(there, at(9)), AddressState::Free);
+        assert_eq!(limit.state(here, at(60)), AddressState::Free);
         limit.failed(here, at(60));
-        assert_eq!(limit.pause(here, at(60)), Some(Duration::from_secs(1)));
+        assert_eq!(limit.state(here, at(60)), AddressState::RateLimited { retry_after: Duration::from_secs(1) });
     }
 
     #[test]
-    fn an_episode_is_told_once() {
+    fn an_episode_is_logged_once() {
         let (mut recent, begin) = (Recent::default(), Instant::now());
-        let mut told = |seconds: u64| recent.add(begin + Duration::from_secs(seconds), 3);
-        assert_eq!([told(0), told(1), told(2), told(60), told(61)], [false, false, true, false, false]);
-        assert_eq!([told(3000), told(3001), told(3002)], [false, false, true]);
+        let mut logged = |seconds: u64| recent.add(begin + Duration::from_secs(seconds), 3);
+        assert_eq!([logged(0), logged(1), logged(2), logged(60), logged(61)], [false, false, true, false, false]);
+        assert_eq!([logged(3000), logged(3001), logged(3002)], [false, false, true]);
     }
 
     #[test]
@@ -112,6 +129,6 @@ mod tests {
         for _ in 0..1000 {
             limit.failed(here, now);
         }
-        assert_eq!(limit.pause(here, now), None);
+        assert_eq!(limit.state(here, now), AddressState::Free);
     }
 }

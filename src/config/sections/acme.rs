@@ -66,7 +66,7 @@ impl Word for AcmeChallenge {
     const WORDS: &'static [(&'static str, Self)] = &[("tls-alpn-01", Self::TlsAlpn01), ("http-01", Self::Http01)];
 }
 
-/// External account binding (RFC 8555, section 7.3.4). The file is not looked at here.
+/// External account binding (RFC 8555, section 7.3.4). The file is not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExternalAccount<'s> {
     /// The key's name, from the authority.

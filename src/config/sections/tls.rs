@@ -21,7 +21,7 @@ settings! {
     }
 }
 
-/// A certificate with its key. The files are not looked at here.
+/// A certificate with its key. The files are not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperatorPair<'s> {
     /// PEM file with the certificate, then its intermediates.

@@ -73,6 +73,14 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// `host:port`, with brackets around an IPv6 address.
+pub(crate) fn with_port(host: &str, port: u16) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
 /// As in a [`HostName`](super::HostName), with brackets around IPv6, and with the underscores that real networks use.
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -118,5 +126,11 @@ mod tests {
         ] {
             assert!(text.parse::<HostPort>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_gets_brackets_before_a_port() {
+        assert_eq!(with_port("fd00::1", 5000), "[fd00::1]:5000");
+        assert_eq!(with_port("r.test", 5000), "r.test:5000");
     }
 }

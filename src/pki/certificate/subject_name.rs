@@ -29,6 +29,15 @@ impl SubjectName {
     }
 }
 
+impl From<&HostName> for SubjectName {
+    fn from(host: &HostName) -> Self {
+        match host {
+            HostName::Dns(name) => Self::Dns(name.clone()),
+            HostName::Address(address) => Self::Ip(*address),
+        }
+    }
+}
+
 impl fmt::Display for SubjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -38,7 +38,7 @@ const NOT_READ: &[&str] = &[
 ];
 
 /// What has not been reworded yet. This list may only shrink.
-const TO_COME: &[&str] = &[".ci", ".github", "README.md", "certs", "config", "scripts", "src", "tests"];
+const TO_COME: &[&str] = &[".ci", ".github", "README.md", "certs", "scripts", "src", "tests"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,6 +1,6 @@
 //! When token keys come and go: a successor is published a day before it signs, and the old one stays while its tokens may return.
 
-use crate::auth::credentials::token::{EXPIRED_GRACE, LEEWAY};
+use crate::auth::credentials::access_token::{EXPIRED_GRACE, LEEWAY};
 use crate::auth::settings::seconds;
 use crate::config::AuthSettings;
 use crate::storage::metadata::TokenKeyRecord;
@@ -10,7 +10,7 @@ const LEAD: i64 = 24 * 60 * 60;
 
 /// How keys rotate, in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::auth) struct Rotation {
+pub(in crate::auth) struct KeySchedule {
     period: i64,
     lead: i64,
     retention: i64,
@@ -30,7 +30,7 @@ pub(in crate::auth) enum Step<'a> {
     Remove(&'a str),
 }
 
-impl Rotation {
+impl KeySchedule {
     pub(in crate::auth) fn new(settings: &AuthSettings) -> Self {
         let period = seconds(settings.key_rotation).max(2 * settings.token_seconds());
         let retention = settings.token_seconds() + EXPIRED_GRACE + 2 * LEEWAY;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 24 * 60 * 60;
-    const ROTATION: Rotation = Rotation { period: 30 * DAY, lead: DAY, retention: DAY + 420 };
+    const ROTATION: KeySchedule = KeySchedule { period: 30 * DAY, lead: DAY, retention: DAY + 420 };
 
     fn key(kid: &str, signs_from: i64, signs_until: i64) -> TokenKeyRecord {
         TokenKeyRecord { kid: kid.to_owned(), sealed: Vec::new(), created_at: signs_from, signs_from, signs_until }

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use crate::auth::settings::{now, seconds};
+use crate::auth::settings::seconds;
 use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
 use crate::storage::metadata::RefreshTokenRecord;
 
@@ -51,7 +51,7 @@ impl Authenticator {
         name: &str,
         token: &str,
     ) -> Result<Credential, CredentialError> {
-        let credential = match self.remembered_token(&hash(token)) {
+        let credential = match self.remembered_token(&hash(token)).await? {
             Some(credential) => Ok(credential),
             None => self.refresh_token(token).await,
         };
@@ -63,10 +63,12 @@ impl Authenticator {
         if is_named || name.is_empty() || name == NAME_OF_TOKEN { Ok(credential) } else { Err(CredentialError::Wrong) }
     }
 
-    fn remembered_token(&self, hash: &str) -> Option<Credential> {
-        let record = self.refreshed.0.as_ref()?.get(hash).filter(|record| now() < record.expires_at)?;
-        let principal = self.policy().principal(&record.account, record.epoch)?;
-        Some(Credential::refresh_token(principal, record.hash))
+    async fn remembered_token(&self, hash: &str) -> Result<Option<Credential>, CredentialError> {
+        let record = self.refreshed.0.as_ref().and_then(|memory| memory.get(hash));
+        let Some(record) = record.filter(|record| self.clock.seconds() < record.expires_at) else { return Ok(None) };
+        let policy = self.policies.of_account(Some(&record.account)).await?;
+        let principal = policy.principal(&record.account, record.epoch);
+        Ok(principal.map(|principal| Credential::refresh_token(principal, record.hash)))
     }
 
     /// A refresh token for a user who has just given the password; `None` where they are switched off, and for anybody else.
@@ -75,7 +77,7 @@ impl Authenticator {
             return Ok(None);
         };
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-        let (hash, created_at) = (hash(&token), now());
+        let (hash, created_at) = (hash(&token), self.clock.seconds());
         let record = RefreshTokenRecord {
             hash,
             account: name.clone(),
@@ -95,7 +97,7 @@ impl Authenticator {
         let record = self.store.refresh_token(&hash(token)).await?.ok_or(CredentialError::Expired)?;
         let user = self.store.user(&record.account).await?.filter(|user| !user.disabled && user.epoch == record.epoch);
         match user {
-            Some(user) if now() < record.expires_at => {
+            Some(user) if self.clock.seconds() < record.expires_at => {
                 let credential = Credential::refresh_token(self.principal_of(&user).await?, record.hash.clone());
                 if let RefreshMemory(Some(memory)) = &self.refreshed {
                     memory.insert(record.hash.clone(), record);

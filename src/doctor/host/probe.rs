@@ -1,11 +1,9 @@
-//! Whether a registry answers at a name, and whether it knows itself by that name: a proxy that rewrites `Host` shows here.
+//! Whether a registry answers at a name, and whether it uses that name in its answer: this reveals a proxy that rewrites `Host`.
 
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
 
 use super::Examined;
 use crate::client::{Client, ClientError, TrustMode};
@@ -14,83 +12,78 @@ use crate::trust::client::limits;
 use crate::trust::registry_address::RegistryAddress;
 
 const PING: &str = "/v2/";
-/// From here on clocks differ so much that tokens and certificates suffer.
+/// From this difference on, clocks break tokens and certificates.
 const SKEW_SECONDS: i64 = 300;
 
-/// Whose word counts.
-#[derive(Debug, Clone)]
-pub enum Believe {
-    /// Only what one of these roots vouches for.
-    Roots(Vec<CertificateDer<'static>>),
-    /// Whoever answers: to look, not to believe.
-    Anybody,
-}
-
-/// What a registry answers to `GET /v2/` without credentials.
+/// The answer of a registry to `GET /v2/` without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct PingResponse {
     /// The challenge.
-    pub challenge: String,
-    /// The host, with its port where it has one, that the token's realm names; `None` for a challenge without one.
-    pub realm_host: Option<String>,
+    pub(crate) challenge: String,
+    /// The host, with its port if any, in the challenge's realm; `None` if the challenge has no realm with a host.
+    pub(crate) realm_host: Option<String>,
     /// The server's clock, in seconds since the Unix epoch.
-    pub clock: Option<i64>,
+    pub(crate) clock: Option<i64>,
 }
 
-/// Why there was no such answer.
+/// Why the registry could not be probed.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreached {
+pub(crate) enum ProbeError {
     /// No connection.
     #[error("cannot connect: {0}")]
     Connect(std::io::Error),
-    /// It was not verified.
+    /// The certificate is not trusted, or the server does not speak TLS.
     #[error("the TLS handshake fails: {0}")]
     Tls(std::io::Error),
-    /// TLS stands, and then nothing of HTTP comes: so it is where clients must have a certificate.
-    #[error("no answer of HTTP ({0})")]
+    /// After the TLS handshake there was no HTTP answer, as is the case if clients must have a certificate.
+    #[error("no HTTP answer ({0})")]
     NoHttp(String),
-    /// It is no registry.
+    /// What answers is not a registry.
     #[error("{0}")]
-    NoRegistry(String),
-    /// It takes too long.
+    NotARegistry(String),
+    /// It took too long.
     #[error("no answer in time")]
-    Slow,
+    Timeout,
 }
 
 /// Asks for `/v2/` without credentials and without a proxy, within `limit`.
-pub async fn reach(registry: &RegistryAddress, believe: Believe, limit: Duration) -> Result<Answer, Unreached> {
-    let client = client(believe, limit).map_err(|error| Unreached::Tls(std::io::Error::other(error)))?;
+pub(crate) async fn probe(
+    registry: &RegistryAddress,
+    trust: TrustMode,
+    limit: Duration,
+) -> Result<PingResponse, ProbeError> {
+    let client = Client::new(trust, limits(limit)).map_err(|error| ProbeError::Tls(std::io::Error::other(error)))?;
     let response = client.get(&format!("https://{}{PING}", registry.written())).await?;
     let headers = response.headers();
     let challenge = text(headers, header::WWW_AUTHENTICATE);
     match (response.status(), challenge) {
-        (StatusCode::UNAUTHORIZED, Some(challenge)) => Ok(Answer {
+        (StatusCode::UNAUTHORIZED, Some(challenge)) => Ok(PingResponse {
             realm_host: realm_host(&challenge),
             challenge,
             clock: text(headers, header::DATE).and_then(|date| seconds(&date)),
         }),
         (StatusCode::UNAUTHORIZED, None) => {
-            Err(Unreached::NoRegistry("/v2/ answers 401 without saying how to log in".to_owned()))
+            Err(ProbeError::NotARegistry("/v2/ answers 401 without a challenge".to_owned()))
         }
-        (status, _) => Err(Unreached::NoRegistry(format!("/v2/ answers {status} instead of 401 with a challenge"))),
+        (status, _) => Err(ProbeError::NotARegistry(format!("/v2/ answers {status} instead of 401 with a challenge"))),
     }
 }
 
-/// The finding of a client's host, and the challenge.
+/// The finding on a client host, and the challenge.
 pub(super) async fn check(examined: &Examined) -> (Finding, Option<String>) {
     let registry = &examined.registry;
-    let answer = match reach(registry, Believe::Anybody, examined.limit).await {
+    let answer = match probe(registry, TrustMode::Unverified, examined.limit).await {
         Ok(answer) => answer,
-        Err(Unreached::NoHttp(reason)) if reason.contains("CertificateRequired") => {
-            return (certificate_wanted(examined), None);
+        Err(ProbeError::NoHttp(reason)) if reason.contains("CertificateRequired") => {
+            return (certificate_required(examined), None);
         }
         Err(error) => {
             let finding = Finding::problem(
                 "registry",
                 format!("{} presents a certificate, but {error}", registry.address()),
-                "docker login and every pull begin with this request",
+                "docker login and every pull start with this request",
                 format!(
-                    "check the port, and what stands in front of the registry: curl -ki https://{}/v2/",
+                    "check the port, and what is in front of the registry: curl -ki https://{}/v2/",
                     registry.written()
                 ),
             );
@@ -106,7 +99,7 @@ pub(super) async fn check(examined: &Examined) -> (Finding, Option<String>) {
         let finding = Finding::warning(
             "clock",
             format!("this host's clock differs from the registry's by {skew} s"),
-            "certificates are refused before they begin, and tokens seem to have expired",
+            "certificates seem not yet valid, and tokens seem expired",
             "timedatectl set-ntp true",
         );
         return (finding, challenge);
@@ -114,63 +107,51 @@ pub(super) async fn check(examined: &Examined) -> (Finding, Option<String>) {
     (Finding::ok("registry", format!("a registry answers at {} and asks for a login", registry.written())), challenge)
 }
 
-/// This program has no certificate to show, so it sees no more than that.
-fn certificate_wanted(examined: &Examined) -> Finding {
+/// This program has no certificate to present, so it cannot check more.
+fn certificate_required(examined: &Examined) -> Finding {
     let name = examined.registry.written();
     Finding::warning(
         "registry",
-        "the registry answers nobody without a client certificate, so that nothing more is seen from here",
-        "docker and podman show the one that lies beside the CA, and fail without it",
+        "the registry requires a client certificate, so nothing more can be checked from here",
+        "docker and podman present the one stored next to the CA, and fail without it",
         format!(
             "put client.cert and client.key from the registry's administrator into /etc/docker/certs.d/{name} and /etc/containers/certs.d/{name}"
         ),
     )
 }
 
-/// The finding for a realm that names another host than the one that was asked.
-pub(super) fn rewritten(asked: &str, told: &str) -> Finding {
+/// The finding for a realm with another host than the one that was asked.
+pub(super) fn rewritten(asked: &str, answered: &str) -> Finding {
     Finding::problem(
         "host",
-        format!("asked as {asked}, the registry sends clients to {told} for their token"),
-        "a proxy in between rewrites the Host header: clients ask elsewhere for tokens, and fail",
-        "let the proxy pass the name on: `proxy_set_header Host $http_host;` in nginx",
+        format!("asked as {asked}, the registry sends clients to {answered} for their token"),
+        "a proxy in between rewrites the Host header: clients ask another host for tokens, and fail",
+        "make the proxy forward the name: `proxy_set_header Host $http_host;` in nginx",
     )
 }
 
-/// Whether the realm names the registry as it was asked for; 443 may stand there or not.
+/// Whether the realm names the registry as it was asked for; port 443 may be omitted.
 pub(super) fn is_same_host(realm_host: &str, registry: &RegistryAddress) -> bool {
     let realm = realm_host.to_ascii_lowercase();
     realm == registry.written() || realm == registry.address() || format!("{realm}:443") == registry.address()
 }
 
-impl Answer {
-    /// The finding for a realm that names another host than `registry`; `None` where it names that one.
-    pub fn rewritten_host(&self, registry: &RegistryAddress) -> Option<Finding> {
-        let told = self.realm_host.as_deref().filter(|host| !is_same_host(host, registry))?;
-        Some(rewritten(registry.written(), told))
+impl PingResponse {
+    /// The finding for a realm with another host than `registry`; `None` if it is the same.
+    pub(crate) fn rewritten_host(&self, registry: &RegistryAddress) -> Option<Finding> {
+        let answered = self.realm_host.as_deref().filter(|host| !is_same_host(host, registry))?;
+        Some(rewritten(registry.written(), answered))
     }
 }
 
-fn client(believe: Believe, limit: Duration) -> Result<Client, rustls::Error> {
-    let trust = match believe {
-        Believe::Anybody => TrustMode::Unverified,
-        Believe::Roots(certificates) => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(certificates);
-            TrustMode::Roots(roots)
-        }
-    };
-    Client::new(trust, limits(limit))
-}
-
-impl From<ClientError> for Unreached {
+impl From<ClientError> for ProbeError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Connect { cause, .. } => Self::Connect(cause),
             ClientError::Tls(cause) => Self::Tls(cause),
-            ClientError::Timeout { .. } | ClientError::Idle { .. } => Self::Slow,
+            ClientError::Timeout { .. } | ClientError::Idle { .. } => Self::Timeout,
             ClientError::NotHttps(_) | ClientError::InvalidName(_) => {
-                Self::NoRegistry("the host cannot be in a certificate".to_owned())
+                Self::NotARegistry("the host cannot appear in a certificate".to_owned())
             }
             error => Self::NoHttp(error.to_string()),
         }

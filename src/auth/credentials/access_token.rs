@@ -192,5 +192,5 @@ fn read_subject(subject: &str, epoch: Option<i64>) -> Result<Option<(AccountName
 }
 
 #[cfg(test)]
-#[path = "token_tests.rs"]
+#[path = "access_token_tests.rs"]
 mod tests;

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::SealKey;
+use crate::auth::DataKey;
 use crate::auth::keys::token_key::TokenKey;
 
 const NOW: i64 = 1_800_000_000;
@@ -19,8 +19,8 @@ struct Mint {
 
 impl Mint {
     fn new() -> Self {
-        let seal = SealKey::generate();
-        let ring = || KeyRing::open(vec![TokenKey::generate(&seal, NOW, NOW).expect("a key")], &seal);
+        let data_key = DataKey::generate();
+        let ring = || KeyRing::open(vec![TokenKey::generate(&data_key, NOW, NOW).expect("a key")], &data_key);
         Self { tokens: Tokens::new(&AuthSettings::for_tests()), ring: ring(), foreign: ring() }
     }
 
