@@ -82,7 +82,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
         "permitted": permitted,
         "root_not_after": authority.root_not_after().to_string(),
         "issuing_not_after": authority.issuing_not_after().to_string(),
-        "root_key_present": authority.root_key_place() == RootKeyLocation::Here,
+        "root_key_present": authority.root_key_location() == RootKeyLocation::Here,
         "root_key": root_key_word,
         "rotation": rotation.map(|(old, until)| json!({
             "previous_sha256": old.to_string(),
@@ -95,7 +95,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
 
 /// Where the root key is, for people and in JSON.
 fn root_key(authority: &Authority) -> (&'static str, &'static str) {
-    match authority.root_key_place() {
+    match authority.root_key_location() {
         RootKeyLocation::Here => ("in the data directory", "here"),
         RootKeyLocation::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
         RootKeyLocation::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),

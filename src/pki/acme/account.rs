@@ -13,7 +13,7 @@ use super::settings::OrderSettings;
 use super::store::AcmeStore;
 use crate::pki::files::private_file::read_key;
 
-/// The kept account, or a new one.
+/// The stored account, or a new one.
 pub(super) async fn open(
     settings: &OrderSettings,
     store: &dyn AcmeStore,
@@ -34,7 +34,7 @@ pub(super) async fn open(
     }
 }
 
-/// A new account in the place of one that the authority does not know any more.
+/// A new account to replace one that the authority does not know any more.
 pub(super) async fn replace(
     settings: &OrderSettings,
     store: &dyn AcmeStore,

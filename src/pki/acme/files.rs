@@ -68,7 +68,7 @@ pub(super) fn installed(data_dir: &Path, directory: &str) -> Option<CertificateD
     if issued_by(data_dir).as_deref() == Some(directory) { chain.into_iter().next() } else { None }
 }
 
-/// The directory that the certificate in `data_dir` was ordered from; `None` where there is none or it does not say.
+/// The directory that the certificate in `data_dir` was ordered from; `None` if there is none or it does not say.
 pub fn issued_by(data_dir: &Path) -> Option<String> {
     let text = read_public(&PkiPaths::new(data_dir).acme_chain()).ok()?;
     let first = text.split(|byte| *byte == b'\n').next()?;

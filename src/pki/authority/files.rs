@@ -94,7 +94,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, PkiError> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(PkiError::io("list", directory))).collect()
 }
 
-/// A link to a directory is none: nothing is swept through it.
+/// A link to a directory does not count: nothing is swept through it.
 fn is_directory(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
@@ -103,7 +103,7 @@ fn is_named(path: &Path, question: impl Fn(&str) -> bool) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(question)
 }
 
-/// The names that rotations have added; none where there is no such file.
+/// The names that rotations have added; none if there is no file.
 pub(super) fn read_added_names(path: &Path) -> Result<Vec<SubjectName>, PkiError> {
     match read_public(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).split_whitespace().map(str::parse).collect(),

@@ -115,7 +115,7 @@ impl Authority {
         PkiPaths::new(data_dir).root_certificate().exists()
     }
 
-    /// Loads the authority of a data directory. A damaged or expired issuing certificate is made anew where the root key is
+    /// Loads the authority of a data directory. A damaged or expired issuing certificate is replaced where the root key is
     /// there; a key that others may read is refused.
     pub fn load(data_dir: &Path, clock: &Clock) -> Result<Self, PkiError> {
         let paths = PkiPaths::new(data_dir);
@@ -170,7 +170,7 @@ impl Authority {
     }
 
     /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
-    /// the issuing certificate is made anew first, where the root key is there.
+    /// the issuing certificate is replaced first, where the root key is there.
     pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, PkiError> {
         self.check_permitted(names)?;
         if let Some(error) = root_out_of_time(&self.paths, self.clock.now()) {
@@ -194,7 +194,7 @@ impl Authority {
         &self.permitted
     }
 
-    /// Whether the root can sign for nothing but its names: who trusts it risks no other site.
+    /// Whether the root can sign for nothing but its names: a host that trusts it risks no other site.
     pub fn is_constrained(&self) -> bool {
         matches!(self.permitted, PermittedNames::Only(_))
     }
@@ -230,7 +230,7 @@ impl Authority {
     }
 
     /// Where the root key is.
-    pub fn root_key_place(&self) -> RootKeyLocation {
+    pub fn root_key_location(&self) -> RootKeyLocation {
         match &self.root_key {
             Some(_) => RootKeyLocation::Here,
             None if self.paths.sealed_root_key().exists() => RootKeyLocation::Sealed,
@@ -238,18 +238,18 @@ impl Authority {
         }
     }
 
-    /// Names that are served beside the configured ones: those that rotations were told.
+    /// Names that are served next to the configured ones: those that rotations were told.
     pub fn added_names(&self) -> &[SubjectName] {
         &self.added
     }
 
-    /// The hand-over from the root before, as long as it lasts.
+    /// The transition from the previous root, as long as it lasts.
     pub fn rotation(&self, now: Timestamp) -> Option<&RootTransition> {
         self.rotation.as_ref().filter(|rotation| now < rotation.until())
     }
 
-    /// What is about to end and will not mend itself: the root from 180 days before its end; the issuing certificate from 60 days
-    /// before its end where the root key is not here, and else from 14 days, for then it should have been made anew long ago.
+    /// What is about to expire and will not be renewed automatically: the root from 180 days before its end; the issuing certificate from 60 days
+    /// before its end where the root key is not here, and else from 14 days, for then it should have been replaced long ago.
     pub fn expiry_warning(&self, now: Timestamp) -> Option<String> {
         let near = |end: Timestamp, from: Duration| {
             end.as_second().saturating_sub(now.as_second()) <= from.as_secs().cast_signed()
@@ -265,7 +265,7 @@ impl Authority {
                 "the root certificate expires on {root}: run `portcullis ca rotate`, and have every host trust the new one before"
             ));
         }
-        let mend = match self.root_key_place() {
+        let fix = match self.root_key_location() {
             RootKeyLocation::Here if near(issuing, EXPIRY_WARNING) => "run `portcullis cert renew`",
             RootKeyLocation::Here => return None,
             _ if !near(issuing, ISSUING_WARNING) => return None,
@@ -276,7 +276,7 @@ impl Authority {
                 "the root key that signs a new one is not here; run `portcullis ca unseal --from FILE`, then `portcullis cert renew`"
             }
         };
-        Some(format!("the issuing certificate ends on {issuing}: {mend}"))
+        Some(format!("the issuing certificate expires on {issuing}: {fix}"))
     }
 
     /// Whether the identity's chain ends below this root.

@@ -1,4 +1,4 @@
-//! What stands in the certificates that the authority makes.
+//! What is in the certificates that the authority makes.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn ca_params(
 ) -> CertificateParams {
     let mut params = CertificateParams::default();
     (params.not_before, params.not_after) = validity(now, life, issuer_ends);
-    // Roots of several registries lie side by side in one trust store: their names must differ.
+    // Roots of several registries are stored side by side in one trust store: their names must differ.
     params.distinguished_name = common_name(&format!("Portcullis {role} CA {:08x}", rand::random::<u32>()));
     params.serial_number = Some(serial_number());
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));

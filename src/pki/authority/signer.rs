@@ -36,7 +36,7 @@ pub(super) fn load_issuing(paths: &PkiPaths, root: &CertificateDer<'_>) -> Resul
     Ok(Signer { der, summary, key })
 }
 
-/// Puts a new issuing certificate in the place of the one there. Takes the lock of the data directory unless it is `held`; refuses
+/// Replaces the issuing certificate by a new one. Takes the lock of the data directory unless it is `held`; refuses
 /// where another root has taken this one's place meanwhile.
 pub(super) fn new_issuing(
     paths: &PkiPaths,

@@ -16,7 +16,7 @@ use super::subject_name::SubjectName;
 pub enum Constraints {
     /// The root signs for the names that it was made with, and for hosts below them.
     ToNames,
-    /// The root signs for any name: whoever trusts it trusts it for the whole internet.
+    /// The root signs for any name: a host that trusts it does so for the whole internet.
     Unconstrained,
 }
 

@@ -11,7 +11,7 @@ use super::atomic_file;
 use super::key_mode::{require_not_public, require_private};
 use crate::pki::error::PkiError;
 
-/// A link that someone laid in the place of a file is not followed.
+/// A link that someone put where a file should be is not followed.
 pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 /// No chain or key comes near this; a wrong path may lead to something endless.
 const LIMIT: u64 = 256 * 1024;
@@ -21,7 +21,7 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), PkiError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(PkiError::io("make the directory", path))
 }
 
-/// A directory held against other processes. Whoever holds it must not ask for it a second time: the second would wait for ever.
+/// A directory held against other processes. Its holder must not ask for it a second time: the second would wait forever.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
     _directory: File,

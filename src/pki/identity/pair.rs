@@ -1,7 +1,7 @@
 //! A chain and its key change together, although they are two files.
 //!
-//! Both are written beside their places first, to their last byte; then the key is put into its place and the chain into its own. Who
-//! is killed between those two steps leaves the chain beside its place, and [`repair_pairs`] takes the second step.
+//! Both are written next to their places first, to their last byte; then the key is put into its place and the chain into its own. A process
+//! that is killed between those two steps leaves the chain next to its place, and [`repair_pairs`] takes the second step.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::pki::files::private_file::{
     destroy_key, lock_directory, read_kept_key, read_public, remove_public, sync_directory,
 };
 
-/// Where the two halves of a pair lie.
+/// Where the two halves of a pair are stored.
 pub(crate) struct Pair {
     chain: PathBuf,
     key: PathBuf,
@@ -29,7 +29,7 @@ impl Pair {
         Self { chain, key }
     }
 
-    /// Puts a pair in the place of the one there. The directory must be locked.
+    /// Replaces the pair by this one. The directory must be locked.
     pub(crate) fn write(&self, chain_pem: &[u8], key_pem: &[u8], now: Timestamp) -> Result<(), PkiError> {
         self.repair(now)?;
         let chain = write_temporary(&self.chain, chain_pem, 0o644).map_err(PkiError::io("write", &self.chain))?;
@@ -56,7 +56,7 @@ impl Pair {
     fn fits(&self, chain: &Path, now: Timestamp) -> bool {
         let (Ok(chain_pem), Ok(key_pem)) = (read_public(chain), read_kept_key(&self.key)) else { return false };
         let pair = ((chain, &chain_pem[..]), (self.key.as_path(), &key_pem));
-        // One that has ended is no other's for that.
+        // One that has expired still belongs to its key.
         !matches!(
             Identity::from_pem(pair.0, pair.1, Origin::ManagedCa, now),
             Err(PkiError::KeyMismatch { .. } | PkiError::Pem { .. })
@@ -81,7 +81,7 @@ impl Pair {
     }
 }
 
-/// Mends every pair of the data directory that a killed command has left in between.
+/// Repairs every pair of the data directory that a killed command has left in between.
 pub(crate) fn repair_pairs(paths: &PkiPaths, now: Timestamp) -> Result<(), PkiError> {
     let directory = paths.serving_dir();
     if !directory.exists() {

@@ -69,9 +69,9 @@ fn without_the_root_key_leaves_go_on_and_a_lost_issuer_is_explained() {
     assert!(text.contains("root.key") && text.contains("bring it back"), "{text}");
 
     files::private_file::write_key(&paths.root_key(), &kept).unwrap();
-    let mut mended = Authority::load(dir.path(), &Clock::system()).unwrap();
-    let leaf = chain(&mended.issue_leaf(&wanted).unwrap().chain_pem);
-    client_accepts(mended.root_der(), &leaf, "a.test").unwrap();
+    let mut fixed = Authority::load(dir.path(), &Clock::system()).unwrap();
+    let leaf = chain(&fixed.issue_leaf(&wanted).unwrap().chain_pem);
+    client_accepts(fixed.root_der(), &leaf, "a.test").unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rcgen::BasicConstraints;
 
 use super::*;
 
-/// Whether `openssl verify` accepts the chain for the name, strictly; `None` where there is no openssl.
+/// Whether `openssl verify` accepts the chain for the name, strictly; `None` if there is no openssl.
 pub(super) fn openssl_accepts(root: &Path, issuing: &str, leaf: &str, name: &str) -> Option<bool> {
     let dir = tempfile::tempdir().unwrap();
     let (leaf_path, issuing_path) = (dir.path().join("leaf.pem"), dir.path().join("issuing.pem"));
@@ -83,7 +83,7 @@ fn unconstrained_permits_all() {
     check(&["a.test"], Constraints::Unconstrained, &["evil.test", "10.0.0.1", "::1"], &[]);
 }
 
-/// A thief of the root key makes his own issuing certificate without constraints: the root's still hold.
+/// A thief of the root key makes their own issuing certificate without constraints: the root's still hold.
 #[test]
 fn a_stolen_root_signs_for_its_names_alone() {
     let dir = tempfile::tempdir().unwrap();

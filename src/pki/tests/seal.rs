@@ -16,7 +16,7 @@ fn authority() -> (tempfile::TempDir, PkiPaths) {
 }
 
 fn place(dir: &tempfile::TempDir) -> RootKeyLocation {
-    Authority::load(dir.path(), &Clock::system()).unwrap().root_key_place()
+    Authority::load(dir.path(), &Clock::system()).unwrap().root_key_location()
 }
 
 fn moved(data_dir: &Path, to: &Path, passphrase: Option<&str>) -> Result<(), PkiError> {
@@ -106,9 +106,9 @@ fn it_is_moved_off_the_host_plain_or_encrypted_and_brought_back() {
 fn what_would_overwrite_or_mix_up_keys_is_refused() {
     let ((dir, paths), elsewhere) = (authority(), tempfile::tempdir().unwrap());
     let file = elsewhere.path().join("root.key");
-    fs::write(&file, "somebody's").unwrap();
+    fs::write(&file, "someone's").unwrap();
     assert!(moved(dir.path(), &file, None).is_err());
-    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("somebody's", RootKeyLocation::Here));
+    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("someone's", RootKeyLocation::Here));
 
     let (other, _) = authority();
     let foreign = elsewhere.path().join("foreign.key");

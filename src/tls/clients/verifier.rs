@@ -82,7 +82,7 @@ impl ClientCertVerifier for ClientVerifier {
     }
 
     /// None: a client then shows the certificate that it has, and where that is a wrong one, the log tells so. With the names of our
-    /// CAs it would keep it to itself, and be anybody.
+    /// CAs it would keep it to itself, and be treated as anonymous.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
