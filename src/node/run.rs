@@ -98,10 +98,14 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let source = identity_source(config, data)?;
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path())?) } else { None };
+        let authority = if identity.origin() == Origin::ManagedCa {
+            Some(Authority::load(data.path(), &Clock::system())?)
+        } else {
+            None
+        };
         let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
-            None => ServingIdentity::new(identity),
+            Some(acme) => ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
+            None => ServingIdentity::new(identity, Clock::system()),
         };
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();

@@ -17,16 +17,14 @@ pub use authority::{
 };
 pub use certificate::CertificateSummary;
 pub use certificate::inspect::{Inspected, inspect};
-pub use certificate::name_constraints::{Constraints, PermittedNames};
 pub use certificate::pem::{PemFault, PemItem, PemText, certificate_to_pem};
+pub use certificate::permitted_names::{Constraints, PermittedNames};
 pub use certificate::subject_name::SubjectName;
 pub use error::{PkiError, file_system_advice};
 pub use files::key_mode::{key_exposure, restrict_kept_key};
 pub use files::new_key_file::NewKeyFile;
 pub use files::paths::PkiPaths;
-pub use files::private_file::{
-    NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_public,
-};
+pub use files::private_file::{NO_FOLLOW, read_kept_key, read_key, write_key, write_public};
 pub use files::stamp::AuthorityStamp;
 pub use identity::expiry_warning::expiry_warning;
 pub use identity::import::{OperatorFiles, import, remove_import};

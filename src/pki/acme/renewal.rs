@@ -27,8 +27,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::First => "there is none yet",
-            Self::Names => "the one at hand lacks a name",
-            Self::Directory => "the one at hand is from another authority",
+            Self::Names => "the current one lacks a name",
+            Self::Directory => "the current one is from another authority",
             Self::Suggested => "the authority suggests to renew now",
             Self::Age => "two thirds of its life have passed",
         })
@@ -61,7 +61,7 @@ pub(crate) fn due(held: Option<&Held>, names: &[SubjectName], directory: &str, n
     }
 }
 
-/// A moment within the suggested window, spread evenly by `random`, so that not everybody comes at once (RFC 9773, section 4.2).
+/// A moment within the suggested window, spread evenly by `random`, so that not everyone comes at once (RFC 9773, section 4.2).
 pub(crate) fn choose(suggestion: &RenewalInfo, random: u64) -> Timestamp {
     let (start, end) =
         (suggestion.suggested_window.start.unix_timestamp(), suggestion.suggested_window.end.unix_timestamp());
