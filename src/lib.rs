@@ -128,7 +128,7 @@
 pub(crate) mod admin;
 pub mod auth;
 pub mod cli;
-pub mod client;
+pub(crate) mod client;
 pub mod config;
 pub(crate) mod doctor;
 pub mod domain;
@@ -141,5 +141,5 @@ pub mod registry;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
-pub mod tls;
+pub(crate) mod tls;
 pub mod trust;

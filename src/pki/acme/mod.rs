@@ -19,7 +19,7 @@ mod store;
 mod validation;
 
 pub use challenges::AcmeChallenges;
-pub use error::{AcmeError, FailedName};
+pub use error::AcmeError;
 pub use files::issued_by;
 pub use order::Orderer;
 pub use settings::OrderSettings;

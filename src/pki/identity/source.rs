@@ -44,7 +44,7 @@ impl std::fmt::Debug for Names {
 
 /// The state of the files behind what is served, compared to see a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Signature {
+pub(crate) struct SourceStamp {
     origin: Origin,
     chain: FileStamp,
     key: FileStamp,
@@ -164,7 +164,7 @@ impl IdentitySource {
         self.load()
     }
 
-    pub(crate) fn signature(&self) -> Signature {
+    pub(crate) fn signature(&self) -> SourceStamp {
         let (origin, chain, key) = self.select();
         let paths = [
             self.paths.root_certificate(),
@@ -174,7 +174,7 @@ impl IdentitySource {
         ];
         let authority =
             if origin == Origin::ManagedCa { paths.map(|path| FileStamp::of(&path)) } else { [FileStamp::NONE; 4] };
-        Signature { origin, chain: FileStamp::of(&chain), key: FileStamp::of(&key), authority }
+        SourceStamp { origin, chain: FileStamp::of(&chain), key: FileStamp::of(&key), authority }
     }
 
     fn ensure_own(&self) -> Result<(), PkiError> {
