@@ -1,10 +1,7 @@
-//! Keys, certificates and the TLS configuration.
+//! Uses certificates: the handshake, the certificate that is served, and the certificates of clients.
 //!
-//! A registry that is only reachable over TLS has to bring its own certificates: [`Authority`] makes a private root whose
-//! name constraints bind it to this registry's names, [`ensure_leaf`] keeps a 90-day certificate under it, [`Identity`] loads
-//! and checks what is served (ours or the operator's), and [`ServingIdentity`] swaps it without dropping a connection.
-//! [`ClientVerifier`] says which certificates of clients count, and whom they name.
-//! This module knows nothing of HTTP or the registry.
+//! [`crate::pki`] makes and loads what is served; [`ServingIdentity`] swaps it without dropping a connection, and [`ClientVerifier`] says
+//! which certificates of clients are accepted, and which user each one names. This room knows nothing of HTTP or the registry.
 
 mod acceptor;
 mod clients;
