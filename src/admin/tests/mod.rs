@@ -10,9 +10,8 @@ use std::sync::Arc;
 use super::{Administration, NewPassword, NewUser};
 use crate::auth::AdminPermit;
 use crate::config::AuthSettings;
-use crate::domain::AccountName;
-use crate::storage::metadata::Metadata;
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::domain::{AccountName, Clock};
+use crate::storage::metadata::{Metadata, sqlite};
 
 const PASSWORD: &str = "a river under the bridge";
 
@@ -38,8 +37,8 @@ impl Fixture {
         let folder = tempfile::tempdir().expect("a directory");
         let permit = AdminPermit::local_operator(File::open(folder.path()).expect("opens")).expect("ours");
         let path = folder.path().join("portcullis.db");
-        let open = async || SqliteMetadata::open(&path).await.expect("opens");
-        let (metadata, other) = (Arc::new(open().await), Arc::new(open().await));
+        let open = async || sqlite::open(&path, Clock::system()).await.expect("opens");
+        let (metadata, other) = (open().await, open().await);
         Self { admin: Administration::new(metadata, settings), other, permit, _folder: folder }
     }
 

@@ -2,7 +2,6 @@
 //! say who acts (`actor`). `denial` is its no, `explanation` its reasons, `scope` what a token was asked for, `pull_ranges` where a list
 //! searches. `policy_cache` reads the policy of each account, and knows when to read it again.
 
-mod account_policy;
 mod actor;
 mod admin_permit;
 mod catalog;

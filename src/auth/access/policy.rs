@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use super::account_policy::AccountPolicy;
 use super::actor::Actor;
 use super::rules::Rules;
 use crate::auth::{AdminPermit, Authorized, Caller, CatalogPermit, Credential, Denial, Permission, Principal, Scope};
 use crate::domain::{AccountName, Actions, Grantee, RepositoryName};
-use crate::storage::metadata::UserRecord;
+use crate::storage::metadata::{AccountPolicy, UserRecord};
 
 /// What applies to one account. [`crate::auth::Authenticator::policy`] gives the current one of a principal.
 #[derive(Debug, Default)]

@@ -6,8 +6,7 @@ use super::*;
 use crate::auth::credentials::hash_with;
 use crate::auth::{DataKey, hash_password};
 use crate::domain::Clock;
-use crate::storage::metadata::sqlite::SqliteMetadata;
-use crate::storage::metadata::{AddedUser, LoginFailures, Metadata, NewUser, Users};
+use crate::storage::metadata::{AddedUser, Metadata, NewUser, sqlite};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const THERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -16,9 +15,8 @@ fn settings() -> AuthSettings {
     AuthSettings { password_concurrency: 1, password_queue: 2, failures_per_address: 0, ..AuthSettings::for_tests() }
 }
 
-fn failed_logins(store: &Arc<SqliteMetadata>, settings: &AuthSettings, key: u8) -> FailedLogins {
-    let store = Arc::clone(store) as Arc<dyn Metadata>;
-    FailedLogins::new(store, settings, &DataKey::new([key; 32]), Clock::system())
+fn failed_logins(store: &Arc<dyn Metadata>, settings: &AuthSettings, key: u8) -> FailedLogins {
+    FailedLogins::new(Arc::clone(store), settings, &DataKey::new([key; 32]), Clock::system())
 }
 
 fn secret(text: &str) -> Secret {
@@ -28,14 +26,14 @@ fn secret(text: &str) -> Secret {
 /// A verifier before a database with the user alice, whose password is `hunter2`.
 struct Login {
     _folder: tempfile::TempDir,
-    store: Arc<SqliteMetadata>,
+    store: Arc<dyn Metadata>,
     verifier: PasswordVerifier,
 }
 
 impl Login {
     async fn with(settings: AuthSettings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Arc::new(SqliteMetadata::open(&folder.path().join("test.db")).await.expect("opens"));
+        let store = sqlite::open(&folder.path().join("test.db"), Clock::system()).await.expect("opens");
         let password_hash = hash_password(&secret("hunter2"));
         let user = NewUser { name: "alice".parse().expect("a name"), password_hash, admin: false };
         assert_eq!(store.add_user(user, true).await.expect("added"), AddedUser::Added);

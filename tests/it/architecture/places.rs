@@ -50,6 +50,7 @@ const PLACES: &[Place] = &[
             "src/jobs/",
             "src/server/",
             "src/storage/blobs/disk/staging.rs",
+            "src/storage/coordination/versions.rs",
             "src/storage/metadata/sqlite/open.rs",
             "src/trust/turn.rs",
         ],
@@ -58,7 +59,7 @@ const PLACES: &[Place] = &[
     Place { what: "the database's driver", paths: &[], crates: &["sqlx"], at: &["src/storage/metadata/"], to_go: &[] },
     Place {
         what: "a store by its kind (others take `Arc<dyn Metadata>`, `Arc<dyn BlobStore>`)",
-        paths: &["SqliteMetadata", "DiskBlobStore"],
+        paths: &["metadata::sqlite", "blobs::disk"],
         crates: &[],
         at: &["src/node/", "src/storage/"],
         to_go: to_go::STORES,

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::support::{ClientCa, Server, eventually};
 use pebble::{Pebble, free_port};
-use portcullis::storage::metadata::sqlite::SqliteMetadata;
-use portcullis::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
+use portcullis::domain::Clock;
+use portcullis::storage::metadata::{AcmeChallengeRecord, sqlite};
 use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
 use visitor::Visitor;
@@ -129,7 +129,7 @@ async fn a_validating_handshake_serves_nothing() {
     assert_eq!(mixed.get("/v2/").await.expect("an answer"), 401);
 
     // A challenge that another process has put into the database is answered, by its certificate alone.
-    let metadata = SqliteMetadata::open(&server.data().join("portcullis.db")).await.expect("opens");
+    let metadata = sqlite::open(&server.data().join("portcullis.db"), Clock::system()).await.expect("opens");
     let challenge = AcmeChallengeRecord {
         name: "registry.test".to_owned(),
         token: "token".to_owned(),
