@@ -15,7 +15,7 @@ use super::rotate_keys::RotateKeys;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
-use crate::pki::acme::{Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
 use crate::registry::Registry;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
@@ -36,8 +36,8 @@ pub(crate) struct Parts {
 
 /// What ACME needs besides.
 pub(crate) struct AcmeParts {
-    pub(crate) challenges: Arc<Challenges>,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) challenges: Arc<AcmeChallenges>,
+    pub(crate) store: Arc<dyn AcmeStore>,
     pub(crate) orderer: Orderer,
 }
 
@@ -98,13 +98,13 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
 
 /// Authorities allow about five failed orders per name and hour.
 fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [Job; 2] {
-    let AcmeParts { challenges, ledger, orderer } = acme;
+    let AcmeParts { challenges, store, orderer } = acme;
     [
         Job::new(
             "follow-challenges",
             millis(250),
             "cannot read the ACME challenges to answer",
-            FollowChallenges { challenges, ledger },
+            FollowChallenges { challenges, store },
         )
         .retry(millis(250), secs(1)),
         Job::new(

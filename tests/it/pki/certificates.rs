@@ -1,4 +1,4 @@
-//! The certificate in use: swapped under load, and nobody notices.
+//! The certificate in use: swapped under load, and no one notices.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -61,10 +61,7 @@ async fn a_certificate_is_swapped_under_200_connections_and_a_running_push_witho
     let mut seen = old.clone();
     for _ in 0..SWAPS {
         server.run(&["cert", "renew"]);
-        eventually(Duration::from_secs(10), "the new certificate is served", async || {
-            Raw::connect(&server).await.certificate() != seen
-        })
-        .await;
+        eventually("the new certificate is served", async || Raw::connect(&server).await.certificate() != seen).await;
         seen = Raw::connect(&server).await.certificate().to_vec();
         for connection in &mut open {
             asks(connection, &ping).await;

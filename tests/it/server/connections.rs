@@ -1,7 +1,5 @@
 //! What clients send that no library would, and what the registry says before it has read all of a request: every answer arrives.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -9,7 +7,7 @@ use crate::support::image::{digest, push_blob};
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
 use crate::support::{Raw, Server, eventually};
 
-/// More than the buffers on the way hold.
+/// More than the buffers in between hold.
 const BODY: usize = 12 * 1024 * 1024;
 
 fn basic(name: &str, password: &str) -> String {
@@ -96,7 +94,7 @@ async fn a_request_has_one_host_and_one_encoding() {
     )
     .await;
     assert_eq!(raw.answer().await.header("connection"), "close");
-    assert!(raw.read_to_end().await.is_empty(), "what follows is no request");
+    assert!(raw.read_to_end().await.is_empty(), "what follows is not a request");
 }
 
 #[tokio::test]
@@ -128,10 +126,7 @@ async fn without_file_descriptors_clients_are_told_to_come_back() {
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.body);
     prlimit(pid, Resource::Nofile, old).expect("our own process");
     assert_eq!(raw.ask(&request).await.status, 200);
-    eventually(Duration::from_secs(10), "newcomers are let in again", async || {
-        admin.get("/v2/").await.status() == StatusCode::OK
-    })
-    .await;
+    eventually("newcomers are let in again", async || admin.get("/v2/").await.status() == StatusCode::OK).await;
 }
 
 #[tokio::test]

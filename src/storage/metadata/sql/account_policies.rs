@@ -34,10 +34,11 @@ async fn read<S: Session>(session: &mut S, grantee: Grantee) -> Result<AccountPo
     let version = found.integer("policy_version")?;
     let user = found.optional_text("name")?.is_some().then(|| users::read(&found)).transpose()?;
     let mut grantees = vec![Grantee::Anonymous];
-    match grantee {
-        Grantee::Anonymous => {}
-        Grantee::Authenticated => grantees.push(grantee),
-        own => grantees.extend([Grantee::Authenticated, own]),
+    if grantee != Grantee::Anonymous {
+        grantees.push(Grantee::Authenticated);
+    }
+    if !matches!(grantee, Grantee::Anonymous | Grantee::Authenticated) {
+        grantees.push(grantee);
     }
     let found = session.all(GRANTS_OF, values![list(grantees)]).await?;
     Ok(AccountPolicy { version, user, grants: found.iter().map(grants::read).collect::<Result<_, _>>()? })

@@ -10,16 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::Duration;
 
-use crate::support::{ClientCa, Server, eventually};
+use crate::support::{ClientCa, Server, eventually, require};
 use pebble::{Pebble, free_port};
 use portcullis::domain::Clock;
 use portcullis::storage::metadata::{AcmeChallengeRecord, sqlite};
 use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
 use visitor::Visitor;
-
-/// What may pass until an ordered certificate is served.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A registry for these names that orders from pebble, not started.
 fn registry(pebble: &Pebble, directory: &str, names: &[&str], more: &str) -> Server {
@@ -41,7 +38,7 @@ fn listen(pebble: &Pebble) -> String {
 async fn served(server: &Server, name: &str, root: &str) -> Visitor {
     let mut visitor = None;
     let what = format!("a certificate of the authority for {name}");
-    eventually(PATIENCE, &what, async || {
+    eventually(&what, async || {
         visitor = Visitor::connect(server.port(), name, root).await.ok();
         visitor.is_some()
     })
@@ -53,7 +50,7 @@ fn shown(server: &Server) -> Value {
     serde_json::from_slice(&server.run(&["cert", "show", "--json"]).stdout).expect("JSON")
 }
 
-fn complaint(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -76,14 +73,14 @@ async fn the_first_certificate_is_ordered_while_serving_and_taken_up_without_a_r
     assert_eq!(visitor.get("/v2/").await.expect("an answer"), 401);
     assert_eq!(visitor.get("/.well-known/portcullis/ca.pem").await.expect("an answer"), 404, "another authority's");
     assert!(Visitor::connect(server.port(), "b.registry.test", &root).await.is_ok());
-    assert_eq!(early.get("/v2/").await.expect("the open connection goes on"), 401);
+    assert_eq!(early.get("/v2/").await.expect("the open connection continues"), 401);
     assert!(server.log().contains("the registry's own certificate is served until"));
 
     let shown = shown(&server);
     assert_eq!((&shown["source"], &shown["directory"]), (&"ACME".into(), &pebble.directory().into()));
     let mode = fs::metadata(server.data().join("tls/acme.key")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(complaint(&server.try_run(&["ca", "trust-command"], "")).contains("not signed by this registry's CA"));
+    assert!(stderr_of(&server.try_run(&["ca", "trust-command"], "")).contains("not signed by this registry's CA"));
     server.run(&["health"]);
 
     let before = visitor.certificate();
@@ -91,7 +88,7 @@ async fn the_first_certificate_is_ordered_while_serving_and_taken_up_without_a_r
     server.spawn_on(&listen(&pebble)).await;
     let again = Visitor::connect(server.port(), "registry.test", &root).await.expect("served from the start");
     assert_eq!(again.certificate(), before);
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!server.log().contains("ordering a certificate"), "{}", server.log());
 }
 
@@ -106,7 +103,7 @@ async fn where_every_client_needs_a_certificate_the_authority_that_validates_nee
     );
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], &required);
     server.spawn_on(&listen(&pebble)).await;
-    eventually(PATIENCE, "a certificate of the authority", async || shown(&server)["source"] == "ACME").await;
+    eventually("a certificate of the authority", async || shown(&server)["source"] == "ACME").await;
     let root = pebble.root().await;
     let entered = match Visitor::connect(server.port(), "registry.test", &root).await {
         Ok(mut visitor) => visitor.get("/v2/").await.is_ok(),
@@ -139,7 +136,7 @@ async fn a_validating_handshake_serves_nothing() {
     metadata.add_acme_challenges(vec![challenge]).await.expect("added");
     let ordinary = Visitor::connect(server.port(), "registry.test", &root).await.expect("served").certificate();
     let mut validating = None;
-    eventually(Duration::from_secs(5), "the challenge is answered", async || {
+    eventually("the challenge is answered", async || {
         validating = Visitor::validating(server.port(), "registry.test").await.ok();
         validating.is_some()
     })
@@ -152,12 +149,12 @@ async fn a_validating_handshake_serves_nothing() {
     assert_eq!(
         Visitor::connect(server.port(), "registry.test", &root).await.expect("served").certificate(),
         ordinary,
-        "and everybody else sees the ordinary certificate"
+        "and everyone else sees the ordinary certificate"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plain_http_answers_challenges_and_sends_everybody_else_to_https() {
+async fn plain_http_answers_challenges_and_sends_everyone_else_to_https() {
     let Some(pebble) = Pebble::start().await else { return };
     let more = format!("challenge = \"http-01\"\nhttp_listen = \"127.0.0.1:{}\"\n", pebble.http_port);
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], &more);
@@ -185,7 +182,7 @@ async fn an_account_is_bound_to_one_that_the_authority_knows() {
     let Some(pebble) = Pebble::start_with(&settings).await else { return };
     let unbound = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     unbound.run(&["init"]);
-    let text = complaint(&request(&unbound));
+    let text = stderr_of(&request(&unbound));
     assert!(text.contains("making an account") && text.contains("externalAccountRequired"), "{text}");
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -195,7 +192,7 @@ async fn an_account_is_bound_to_one_that_the_authority_knows() {
     bound.run(&["init"]);
     fs::write(&file, key).expect("writable");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
-    assert!(complaint(&request(&bound)).contains("chmod 600"), "others may read it");
+    assert!(stderr_of(&request(&bound)).contains("chmod 600"), "others may read it");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
     let ordered = request(&bound);
     assert!(ordered.status.success(), "{ordered:?}");
@@ -206,12 +203,11 @@ async fn addresses_are_validated_as_well_as_names() {
     let Some(pebble) = Pebble::start().await else { return };
     let interfaces = if_addrs::get_if_addrs().expect("listed");
     let mut addresses = interfaces.into_iter().map(|interface| interface.ip());
-    let Some(address) = addresses.find(|ip| matches!(ip, IpAddr::V4(v4) if !v4.is_loopback() && !v4.is_link_local()))
-    else {
-        eprintln!("left out: this machine has no address beside its loopback");
+    let address = addresses.find(|ip| matches!(ip, IpAddr::V4(v4) if !v4.is_loopback() && !v4.is_link_local()));
+    if !require(address.is_some(), "an address other than loopback", "give one to a network interface") {
         return;
-    };
-    let address = address.to_string();
+    }
+    let address = address.expect("required").to_string();
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test", &address], "");
     server.spawn_on(&format!("0.0.0.0:{}", pebble.tls_port)).await;
     let root = pebble.root().await;
@@ -220,7 +216,7 @@ async fn addresses_are_validated_as_well_as_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_renews_and_open_connections_go_on() {
+async fn a_request_renews_and_open_connections_continue() {
     let Some(pebble) = Pebble::start().await else { return };
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.spawn_on(&listen(&pebble)).await;
@@ -229,9 +225,9 @@ async fn a_request_renews_and_open_connections_go_on() {
     let requested = tokio::task::block_in_place(|| server.run(&["cert", "request", "--json"]));
     let requested: Value = serde_json::from_slice(&requested.stdout).expect("JSON");
     assert_eq!(requested["names"], json!(["registry.test"]));
-    eventually(Duration::from_secs(10), "the new certificate", async || {
+    eventually("the new certificate", async || {
         let new = Visitor::connect(server.port(), "registry.test", &root).await.expect("served");
-        assert_eq!(old.get("/v2/").await.expect("the open connection goes on"), 401);
+        assert_eq!(old.get("/v2/").await.expect("the open connection continues"), 401);
         new.certificate() != old.certificate()
     })
     .await;
@@ -259,14 +255,14 @@ async fn a_stopped_registry_gets_its_certificate_by_the_command_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_in_time() {
-    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 45 })).await else { return };
+    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 24 })).await else { return };
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.spawn_on(&listen(&pebble)).await;
     let root = pebble.root().await;
     let mut first = served(&server, "registry.test", &root).await;
-    eventually(Duration::from_secs(90), "the next certificate", async || {
+    eventually("the next certificate", async || {
         let next = Visitor::connect(server.port(), "registry.test", &root).await.expect("never without a valid one");
-        first.get("/v2/").await.expect("the open connection goes on");
+        first.get("/v2/").await.expect("the open connection continues");
         tokio::time::sleep(Duration::from_millis(300)).await;
         next.certificate() != first.certificate()
     })
@@ -280,9 +276,8 @@ async fn a_failed_validation_says_what_to_check_and_changes_nothing() {
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test", "away.registry.test"], "");
     pebble.point("away.registry.test", "127.0.0.9").await;
     server.spawn_on(&listen(&pebble)).await;
-    eventually(PATIENCE, "the failure in the log", async || server.log().contains("no certificate could be ordered"))
-        .await;
-    let text = complaint(&request(&server));
+    eventually("the failure in the log", async || server.log().contains("no certificate could be ordered")).await;
+    let text = stderr_of(&request(&server));
     for says in ["could not validate away.registry.test: ", "127.0.0.9", "port 443", "resolves to this host"] {
         assert!(text.contains(says), "{says}: {text}");
     }
@@ -290,12 +285,12 @@ async fn a_failed_validation_says_what_to_check_and_changes_nothing() {
     assert!(Visitor::connect(server.port(), "localhost", server.ca()).await.is_ok(), "its own is still served");
 
     pebble.point("away.registry.test", "127.0.0.1").await;
-    let mended = request(&server);
-    assert!(mended.status.success(), "{mended:?}");
+    let fixed = request(&server);
+    assert!(fixed.status.success(), "{fixed:?}");
     let root = pebble.root().await;
     let before = served(&server, "away.registry.test", &root).await.certificate();
     pebble.point("away.registry.test", "127.0.0.9").await;
-    complaint(&request(&server));
+    stderr_of(&request(&server));
     assert_eq!(served(&server, "registry.test", &root).await.certificate(), before, "the ordered one is still served");
 }
 
@@ -307,12 +302,12 @@ async fn a_revoked_certificate_is_replaced_when_the_authority_says_so() {
     server.spawn_on(&listen(&pebble)).await;
     let root = pebble.root().await;
     let first = served(&server, "registry.test", &root).await.certificate();
-    eventually(PATIENCE, "asked when to renew", async || suggesting.asked() > 0).await;
+    eventually("asked when to renew", async || suggesting.asked() > 0).await;
     suggesting.revoke();
     // A start asks at once; otherwise the next question comes when the authority wants it, a minute later at the earliest.
     server.stop().await;
     server.spawn_on(&listen(&pebble)).await;
-    eventually(PATIENCE, "another certificate", async || {
+    eventually("another certificate", async || {
         let visitor = Visitor::connect(server.port(), "registry.test", &root).await.expect("served all the time");
         visitor.certificate() != first
     })
@@ -326,7 +321,7 @@ async fn an_authority_that_is_away_or_not_trusted_is_named() {
     let nowhere = format!("https://127.0.0.1:{}/dir", free_port());
     let server = registry(&pebble, &nowhere, &["registry.test"], "");
     server.run(&["init"]);
-    let text = complaint(&request(&server));
+    let text = stderr_of(&request(&server));
     assert!(text.contains(&nowhere) && text.contains("cannot connect") && text.contains("acme.directory"), "{text}");
     let mut untrusted = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     untrusted.configure(&format!(
@@ -335,12 +330,12 @@ async fn an_authority_that_is_away_or_not_trusted_is_named() {
         pebble.directory()
     ));
     untrusted.run(&["init"]);
-    let text = complaint(&request(&untrusted));
+    let text = stderr_of(&request(&untrusted));
     assert!(text.contains("acme.directory_ca"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_account_lies_sealed_in_the_database() {
+async fn the_account_is_encrypted_in_the_database() {
     let Some(pebble) = Pebble::start().await else { return };
     let server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.run(&["init"]);
@@ -350,5 +345,5 @@ async fn the_account_lies_sealed_in_the_database() {
     assert!(holds(pebble.directory().as_bytes()), "the account is there");
     assert!(!holds(b"key_pkcs8"), "and nothing of it can be read");
     let import = server.try_run(&["cert", "import", "--cert", "x", "--key", "y"], "");
-    assert!(complaint(&import).contains("ACME is switched on"));
+    assert!(stderr_of(&import).contains("ACME is switched on"));
 }
