@@ -117,7 +117,10 @@
 //! challenges are answered in the same handshakes. With client certificates, [`tls`] says which user a connection belongs to, and the
 //! extractors of [`http`] use that if a request has no credentials of its own.
 
-#![allow(rustdoc::private_intra_doc_links, reason = "not a library for others: the documentation shows private rooms too")]
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "not a library for others: the documentation shows private rooms too"
+)]
 
 pub(crate) mod admin;
 pub mod auth;

@@ -23,11 +23,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
-use self::body::pace::Patience;
-use self::body::places::{Place, Places};
+use self::body::minimum_rate::Patience;
+use self::body::upload_limits::{Place, Places};
 use self::error::OciError;
-use self::middleware::answers::Answers;
-use self::middleware::refusals::Refusals;
+use self::middleware::denied_log::Refusals;
+use self::middleware::pending_responses::Answers;
 use self::v2::cursor::CursorKey;
 use crate::auth::Authenticator;
 use crate::config::{AuthSettings, LimitSettings, ServerSettings};

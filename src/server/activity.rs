@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use super::debts::Debts;
+use super::unsent_parts::Debts;
 
 /// No time at all.
 const NEVER: u64 = u64::MAX;

@@ -10,27 +10,27 @@
 
 mod activity;
 mod admission;
-mod answer;
-mod answer_memory;
 mod challenge_listener;
+mod closing;
 mod connection;
 mod connection_table;
-mod course;
-mod debts;
-mod farewell;
 mod file_limit;
-mod lent;
-mod patience;
+mod http2_streams;
+mod lifecycle;
 mod plain_http;
 mod proxy_protocol;
+mod reclaimable_stream;
 mod request_body;
-mod requests;
+mod request_limit;
+mod response_body;
+mod response_memory;
 mod service;
 mod signals;
-mod stall;
-mod streams;
 #[cfg(test)]
 mod tests;
+mod timeouts;
+mod unsent_parts;
+mod write_timeout;
 
 use std::io;
 use std::net::SocketAddr;

@@ -17,8 +17,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::farewell;
-use super::lent::lend;
+use super::closing as farewell;
+use super::reclaimable_stream::lend;
 use crate::domain::net::peer_address::PeerAddress;
 
 const BUFFER: usize = 16 * 1024;

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::answer::Exchange;
+use super::response_body::Exchange;
 
 /// What is left of a small body is read, so that the connection can be kept.
 const SMALL: usize = 64 * 1024;

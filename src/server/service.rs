@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::activity::Activity;
-use super::answer::{Answer, Exchange};
-use super::answer_memory::{AnswerMemory, Held, SMALL};
+use super::http2_streams as streams;
 use super::request_body::RequestBody;
-use super::requests::Requests;
-use super::streams;
+use super::request_limit::Requests;
+use super::response_body::{Answer, Exchange};
+use super::response_memory::{AnswerMemory, Held, SMALL};
 use crate::domain::net::network::Network;
 use crate::domain::net::peer_address::PeerAddress;
 use crate::tls::PresentedCertificate;

@@ -7,10 +7,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
+use super::accounting::{charge, recognise};
 use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent, rule};
-use super::charged::{charge, recognise};
 use crate::auth::{Authorized, Caller, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::reference::InvalidReference;

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::auth::{AuthError, Credential, CredentialError, Scope, Secret};
 use crate::http::App;
+use crate::http::auth::accounting::Charged;
 use crate::http::auth::authorization::Authorization;
 use crate::http::auth::challenge;
-use crate::http::auth::charged::Charged;
 use crate::http::auth::extractors::{admit_connection, basic, certified, check_password, refuse};
-use crate::http::body::reading as body;
+use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
 use crate::http::request::headers::{text, value};
 use crate::http::request::query::Query;

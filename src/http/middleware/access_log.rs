@@ -10,9 +10,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::refusals::{Refusals, excerpt};
+use super::denied_log::{Refusals, excerpt};
 use crate::domain::net::peer_address::PeerAddress;
-use crate::http::auth::charged::Recognised;
+use crate::http::auth::accounting::Recognised;
 use crate::http::error::OciError;
 use crate::registry::Owner;
 

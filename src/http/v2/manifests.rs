@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::{Authorized, Delete, Pull, Push};
 use crate::domain::{MediaType, Reference, Tag};
 use crate::http::App;
-use crate::http::auth::charged::Charged;
+use crate::http::auth::accounting::Charged;
 use crate::http::auth::extractors::At;
-use crate::http::body::reading as body;
+use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
-use crate::http::middleware::answers::OfManifest;
+use crate::http::middleware::pending_responses::OfManifest;
 use crate::http::request::headers::{
     CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value,
 };

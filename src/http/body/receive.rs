@@ -12,8 +12,8 @@ use futures_util::{Stream, StreamExt};
 use http_body::Body as _;
 use tokio::time::Sleep;
 
-use super::pace::{Pace, Patience, Waited};
-use super::places::{Place, Turn};
+use super::minimum_rate::{Pace, Patience, Waited};
+use super::upload_limits::{Place, Turn};
 use crate::http::error::{Code, OciError};
 use crate::registry::{ByteStream, Reserved, StorageError};
 
@@ -199,7 +199,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http::body::places::Places;
+    use crate::http::body::upload_limits::Places;
     use crate::registry::{MemoryBudget, Owner};
 
     const PATIENCE: Patience = Patience { idle: Duration::from_mins(1), rate: 1024 };

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::activity::UnderWay;
-use super::answer_memory::Held;
-use super::debts::{Debt, Debts};
-use super::requests::Place;
+use super::request_limit::Place;
+use super::response_memory::Held;
+use super::unsent_parts::{Debt, Debts};
 
 /// The largest part of an answer on HTTP/2: each has the whole limit of time, so a peer that opens its window by little gets on.
 const FRAME: usize = 64 * 1024;

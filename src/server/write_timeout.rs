@@ -1,7 +1,7 @@
 //! Ends connections whose peer takes nothing any more: a response that is not read holds memory and a file without end.
 //!
 //! Bodies that come too slowly are the request handlers' concern; only the socket sees that a *response* is not taken. (On HTTP/2 a
-//! window can hold up a response as well, which the socket does not see: see [`Streams`](super::streams::Streams).)
+//! window can hold up a response as well, which the socket does not see: see [`Streams`](super::http2_streams::Streams).)
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -10,7 +10,7 @@ use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::debts::Debts;
+use super::unsent_parts::Debts;
 
 tokio::task_local! {
     /// What the stream whose task this is owes.

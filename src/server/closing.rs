@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::stall::StallGuard;
+use super::write_timeout::StallGuard;
 
 /// For the whole of it.
 const LIMIT: Duration = Duration::from_secs(15);
