@@ -13,7 +13,7 @@ use super::connection_table::ConnectionTable;
 use crate::config::ServerSettings;
 use crate::domain::net::network::Network;
 
-/// How long to wait for a place before the next connection is asked to make room.
+/// How long to wait for a permit before the next connection is asked to make room.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Counts connections and closes those that make room.
@@ -21,13 +21,13 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Admission {
     total: Arc<Semaphore>,
     /// From this many connections on, an idle one makes room for each newcomer, so that none has to wait.
-    crowded: usize,
+    nearly_full: usize,
     per_address: usize,
     max_pending: usize,
     table: Mutex<ConnectionTable>,
 }
 
-/// The right of one connection to exist; gives its place back when dropped.
+/// The right of one connection to exist; gives its permit back when dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Arc<Admission>,
@@ -43,14 +43,14 @@ impl Admission {
         let total = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             total: Arc::new(Semaphore::new(total)),
-            crowded: total - total / 16,
+            nearly_full: total - total / 16,
             per_address: settings.max_connections_per_address.max(1),
             max_pending: max_pending.clamp(1, total),
             table: Mutex::default(),
         }
     }
 
-    /// A place for a connection from `peer`. Where its address has its share, another connection of the address makes room; `None`
+    /// A permit for a connection from `peer`. Where its address has its share, another connection of the address makes room; `None`
     /// where all of them are at work. With all places taken, a connection of anyone makes room; where all are at work this waits, and
     /// the kernel's backlog with it.
     pub(super) async fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Admitted> {
@@ -60,7 +60,7 @@ impl Admission {
             if table.of_address(address) >= self.per_address && !table.make_room_of(address) {
                 return None;
             }
-            if table.len() >= self.crowded && self.total.available_permits() > 0 {
+            if table.len() >= self.nearly_full && self.total.available_permits() > 0 {
                 table.shed_idle();
             }
         }
@@ -81,7 +81,7 @@ impl Admission {
         }
         loop {
             self.make_room();
-            // The semaphore is never closed, so this waits for a place and does not fail.
+            // The semaphore is never closed, so this waits for a permit and does not fail.
             if let Ok(permit) = tokio::time::timeout(RETRY, Arc::clone(&self.total).acquire_owned()).await {
                 return permit.ok();
             }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     /// A connection that is at work.
-    async fn busy(admission: &Arc<Admission>, last: u8) -> (Admitted, super::super::activity::UnderWay) {
+    async fn busy(admission: &Arc<Admission>, last: u8) -> (Admitted, super::super::activity::ActiveRequest) {
         let admitted = admission.admit(peer(last)).await.unwrap();
         admitted.establish();
         let request = admitted.activity().begin(true);

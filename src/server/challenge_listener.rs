@@ -43,7 +43,7 @@ impl ChallengeListener {
         let accept_all = async {
             loop {
                 // The semaphore is never closed; without room there is nothing to accept.
-                let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+                let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
                 let Ok((stream, peer)) = self.listener.accept().await else {
                     tokio::time::sleep(REST).await;
                     continue;
@@ -52,7 +52,7 @@ impl ChallengeListener {
                 tokio::spawn(async move {
                     let respond = |request: &Request<_>| respond(request, &challenges, https_port);
                     plain_http::answer_with(stream, PeerAddress::new(peer), LIMIT, respond).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
         };

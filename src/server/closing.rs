@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::write_timeout::StallGuard;
+use super::write_timeout::WriteTimeout;
 
 /// For the whole of it.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const BUFFER: usize = 16 * 1024;
 
 /// Closes a TLS connection in stages.
-pub(super) async fn tls(mut stream: TlsStream<StallGuard<TcpStream>>) {
+pub(super) async fn tls(mut stream: TlsStream<WriteTimeout<TcpStream>>) {
     let closing = async {
         // A peer that is gone needs no farewell.
         if stream.shutdown().await.is_ok() {

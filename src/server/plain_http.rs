@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::closing as farewell;
-use super::reclaimable_stream::lend;
+use super::reclaimable_stream::reclaimable;
 use crate::domain::net::peer_address::PeerAddress;
 
 const BUFFER: usize = 16 * 1024;
@@ -40,7 +40,7 @@ pub(super) async fn answer_with(
         tracing::debug!(%peer, status = response.status().as_u16(), "plain HTTP");
         std::future::ready(Ok::<_, Infallible>(response))
     });
-    let (stream, home) = lend(stream, None);
+    let (stream, reclaim) = reclaimable(stream, None);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(BUFFER).keep_alive(false);
     let exchange = http.serve_connection(TokioIo::new(stream), service);
@@ -50,7 +50,7 @@ pub(super) async fn answer_with(
         Err(_) => tracing::debug!(%peer, "closed: plain HTTP took too long"),
     }
     // The body, where there is one, was not read: a client that sends first and reads later sees the answer all the same.
-    if let Some(stream) = home.take() {
+    if let Some(stream) = reclaim.take() {
         let _ = tokio::time::timeout(limit, farewell::tcp(stream)).await;
     }
 }
