@@ -1,5 +1,5 @@
 //! What a connection is doing, kept in a few atomics: the accept loop asks it which connection has been idle for the longest, and the
-//! connection itself when its timeouts is over.
+//! connection itself when its patience is over.
 //!
 //! A request is under way from its head to the moment at which the last byte of its answer has left for the socket. Until then that
 //! part of the answer is *owed*: it waits for the peer to take it, on HTTP/2 for a window to open. What is owed for too long is a stall.
@@ -67,7 +67,7 @@ impl Due {
 /// One connection's.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// RequestLimit under way, those whose answers are owed included.
+    /// Requests under way, those whose answers are owed included.
     under_way: AtomicUsize,
     /// When a request last began, got on, or ended.
     moved: AtomicU64,
@@ -156,7 +156,7 @@ impl Activity {
         (now().saturating_sub(moved) >= millis(quiet)).then_some(moved)
     }
 
-    /// When timeouts ends, as things stand; `None` while requests are under way and nothing is owed.
+    /// When patience ends, as things stand; `None` while requests are under way and nothing is owed.
     pub(super) fn due(&self, limits: &Limits) -> Option<Due> {
         if self.under_way.load(Relaxed) > 0 {
             // Single streams are ended first; this is for what they leave behind.
@@ -169,7 +169,7 @@ impl Activity {
         Some(Due::after(self.moved.load(Relaxed), millis(limits.idle), Overdue::Idle))
     }
 
-    /// When these unsent are a stall. While the socket itself is blocked, or takes little by little, the window of a stream is not what
+    /// When these debts are a stall. While the socket itself is blocked, or takes little by little, the window of a stream is not what
     /// holds them up, and the peer has far longer.
     pub(super) fn stalled_at(&self, unsent: &UnsentParts, limit: Duration) -> Option<Due> {
         let oldest = unsent.oldest()?;

@@ -13,7 +13,7 @@ use super::connection_table::ConnectionTable;
 use crate::config::ServerSettings;
 use crate::domain::net::network::Network;
 
-/// How long to wait for a permit before the next connection is asked to make room.
+/// How long to wait for a place before the next connection is asked to make room.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Counts connections and closes those that make room.
@@ -27,7 +27,7 @@ pub(super) struct Admission {
     table: Mutex<ConnectionTable>,
 }
 
-/// The right of one connection to exist; gives its permit back when dropped.
+/// The right of one connection to exist; gives its place back when dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Arc<Admission>,
@@ -50,7 +50,7 @@ impl Admission {
         }
     }
 
-    /// A permit for a connection from `peer`. Where its address has its share, another connection of the address makes room; `None`
+    /// A place for a connection from `peer`. Where its address has its share, another connection of the address makes room; `None`
     /// where all of them are at work. With all places taken, a connection of anyone makes room; where all are at work this waits, and
     /// the kernel's backlog with it.
     pub(super) async fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Admitted> {
@@ -81,7 +81,7 @@ impl Admission {
         }
         loop {
             self.make_room();
-            // The semaphore is never closed, so this waits for a permit and does not fail.
+            // The semaphore is never closed, so this waits for a place and does not fail.
             if let Ok(permit) = tokio::time::timeout(RETRY, Arc::clone(&self.total).acquire_owned()).await {
                 return permit.ok();
             }

@@ -241,7 +241,7 @@ fn is_validation(stream: &Secured) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(ACME_TLS)
 }
 
-/// Looks at the first byte and leaves it in permit.
+/// Looks at the first byte and leaves it in place.
 async fn first_byte(stream: &TcpStream) -> FirstByte {
     let mut first = [0];
     match stream.peek(&mut first).await {

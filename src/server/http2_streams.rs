@@ -1,4 +1,4 @@
-//! Http2Streams of HTTP/2, each a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
+//! Streams of HTTP/2, each a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
 //! nothing of what it asked for in all that time, and the rest of the connection goes on.
 
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The lifecycle of one conversation: what each event means for the connection, decided without touching it.
+//! The course of one conversation: what each event means for the connection, decided without touching it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,7 +25,7 @@ pub(super) enum Event {
     TimeToLeave,
     /// The server is about to stop.
     Shutdown,
-    /// Another connection needs its permit.
+    /// Another connection needs its place.
     Evicted,
     /// The peer let a limit of time pass.
     Overdue(Overdue),

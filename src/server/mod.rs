@@ -4,7 +4,7 @@
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
 //! `axum::Router` answers. Nothing here knows what the router does.
 //!
-//! A connection keeps a record of what it does (its `activity`), which serves both sides: `timeouts` ends a connection that is idle,
+//! A connection keeps a record of what it does (its `activity`), which serves both sides: `patience` ends a connection that is idle,
 //! slow or stalled for too long, and where the house is full, the record says which connection can best be spared. At its end a
 //! connection is closed in stages (`farewell`), so that an answer that was given before the request was read arrives.
 

@@ -31,7 +31,7 @@ impl RequestLimit {
         Self { total: total.max(1), table: Mutex::default() }
     }
 
-    /// A permit for a request from the address, which has at most half of all places.
+    /// A place for a request from the address, which has at most half of all places.
     pub(super) fn admit(self: &Arc<Self>, address: Network) -> Option<RequestPermit> {
         let mut table = self.table();
         let share = self.total.div_ceil(2);

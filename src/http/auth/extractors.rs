@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
-use super::accounting::{charge, recognise};
+use super::accounting::{note_owner, note_account};
 use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent, rule};
@@ -34,7 +34,7 @@ const FOREIGN_PASSWORD: &str = "a page of another site may not use the password 
 pub(in crate::http) struct At<T>(pub(in crate::http) T);
 
 /// The request and its verified credential, anonymous where it has none.
-pub(in crate::http) struct Presented(pub(in crate::http) Caller);
+pub(in crate::http) struct VerifiedCaller(pub(in crate::http) Caller);
 
 /// The same, but not anonymous.
 pub(in crate::http) struct LoggedIn;
@@ -52,7 +52,7 @@ where
     }
 }
 
-impl FromRequestParts<App> for Presented {
+impl FromRequestParts<App> for VerifiedCaller {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
@@ -80,7 +80,7 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        charge(parts, app, caller.credential());
+        note_owner(parts, app, caller.credential());
         let repository = repository(parts)?;
         let permit = app.auth.policy().authorize::<P>(&caller, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
@@ -125,7 +125,7 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
         Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await?,
         Some(Err(error)) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
-    recognise(parts, &credential);
+    note_account(parts, &credential);
     Ok(credential)
 }
 
@@ -151,7 +151,7 @@ pub(in crate::http) async fn check_password(
 ) -> Result<Credential, CredentialError> {
     let credential =
         app.auth.password(name, password, client_address(parts, &app.settings.server.trusted_proxies)).await?;
-    recognise(parts, &credential);
+    note_account(parts, &credential);
     Ok(credential)
 }
 
@@ -180,7 +180,7 @@ pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Crede
         Some(ClientCertificate::Names { user, fingerprint }) => {
             let credential =
                 app.auth.certificate(user, *fingerprint).await.map_err(|error| refuse(parts, app, error))?;
-            recognise(parts, &credential);
+            note_account(parts, &credential);
             Ok(credential)
         }
         Some(ClientCertificate::NamesNobody(why) | ClientCertificate::Withdrawn(why)) => {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::auth::{AuthError, Credential, CredentialError, Scope, Secret};
 use crate::http::App;
-use crate::http::auth::accounting::Charged;
+use crate::http::auth::accounting::ChargedTo;
 use crate::http::auth::authorization::Authorization;
 use crate::http::auth::challenge;
 use crate::http::auth::extractors::{admit_connection, basic, certified, check_password, refuse};
@@ -48,7 +48,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
 
 /// Credentials and parameters in a form.
 pub(in crate::http) async fn post(
-    Charged(owner): Charged,
+    ChargedTo(owner): ChargedTo,
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, OciError> {
@@ -57,7 +57,7 @@ pub(in crate::http) async fn post(
     require_form(&parts)?;
     let form = match body::declared_length(&parts.headers) {
         Some(length) if length > FORM_LIMIT => None,
-        _ => body::gather(body, FORM_LIMIT, app.patience(), app.reserve(owner), Code::Unsupported).await?,
+        _ => body::gather(body, FORM_LIMIT, app.minimum_rate(), app.reserve(owner), Code::Unsupported).await?,
     };
     let form = form.ok_or_else(|| OciError::too_large(Code::Unsupported, "the form has more than 16 KiB"))?;
     let form = std::str::from_utf8(&form.bytes).map_err(|_| invalid_request("the form is not UTF-8"))?;

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// After how long without a byte the reader is told, so that it holds nothing meanwhile.
-const LULL: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What the operator asks of bodies.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) struct Patience {
+pub(in crate::http) struct MinimumRate {
     /// How long a body may stand still, and how far it may fall behind the rate.
     pub(in crate::http) idle: Duration,
     /// The bytes per second that a body must come with; 0: any.
@@ -22,12 +22,12 @@ pub(in crate::http) struct Patience {
 }
 
 /// One body's account of time.
-pub(in crate::http) struct Pace {
-    patience: Patience,
+pub(in crate::http) struct RateMeter {
+    minimum_rate: MinimumRate,
     credit: Duration,
     /// Since when the client is waited for.
     since: Option<Instant>,
-    lull_told: bool,
+    quiet_told: bool,
     /// Armed once and moved on only when it fires: most waits are far shorter.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -36,14 +36,14 @@ pub(in crate::http) struct Pace {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::http) enum Waited {
     /// Nothing came for a second: once per wait.
-    Lull,
+    Quiet,
     /// The body has stood still for too long, or is too slow on average.
     TooLong(String),
 }
 
-impl Pace {
-    pub(in crate::http) fn new(patience: Patience) -> Self {
-        Self { patience, credit: patience.idle, since: None, lull_told: false, timer: None }
+impl RateMeter {
+    pub(in crate::http) fn new(minimum_rate: MinimumRate) -> Self {
+        Self { minimum_rate, credit: minimum_rate.idle, since: None, quiet_told: false, timer: None }
     }
 
     /// Bytes have come.
@@ -70,39 +70,39 @@ impl Pace {
     }
 
     fn earn(&mut self, waited: Duration, bytes: usize) {
-        if let Some(earned) = (bytes as u64).saturating_mul(1_000_000).checked_div(self.patience.rate) {
+        if let Some(earned) = (bytes as u64).saturating_mul(1_000_000).checked_div(self.minimum_rate.rate) {
             let credit = self.credit.saturating_sub(waited).saturating_add(Duration::from_micros(earned));
-            self.credit = credit.min(self.patience.idle);
+            self.credit = credit.min(self.minimum_rate.idle);
         }
-        self.lull_told = false;
+        self.quiet_told = false;
     }
 
     /// What is to be told after having waited for so long; where there is nothing, when to look again.
     fn judge(&mut self, waited: Duration) -> Result<Duration, Waited> {
         if waited >= self.limit() {
-            return Err(Waited::TooLong(self.complaint()));
+            return Err(Waited::TooLong(self.explanation()));
         }
-        if self.lull_told {
+        if self.quiet_told {
             return Ok(self.limit());
         }
-        if waited >= LULL {
-            self.lull_told = true;
-            return Err(Waited::Lull);
+        if waited >= QUIET {
+            self.quiet_told = true;
+            return Err(Waited::Quiet);
         }
-        Ok(self.limit().min(LULL))
+        Ok(self.limit().min(QUIET))
     }
 
     /// How long a body may stand still.
     pub(in crate::http) fn idle(&self) -> Duration {
-        self.patience.idle
+        self.minimum_rate.idle
     }
 
     fn limit(&self) -> Duration {
-        if self.patience.rate == 0 { self.patience.idle } else { self.patience.idle.min(self.credit) }
+        if self.minimum_rate.rate == 0 { self.minimum_rate.idle } else { self.minimum_rate.idle.min(self.credit) }
     }
 
-    fn complaint(&self) -> String {
-        let Patience { idle, rate } = self.patience;
+    fn explanation(&self) -> String {
+        let MinimumRate { idle, rate } = self.minimum_rate;
         if self.limit() == idle {
             format!("no byte came for {} seconds (server.idle_timeout)", idle.as_secs())
         } else {
@@ -115,7 +115,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { idle: Duration::from_mins(1), rate: 1024 };
+    const LIMITS: MinimumRate = MinimumRate { idle: Duration::from_mins(1), rate: 1024 };
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
@@ -123,48 +123,48 @@ mod tests {
 
     #[test]
     fn a_body_that_stands_still_is_given_up_and_its_lull_told_once() {
-        let mut pace = Pace::new(PATIENCE);
-        assert_eq!(pace.judge(seconds(0)), Ok(LULL));
-        assert_eq!(pace.judge(seconds(1)), Err(Waited::Lull));
-        assert_eq!(pace.judge(seconds(1)), Ok(seconds(60)));
-        assert!(matches!(pace.judge(seconds(60)), Err(Waited::TooLong(why)) if why.contains("idle_timeout")));
-        pace.earn(seconds(1), 10_000);
-        assert_eq!(pace.judge(seconds(1)), Err(Waited::Lull), "the next wait is another one");
+        let mut meter = RateMeter::new(LIMITS);
+        assert_eq!(meter.judge(seconds(0)), Ok(QUIET));
+        assert_eq!(meter.judge(seconds(1)), Err(Waited::Quiet));
+        assert_eq!(meter.judge(seconds(1)), Ok(seconds(60)));
+        assert!(matches!(meter.judge(seconds(60)), Err(Waited::TooLong(why)) if why.contains("idle_timeout")));
+        meter.earn(seconds(1), 10_000);
+        assert_eq!(meter.judge(seconds(1)), Err(Waited::Quiet), "the next wait is another one");
     }
 
     #[test]
     fn a_byte_now_and_then_does_not_keep_a_body_alive() {
-        let mut pace = Pace::new(PATIENCE);
+        let mut meter = RateMeter::new(LIMITS);
         for _ in 0..6 {
-            assert_eq!(pace.judge(seconds(1)), Err(Waited::Lull));
-            assert!(pace.judge(seconds(9)).is_ok());
-            pace.earn(seconds(10), 1);
+            assert_eq!(meter.judge(seconds(1)), Err(Waited::Quiet));
+            assert!(meter.judge(seconds(9)).is_ok());
+            meter.earn(seconds(10), 1);
         }
-        assert!(matches!(pace.judge(seconds(1)), Err(Waited::TooLong(why)) if why.contains("minimum_rate")));
+        assert!(matches!(meter.judge(seconds(1)), Err(Waited::TooLong(why)) if why.contains("minimum_rate")));
     }
 
     #[test]
     fn a_slow_body_above_the_rate_goes_on_for_hours() {
-        let mut pace = Pace::new(PATIENCE);
+        let mut meter = RateMeter::new(LIMITS);
         for _ in 0..1000 {
-            assert!(pace.judge(seconds(0)).is_ok() && pace.judge(seconds(30)) == Err(Waited::Lull));
-            pace.earn(seconds(30), 31 * 1024);
+            assert!(meter.judge(seconds(0)).is_ok() && meter.judge(seconds(30)) == Err(Waited::Quiet));
+            meter.earn(seconds(30), 31 * 1024);
         }
     }
 
     #[test]
     fn what_was_fast_once_buys_no_more_than_the_first_credit() {
-        let mut pace = Pace::new(PATIENCE);
-        pace.earn(seconds(0), 1 << 30);
-        assert!(matches!(pace.judge(seconds(60)), Err(Waited::TooLong(_))));
+        let mut meter = RateMeter::new(LIMITS);
+        meter.earn(seconds(0), 1 << 30);
+        assert!(matches!(meter.judge(seconds(60)), Err(Waited::TooLong(_))));
     }
 
     #[test]
     fn without_a_rate_any_trickle_will_do() {
-        let mut pace = Pace::new(Patience { rate: 0, ..PATIENCE });
+        let mut meter = RateMeter::new(MinimumRate { rate: 0, ..LIMITS });
         for _ in 0..1000 {
-            assert_eq!(pace.judge(seconds(59)), Err(Waited::Lull));
-            pace.earn(seconds(59), 1);
+            assert_eq!(meter.judge(seconds(59)), Err(Waited::Quiet));
+            meter.earn(seconds(59), 1);
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::{Authorized, Delete, Pull, Push};
 use crate::domain::{MediaType, Reference, Tag};
 use crate::http::App;
-use crate::http::auth::accounting::Charged;
+use crate::http::auth::accounting::ChargedTo;
 use crate::http::auth::extractors::At;
 use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
@@ -57,7 +57,7 @@ fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> R
 /// Stores a manifest under its digest and its tags.
 pub(in crate::http) async fn put(
     permit: Authorized<Push>,
-    Charged(owner): Charged,
+    ChargedTo(owner): ChargedTo,
     At(reference): At<Reference>,
     State(app): State<App>,
     request: Request,
@@ -69,7 +69,7 @@ pub(in crate::http) async fn put(
     let limit = app.registry.settings().limits.manifest_size.bytes();
     let content = match body::declared_length(&parts.headers) {
         Some(length) if length > limit => None,
-        _ => body::gather(body, limit, app.patience(), app.reserve(owner), Code::ManifestInvalid).await?,
+        _ => body::gather(body, limit, app.minimum_rate(), app.reserve(owner), Code::ManifestInvalid).await?,
     };
     // Counted until the manifest is stored.
     let (content, _reserved) = content.ok_or(RegistryError::ManifestTooLarge { limit })?.into_parts();
