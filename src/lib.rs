@@ -22,7 +22,7 @@
 //! | [`auth`] | `credentials`: who; `throttle`: brute-force protection; `access`: what they may; `keys`: what signs tokens |
 //! | [`registry`] | the protocol's use cases: pull, push, upload, mount, delete, list, referrers |
 //! | [`admin`] | the use cases on users, grants and repositories |
-//! | `jobs` | the one driver for everything that repeats |
+//! | [`jobs`] | the one driver for everything that repeats |
 //! | [`client`] | the one bounded HTTPS client, for everything that is asked of other servers |
 //! | [`pki`] | makes and keeps certificates: the private CA, ACME, leaf certificates, their files |
 //! | [`tls`] | uses them: handshakes, the served certificate, client certificates |
@@ -55,7 +55,7 @@
 //! [`domain`] alone; a backend's errors never leave the backend; failures become statuses in `http::error` and nowhere else. A command
 //! never decides a rule: [`admin`] and [`registry`] do, so that other callers decide the same.
 //!
-//! *Time is passed in.* Nothing but [`domain`]'s clock ever asks what time it is. Nothing ever repeats outside of `jobs`, but for loops
+//! *Time is passed in.* Nothing but [`domain`]'s clock ever asks what time it is. Nothing ever repeats outside of [`jobs`], but for loops
 //! that belong to one connection or one call.
 //!
 //! *Nothing is unbounded.* Whatever a client can make larger (connections, bodies, memory, log lines, rows) has a limit, and one client
@@ -127,7 +127,7 @@ pub mod auth;
 pub mod cli;
 pub mod client;
 pub mod config;
-pub mod doctor;
+pub(crate) mod doctor;
 pub mod domain;
 mod guide;
 pub mod http;

@@ -16,18 +16,20 @@ pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name}
 use std::sync::Arc;
 
 use crate::config::AuthSettings;
+use crate::domain::Clock;
 use crate::storage::metadata::Metadata;
 
 /// The administration of one registry.
 pub(crate) struct Administration {
     metadata: Arc<dyn Metadata>,
     settings: AuthSettings,
+    clock: Clock,
 }
 
 impl Administration {
     /// Over this metadata store. The settings are the ones that authentication works with.
-    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AuthSettings) -> Self {
-        Self { metadata, settings }
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AuthSettings, clock: Clock) -> Self {
+        Self { metadata, settings, clock }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The front door: passwords, certificates and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second, and
-//! of this very moment where a token is issued.
+//! The entry: passwords, certificates and tokens in, credentials and tokens out, on a policy that is never older than a quarter of a second, and
+//! current when a token is issued.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use super::access::policy_cache::PolicyCache;
 use super::credentials::access_token::{InvalidToken, Tokens};
 use super::credentials::password::Outcome;
 use super::credentials::refresh_token::{RefreshMemory, is_refresh_token};
@@ -21,24 +22,20 @@ use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
 use crate::storage::metadata::{Metadata, UserRecord};
 
-/// How often the policy is read anew when it changes while being read.
-const CONSISTENT_READS: usize = 5;
-
 /// Verifies credentials and issues tokens.
 pub struct Authenticator {
     pub(super) store: Arc<dyn Metadata>,
     pub(super) clock: Clock,
     pub(super) refresh_lifetime: Option<Duration>,
-    personal_namespaces: bool,
     data_key: DataKey,
     schedule: KeySchedule,
-    policy: ArcSwap<Policy>,
+    pub(super) policies: PolicyCache,
     ring: ArcSwap<KeyRing>,
     tokens: Tokens,
     passwords: PasswordVerifier,
     pub(super) refreshed: RefreshMemory,
-    /// The policy version in force; locked while a new one is read, so that no older one overwrites it.
-    version: Mutex<Option<i64>>,
+    /// The policy version that the keys were read at; locked while they are read, so that no older ones overwrite them.
+    keys_version: Mutex<i64>,
 }
 
 impl Authenticator {
@@ -54,15 +51,14 @@ impl Authenticator {
         }
         let failed = FailedLogins::new(Arc::clone(&store), &settings, &data_key, clock.clone());
         let authenticator = Self {
-            personal_namespaces: settings.personal_namespaces,
             refresh_lifetime: settings.refresh_token_lifetime,
             schedule: KeySchedule::new(&settings),
-            policy: ArcSwap::from_pointee(Policy::new(Vec::new(), Vec::new(), false)),
+            policies: PolicyCache::new(Arc::clone(&store), settings.personal_namespaces),
             ring: ArcSwap::default(),
             tokens: Tokens::new(&settings),
             passwords: PasswordVerifier::new(&settings, failed),
             refreshed: RefreshMemory::new(settings.password_memory),
-            version: Mutex::new(None),
+            keys_version: Mutex::new(i64::MIN),
             store,
             clock,
             data_key,
@@ -73,12 +69,12 @@ impl Authenticator {
     }
 
     /// Verifies a password. `name` is as typed. Unknown users, disabled users and wrong passwords take the same time and give the same
-    /// answer; after too many of them, `from` one address or for one name, nothing is looked at for a while ([`CredentialError::RateLimited`]).
-    /// One that was right a moment ago, from there, costs no read of the database, and no more than a token: the policy at hand says
+    /// answer; after too many of them, `from` one address or for one name, none is verified for a while ([`CredentialError::RateLimited`]).
+    /// One that was right a moment ago, from there, costs no read of the database, and no more than a token: the current policy says
     /// whether the user has changed. A refresh token counts as a password of its user.
     pub async fn password(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Credential, CredentialError> {
         let from = Network::of(from);
-        if let Some(credential) = self.remembered(name, password, from) {
+        if let Some(credential) = self.remembered(name, password, from).await? {
             return Ok(credential);
         }
         if self.refresh_lifetime.is_some() && is_refresh_token(password.expose()) {
@@ -94,10 +90,20 @@ impl Authenticator {
     }
 
     /// The credential of a user whose password is remembered.
-    fn remembered(&self, name: &str, password: &Secret, from: Network) -> Option<Credential> {
-        let principal = self.policy.load().named(&name.parse().ok()?)?;
-        let Principal::User { epoch, .. } = &principal else { return None };
-        self.passwords.remembers(name, *epoch, password, from).then(|| Credential::password(principal))
+    async fn remembered(
+        &self,
+        name: &str,
+        password: &Secret,
+        from: Network,
+    ) -> Result<Option<Credential>, StorageError> {
+        // Of other names nothing is remembered, and no policy is read for those who guess them.
+        let Some(account) = name.parse().ok().filter(|_| self.passwords.knows_source(name, from)) else {
+            return Ok(None);
+        };
+        let policy = self.policies.of_account(Some(&account)).await?;
+        let remembers = |epoch| self.passwords.remembers(name, epoch, password, from);
+        let principal = policy.login_principal().filter(|principal| principal.epoch().is_some_and(remembers));
+        Ok(principal.map(Credential::password))
     }
 
     /// The credential of a user who gave the right password.
@@ -105,19 +111,20 @@ impl Authenticator {
         if let Some(new) = rehashed
             && let Err(error) = self.store.rehash_password(&user.name, &user.password_hash, new).await
         {
-            tracing::warn!(user = %user.name, %error, "the password's hash could not be renewed; it stays as it is");
+            tracing::warn!(user = %user.name, %error, "the password's hash could not be renewed and remains as it is");
         }
         self.principal_of(user).await.map(Credential::password)
     }
 
-    /// A user, as the row stands, who has proven who it is.
+    /// The principal of a user who has given a right credential, by the row that was just read.
     pub(super) async fn principal_of(&self, user: &UserRecord) -> Result<Principal, CredentialError> {
-        if !self.policy.load().agrees_with(user) {
+        let mut policy = self.policies.of_account(Some(&user.name)).await?;
+        if !policy.agrees_with(user) {
             // Added or changed a moment ago: the token that is asked for next must not be cut by what was true before.
-            self.reload().await?;
+            self.reload_version().await?;
+            policy = self.policies.of_account(Some(&user.name)).await?;
         }
-        let principal = self.policy.load().principal(&user.name, user.epoch);
-        principal.ok_or(CredentialError::Wrong)
+        policy.principal(&user.name, user.epoch).ok_or(CredentialError::Wrong)
     }
 
     /// The credential of the user whom a verified client certificate names. A changed password does not touch it; disabling or removing
@@ -127,25 +134,30 @@ impl Authenticator {
         name: &AccountName,
         fingerprint: Fingerprint,
     ) -> Result<Credential, CredentialError> {
-        if self.policy.load().named(name).is_none() {
+        let mut policy = self.policies.of_account(Some(name)).await?;
+        if policy.login_principal().is_none() {
             // Perhaps added a moment ago.
-            self.reload().await?;
+            self.reload_version().await?;
+            policy = self.policies.of_account(Some(name)).await?;
         }
-        let principal = self.policy.load().named(name);
+        let principal = policy.login_principal();
         principal
             .map(|principal| Credential::certificate(principal, fingerprint))
             .ok_or_else(|| CredentialError::NoSuchUser(name.clone()))
     }
 
-    /// Verifies a token: without waiting, and from memory where it was seen before. One that expired less than a day ago gives a
-    /// credential that says so; it only serves to go on with an upload.
-    pub fn bearer(&self, token: &str) -> Result<Credential, CredentialError> {
+    /// Verifies a token: from memory if it was seen before, and without waiting while the policy of its user is current. One that expired
+    /// less than a day ago gives a credential that says so; it only serves to continue an upload.
+    pub async fn bearer(&self, token: &str) -> Result<Credential, CredentialError> {
         let now = self.clock.seconds();
         let verified =
             self.tokens.verify(&self.ring.load(), token, now).map_err(|InvalidToken| CredentialError::Expired)?;
         let principal = match &verified.user {
             None => Principal::Anonymous,
-            Some((name, epoch)) => self.policy.load().principal(name, *epoch).ok_or(CredentialError::Expired)?,
+            Some((name, epoch)) => {
+                let policy = self.policies.of_account(Some(name)).await?;
+                policy.principal(name, *epoch).ok_or(CredentialError::Expired)?
+            }
         };
         Ok(Credential::token(
             principal,
@@ -155,11 +167,11 @@ impl Authenticator {
         ))
     }
 
-    /// Issues a token for what was asked, cut to what is allowed now; that may be nothing. Whether the policy has changed is looked at
+    /// Issues a token for what was asked, cut to what is allowed now; that may be nothing. Whether the policy has changed is checked
     /// first: a token that was cut by what was true a moment ago would refuse its holder for as long as clients keep it.
     pub async fn issue(&self, principal: &Principal, scopes: &[Scope]) -> Result<IssuedToken, AuthError> {
         self.reload_policy().await?;
-        let granted = self.policy.load().cut(principal, scopes);
+        let granted = self.policies.of(principal).await?.cut(principal, scopes);
         self.tokens.issue(&self.ring.load(), principal, &granted, self.clock.seconds())
     }
 
@@ -170,41 +182,32 @@ impl Authenticator {
             .expect("a key set consists of texts, and its maps have texts for keys")
     }
 
-    /// The policy in force.
-    pub fn policy(&self) -> Arc<Policy> {
-        self.policy.load_full()
+    /// The current policy of a principal: without waiting, unless it has changed or was never read.
+    pub async fn policy(&self, principal: &Principal) -> Result<Arc<Policy>, StorageError> {
+        self.policies.of(principal).await
     }
 
-    /// Reads users, grants and keys again, if they have changed.
+    /// Looks whether users, grants or keys have changed. Policies are read again at their next use, keys at once.
     pub async fn reload_policy(&self) -> Result<(), AuthError> {
-        Ok(self.reload().await?)
-    }
-
-    async fn reload(&self) -> Result<(), StorageError> {
-        let mut loaded = self.version.lock().await;
-        let mut version = self.store.policy_version().await?;
-        for attempt in 1..=CONSISTENT_READS {
-            if *loaded == Some(version) {
-                return Ok(());
-            }
-            let policy = Policy::load(&*self.store, self.personal_namespaces).await?;
+        let version = self.reload_version().await?;
+        let mut read_at = self.keys_version.lock().await;
+        if *read_at < version {
             let keys = self.store.token_keys().await?;
-            let after = self.store.policy_version().await?;
-            // Where it changes faster than it can be read, something newer than before is better than nothing, until the next time.
-            if after == version || attempt == CONSISTENT_READS {
-                self.policy.store(Arc::new(policy));
-                if self.ring.load().records() != keys {
-                    self.ring.store(Arc::new(KeyRing::open(keys, &self.data_key)));
-                }
-                *loaded = (after == version).then_some(version);
-                return Ok(());
+            if self.ring.load().records() != keys {
+                self.ring.store(Arc::new(KeyRing::open(keys, &self.data_key)));
             }
-            version = after;
+            *read_at = version;
         }
         Ok(())
     }
 
-    /// Makes and removes the keys for which it is time.
+    async fn reload_version(&self) -> Result<i64, StorageError> {
+        let version = self.store.policy_version().await?;
+        self.policies.note_version(version);
+        Ok(version)
+    }
+
+    /// Makes and removes the token keys for which it is time.
     pub(crate) async fn rotate_keys(&self) -> Result<(), AuthError> {
         let now = self.clock.seconds();
         let ring = self.ring.load_full();

@@ -1,7 +1,7 @@
 //! Logins, tokens and revocation, from end to end on a real database.
 
 use super::*;
-use crate::auth::{Caller, Continue, Denial, Pull, Push, hash_password};
+use crate::auth::{Authorized, Caller, Continue, Denial, Permission, Pull, Push, hash_password};
 use crate::domain::{Fingerprint, ManualClock, RepositoryName};
 use crate::storage::metadata::sqlite::SqliteMetadata;
 use crate::storage::metadata::{AddedUser, GrantRecord, Grants, NewUser, Users};
@@ -39,6 +39,11 @@ impl Registry {
         self.issue(alice.principal(), scope).await.token
     }
 
+    async fn authorize<P: Permission>(&self, credential: &Credential, name: &str) -> Result<Authorized<P>, Denial> {
+        let policy = self.auth.policy(credential.principal()).await.expect("read");
+        policy.authorize(&Caller::for_tests(credential), &repository(name))
+    }
+
     async fn issue(&self, principal: &Principal, scope: &str) -> IssuedToken {
         self.auth.issue(principal, &Scope::parse_all(std::iter::once(scope))).await.expect("a token")
     }
@@ -74,16 +79,12 @@ fn is_void<T>(outcome: &Result<T, CredentialError>) -> bool {
 async fn a_user_who_was_just_added_logs_in_and_uses_the_token_at_once() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull,push,delete repository:bob/app:pull").await;
-    let credential = registry.auth.bearer(&token).expect("valid");
+    let credential = registry.auth.bearer(&token).await.expect("valid");
     assert_eq!(credential.principal().subject(), "user:alice");
     assert!(!credential.is_expired());
-    let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&Caller::for_tests(&credential), &repository("alice/app")).is_ok());
-    assert!(policy.authorize::<Continue>(&Caller::for_tests(&credential), &repository("alice/app")).is_ok());
-    assert!(matches!(
-        policy.authorize::<Pull>(&Caller::for_tests(&credential), &repository("bob/app")),
-        Err(Denial::Forbidden(_))
-    ));
+    assert!(registry.authorize::<Push>(&credential, "alice/app").await.is_ok());
+    assert!(registry.authorize::<Continue>(&credential, "alice/app").await.is_ok());
+    assert!(matches!(registry.authorize::<Pull>(&credential, "bob/app").await, Err(Denial::Forbidden(_))));
 }
 
 #[tokio::test]
@@ -119,7 +120,7 @@ async fn a_changed_password_counts_as_soon_as_the_policy_is_read_and_ends_tokens
     registry.auth.reload_policy().await.expect("read");
     assert!(is_wrong(&registry.login("alice", "wonderland").await));
     assert!(registry.login("alice", "new").await.is_ok());
-    assert!(is_void(&registry.auth.bearer(&token)));
+    assert!(is_void(&registry.auth.bearer(&token).await));
 }
 
 #[tokio::test]
@@ -128,15 +129,15 @@ async fn disabling_and_recreating_end_tokens() {
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.set_disabled(&account("alice"), true).await.expect("disabled");
     registry.auth.reload_policy().await.expect("read");
-    assert!(is_void(&registry.auth.bearer(&token)));
+    assert!(is_void(&registry.auth.bearer(&token).await));
     registry.store.set_disabled(&account("alice"), false).await.expect("enabled");
     registry.auth.reload_policy().await.expect("read");
-    assert!(is_void(&registry.auth.bearer(&token)));
+    assert!(is_void(&registry.auth.bearer(&token).await));
     let token = registry.token("repository:alice/app:pull").await;
     registry.store.remove_user(&account("alice")).await.expect("removed");
     registry.add("alice", "wonderland", false).await;
     registry.auth.reload_policy().await.expect("read");
-    assert!(is_void(&registry.auth.bearer(&token)));
+    assert!(is_void(&registry.auth.bearer(&token).await));
 }
 
 #[tokio::test]
@@ -150,17 +151,17 @@ async fn rights_are_those_of_now_not_of_the_token() {
     registry.store.add_grant(grant.clone()).await.expect("added");
     registry.auth.reload_policy().await.expect("read");
     let token = registry.token("repository:bob/app:push").await;
-    let may = |token: &str| {
-        let credential = registry.auth.bearer(token).expect("valid");
-        registry.auth.policy().authorize::<Push>(&Caller::for_tests(&credential), &repository("bob/app")).is_ok()
+    let may = async |token: &str| {
+        let credential = registry.auth.bearer(token).await.expect("valid");
+        registry.authorize::<Push>(&credential, "bob/app").await.is_ok()
     };
-    assert!(may(&token));
+    assert!(may(&token).await);
     registry.store.remove_grant(&grant.to, &grant.on).await.expect("removed");
     registry.auth.reload_policy().await.expect("read");
-    assert!(!may(&token));
+    assert!(!may(&token).await);
     registry.store.add_grant(grant).await.expect("added");
     registry.auth.reload_policy().await.expect("read");
-    assert!(may(&token));
+    assert!(may(&token).await);
 }
 
 #[tokio::test]
@@ -238,7 +239,7 @@ async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
     let first = open(data_key.clone()).await.expect("opened");
     let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
     let second = open(data_key.clone()).await.expect("opened again");
-    assert!(second.bearer(&token).is_ok());
+    assert!(second.bearer(&token).await.is_ok());
     assert_eq!(first.jwks(), second.jwks());
     assert_eq!(first.jwks()["keys"].as_array().map(Vec::len), Some(1));
     assert!(matches!(open(DataKey::generate()).await, Err(AuthError::UnreadableTokenKey { .. })));
@@ -250,8 +251,9 @@ async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
     second.rotate_keys().await.expect("nothing to do");
     assert_eq!(second.jwks()["keys"].as_array().map(Vec::len), Some(2));
     let token = first.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
-    assert!(second.bearer(&token).is_ok(), "the old key still verifies");
-    assert!(first.bearer(&second.issue(&Principal::Anonymous, &[]).await.expect("a token").token).is_ok());
+    assert!(second.bearer(&token).await.is_ok(), "the old key still verifies");
+    let token = second.issue(&Principal::Anonymous, &[]).await.expect("a token").token;
+    assert!(first.bearer(&token).await.is_ok());
     // Two processes that rotate at once make one key: the other's is refused.
     first.rotate_keys().await.expect("too late");
     assert_eq!(store.token_keys().await.expect("read").len(), 2);
@@ -262,18 +264,16 @@ async fn keys_are_kept_sealed_rotate_and_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_known_token_costs_microseconds() {
+async fn a_known_token_is_verified_and_used_without_the_database() {
     let registry = Registry::open().await;
     let token = registry.token("repository:alice/app:pull,push").await;
-    let name = repository("alice/app");
-    let start = std::time::Instant::now();
-    for _ in 0..10_000 {
-        let credential = registry.auth.bearer(&token).expect("valid");
-        registry.auth.policy().authorize::<Pull>(&Caller::for_tests(&credential), &name).expect("allowed");
+    let credential = registry.auth.bearer(&token).await.expect("valid");
+    registry.authorize::<Pull>(&credential, "alice/app").await.expect("allowed");
+    registry.store.close().await.expect("closed");
+    for _ in 0..100 {
+        let credential = registry.auth.bearer(&token).await.expect("valid");
+        registry.authorize::<Pull>(&credential, "alice/app").await.expect("allowed");
     }
-    // Without optimisation and on a busy machine; a verification each would take longer than that.
-    let each = start.elapsed() / 10_000;
-    assert!(each < Duration::from_micros(300), "{each:?}");
 }
 
 #[tokio::test]
@@ -282,12 +282,8 @@ async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
     let alice =
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.expect("just added, and known");
     assert!(!alice.is_token() && !alice.is_expired());
-    let policy = registry.auth.policy();
-    assert!(policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("alice/app")).is_ok());
-    assert!(matches!(
-        policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("bob/app")),
-        Err(Denial::Forbidden(_))
-    ));
+    assert!(registry.authorize::<Push>(&alice, "alice/app").await.is_ok());
+    assert!(matches!(registry.authorize::<Push>(&alice, "bob/app").await, Err(Denial::Forbidden(_))));
 
     let unknown = registry.auth.certificate(&account("nobody"), Fingerprint::of_der(b"")).await;
     assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "nobody"));
@@ -303,9 +299,5 @@ async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await,
         Err(CredentialError::NoSuchUser(_))
     ));
-    let policy = registry.auth.policy();
-    assert!(
-        policy.authorize::<Push>(&Caller::for_tests(&alice), &repository("alice/app")).is_err(),
-        "nor is the old credential good"
-    );
+    assert!(registry.authorize::<Push>(&alice, "alice/app").await.is_err(), "nor is the old credential good");
 }

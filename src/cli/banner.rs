@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::config::Config;
+use crate::domain::net::host_port::with_port;
 use crate::node::administrator::Administrator;
 use crate::node::first_start::FirstRegistry;
-use crate::node::host_names::{best_for_others, names_to_serve, with_port};
+use crate::node::host_names::{best_for_others, names_to_serve};
 use crate::node::run::Ready;
 use crate::pki::Authority;
 use crate::trust::command::short_line;

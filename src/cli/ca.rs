@@ -1,6 +1,5 @@
 //! `portcullis ca`: manages the certificate authority that clients trust.
 
-use anyhow::bail;
 use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::json;
@@ -8,12 +7,10 @@ use serde_json::json;
 use super::context::Context;
 use super::output::{Output, is_terminal};
 use super::{ca_rotate, ca_seal};
-use crate::config::Config;
 use crate::domain::net::host_port::HostPort;
-use crate::node::host_names::{best_for_others, names_to_serve, with_port};
-use crate::node::identity::identity_source;
-use crate::pki::{Authority, Origin, PermittedNames, RootKeyPlace, SubjectName};
-use crate::trust::command::{program_line, program_line_with_file, self_contained_line, short_line, wget_line};
+use crate::node::authority::trustable_host;
+use crate::pki::{Authority, PermittedNames, RootKeyLocation};
+use crate::trust::command::{program_line, self_contained_line, short_line, wget_line};
 use crate::trust::script::Trusted;
 
 #[derive(Debug, Subcommand)]
@@ -50,7 +47,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Show => show(&load()?, output),
         Verb::Export { der: true } => output.raw(load()?.root_der()),
         Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
-        Verb::TrustCommand { host, self_contained } => trust_command(context, &load()?, host, self_contained, output),
+        Verb::TrustCommand { host, self_contained } => trust_command(context, host.as_ref(), self_contained, output),
         Verb::Rotate(args) => ca_rotate::run(context, &args, output),
         // Neither needs an intact authority: unsealing is what repairs one whose issuing certificate has expired.
         Verb::Seal(args) => ca_seal::seal(context, &args, output),
@@ -59,77 +56,68 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
 }
 
 fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
-    let signs_for = match authority.permitted() {
-        PermittedNames::All => "any name (unconstrained)".to_owned(),
-        PermittedNames::Only(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    let now = Timestamp::now();
+    let permitted: Option<Vec<String>> = match authority.permitted() {
+        PermittedNames::All => None,
+        PermittedNames::Only(names) => Some(names.iter().map(ToString::to_string).collect()),
     };
-    let (now, place) = (Timestamp::now(), authority.root_key_place());
-    let (root_key, root_key_word) = match place {
-        RootKeyPlace::Here => ("in the data directory", "here"),
-        RootKeyPlace::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
-        RootKeyPlace::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
-    };
+    let (root_key, root_key_word) = root_key(authority);
+    let signs_for = permitted.as_ref().map_or_else(|| "any name (unconstrained)".to_owned(), |names| names.join(", "));
     let mut lines = vec![
         ("SHA-256", authority.fingerprint().to_string()),
-        ("signs for", signs_for.clone()),
+        ("signs for", signs_for),
         ("root until", authority.root_not_after().to_string()),
         ("issuing until", authority.issuing_not_after().to_string()),
         ("root key", root_key.to_owned()),
     ];
-    let rotation = authority.rotation(now);
-    lines.extend(rotation.map(|rotation| {
-        let (old, until) = (rotation.previous_fingerprint(), rotation.until());
-        ("previous root", format!("{old}; hosts that trust it are served until {until}"))
-    }));
+    let rotation = authority.rotation(now).map(|rotation| (rotation.previous_fingerprint(), rotation.until()));
+    lines.extend(
+        rotation.map(|(old, until)| ("previous root", format!("{old}; hosts that trust it are served until {until}"))),
+    );
     let warning = authority.expiry_warning(now);
     lines.extend(warning.iter().map(|warning| ("warning", warning.clone())));
-    output.record(
-        &lines,
-        &json!({
-            "sha256": authority.fingerprint().to_string(),
-            "permitted": match authority.permitted() {
-                PermittedNames::All => json!(null),
-                PermittedNames::Only(names) => json!(names.iter().map(ToString::to_string).collect::<Vec<_>>()),
-            },
-            "root_not_after": authority.root_not_after().to_string(),
-            "issuing_not_after": authority.issuing_not_after().to_string(),
-            "root_key_present": place == RootKeyPlace::Here,
-            "root_key": root_key_word,
-            "rotation": rotation.map(|rotation| json!({
-                "previous_sha256": rotation.previous_fingerprint().to_string(),
-                "until": rotation.until().to_string(),
-            })),
-            "warning": warning,
-        }),
-    )
+    let json = json!({
+        "sha256": authority.fingerprint().to_string(),
+        "permitted": permitted,
+        "root_not_after": authority.root_not_after().to_string(),
+        "issuing_not_after": authority.issuing_not_after().to_string(),
+        "root_key_present": authority.root_key_place() == RootKeyLocation::Here,
+        "root_key": root_key_word,
+        "rotation": rotation.map(|(old, until)| json!({
+            "previous_sha256": old.to_string(),
+            "until": until.to_string(),
+        })),
+        "warning": warning,
+    });
+    output.record(&lines, &json)
+}
+
+/// Where the root key is, for people and in JSON.
+fn root_key(authority: &Authority) -> (&'static str, &'static str) {
+    match authority.root_key_place() {
+        RootKeyLocation::Here => ("in the data directory", "here"),
+        RootKeyLocation::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
+        RootKeyLocation::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
+    }
 }
 
 fn trust_command(
     context: &Context,
-    authority: &Authority,
-    host: Option<HostPort>,
+    host: Option<&HostPort>,
     self_contained: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let config = context.config()?;
-    let served = require_own_certificate(context, &config, host.as_ref())?;
-    let port = config.server.listen.port();
-    let host = if let Some(host) = host {
-        host.with_default_port(port)
-    } else {
-        let names = names_to_serve(&config.server.hosts, Some(authority));
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        with_port(best_for_others(&names), port)
-    };
-    require_served(authority, &served, &host)?;
-    let (pin, pem, constrained) =
+    let (config, data) = (context.config()?, context.data_directory()?);
+    let authority = Authority::load(data.path())?;
+    let host = trustable_host(&config, &data, &authority, host)?;
+    let (sha256, pem, constrained) =
         (authority.fingerprint().to_string(), authority.root_pem(), authority.is_constrained());
-    let trusted = Trusted { host: &host, pem: &pem, sha256: &pin, constrained };
+    let trusted = Trusted { host: &host, pem: &pem, sha256: &sha256, constrained };
     let (short, wget, long) = (short_line(&trusted), wget_line(&trusted), self_contained_line(&trusted));
-    let program = program_line(&host, &pin);
+    let program = program_line(&host, &sha256);
     let json = json!({
         "host": host,
-        "sha256": pin,
+        "sha256": sha256,
         "constrained": constrained,
         "script_sha256": trusted.script_sha256(),
         "shell": short,
@@ -152,33 +140,3 @@ fn trust_command(
 
 const UNCONSTRAINED: &str =
     ". This CA can sign for any name, so it is not added to the operating system's store; `--system` adds it";
-
-/// A host that trusts the CA for a name that is not served gets a different x509 error, and its users look for the cause on their side.
-fn require_served(authority: &Authority, served: &[String], host: &str) -> anyhow::Result<()> {
-    let name: SubjectName = host.rsplit_once(':').map_or(host, |(name, _)| name).parse()?;
-    if !authority.permits(&name) {
-        bail!(
-            "the CA may not sign for `{name}`: run `portcullis ca rotate --host {name}` for a new CA that may, then run this again"
-        );
-    }
-    if !served.is_empty() && !served.contains(&name.to_string()) {
-        bail!(
-            "the certificate is not for `{name}` (portcullis cert show): add it to server.hosts, restart the server, and run this again"
-        );
-    }
-    Ok(())
-}
-
-/// The CA is worth trusting only if it signed the certificate that is served. Returns the names of that certificate; none if it cannot
-/// be read.
-fn require_own_certificate(context: &Context, config: &Config, host: Option<&HostPort>) -> anyhow::Result<Vec<String>> {
-    let Ok(served) = identity_source(config, &context.data_directory()?)?.load() else { return Ok(Vec::new()) };
-    match served.origin() {
-        Origin::Imported | Origin::Acme | Origin::Given => bail!(
-            "the certificate in use was not signed by this registry's CA (portcullis cert show). If its CA is not a public one, make \
-             other hosts trust it with `{}`, where FILE is the root certificate of that CA",
-            program_line_with_file(&host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string))
-        ),
-        Origin::Own => Ok(served.summary().names.clone()),
-    }
-}

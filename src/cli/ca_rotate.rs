@@ -8,10 +8,8 @@ use super::context::Context;
 use super::output::Output;
 use crate::config::parse_duration;
 use crate::domain::net::HostName;
-use crate::node::first_start::constraints;
-use crate::node::host_names::{names_to_serve, subject_name};
-use crate::node::identity::identity_source;
-use crate::pki::{Authority, Origin, PermittedNames, Rotation, SubjectName, Succession, ensure_leaf};
+use crate::node::authority::{Replaced, Replacement, replace_authority};
+use crate::pki::{RootTransition, SubjectName};
 
 /// Replace the CA with a new one; hosts that trust the old CA are served during a transition period
 ///
@@ -51,39 +49,17 @@ fn overlap(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let old = Authority::load(data.path())?;
-    let mut names = names_to_serve(&config.server.hosts, Some(&old));
-    if let PermittedNames::Only(permitted) = old.permitted() {
-        names.extend(permitted.iter().cloned());
-    }
-    let added: Vec<SubjectName> = args.hosts.iter().map(subject_name).collect();
-    names.extend(added.iter().cloned());
-    names.sort();
-    names.dedup();
-    let succession = Succession {
-        names,
-        added,
-        constraints: constraints(&config, args.unconstrained),
-        overlap: (!args.at_once).then_some(args.overlap),
-    };
-    let mut new = Authority::rotate(data.path(), &succession)?;
-    let served = names_to_serve(&config.server.hosts, Some(&new));
-    ensure_leaf(data.path(), &mut new, &served)?;
-    let shown = identity_source(&config, &data)?.load().is_ok_and(|identity| identity.origin() == Origin::Own);
-    report((&old, &new), &served, shown, output)
+    let overlap = (!args.at_once).then_some(args.overlap);
+    let replacement = Replacement { hosts: &args.hosts, unconstrained: args.unconstrained, overlap };
+    report(&replace_authority(&config, &data, &replacement)?, output)
 }
 
-/// `shown`: whether the certificate that is served was signed by the authority at all.
-fn report(
-    (old, new): (&Authority, &Authority),
-    served: &[SubjectName],
-    shown: bool,
-    output: &Output,
-) -> anyhow::Result<()> {
+fn report(replaced: &Replaced, output: &Output) -> anyhow::Result<()> {
+    let Replaced { old, new, served, in_use } = replaced;
     let (before, pin) = (old.fingerprint(), new.fingerprint());
     let rotation = new.rotation(jiff::Timestamp::now());
     let mut lines = vec![format!("new CA SHA-256 {pin}; the previous CA's key ({before}) has been destroyed")];
-    if !shown {
+    if !in_use {
         lines.push(
             "the certificate in use was signed by another CA (portcullis cert show): no host is affected now"
                 .to_owned(),
@@ -114,7 +90,7 @@ fn report(
 }
 
 /// New addresses: a handshake to an address carries no name, so it is answered with the previous chain.
-fn not_yet(served: &[SubjectName], rotation: &Rotation) -> Option<String> {
+fn not_yet(served: &[SubjectName], rotation: &RootTransition) -> Option<String> {
     let new = served.iter().filter(|name| matches!(name, SubjectName::Ip(_)) && !rotation.permits(name));
     let new: Vec<String> = new.map(ToString::to_string).collect();
     (!new.is_empty()).then(|| format!("{} can be reached by address only after that; by name at once", new.join(", ")))

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::output::Output;
 use super::passphrase;
 use crate::node::data_directory::DataDirectory;
-use crate::pki::{NewKeyFile, StoredRootKey, TlsPaths, move_root_key, seal_root_key};
+use crate::pki::{NewKeyFile, PkiPaths, StoredRootKey, move_root_key, seal_root_key};
 
 /// Encrypt the CA's root key with a passphrase, or move it off this host
 ///
@@ -68,7 +68,7 @@ pub(super) fn seal(context: &Context, args: &SealArgs, output: &Output) -> anyho
 
 /// Before anyone is asked for a passphrase.
 fn require_plain(data: &DataDirectory) -> anyhow::Result<()> {
-    if TlsPaths::new(data.path()).root_key().exists() {
+    if PkiPaths::new(data.path()).root_key().exists() {
         return Ok(());
     }
     bail!(

@@ -9,11 +9,11 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
+use crate::node::certificate::{import_certificate, renew_certificate};
 use crate::node::data_directory::DataDirectory;
-use crate::node::host_names::names_to_serve;
 use crate::node::identity::identity_source;
 use crate::pki;
-use crate::pki::{Authority, Identity, OperatorFiles, Origin};
+use crate::pki::{Identity, OperatorFiles, Origin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -49,32 +49,10 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
         }
         Verb::Request => cert_request::run(&config, &data, output),
         Verb::Renew if config.acme.is_enabled() => cert_request::run(&config, &data, output),
-        Verb::Renew => {
-            let source = identity_source(&config, &data)?;
-            if let Ok(identity) = source.load()
-                && identity.origin() != Origin::Own
-            {
-                bail!(
-                    "the certificate in use ({}) was not issued by this registry: renew it where it was issued",
-                    identity.origin()
-                );
-            }
-            let mut authority = Authority::load(data.path())?;
-            let names = names_to_serve(&config.server.hosts, Some(&authority));
-            pki::renew_leaf(data.path(), &mut authority, &names)?;
-            show(&source.load()?, None, output)
-        }
+        Verb::Renew => show(&renew_certificate(&config, &data)?, None, output),
         Verb::Import { .. } => {
-            if config.tls.pair().is_some() {
-                bail!(
-                    "the configuration already sets a certificate (tls.certificate): replace those files, or remove the settings"
-                );
-            }
-            if config.acme.is_enabled() {
-                bail!("ACME is enabled, and its certificate is served: set acme.directory to \"none\" first");
-            }
             let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
-            show(&pki::import(data.path(), &given?)?, None, output)
+            show(&import_certificate(&config, &data, given)?, None, output)
         }
     }
 }

@@ -11,8 +11,12 @@ use super::output::{Output, is_terminal};
 use super::trust::home_of_environment;
 use crate::doctor::finding::{Finding, State};
 use crate::doctor::host::{self, Examined};
-use crate::doctor::server::{self, InvalidConfig};
+use crate::doctor::server;
 use crate::domain::net::host_port::HostPort;
+use crate::node::data_directory::DataDirectory;
+use crate::node::host_names::of_this_machine;
+use crate::node::owner::act_as_owner;
+use crate::node::stores::inspect_metadata;
 use crate::trust::{Host, RegistryAddress};
 
 /// Diagnose problems and print the command that fixes each
@@ -37,10 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => {
-            let invalid = |errors| InvalidConfig { errors, fallback: context.without_its_file() };
-            block_on_and_leave(server::examine(context.load().map_err(invalid), limit))?
-        }
+        None => of_server(context, limit)?,
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
@@ -53,6 +54,38 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
         }
     };
     report(&findings, output)
+}
+
+/// The checks of this server, with the flags, variables and defaults alone if the configuration file is invalid.
+fn of_server(context: &Context, limit: Duration) -> anyhow::Result<Vec<Finding>> {
+    let loaded = context.load();
+    let fallback = if loaded.is_err() { context.without_its_file() } else { None };
+    let mut findings = server::check_configuration(&loaded, fallback.is_some());
+    let Some(config) = loaded.ok().map(|loaded| loaded.config).or(fallback) else {
+        findings.push(Finding::unknown("data", "the location of the data directory is unknown"));
+        return Ok(findings);
+    };
+    let data = DataDirectory::at(&config.data_dir);
+    if let Err(error) = act_as_owner(data.path()) {
+        findings.push(server::inaccessible(format!("{error:#}")));
+        return Ok(findings);
+    }
+    let subject = server::Subject {
+        holder: server::holder(&data.lock_file()),
+        data: server::Data {
+            path: data.path().to_owned(),
+            database: data.database(),
+            lock_file: data.lock_file(),
+            first_password: data.first_password(),
+            initialised_on: data.initialised_on().map_err(|error| format!("{error:#}")),
+        },
+        machine: of_this_machine(),
+        config,
+        limit,
+    };
+    let inspection = inspect_metadata(&subject.config, matches!(subject.holder, server::Holder::None));
+    findings.extend(block_on_and_leave(server::examine(&subject, inspection))?);
+    Ok(findings)
 }
 
 fn variables() -> std::collections::BTreeMap<String, String> {
@@ -82,7 +115,7 @@ fn lines(finding: &Finding, with_colour: bool) -> String {
     };
     let word = if with_colour { format!("\u{1b}[{colour}m{word:8}\u{1b}[0m") } else { format!("{word:8}") };
     let mut text = format!("{word} {}: {}", finding.check, finding.what);
-    for (label, value) in [("why", &finding.why), ("mend", &finding.mend)] {
+    for (label, value) in [("why", &finding.why), ("fix", &finding.fix)] {
         if let Some(value) = value {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n         {label:5} {value}");

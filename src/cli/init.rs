@@ -8,8 +8,8 @@ use super::context::{Context, block_on};
 use super::output::Output;
 use super::password;
 use crate::domain::AccountName;
+use crate::domain::net::host_port::with_port;
 use crate::node::first_start::{FirstStart, NewRegistry, constraints};
-use crate::node::host_names::with_port;
 use crate::node::owner::act_as_owner;
 
 #[derive(Debug, clap::Args)]

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::ValueEnum;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::block_on_and_leave;
 use super::output::Output;
 use crate::domain::net::Fingerprint;
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{
-    Applied, Home, Host, InstallScope, PinnedAuthority, Plan, PlannedState, RegistryAddress, RootFile, SystemStore,
-    TrustError, TrustSettings, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
+    Applied, Home, Host, InstallScope, PinnedAuthority, Plan, PlannedFile, PlannedState, RegistryAddress, RootFile,
+    SystemStore, TrustError, TrustSettings, buildkit_stanza, k3s_stanza, known_authority, verify, verify_file,
 };
 
 /// Make this host trust a registry's private CA: pinned, verified, and undone by `untrust`
@@ -85,36 +85,19 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         }
         None => verified(&host, &scope, &registry, args.ca_sha256, limit)?,
     };
-    let (until, found, succeeds) = (authority.not_after(), authority.fingerprint(), authority.succeeds());
-    let constrained = authority.is_constrained();
+    let mut json = describe(&authority);
     let system_store = match (args.system, args.no_system) {
         (true, _) => SystemStore::Always,
         (_, true) => SystemStore::Never,
         _ => SystemStore::IfConstrained,
     };
-    let options = TrustSettings { system_store, replace: args.replace };
-    let plan = Plan::make(host, scope.clone(), registry.clone(), authority, options)?;
+    let settings = TrustSettings { system_store, replace: args.replace };
+    let plan = Plan::make(host, scope.clone(), registry.clone(), authority, settings)?;
     let applied = if args.dry_run { None } else { Some(plan.apply()?) };
     let stanzas: Vec<String> = args.print.iter().map(|tool| stanza(*tool, &scope, &registry)).collect();
-    let json = json!({
-        "registry": registry.written(),
-        "ca_sha256": found.to_string(),
-        "ca_not_after": until.to_string(),
-        "ca_constrained": constrained,
-        "succeeds_sha256": succeeds.map(|old| old.to_string()),
-        "dry_run": args.dry_run,
-        "changed": applied.as_ref().is_some_and(|applied| applied.manifest.is_some()),
-        "files": plan.files().iter().map(|file| json!({
-            "path": file.path,
-            "state": word(file.state, args.dry_run),
-            "os_store": file.os_store,
-        })).collect::<Vec<_>>(),
-        "manifest": applied.as_ref().and_then(|applied| applied.manifest.clone()),
-        "store_command": applied.as_ref().and_then(|applied| applied.store_command),
-        "restart": applied.as_ref().map(|applied| applied.to_restart.clone()).unwrap_or_default(),
-        "notes": plan.notes(),
-        "stanzas": stanzas,
-    });
+    json["registry"] = json!(registry.written());
+    json["stanzas"] = json!(stanzas);
+    add_outcome(&mut json, &plan, applied.as_ref());
     let report = report(&plan, applied.as_ref());
     if stanzas.is_empty() {
         return output.done(&report, &json);
@@ -122,6 +105,34 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     // Only what was asked for, so that it can be redirected to a file.
     output.aside(&report);
     output.done(stanzas.join("\n").trim_end(), &json)
+}
+
+/// The CA, as JSON.
+fn describe(authority: &PinnedAuthority) -> Value {
+    json!({
+        "ca_sha256": authority.fingerprint().to_string(),
+        "ca_not_after": authority.not_after().to_string(),
+        "ca_constrained": authority.is_constrained(),
+        "succeeds_sha256": authority.succeeds().map(|old| old.to_string()),
+    })
+}
+
+/// What was planned and, unless this is a dry run, done.
+fn add_outcome(json: &mut Value, plan: &Plan, applied: Option<&Applied>) {
+    let file = |file: &PlannedFile| {
+        json!({
+            "path": file.path,
+            "state": word(file.state, applied.is_none()),
+            "os_store": file.os_store,
+        })
+    };
+    json["dry_run"] = json!(applied.is_none());
+    json["changed"] = json!(applied.is_some_and(|applied| applied.manifest.is_some()));
+    json["files"] = plan.files().iter().map(file).collect();
+    json["manifest"] = json!(applied.and_then(|applied| applied.manifest.as_deref()));
+    json["store_command"] = json!(applied.and_then(|applied| applied.store_command));
+    json["restart"] = json!(applied.map(|applied| applied.to_restart.as_slice()).unwrap_or_default());
+    json["notes"] = json!(plan.notes());
 }
 
 /// A line for each file, and notes.

@@ -11,26 +11,24 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signatur
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-/// Which server a client talks to. Whoever it is proves that it holds the certificate's key.
+/// Which server a client talks to. In each case it proves that it holds the certificate's key.
 #[derive(Debug)]
-pub enum Accept {
-    /// Whoever answers. Nothing that is told may be believed.
-    Anybody,
+pub(super) enum Accept {
+    /// Any that answers. Nothing that it says may be believed.
+    Anyone,
     /// The one that presents this certificate, byte for byte.
     Only(CertificateDer<'static>),
 }
 
-/// A client that looks at nothing but `accept`: no authority, no name, no dates.
-pub fn client(accept: Accept) -> Result<ClientConfig, rustls::Error> {
+/// Checks nothing but `accept`: no authority, no name, no dates.
+pub(super) fn client(accept: Accept) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let algorithms = provider.signature_verification_algorithms;
-    let mut config = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { accept, algorithms }))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+        .with_no_client_auth())
 }
 
 #[derive(Debug)]
@@ -52,7 +50,7 @@ impl ServerCertVerifier for Verifier {
             Accept::Only(certificate) if certificate != end_entity => {
                 Err(CertificateError::ApplicationVerificationFailure.into())
             }
-            Accept::Only(_) | Accept::Anybody => Ok(ServerCertVerified::assertion()),
+            Accept::Only(_) | Accept::Anyone => Ok(ServerCertVerified::assertion()),
         }
     }
 

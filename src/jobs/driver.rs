@@ -20,7 +20,7 @@ use crate::domain::Clock;
 /// some jobs "within a second" is promised.
 const JITTER: f64 = 0.1;
 /// Between two lines of the log about a job that fails in the same way.
-const TELL_AGAIN: Duration = Duration::from_hours(1);
+const LOG_AGAIN: Duration = Duration::from_hours(1);
 
 /// A job with what it shares with its handle.
 pub(super) struct Driver {
@@ -29,12 +29,12 @@ pub(super) struct Driver {
     pub(super) board: Arc<Board>,
     pub(super) asked: Arc<Notify>,
     pub(super) stop: CancellationToken,
-    /// The failure that the log has told of, and when.
-    pub(super) told: Option<(String, Instant)>,
+    /// The failure that was logged last, and when.
+    pub(super) logged: Option<(String, Instant)>,
 }
 
 impl Driver {
-    /// Until told to stop. A run that is under way then is dropped.
+    /// Until the server stops. A run in progress is dropped then.
     pub(super) async fn drive(mut self) {
         let stop = self.stop.clone();
         stop.run_until_cancelled(self.repeat()).await;
@@ -60,10 +60,10 @@ impl Driver {
         let run = AssertUnwindSafe(self.job.work.run(cause)).catch_unwind();
         let outcome = run.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let result = outcome.clone().map_err(|failure| failure.message);
-        let (before, failures) = self.board.ended(LastRun { started, took: since.elapsed(), result });
+        let (before, failures) = self.board.finished(LastRun { started, took: since.elapsed(), result });
         match outcome {
             Ok(()) => {
-                self.told = None;
+                self.logged = None;
                 if before > 0 {
                     tracing::info!(job = self.job.name, failures = before, "job works again");
                 }
@@ -71,7 +71,7 @@ impl Driver {
             }
             Err(failure) => {
                 let wait = shortened(self.job.backoff.after(failures), rand::random()).max(failure.retry_after);
-                self.tell(&failure, cause, wait);
+                self.log(&failure, cause, wait);
                 wait
             }
         }
@@ -79,10 +79,10 @@ impl Driver {
 
     /// When it begins to fail, fails otherwise than before, or was asked to run, and else once an hour: the repetitions would bury the
     /// rest of the log.
-    fn tell(&mut self, failure: &Failure, cause: Cause, wait: Duration) {
-        let is_told =
-            self.told.as_ref().is_some_and(|(message, at)| *message == failure.message && at.elapsed() < TELL_AGAIN);
-        if is_told && cause == Cause::Due {
+    fn log(&mut self, failure: &Failure, cause: Cause, wait: Duration) {
+        let is_logged =
+            self.logged.as_ref().is_some_and(|(message, at)| *message == failure.message && at.elapsed() < LOG_AGAIN);
+        if is_logged && cause == Cause::Due {
             return;
         }
         tracing::error!(
@@ -92,7 +92,7 @@ impl Driver {
             "{}",
             self.job.consequence
         );
-        self.told = Some((failure.message.clone(), Instant::now()));
+        self.logged = Some((failure.message.clone(), Instant::now()));
     }
 }
 

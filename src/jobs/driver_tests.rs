@@ -22,7 +22,7 @@ enum Ending {
 }
 use Ending::{Badly, Later, Panic, Well};
 
-/// Ends as planned, then always well; tells when it runs and why.
+/// Ends as planned, then always well; reports when it runs and why.
 struct Planned {
     endings: VecDeque<Ending>,
     takes: Duration,
@@ -54,7 +54,7 @@ struct Started {
 fn start(endings: &[Ending], takes: Duration, adjust: impl FnOnce(Job) -> Job) -> Started {
     let (sender, runs) = unbounded_channel();
     let work = Planned { endings: endings.iter().copied().collect(), takes, runs: sender };
-    let (job, stop) = (adjust(Job::new("test", EVERY, "the test goes wrong", work)), CancellationToken::new());
+    let (job, stop) = (adjust(Job::new("test", EVERY, "the test fails", work)), CancellationToken::new());
     let jobs = Jobs::start(vec![job.on_reload()], &Clock::system(), &stop);
     Started { jobs, runs, last: Instant::now(), stop }
 }
@@ -147,7 +147,7 @@ async fn a_panic_on_another_thread_is_recorded_and_the_work_tried_again() {
         if cause == Cause::Due { panic!("{} lost", "something") } else { Ok(()) }
     });
     let stop = CancellationToken::new();
-    let jobs = vec![Job::new("test", EVERY, "the test goes wrong", work).on_reload()];
+    let jobs = vec![Job::new("test", EVERY, "the test fails", work).on_reload()];
     let jobs = Jobs::start(jobs, &Clock::system(), &stop);
     assert_eq!(runs.recv().await, Some(Cause::Due));
     while jobs.report()[0].runs == 0 {
@@ -240,7 +240,7 @@ impl Lines {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_log_tells_when_a_job_begins_to_fail_and_when_it_works_again_and_not_each_time() {
+async fn a_job_that_begins_to_fail_or_works_again_is_logged_once() {
     use tracing_subscriber::layer::SubscriberExt;
     let lines = Lines::default();
     let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));

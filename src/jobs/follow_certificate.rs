@@ -1,11 +1,11 @@
-//! Serves the certificate that its files hold now, whoever changed them. Files that cannot be served change nothing; until they do, the
-//! job counts as failed, so that its report says why.
+//! Serves the certificate in its files, whichever process changed them. Files that cannot be served change nothing; until they can be,
+//! the job counts as failed, so that its report says why.
 
 use std::sync::Arc;
 
 use super::change::Change;
 use super::job::{Cause, Failure};
-use crate::pki::source::Signature;
+use crate::pki::identity::source::Signature;
 use crate::pki::{Identity, IdentitySource};
 use crate::tls::ServingIdentity;
 

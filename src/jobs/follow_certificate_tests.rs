@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::domain::Fingerprint;
 use crate::pki::tests::{imported, names, operators_pair, operators_params};
-use crate::pki::{Authority, Constraints, Origin, Succession, remove_import, renew_leaf};
+use crate::pki::{Authority, Constraints, Origin, RotationRequest, remove_import, renew_leaf};
 
 /// The job of a server that has just started.
 fn started(source: IdentitySource) -> FollowCertificate {
@@ -48,7 +48,7 @@ fn renewals_and_imports_of_other_processes_are_served() {
     assert_eq!(job.serving.current().origin(), Origin::Imported);
     remove_import(data.path()).unwrap();
     follow(&mut job).unwrap();
-    assert_eq!(job.serving.current().origin(), Origin::Own);
+    assert_eq!(job.serving.current().origin(), Origin::ManagedCa);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap_expir
     let mut job = started(own(data.path()));
     let overlap = Some(std::time::Duration::from_hours(1));
     let succession =
-        Succession { names: names(&["a.test"]), added: Vec::new(), constraints: Constraints::ToNames, overlap };
+        RotationRequest { names: names(&["a.test"]), added: Vec::new(), constraints: Constraints::ToNames, overlap };
     let new = Authority::rotate(data.path(), &succession).unwrap();
     follow(&mut job).unwrap();
     let until = new.rotation(jiff::Timestamp::now()).unwrap().until();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::job::{Cause, Failure, Work};
-use crate::pki::acme::{Challenges, Ledger};
+use crate::pki::acme::{AcmeChallenges, AcmeStore};
 
 pub(super) struct FollowChallenges {
-    pub(super) challenges: Arc<Challenges>,
-    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) challenges: Arc<AcmeChallenges>,
+    pub(super) ledger: Arc<dyn AcmeStore>,
 }
 
 #[async_trait]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::change::Change;
 use super::job::{Cause, Failure};
 use crate::domain::Clock;
-use crate::pki::file_state::FileState;
+use crate::pki::files::stamp::FileStamp;
 use crate::tls::ClientVerifier;
 
 pub(super) struct FollowClientFiles {
     verifier: Arc<ClientVerifier>,
     clock: Clock,
-    change: Change<Vec<FileState>>,
+    change: Change<Vec<FileStamp>>,
     refused: Option<String>,
     warned: BTreeSet<String>,
 }

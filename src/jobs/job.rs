@@ -1,4 +1,4 @@
-//! What a job is: a name, when it runs, what it does, and what to tell the operator while it fails.
+//! What a job is: a name, when it runs, what it does, and what its failure means for the operator.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ pub(crate) enum Cause {
 /// at that point would.
 #[async_trait]
 pub(crate) trait Work: Send + 'static {
-    /// Does it once. Whether there was anything to do is the work's own matter, and no failure.
+    /// Does it once. That there was nothing to do is not a failure.
     async fn run(&mut self, cause: Cause) -> Result<(), Failure>;
 }
 
@@ -107,7 +107,7 @@ where
 {
     async fn run(&mut self, cause: Cause) -> Result<(), Failure> {
         let work = Arc::clone(&self.0);
-        // A panic is caught and told by the driver, which then tries again.
+        // The driver catches the panic, and tries again later.
         let run = move || work.lock().unwrap_or_else(PoisonError::into_inner)(cause);
         match tokio::task::spawn_blocking(run).await {
             Ok(outcome) => outcome,

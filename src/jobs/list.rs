@@ -15,7 +15,7 @@ use super::rotate_keys::RotateKeys;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
-use crate::pki::acme::{Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
 use crate::registry::Registry;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
@@ -36,8 +36,8 @@ pub(crate) struct Parts {
 
 /// What ACME needs besides.
 pub(crate) struct AcmeParts {
-    pub(crate) challenges: Arc<Challenges>,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) challenges: Arc<AcmeChallenges>,
+    pub(crate) ledger: Arc<dyn AcmeStore>,
     pub(crate) orderer: Orderer,
 }
 

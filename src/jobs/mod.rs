@@ -2,8 +2,8 @@
 //! survive a panic, and say how their last run went. No other loop in the program waits for time to pass, but for those that belong to
 //! one connection or one call.
 //!
-//! [`list`] is the table of the jobs: what runs how often. A job is asked to run without input; it finds out by itself what there is
-//! to do, so that asking twice does no harm.
+//! [`list`] is the table of the jobs: what runs how often. A job is asked to run without input; it finds out by itself what
+//! is due, so that asking twice does no harm.
 
 mod backoff;
 mod change;
@@ -52,7 +52,8 @@ impl Jobs {
             let (asked, on_reload) = (Arc::new(Notify::new()), job.on_reload);
             let board = Arc::new(Board::new(job.name, clock.now()));
             let (clock, stop) = (clock.clone(), stop.clone());
-            let driver = Driver { job, clock, board: Arc::clone(&board), asked: Arc::clone(&asked), stop, told: None };
+            let driver =
+                Driver { job, clock, board: Arc::clone(&board), asked: Arc::clone(&asked), stop, logged: None };
             tasks.spawn(driver.drive());
             Running { board, asked, on_reload }
         });
@@ -66,12 +67,12 @@ impl Jobs {
         self.running.iter().filter(|job| job.on_reload).for_each(|job| job.asked.notify_one());
     }
 
-    /// How each job stands.
+    /// The state of each job.
     fn report(&self) -> Vec<JobReport> {
         self.running.iter().map(|job| job.board.read()).collect()
     }
 
-    /// Waits until all have stopped, and writes down how they stood.
+    /// Waits until all have stopped, and logs their state.
     pub(crate) async fn stopped(&self) {
         self.tasks.wait().await;
         for report in self.report() {

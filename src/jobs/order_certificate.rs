@@ -63,7 +63,7 @@ impl OrderCertificate {
         Self { orderer, serving, clock, held: None, next_order: now, next_question: now }
     }
 
-    /// Sees which ordered certificate is served, whoever ordered it.
+    /// Sees which ordered certificate is served, whichever process ordered it.
     fn look(&mut self, current: &Identity) {
         if current.origin() != Origin::Acme {
             self.held = None;

@@ -34,7 +34,8 @@ impl RenewCertificate {
     fn renew_when_due(&self) -> Result<(), Failure> {
         let current = self.serving.current();
         let summary = current.summary();
-        if current.origin() == Origin::Own && renewal_due(summary.not_before, summary.not_after, self.clock.now()) {
+        if current.origin() == Origin::ManagedCa && renewal_due(summary.not_before, summary.not_after, self.clock.now())
+        {
             serve(&self.serving, self.source.renew()?);
         }
         Ok(())

@@ -8,11 +8,11 @@ use rcgen::{Issuer, KeyPair};
 use super::*;
 use crate::domain::ManualClock;
 use crate::pki::tests::{alternative, in_time, names};
-use crate::pki::{Authority, Constraints, Identity, TlsPaths, private_file, write_key, write_public};
+use crate::pki::{Authority, Constraints, Identity, PkiPaths, files::private_file, write_key, write_public};
 
 /// A leaf of which the larger part has passed, signed with the authority's own key.
 fn old_leaf(data: &Path) -> Identity {
-    let paths = TlsPaths::new(data);
+    let paths = PkiPaths::new(data);
     let issuing = fs::read_to_string(paths.issuing_certificate()).unwrap();
     let key = KeyPair::from_pem(&fs::read_to_string(paths.issuing_key()).unwrap()).unwrap();
     let mut params = in_time();
@@ -23,7 +23,7 @@ fn old_leaf(data: &Path) -> Identity {
     private_file::make_directory(&paths.serving_dir()).unwrap();
     write_key(&paths.leaf_key(), leaf_key.serialize_pem().as_bytes()).unwrap();
     write_public(&paths.leaf_chain(), (leaf.pem() + &issuing).as_bytes()).unwrap();
-    Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::Own, jiff::Timestamp::now()).unwrap()
+    Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::ManagedCa, jiff::Timestamp::now()).unwrap()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn our_own_is_renewed_at_two_thirds_and_served_on_while_that_fails() {
     let mut job = RenewCertificate::new(Arc::clone(&serving), source, Clock::system());
     let shown = || serving.current().summary().fingerprint;
     let (first, hidden) = (shown(), data.path().join("hidden"));
-    let authority = TlsPaths::new(data.path()).authority_dir();
+    let authority = PkiPaths::new(data.path()).authority_dir();
     fs::rename(&authority, &hidden).unwrap();
     assert!(job.step().is_err(), "without its authority");
     assert_eq!(shown(), first);

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A job as it stands.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobReport {
     /// Its name, which programs may rely on.
     pub(crate) name: &'static str,
-    /// How often it has run to its end.
+    /// How many of its runs have finished.
     pub(crate) runs: u64,
-    /// How many of the last runs have failed, one after the other.
+    /// How many runs have failed in a row.
     pub(crate) failures: u32,
-    /// The last run that has ended.
+    /// The last run that has finished.
     pub(crate) last: Option<LastRun>,
     /// What it does now.
     pub(crate) now: Now,
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastRun {
     pub(crate) started: Timestamp,
@@ -56,8 +56,8 @@ impl Board {
         self.locked().now = now;
     }
 
-    /// Notes the end of a run; gives how many have failed in a row before it, and with it.
-    pub(super) fn ended(&self, last: LastRun) -> (u32, u32) {
+    /// Records a finished run; returns how many have failed in a row without it, and with it.
+    pub(super) fn finished(&self, last: LastRun) -> (u32, u32) {
         let mut report = self.locked();
         let before = report.failures;
         report.failures = if last.result.is_ok() { 0 } else { before.saturating_add(1) };

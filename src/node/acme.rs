@@ -4,46 +4,45 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::acme_store::AcmeLedger;
+use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
-use super::host_names::subject_name;
 use crate::auth::DataKey;
 use crate::config::{AcmeChallenge, Config};
 use crate::jobs::list::AcmeParts;
-use crate::pki::Origin;
-use crate::pki::acme::{Challenges, Ledger, OrderSettings, Orderer};
-use crate::server::{BindError, ChallengeListener};
+use crate::pki::acme::{AcmeChallenges, AcmeStore, OrderSettings, Orderer};
+use crate::pki::{Origin, SubjectName};
+use crate::server::{AcmeListener, BindError};
 use crate::storage::metadata::Metadata;
 
-/// ACME, switched on and ready to start.
+/// ACME, enabled and ready to start.
 pub(crate) struct Acme {
     settings: OrderSettings,
-    challenges: Arc<Challenges>,
-    listener: Option<ChallengeListener>,
+    challenges: Arc<AcmeChallenges>,
+    listener: Option<AcmeListener>,
 }
 
 impl Acme {
-    /// `None` if it is switched off. Binds the port for plain HTTP if one is needed.
+    /// `None` if it is disabled. Binds the port for plain HTTP if one is needed.
     pub(crate) fn prepare(config: &Config, data: &DataDirectory, https_port: u16) -> Result<Option<Self>, BindError> {
         let Some(settings) = settings(config, data) else { return Ok(None) };
         let listener = match settings.acme.challenge {
-            AcmeChallenge::Http01 => Some(ChallengeListener::bind(settings.acme.http_listen, https_port)?),
+            AcmeChallenge::Http01 => Some(AcmeListener::bind(settings.acme.http_listen, https_port)?),
             AcmeChallenge::TlsAlpn01 => None,
         };
-        Ok(Some(Self { challenges: Challenges::new(settings.acme.challenge), settings, listener }))
+        Ok(Some(Self { challenges: AcmeChallenges::new(settings.acme.challenge), settings, listener }))
     }
 
-    /// How control over the names is shown.
+    /// How control over the names is proved.
     pub(crate) fn method(&self) -> AcmeChallenge {
         self.settings.acme.challenge
     }
 
-    /// What handshakes are to answer.
-    pub(crate) fn challenges(&self) -> Arc<Challenges> {
+    /// The challenges that handshakes answer.
+    pub(crate) fn challenges(&self) -> Arc<AcmeChallenges> {
         Arc::clone(&self.challenges)
     }
 
-    /// Listens for the authority's questions until `stop`; gives what the jobs need to answer those of every process, and to order.
+    /// Listens for challenges until `stop`; returns what the jobs need to answer those of every process, and to order.
     pub(crate) fn start(
         self,
         metadata: Arc<dyn Metadata>,
@@ -51,13 +50,13 @@ impl Acme {
         served: Origin,
         stop: CancellationToken,
     ) -> AcmeParts {
-        if served == Origin::Own {
+        if served == Origin::ManagedCa {
             tracing::info!(
                 directory = self.settings.directory,
                 "the registry's own certificate is served until ACME has issued one"
             );
         }
-        let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data_key));
+        let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data_key));
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
@@ -65,8 +64,8 @@ impl Acme {
         AcmeParts { challenges: self.challenges, ledger, orderer }
     }
 
-    /// Only answers what this process orders, until `stop`; gives what is needed to order.
-    pub(crate) fn answer_only(self, ledger: Arc<dyn Ledger>, stop: CancellationToken) -> Orderer {
+    /// Answers only the challenges of this process, until `stop`; returns what is needed to order.
+    pub(crate) fn answer_only(self, ledger: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
@@ -74,8 +73,8 @@ impl Acme {
     }
 }
 
-/// What is to be ordered; `None` where ACME is switched off.
+/// What to order; `None` if ACME is disabled.
 pub(crate) fn settings(config: &Config, data: &DataDirectory) -> Option<OrderSettings> {
-    let names = config.server.hosts.iter().map(subject_name).collect();
+    let names = config.server.hosts.iter().map(SubjectName::from).collect();
     OrderSettings::new(data.path().to_owned(), names, &config.acme)
 }

@@ -7,34 +7,34 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::auth::DataKey;
-use crate::pki::acme::{Ledger, LedgerError, PendingChallenge};
+use crate::pki::acme::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};
 use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
 
 /// The ledger of a data directory.
-pub(crate) struct AcmeLedger {
+pub(crate) struct DatabaseAcmeStore {
     metadata: Arc<dyn Metadata>,
     data_key: DataKey,
 }
 
-impl AcmeLedger {
+impl DatabaseAcmeStore {
     pub(crate) fn new(metadata: Arc<dyn Metadata>, data_key: DataKey) -> Self {
         Self { metadata, data_key }
     }
 }
 
 #[async_trait]
-impl Ledger for AcmeLedger {
-    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, LedgerError> {
+impl AcmeStore for DatabaseAcmeStore {
+    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError> {
         let encrypted = self.metadata.acme_account(directory).await?;
         Ok(encrypted.map(|encrypted| self.data_key.decrypt_account(directory, &encrypted)).transpose()?)
     }
 
-    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, LedgerError> {
+    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, AcmeStoreError> {
         let encrypted = self.data_key.encrypt_account(directory, account)?;
         Ok(self.metadata.keep_acme_account(directory, encrypted, None).await?)
     }
 
-    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), LedgerError> {
+    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError> {
         let before = self.metadata.acme_account(directory).await?;
         let encrypted = self.data_key.encrypt_account(directory, account)?;
         // If another process has just replaced it too, its account is used from the next order on.
@@ -42,20 +42,20 @@ impl Ledger for AcmeLedger {
         Ok(())
     }
 
-    async fn publish(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError> {
+    async fn publish(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError> {
         Ok(self.metadata.add_acme_challenges(challenges.iter().map(record).collect()).await?)
     }
 
-    async fn withdraw(&self, challenges: &[PendingChallenge]) -> Result<(), LedgerError> {
+    async fn withdraw(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError> {
         Ok(self.metadata.remove_acme_challenges(challenges.iter().map(record).collect()).await?)
     }
 
-    async fn pending(&self) -> Result<Vec<PendingChallenge>, LedgerError> {
+    async fn pending(&self) -> Result<Vec<PendingAcmeChallenge>, AcmeStoreError> {
         self.metadata.acme_challenges().await?.into_iter().map(challenge).collect()
     }
 }
 
-fn record(challenge: &PendingChallenge) -> AcmeChallengeRecord {
+fn record(challenge: &PendingAcmeChallenge) -> AcmeChallengeRecord {
     AcmeChallengeRecord {
         name: challenge.name.to_string(),
         token: challenge.token.clone(),
@@ -64,8 +64,8 @@ fn record(challenge: &PendingChallenge) -> AcmeChallengeRecord {
     }
 }
 
-fn challenge(record: AcmeChallengeRecord) -> Result<PendingChallenge, LedgerError> {
-    Ok(PendingChallenge {
+fn challenge(record: AcmeChallengeRecord) -> Result<PendingAcmeChallenge, AcmeStoreError> {
+    Ok(PendingAcmeChallenge {
         name: record.name.parse()?,
         token: record.token,
         key_authorization: record.key_authorization,

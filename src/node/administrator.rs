@@ -3,18 +3,14 @@
 //! A generated password is in its file, durable, before the database knows of the administrator: whatever stops a first start, the
 //! password of an administrator that exists can be read.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::data_directory::DataDirectory;
 use crate::admin::{AdminError, Administration, NewPassword, NewUser, ReplacedPassword};
 use crate::auth::{AdminPermit, Secret};
-use crate::config::Config;
 use crate::domain::AccountName;
 use crate::pki::write_key;
-use crate::storage::metadata::Metadata;
 
 /// The administrator of a new registry.
 pub(crate) struct Administrator {
@@ -23,26 +19,21 @@ pub(crate) struct Administrator {
 }
 
 impl Administrator {
-    /// Adds the administrator, with a generated password if none is given; `None` if users were added before, of whom none is changed.
+    /// Adds the administrator to a new database, with a generated password if none is given; `None` if another process was faster.
     pub(super) async fn add(
         data: &DataDirectory,
-        config: &Config,
-        metadata: &Arc<dyn Metadata>,
+        admin: &Administration,
         name: AccountName,
         password: Option<NewPassword>,
     ) -> anyhow::Result<Option<Self>> {
-        if !metadata.is_new().await? {
-            return Ok(None);
-        }
         let password = match password {
             Some(password) => password,
             None => keep_generated(data)?,
         };
         let permit = AdminPermit::local_operator(data.open()?).context("cannot write in the data directory")?;
         let user = NewUser { name: name.clone(), password: password.clone(), admin: true, own_existing: true };
-        match Administration::new(Arc::clone(metadata), config.auth.clone()).add_user(&permit, user).await {
+        match admin.add_user(&permit, user).await {
             Ok(()) => Ok(Some(Self { name, password })),
-            // Another process was faster.
             Err(AdminError::NameTaken(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! The certificates in use, for those who ask over the wire; and the warnings about them that go to the log.
+//! The certificates in use, for `http` to publish; and the warnings about them for the log.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,26 +9,26 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::http::{Certificates, PublishedAuthority, ServedCertificate};
-use crate::pki::{Authority, AuthorityState, Origin, expiry_warning};
+use crate::pki::{Authority, AuthorityStamp, Origin, expiry_warning};
 use crate::tls::ServingIdentity;
 
-/// An authority that has not changed is read again after so long.
+/// How often an authority that has not changed is read again.
 const READ_AGAIN: Duration = Duration::from_hours(1);
-/// Between two warnings of the same words.
+/// How often the same warning is repeated.
 const WARN_AGAIN: Duration = Duration::from_hours(24);
 
-/// Looks at what is served, and follows the authority behind it.
+/// The certificate that is served, and the authority that signed it.
 pub(crate) struct CertificatesInUse {
     serving: Arc<ServingIdentity>,
     data_dir: PathBuf,
     authority: ArcSwapOption<Published>,
-    /// What was warned of last, and when.
+    /// The last warning, and when it was logged.
     warned: Mutex<Option<(String, Instant)>>,
 }
 
-/// What is told of the data directory's authority.
+/// What is published of the data directory's authority.
 struct Published {
-    state: AuthorityState,
+    state: AuthorityStamp,
     read: Instant,
     authority: Arc<PublishedAuthority>,
     rotation: Option<(Bytes, Timestamp)>,
@@ -36,15 +36,15 @@ struct Published {
 }
 
 impl CertificatesInUse {
-    /// Knows nothing of the authority before [`Self::look`].
+    /// Has no authority before [`Self::look`].
     pub(crate) fn new(serving: Arc<ServingIdentity>, data_dir: &Path) -> Self {
         Self { serving, data_dir: data_dir.to_owned(), authority: ArcSwapOption::empty(), warned: Mutex::default() }
     }
 
-    /// Reads the authority anew where its files have changed, and now and then for what becomes due. One that cannot be read leaves
-    /// what was known, and so does one whose certificate is not served yet: who fetches the CA must find it at work.
+    /// Reads the authority again if its files have changed, and every hour for what becomes due. An authority that cannot be read, or
+    /// whose certificate is not served yet, is not published: clients that fetch the CA must be able to use it.
     pub(crate) fn look(&self) {
-        let state = AuthorityState::of(&self.data_dir);
+        let state = AuthorityStamp::of(&self.data_dir);
         let known = self.authority.load();
         if known.as_ref().is_some_and(|known| known.state == state && known.read.elapsed() < READ_AGAIN) {
             return;
@@ -62,11 +62,11 @@ impl CertificatesInUse {
         }
     }
 
-    /// Looks, and warns of what is about to expire; a job does so again and again.
+    /// Reads the authority and warns of what is about to expire; a job calls this repeatedly.
     pub(crate) fn follow(&self) {
         self.look();
         let Some(text) = self.published().and_then(|published| published.warning.clone()) else { return };
-        // A warning is stored whole, so a panic elsewhere leaves a sound one.
+        // A warning is stored whole, so it is intact even after a panic elsewhere.
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if !warned.as_ref().is_some_and(|(told, at)| *told == text && at.elapsed() < WARN_AGAIN) {
             tracing::warn!("{text}");
@@ -74,14 +74,14 @@ impl CertificatesInUse {
         }
     }
 
-    /// What is known, where what is served comes from there.
+    /// The authority, if it signed the certificate that is served.
     fn published(&self) -> Option<Arc<Published>> {
-        self.authority.load_full().filter(|_| self.serving.current().origin() == Origin::Own)
+        self.authority.load_full().filter(|_| self.serving.current().origin() == Origin::ManagedCa)
     }
 }
 
 impl Published {
-    fn of(authority: &Authority, state: AuthorityState) -> Self {
+    fn of(authority: &Authority, state: AuthorityStamp) -> Self {
         let now = Timestamp::now();
         Self {
             state,
@@ -98,7 +98,7 @@ impl Published {
 
     fn log(&self) {
         let until = self.rotation.as_ref().map(|(_, until)| tracing::field::display(*until));
-        tracing::info!(ca_sha256 = self.authority.sha256, old_ca_until = until, "another CA is in force");
+        tracing::info!(ca_sha256 = self.authority.sha256, old_ca_until = until, "the CA has changed");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The data directory: what lies where, who serves it, and how it comes into being.
+//! The data directory: which file is where, which process serves it, and how it is created.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::auth::{DataKey, Secret};
-use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, write_key, write_public};
+use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, restrict_kept_key, write_key, write_public};
 use crate::storage::metadata::Metadata;
 
 const README: &str = include_str!("data_directory_readme.txt");
@@ -49,18 +49,18 @@ impl DataDirectory {
         self.path.join("portcullis.db")
     }
 
-    /// Where the administrator's first password is written: the password and a line feed, nothing else.
+    /// The file with the administrator's first password: the password and a line feed, nothing else.
     pub(crate) fn first_password(&self) -> PathBuf {
         self.path.join("initial-admin-password")
     }
 
-    /// The password in that file; `None` where there is none, or it holds something else.
+    /// The password in that file; `None` if the file is missing or contains something else.
     pub(crate) fn read_first_password(&self) -> Option<Secret> {
         let text = Zeroizing::new(fs::read_to_string(self.first_password()).ok()?);
         text.lines().next().filter(|line| !line.is_empty()).and_then(|line| Secret::new(line).ok())
     }
 
-    /// Removes that file, once someone has seen what it holds.
+    /// Removes that file, once someone has seen the password.
     pub(crate) fn forget_first_password(&self) -> anyhow::Result<()> {
         match fs::remove_file(self.first_password()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -74,20 +74,20 @@ impl DataDirectory {
         self.path.join("initialised")
     }
 
-    /// When it was initialised; `None` where it was not, or not to the end.
+    /// When it was initialised; `None` if it was not, or if that was interrupted.
     pub(crate) fn initialised_on(&self) -> anyhow::Result<Option<String>> {
         match fs::read_to_string(self.marker()) {
             Ok(date) => Ok(Some(date.trim().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
-                "cannot read {}: {error}; run this as root or as the owner of the data directory, or name another with --data",
+                "cannot read {}: {error}; run this as root or as the owner of the data directory, or choose another with --data",
                 self.marker().display()
             ),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.marker().display())),
         }
     }
 
-    /// That a registry was made here. Where the file that says so is missing, the database knows.
+    /// Refuses a directory that was not initialised. If the file that says so is missing, the database decides.
     pub(crate) fn require_initialised(&self) -> anyhow::Result<()> {
         if self.initialised_on()?.is_some() || (Authority::exists(&self.path) && self.database().exists()) {
             return Ok(());
@@ -95,19 +95,19 @@ impl DataDirectory {
         Err(self.uninitialised())
     }
 
-    /// The same by the database: a first start that was interrupted has made one, and no administrator.
+    /// The same by the database: an interrupted first start has created one, but no administrator.
     pub(crate) async fn require_first_start_done(&self, metadata: &dyn Metadata) -> anyhow::Result<()> {
         if self.initialised_on()?.is_none() && metadata.is_new().await? { Err(self.uninitialised()) } else { Ok(()) }
     }
 
     fn uninitialised(&self) -> anyhow::Error {
         anyhow::anyhow!(
-            "{} is not initialised: run `portcullis serve` or `portcullis init` first, or name another directory with --data",
+            "{} is not initialised: run `portcullis serve` or `portcullis init` first, or choose another directory with --data",
             self.path.display()
         )
     }
 
-    /// To be called when all else is there.
+    /// To be called when everything else has been created.
     pub(crate) fn mark_initialised(&self) -> anyhow::Result<()> {
         write_public(&self.path.join("README"), README.as_bytes())?;
         let now = format!("{}\n", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
@@ -115,32 +115,32 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Makes the directory, for its owner alone, and sees that this process can work in it.
+    /// Creates the directory, for its owner alone, and checks that this process can work in it.
     pub(crate) fn create(&self) -> anyhow::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path).with_context(|| {
-            format!("cannot make the data directory {}: choose another with --data DIR", self.path.display())
+            format!("cannot create the data directory {}: choose another with --data DIR", self.path.display())
         })?;
         self.require_usable()
     }
 
-    /// Each reason for which nothing could be kept here, with what to do.
+    /// Every reason why nothing could be stored here, with what to do.
     fn require_usable(&self) -> anyhow::Result<()> {
         let path = self.path.display();
         let meta = fs::metadata(&self.path).with_context(|| format!("cannot examine {path}"))?;
         if !meta.is_dir() {
-            bail!("{path} is not a directory: name another with --data DIR");
+            bail!("{path} is not a directory: choose another with --data DIR");
         }
         match rustix::fs::access(&self.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
             Ok(()) => {}
             Err(Errno::ROFS) => bail!(
                 "the file system of {path} is mounted read-only: mount it for writing (in a container: a volume without `:ro`), or \
-                 name another directory with --data DIR"
+                 choose another directory with --data DIR"
             ),
             Err(errno) => {
                 let (me, owner) = (rustix::process::geteuid().as_raw(), meta.uid());
                 bail!(
-                    "the user {me}, as whom this runs, may not write in {path}, which belongs to the user {owner} ({errno}): run this \
-                     as the user {owner} or as root, or give the directory away (as root: chown -R {me} {path}), or name another \
+                    "the user {me}, who runs this, cannot write in {path}, which belongs to the user {owner} ({errno}): run this as \
+                     the user {owner} or as root, or change the owner (as root: chown -R {me} {path}), or choose another directory \
                      with --data DIR"
                 );
             }
@@ -149,18 +149,18 @@ impl DataDirectory {
         synced.map_err(|error| failed("sync", &self.path, &error))
     }
 
-    /// Takes the directory for this process; refused while another one serves it.
+    /// Locks the directory for this process; refused while another one serves it.
     pub(crate) fn lock(&self) -> anyhow::Result<DataLock> {
         match self.try_lock()? {
             Ok(lock) => Ok(lock),
             Err(holder) => bail!(
-                "{} is served by process {holder} already: stop that one, or choose another directory with --data DIR",
+                "{} is already served by process {holder}: stop that process, or choose another directory with --data DIR",
                 self.path.display(),
             ),
         }
     }
 
-    /// The same; the inner error is the number of the process that serves it.
+    /// The same; the inner error is the id of the process that serves it.
     pub(crate) fn try_lock(&self) -> anyhow::Result<Result<DataLock, String>> {
         let path = self.lock_file();
         let mut options = OpenOptions::new();
@@ -170,7 +170,7 @@ impl DataDirectory {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // The holder's number is a help; without it the refusal stands as well.
+                // The holder's process id is only a help for the reader.
                 let _ = file.read_to_string(&mut holder);
                 return Ok(Err(holder.trim().to_owned()));
             }
@@ -181,12 +181,12 @@ impl DataDirectory {
         Ok(Ok(DataLock { _file: file }))
     }
 
-    /// The file that the serving process holds a lock on, and that tells its number.
+    /// The file that the serving process holds a lock on, and that contains its process id.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.path.join("lock")
     }
 
-    /// The key that encrypts the secrets in the database, made if it is missing.
+    /// The key that encrypts the secrets in the database; created if it is missing.
     pub(crate) fn data_key(&self) -> anyhow::Result<DataKey> {
         let path = self.path.join("keys").join("seal.key");
         if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
@@ -195,6 +195,7 @@ impl DataDirectory {
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())));
             write_key(&path, text.as_bytes())?;
         }
+        restrict_kept_key(&path)?;
         let text = read_kept_key(&path)?;
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());

@@ -1,4 +1,4 @@
-//! What a new registry is given: CA, certificate, keys and administrator. `init` does it, and `serve` on an empty data directory.
+//! What a new registry starts with: CA, certificate, keys and administrator. `init` creates it, and `serve` on an empty data directory.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::administrator::Administrator;
 use super::data_directory::{DataDirectory, DataLock};
 use super::host_names::names_to_serve;
 use super::stores::open_metadata;
-use crate::admin::{NewPassword, admit_name};
+use crate::admin::{Administration, NewPassword, admit_name};
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::domain::{AccountName, Clock};
@@ -51,10 +51,10 @@ impl NewRegistry {
         Ok(Self { data, _lock: lock })
     }
 
-    /// Makes what is missing. Interrupted, it continues where it was when it is run again.
+    /// Creates what is missing. If it is interrupted, the next run continues.
     pub(crate) async fn initialise(self, config: &Config, chosen: FirstStart) -> anyhow::Result<FirstRegistry> {
         let metadata = open_metadata(config).await?;
-        let established = establish(&self.data, config, &metadata, chosen).await;
+        let established = establish(&self.data, config, &metadata, &Clock::system(), chosen).await;
         let closed = metadata.close().await;
         let administrator = established?;
         closed?;
@@ -71,7 +71,7 @@ impl NewRegistry {
     }
 }
 
-/// What was made.
+/// A registry that has just been initialised.
 pub(crate) struct FirstRegistry {
     pub(crate) data: DataDirectory,
     pub(crate) authority: Authority,
@@ -88,19 +88,20 @@ fn password_hint(data: &DataDirectory) -> String {
     }
 }
 
-/// On a new database, what [`NewRegistry::initialise`] makes. The file that says when that was done is written again where it is missing, and
-/// decides nothing.
+/// On a new database, creates what [`NewRegistry::initialise`] does. The file that says when that was is written again if it is missing,
+/// and decides nothing.
 pub(super) async fn first_start(
     data: &DataDirectory,
     config: &Config,
     metadata: &Arc<dyn Metadata>,
+    clock: &Clock,
 ) -> anyhow::Result<Option<Administrator>> {
     if data.initialised_on()?.is_some() && !metadata.is_new().await? {
         return Ok(None);
     }
     let administrator: AccountName = FIRST_ADMINISTRATOR.parse().context("the first administrator's name")?;
     let chosen = FirstStart { constraints: constraints(config, false), administrator, password: None };
-    let administrator = establish(data, config, metadata, chosen).await?;
+    let administrator = establish(data, config, metadata, clock, chosen).await?;
     if administrator.is_none() {
         tracing::warn!(
             data = %data.path().display(),
@@ -114,6 +115,7 @@ async fn establish(
     data: &DataDirectory,
     config: &Config,
     metadata: &Arc<dyn Metadata>,
+    clock: &Clock,
     chosen: FirstStart,
 ) -> anyhow::Result<Option<Administrator>> {
     let mut authority = if Authority::exists(data.path()) {
@@ -124,9 +126,12 @@ async fn establish(
     };
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;
-    // Makes the first token key.
-    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
-    let administrator = Administrator::add(data, config, metadata, chosen.administrator, chosen.password).await?;
+    // Creates the first token key.
+    Authenticator::open(Arc::clone(metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
+    let admin = Administration::new(Arc::clone(metadata), config.auth.clone(), clock.clone());
+    let is_new = metadata.is_new().await?;
+    let administrator =
+        if is_new { Administrator::add(data, &admin, chosen.administrator, chosen.password).await? } else { None };
     data.mark_initialised()?;
     Ok(administrator)
 }

@@ -2,52 +2,53 @@
 //! certificate that the server presents must be the very one in the data directory. If clients must present a certificate, which this
 //! one does not have, that is all that can be checked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use axum::body::Body;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http::StatusCode;
+use jiff::Timestamp;
 
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
-use crate::client::pinned_client;
+use crate::client::{Client, ClientError, Limits, TrustMode};
 use crate::config::Config;
+use crate::domain::net::local_address;
 use crate::pki::Identity;
+
+/// The answer says in a few bytes what is not ready.
+const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// Succeeds if the server answers within `limit` that it is ready.
 pub(crate) async fn require_ready(config: &Config, data: &DataDirectory, limit: Duration) -> anyhow::Result<()> {
     let identity = identity_source(config, data)?.load()?;
-    let address = local(config.server.listen);
+    let address = local_address(config.server.listen);
     let certified = config.client_certificates.are_required();
-    let asked = tokio::time::timeout(limit, ask(address, &identity, certified)).await;
-    asked.with_context(|| format!("no answer from {address} within {} s", limit.as_secs()))?
-}
-
-/// The address to reach a listening address by.
-pub(crate) fn local(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
+    ask(address, &identity, limit, certified).await
 }
 
 /// `certified`: the server answers no client without a certificate.
-async fn ask(address: SocketAddr, identity: &Identity, certified: bool) -> anyhow::Result<()> {
-    let stream = TcpStream::connect(address).await;
-    let stream = stream.with_context(|| format!("nothing listens on {address}: is the server running?"))?;
-    let (connector, name) = pinned_client(identity)?;
-    let stream = connector.connect(name, stream).await;
-    let stream = stream.with_context(|| format!("{address} does not present this data directory's certificate"))?;
-    if certified {
-        return Ok(());
+async fn ask(address: SocketAddr, identity: &Identity, limit: Duration, certified: bool) -> anyhow::Result<()> {
+    let (name, certificate) = identity.presented(Timestamp::now());
+    let trust = TrustMode::Pinned(certificate.context("the certificate's file is empty")?);
+    let limits = Limits { total: limit, idle: limit, size: ANSWER_LIMIT };
+    let client = Client::new(trust, limits)?.connecting_to(address);
+    let url = format!("https://{}/health/ready", name.unwrap_or("127.0.0.1"));
+    let answer = if certified {
+        client.handshake(&url).await.map(|_| StatusCode::OK)
+    } else {
+        client.get(&url).await.map(|response| response.status())
+    };
+    match answer {
+        Ok(status) if status.is_success() => Ok(()),
+        Ok(status) => bail!("not ready: {status}"),
+        Err(ClientError::Connect { cause, .. }) => {
+            Err(cause).with_context(|| format!("nothing listens on {address}: is the server running?"))
+        }
+        Err(ClientError::Tls(cause)) => {
+            Err(cause).with_context(|| format!("{address} does not present this data directory's certificate"))
+        }
+        Err(error) if error.waited().is_some() => bail!("no answer from {address} within {} s", limit.as_secs()),
+        Err(error) => Err(error.into()),
     }
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let request = axum::http::Request::get("/health/ready").header("host", "localhost").body(Body::empty())?;
-    let response = sender.send_request(request).await?;
-    if response.status().is_success() { Ok(()) } else { bail!("not ready: {}", response.status()) }
 }

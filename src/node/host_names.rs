@@ -6,23 +6,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::domain::net::HostName;
 use crate::pki::{Authority, PermittedNames, SubjectName};
 
-/// The names to serve: what the operator said, else what the authority was made for, else what the machine is called.
-/// Always with what `ca rotate --host` added, localhost and the loopback addresses.
+/// The names to serve: those of the operator, else those that the authority permits, else those of this machine.
+/// Always with those that `ca rotate --host` added, localhost and the loopback addresses.
 pub(crate) fn names_to_serve(hosts: &[HostName], authority: Option<&Authority>) -> Vec<SubjectName> {
     let chosen: Vec<SubjectName> = match authority.map(Authority::permitted) {
-        _ if !hosts.is_empty() => hosts.iter().map(subject_name).collect(),
+        _ if !hosts.is_empty() => hosts.iter().map(SubjectName::from).collect(),
         Some(PermittedNames::Only(names)) => names.clone(),
         Some(PermittedNames::All) | None => of_this_machine(),
     };
     let added = authority.map(Authority::added_names).unwrap_or_default();
     with_loopback(chosen.into_iter().chain(added.iter().cloned()).collect())
-}
-
-pub(crate) fn subject_name(host: &HostName) -> SubjectName {
-    match host {
-        HostName::Dns(name) => SubjectName::Dns(name.clone()),
-        HostName::Address(address) => SubjectName::Ip(*address),
-    }
 }
 
 /// Sorted: names before addresses, each once.
@@ -40,11 +33,11 @@ fn with_loopback(names: Vec<SubjectName>) -> Vec<SubjectName> {
 pub(crate) fn of_this_machine() -> Vec<SubjectName> {
     let host: Option<HostName> = rustix::system::uname().nodename().to_string_lossy().parse().ok();
     let addresses = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot list this machine's addresses; name them with --host");
+        tracing::warn!(%error, "cannot list this machine's addresses; set them with --host");
         Vec::new()
     });
     let reachable = addresses.into_iter().map(|interface| interface.ip().to_canonical()).filter(is_reachable);
-    host.iter().map(subject_name).chain(reachable.map(SubjectName::Ip)).collect()
+    host.iter().map(SubjectName::from).chain(reachable.map(SubjectName::Ip)).collect()
 }
 
 fn is_reachable(address: &IpAddr) -> bool {
@@ -54,7 +47,7 @@ fn is_reachable(address: &IpAddr) -> bool {
     }
 }
 
-/// The name that other hosts are best told: a host name before an address, loopback last.
+/// The best name for other hosts: a host name before an address, loopback last.
 pub(crate) fn best_for_others(names: &[String]) -> &str {
     let rank = |name: &&String| match name.parse::<IpAddr>() {
         Ok(address) if address.is_loopback() => 4,
@@ -66,24 +59,15 @@ pub(crate) fn best_for_others(names: &[String]) -> &str {
     names.iter().min_by_key(rank).map_or("localhost", String::as_str)
 }
 
-/// `host:port`, with brackets around an IPv6 address.
-pub(crate) fn with_port(host: &str, port: u16) -> String {
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-        _ => format!("{host}:{port}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn others_are_told_a_name_before_an_address() {
+    fn a_host_name_is_better_than_an_address() {
         let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(best_for_others(&names(&["localhost", "registry.test", "10.0.0.1"])), "registry.test");
         assert_eq!(best_for_others(&names(&["localhost", "127.0.0.1", "::1", "10.0.0.1"])), "10.0.0.1");
         assert_eq!(best_for_others(&names(&["127.0.0.1", "localhost"])), "localhost");
-        assert_eq!(with_port("fd00::1", 5000), "[fd00::1]:5000");
     }
 }

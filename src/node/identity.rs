@@ -15,14 +15,14 @@ pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     if let Some(pair) = config.tls.pair() {
         return Ok(IdentitySource::files(data.path(), pair.certificate, pair.private_key));
     }
-    // A damaged authority is told before anything is asked of it.
+    // A damaged authority is reported before anything is asked of it.
     Authority::load(data.path())?;
     let hosts = config.server.hosts.clone();
     let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
     Ok(if config.acme.is_enabled() { source.with_acme() } else { source })
 }
 
-/// Whose client certificates count, where the configuration asks for any.
+/// Which client certificates are accepted, if the configuration asks for any.
 pub(super) fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
     let settings = &config.client_certificates;
     let Some(ca) = settings.ca.clone() else { return Ok(None) };

@@ -3,6 +3,8 @@
 pub(crate) mod acme;
 pub(crate) mod acme_store;
 pub(crate) mod administrator;
+pub(crate) mod authority;
+pub(crate) mod certificate;
 pub(crate) mod certificates;
 pub(crate) mod data_directory;
 pub(crate) mod first_start;

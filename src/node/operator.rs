@@ -9,6 +9,7 @@ use super::stores::open_metadata;
 use crate::admin::Administration;
 use crate::auth::AdminPermit;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::storage::metadata::Metadata;
 
 /// Runs `work` with the metadata store, which is closed afterwards.
@@ -38,7 +39,7 @@ pub(crate) async fn administer<T>(
     let permit = AdminPermit::local_operator(data.open()?)
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
     with_metadata(config, data, async |metadata| {
-        let administration = Administration::new(metadata, config.auth.clone());
+        let administration = Administration::new(metadata, config.auth.clone(), Clock::system());
         work(&administration, &permit).await
     })
     .await

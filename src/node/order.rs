@@ -1,5 +1,5 @@
-//! A certificate ordered by ACME at once. A running server answers the authority's challenges, for it finds them in the database; where
-//! none runs, this process listens instead of it for as long as the order takes.
+//! A certificate ordered by ACME at once. A running server answers the challenges, because it finds them in the database; if none runs,
+//! this process listens instead for as long as the order takes.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::acme::{Acme, settings};
-use super::acme_store::AcmeLedger;
+use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
 use crate::config::{AcmeChallenge, Config};
 use crate::pki::CertificateSummary;
-use crate::pki::acme::{AcmeError, Challenges, Ledger, Orderer};
+use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeStore, Orderer};
 use crate::server::Server;
 use crate::storage::metadata::Metadata;
 use crate::tls::{self, ServingIdentity};
@@ -33,22 +33,22 @@ pub(crate) async fn order_certificate(
 ) -> anyhow::Result<Ordered> {
     let Some(settings) = settings(config, data) else {
         bail!(
-            "ACME is switched off: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
+            "ACME is disabled: set acme.directory (and server.hosts and acme.terms_agreed) in the configuration; \
              `portcullis config default` explains them"
         );
     };
     let directory = settings.directory.clone();
-    let ledger: Arc<dyn Ledger> = Arc::new(AcmeLedger::new(metadata, data.data_key()?));
+    let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
     let certificate = match data.try_lock()? {
         Ok(_lock) => order_alone(config, data, ledger).await?,
         Err(server) => {
-            let challenges = Challenges::new(settings.acme.challenge);
+            let challenges = AcmeChallenges::new(settings.acme.challenge);
             match Orderer::new(settings, ledger, challenges).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
-                            "the running server (process {server}) should have answered the challenge, which it does if it was \
-                             started with ACME switched on"
+                            "the running server (process {server}) did not answer the challenge: it does so only if it was started \
+                             with ACME enabled"
                         )
                     });
                 }
@@ -59,15 +59,15 @@ pub(crate) async fn order_certificate(
     Ok(Ordered { certificate, directory })
 }
 
-/// Listens where the server would, and orders.
+/// Listens on the addresses of the server, and orders.
 async fn order_alone(
     config: &Config,
     data: &DataDirectory,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn AcmeStore>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
-        bail!("ACME is switched off");
+        bail!("ACME is disabled");
     };
     let serving = match acme.method() {
         AcmeChallenge::Http01 => None,
@@ -86,7 +86,7 @@ async fn order_alone(
     Ok(ordered?)
 }
 
-/// What clients of the registry are told meanwhile.
+/// The answer to clients of the registry in the meantime.
 fn closed() -> Router {
     Router::new().fallback(|| async {
         (StatusCode::SERVICE_UNAVAILABLE, "This registry is not running: its certificate is being ordered.\n")

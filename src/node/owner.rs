@@ -1,8 +1,8 @@
 //! Root acts as the owner of a data directory.
 //!
-//! A command that root runs in the directory of a service's user would follow links that this user laid, and leave files behind that
-//! the service cannot read. So it takes the user and group of the directory's owner before it touches anything there. Files that only
-//! root may read are read before that.
+//! A command that root runs in the directory of a service's user would follow links that this user made, and leave files that the
+//! service cannot read. So it switches to the user and group of the directory's owner before it touches anything there. Files that only
+//! root can read are read before that.
 
 use std::ffi::CString;
 use std::fs::{self, Metadata};
@@ -14,8 +14,8 @@ use anyhow::{Context as _, bail};
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgid, setgroups, setuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
 
-/// Gives up the rights of root for those of the directory's owner, in the whole process. Does nothing where this is not root, and
-/// where the directory is root's. One that is yet to be made belongs to the owner of the directory that it is made in.
+/// Exchanges the privileges of root for those of the directory's owner, in the whole process. Does nothing if this is not root, or if
+/// root owns the directory. One that does not exist yet belongs to the owner of the directory that it is created in.
 pub(crate) fn act_as_owner(directory: &Path) -> anyhow::Result<()> {
     if !Uid::effective().is_root() {
         return Ok(());
@@ -24,7 +24,7 @@ pub(crate) fn act_as_owner(directory: &Path) -> anyhow::Result<()> {
     let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
     become_user(uid, gid).with_context(|| {
         format!(
-            "cannot act as the user {uid}, who owns {}: run this command as that user, or make the directory root's (chown -R 0:0 {})",
+            "cannot act as the user {uid}, who owns {}: run this command as that user, or make root the owner (chown -R 0:0 {})",
             directory.display(),
             directory.display()
         )
@@ -33,7 +33,7 @@ pub(crate) fn act_as_owner(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is known of the owner, where that is not root. A link is its own owner's word: only root's leads on.
+/// The metadata of the directory, if its owner is not root. A link is only followed if root owns it.
 fn owner(directory: &Path) -> anyhow::Result<Option<Metadata>> {
     let seen = fs::symlink_metadata(directory)
         .and_then(|meta| if meta.is_symlink() && meta.uid() == 0 { fs::metadata(directory) } else { Ok(meta) });
@@ -51,27 +51,27 @@ fn owner(directory: &Path) -> anyhow::Result<Option<Metadata>> {
 fn become_user(uid: Uid, gid: Gid) -> anyhow::Result<()> {
     setgroups(&groups(uid, gid))?;
     setgid(gid)?;
-    // Where root may bind ports below 1024, its command still may.
+    // If root may bind ports below 1024, its command still may.
     let kept = set_keep_capabilities(true);
     setuid(uid)?;
     if kept.is_ok() {
         let binding = CapabilitySet::NET_BIND_SERVICE;
         let only = CapabilitySets { effective: binding, permitted: binding, inheritable: CapabilitySet::empty() };
         let none = CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), ..only };
-        // A container may have taken this right from root too.
+        // A container may have dropped this capability from root too.
         set_capabilities(None, only).or_else(|_| set_capabilities(None, none))?;
     }
     if Uid::effective() != uid || setuid(Uid::from_raw(0)).is_ok() {
-        bail!("the system did not take the rights of root away");
+        bail!("the system did not drop the privileges of root");
     }
     Ok(())
 }
 
-/// The groups that the user is in, so that a key which is readable by one of them can be read; of an unknown user, the group alone.
+/// The groups of the user, so that a key which is readable by one of them can be read; for an unknown user, only the group.
 fn groups(uid: Uid, gid: Gid) -> Vec<Gid> {
     let user = User::from_uid(uid).ok().flatten().and_then(|user| CString::new(user.name).ok());
     let of_user = user.and_then(|name| getgrouplist(&name, gid).ok());
-    // A user of the system may be in the group of root; that would leave some of its rights.
+    // A system user may be in the group of root; that would keep some of its privileges.
     of_user.map_or_else(
         || vec![gid],
         |groups| groups.into_iter().filter(|group| *group == gid || group.as_raw() != 0).collect(),

@@ -28,14 +28,14 @@ use crate::tls::{self, ClientVerifier, ServingIdentity};
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
 const BLOCKING_THREADS: usize = 32;
 
-/// A node that is about to serve: what there is to tell of it.
+/// A node that is about to serve, as it is announced.
 pub(crate) struct Ready<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) data: &'a DataDirectory,
     pub(crate) certificate: &'a CertificateSummary,
-    /// The CA behind the certificate, where it is the registry's own.
+    /// The CA that signed the certificate, if it is the registry's own.
     pub(crate) authority: Option<&'a Authority>,
-    /// The administrator, where this is the first start.
+    /// The administrator, if this is the first start.
     pub(crate) administrator: Option<&'a Administrator>,
 }
 
@@ -54,9 +54,10 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
+    let clock = Clock::system();
     let stores = open_stores(config).await?;
-    let administrator = first_start(&data, config, &stores.metadata).await?;
-    let node = Node::assemble(config, &data, stores, clients, acme.as_ref()).await?;
+    let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
+    let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
 
     let identity = node.serving.current();
     announce(&Ready {
@@ -84,6 +85,7 @@ struct Node {
     serving: Arc<ServingIdentity>,
     certificates: Arc<CertificatesInUse>,
     clients: Option<Arc<ClientVerifier>>,
+    clock: Clock,
 }
 
 impl Node {
@@ -91,12 +93,12 @@ impl Node {
         config: &Config,
         data: &DataDirectory,
         stores: Stores,
-        clients: Option<Arc<ClientVerifier>>,
-        acme: Option<&Acme>,
+        (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
+        clock: Clock,
     ) -> anyhow::Result<Self> {
         let source = identity_source(config, data)?;
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::Own { Some(Authority::load(data.path())?) } else { None };
+        let authority = if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path())?) } else { None };
         let serving = match acme {
             Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
             None => ServingIdentity::new(identity),
@@ -105,17 +107,17 @@ impl Node {
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =
-            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, Clock::system()).await?;
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config)));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients })
+        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
     }
 
     async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
         let stop = CancellationToken::new();
-        let clock = Clock::system();
+        let clock = self.clock;
         let acme = match acme {
             Some(acme) => {
                 let metadata = Arc::clone(&self.stores.metadata);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 /// An error of the TLS layer. Every text names the file and the way out.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum PkiError {
     /// A file could not be read, written or made.
     #[error("cannot {action} {}: {source}{}", path.display(), advice(action, source))]
     Io {
@@ -276,7 +276,7 @@ pub enum TlsError {
     Library(#[from] rustls::Error),
 }
 
-impl TlsError {
+impl PkiError {
     /// Wraps an I/O error with what was tried and where.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -294,7 +294,7 @@ impl TlsError {
     }
 
     /// Whether the pair itself is at fault, so that issuing anew mends it; exposed keys and failing disks are not mended so.
-    pub(crate) fn is_mended_by_reissue(&self) -> bool {
+    pub(crate) fn is_fixed_by_reissue(&self) -> bool {
         self.is_missing()
             || matches!(
                 self,
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_a_file_system_lacks_is_named_with_what_to_do() {
-        let text = |action, errno: Errno| TlsError::io(action, "/data")(errno.into()).to_string();
+        let text = |action, errno: Errno| PkiError::io(action, "/data")(errno.into()).to_string();
         assert!(text("lock", Errno::NOLCK).contains("no file locks: put the data directory on a local one"));
         assert!(text("sync", Errno::INVAL).contains("cannot make a directory durable"));
         assert!(!text("read", Errno::INVAL).contains(';'));

@@ -71,7 +71,7 @@ impl Registry {
         let mut visible: Vec<String> = Vec::new();
         let mut after = last.map(str::to_owned);
         let mut looked_at = 0;
-        for range in if limit == 0 { Vec::new() } else { permit.reach() } {
+        for range in if limit == 0 { Vec::new() } else { permit.visible_ranges() } {
             while !after.as_deref().is_some_and(|after| range.is_over_after(after)) {
                 if let Some(after) = after.take_if(|_| looked_at >= MOST_LOOKED_AT) {
                     return Ok(Page { names: visible, next: Some(Next::AfterHidden(after)) });

@@ -26,7 +26,7 @@ use super::write_timeout::WriteTimeout;
 use super::{closing as farewell, plain_http};
 use crate::config::ServerSettings;
 use crate::domain::net::peer_address::PeerAddress;
-use crate::pki::acme::ACME_TLS;
+use crate::tls::ACME_TLS;
 use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.

@@ -8,9 +8,9 @@
 //! slow or stalled for too long, and where the house is full, the record says which connection can best be spared. At its end a
 //! connection is closed in stages (`farewell`), so that an answer that was given before the request was read arrives.
 
+mod acme_listener;
 mod activity;
 mod admission;
-mod challenge_listener;
 mod closing;
 mod connection;
 mod connection_table;
@@ -48,7 +48,7 @@ use connection::Connections;
 use crate::config::ServerSettings;
 use crate::tls::{Acceptor, ClientVerifier};
 
-pub use challenge_listener::ChallengeListener;
+pub use acme_listener::AcmeListener;
 pub use signals::{SignalEvent, Signals};
 
 /// Waiting connections that the kernel keeps for us.

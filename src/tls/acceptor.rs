@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::{Acceptor as HelloReader, ClientHello};
+use rustls::server::Acceptor as HelloReader;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
@@ -12,24 +12,23 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use super::clients::ClientVerifier;
 use super::server_config::{server_config, validation_config};
 use super::serving::ServingIdentity;
-use crate::pki::acme::ACME_TLS;
-use crate::pki::error::TlsError;
+use super::validation::is_validation;
 
 /// Does the handshakes of a server.
 pub struct Acceptor {
     ordinary: Arc<ServerConfig>,
-    /// For an authority that validates our names (RFC 8737): it is asked for no certificate, and learns of no other protocol.
+    /// For an authority that validates our names (RFC 8737): it is not asked for a certificate, and learns of no other protocol.
     validation: Option<Arc<ServerConfig>>,
 }
 
 impl Acceptor {
     /// Shows what `serving` has, and asks for certificates of clients where `clients` are to have some.
-    pub fn new(serving: Arc<ServingIdentity>, clients: Option<Arc<ClientVerifier>>) -> Result<Self, TlsError> {
+    pub fn new(serving: Arc<ServingIdentity>, clients: Option<Arc<ClientVerifier>>) -> Result<Self, rustls::Error> {
         let validation = serving.answers_challenges().then(|| validation_config(Arc::clone(&serving))).transpose()?;
         Ok(Self { ordinary: server_config(serving, clients)?, validation })
     }
 
-    /// Does one handshake. Where it fails, the stream comes back with the error: an alert was sent, and whoever closes the stream
+    /// Does one handshake. Where it fails, the stream comes back with the error: an alert was sent, and the caller, who closes the stream,
     /// decides whether the peer has time to read it.
     pub async fn accept<S>(&self, stream: S) -> Result<TlsStream<S>, (io::Error, Option<S>)>
     where
@@ -48,12 +47,6 @@ impl Acceptor {
         let handshake = handshake.into_stream(Arc::clone(config)).into_fallible();
         handshake.await.map_err(|(error, stream)| (error, Some(stream)))
     }
-}
-
-/// Whoever validates offers that protocol and nothing else.
-pub(crate) fn is_validation(hello: &ClientHello<'_>) -> bool {
-    let mut offered = hello.alpn().into_iter().flatten();
-    offered.next() == Some(ACME_TLS) && offered.next().is_none()
 }
 
 impl std::fmt::Debug for Acceptor {

@@ -6,11 +6,13 @@
 //! [`ClientVerifier`] says which certificates of clients count, and whom they name.
 //! This module knows nothing of HTTP or the registry.
 
-pub(crate) mod acceptor;
+mod acceptor;
 mod clients;
 mod server_config;
 pub(crate) mod serving;
+mod validation;
 
 pub use acceptor::Acceptor;
 pub use clients::{ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal};
 pub use serving::ServingIdentity;
+pub use validation::ACME_TLS;

@@ -9,8 +9,7 @@ use rustls::{ServerConfig, version};
 
 use super::clients::ClientVerifier;
 use super::serving::ServingIdentity;
-use crate::pki::acme::ACME_TLS;
-use crate::pki::error::TlsError;
+use super::validation::ACME_TLS;
 
 /// TLS 1.2 and 1.3 with aws-lc; every suite that rustls has is AEAD with forward secrecy. Offers `h2` and `http/1.1`, resumes by
 /// tickets whose keys live and die with this process, and accepts no early data (it can be replayed).
@@ -20,7 +19,7 @@ use crate::pki::error::TlsError;
 pub(super) fn server_config(
     serving: Arc<ServingIdentity>,
     clients: Option<Arc<ClientVerifier>>,
-) -> Result<Arc<ServerConfig>, TlsError> {
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let resume = clients.is_none();
     let verifier =
         clients.map_or_else(WebPkiClientVerifier::no_client_auth, |clients| clients as Arc<dyn ClientCertVerifier>);
@@ -41,7 +40,7 @@ pub(super) fn server_config(
 
 /// For the handshake of an authority that validates our names (RFC 8737, section 4): shows the challenge's certificate or none, and asks
 /// for none.
-pub(super) fn validation_config(serving: Arc<ServingIdentity>) -> Result<Arc<ServerConfig>, TlsError> {
+pub(super) fn validation_config(serving: Arc<ServingIdentity>) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()

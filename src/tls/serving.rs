@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::pki::acme::{Challenges, Handshake};
+use super::validation;
+use crate::pki::acme::AcmeChallenges;
 use crate::pki::identity::Identity;
 
 /// What new handshakes are answered with. Connections that are open keep what they began with.
 #[derive(Debug)]
 pub struct ServingIdentity {
     current: ArcSwap<Identity>,
-    challenges: Option<Arc<Challenges>>,
+    challenges: Option<Arc<AcmeChallenges>>,
 }
 
 impl ServingIdentity {
@@ -24,7 +25,7 @@ impl ServingIdentity {
     }
 
     /// The same, and answers an authority's validating handshakes.
-    pub fn with_challenges(identity: Identity, challenges: Arc<Challenges>) -> Arc<Self> {
+    pub fn with_challenges(identity: Identity, challenges: Arc<AcmeChallenges>) -> Arc<Self> {
         Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: Some(challenges) })
     }
 
@@ -49,9 +50,9 @@ impl ResolvesServerCert for ServingIdentity {
     /// name error instead of a broken handshake.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if let Some(challenges) = &self.challenges
-            && let Handshake::Validation(certificate) = challenges.handshake(&hello)
+            && validation::is_validation(&hello)
         {
-            return certificate;
+            return validation::certificate(challenges, &hello);
         }
         Some(Arc::clone(self.current.load().shown_for(hello.server_name(), Timestamp::now())))
     }

@@ -1,82 +1,37 @@
 //! The file that holds a registry's CA: how it is fetched, and that it is one certificate and nothing else.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::header;
-use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 
-use super::client::{self, BodyFailed, Failed};
+use super::client::{self, RegistryClient};
 use super::error::TrustError;
 use super::registry_address::RegistryAddress;
-use crate::client::danger::{self, Accept};
 use crate::pki::{PemFault, PemItem, PemText};
 
 /// Where a registry keeps its CA for those who do not trust it yet.
 const PATH: &str = "/.well-known/portcullis/ca.pem";
-/// The most that is read of it, in bytes.
-const LIMIT: usize = 16 * 1024;
 
 /// The address of the file.
 pub(crate) fn url(registry: &RegistryAddress) -> String {
-    format!("https://{}{PATH}", registry.written())
-}
-
-/// How a file is fetched.
-#[derive(Clone)]
-pub(crate) enum CaSource {
-    /// From whoever answers: nothing is verified.
-    Unverified,
-    /// Over TLS that this client verifies.
-    Verified(Arc<ClientConfig>),
+    client::url(registry, PATH)
 }
 
 /// Fetches the certificate.
-pub(crate) async fn fetch(registry: &RegistryAddress, source: CaSource) -> Result<CertificateDer<'static>, TrustError> {
-    let body = fetch_file(registry, source, PATH).await?;
+pub(super) async fn fetch(
+    registry: &RegistryAddress,
+    client: &RegistryClient<'_>,
+) -> Result<CertificateDer<'static>, TrustError> {
+    let body = client.file(PATH).await?;
     one_certificate(&body).map_err(|reason| TrustError::NotOneCertificate { url: url(registry), reason })
 }
 
-/// Fetches a file of the registry, of at most 16 KiB.
-pub(crate) async fn fetch_file(
+/// The same from any server that answers, verified by no one.
+pub(crate) async fn fetch_unverified(
     registry: &RegistryAddress,
-    source: CaSource,
-    path: &'static str,
-) -> Result<Bytes, TrustError> {
-    let (url, address) = (format!("https://{}{path}", registry.written()), registry.address().to_owned());
-    let verified = matches!(source, CaSource::Verified(_));
-    let config = match source {
-        CaSource::Verified(config) => config,
-        CaSource::Unverified => danger::client(Accept::Anybody)
-            .map(Arc::new)
-            .map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?,
-    };
-    let response = client::get(registry, config, path).await.map_err(|failed| match failed {
-        Failed::Name => TrustError::BadName { host: registry.host().to_owned() },
-        Failed::Connect(cause) => TrustError::Unreachable { address, cause },
-        Failed::Tls(cause) if verified => TrustError::NotVerified { address, cause },
-        Failed::Tls(cause) => TrustError::NoTls { address, cause },
-        Failed::Http(error) => TrustError::BadAnswer { url: url.clone(), reason: error.to_string() },
-    })?;
-    let status = response.status();
-    if status.is_redirection() {
-        return Err(TrustError::Redirected { url, location: location(response.headers()) });
-    }
-    if status != http::StatusCode::OK {
-        return Err(TrustError::NoAuthorityFile { url, status: status.as_u16() });
-    }
-    client::body(response, LIMIT).await.map_err(|failed| match failed {
-        BodyFailed::TooLarge => TrustError::TooLarge { url, limit: LIMIT },
-        BodyFailed::Broken(reason) => TrustError::BadAnswer { url, reason },
-    })
-}
-
-/// Quoted and cut: it comes from a stranger and goes to a terminal.
-fn location(headers: &http::HeaderMap) -> String {
-    let location = headers.get(header::LOCATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
-    let location: String = String::from_utf8_lossy(location).chars().take(200).collect();
-    format!("{location:?}")
+    limit: Duration,
+) -> Result<CertificateDer<'static>, TrustError> {
+    fetch(registry, &RegistryClient::unverified(registry, limit)?).await
 }
 
 /// Stricter than PEM readers are: the text is the armour of one certificate and nothing before, between or after.

@@ -1,81 +1,101 @@
-//! One GET over TLS: no credentials, no redirects, no proxies, no more bytes than allowed.
+//! How a registry is asked before it is trusted: the limits, and what each failure means to the operator.
 
-use std::io;
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 
+use super::error::TrustError;
 use super::registry_address::RegistryAddress;
+use crate::client::{Client, ClientError, Limits, Response, TrustMode};
 
-/// The most that the head of an answer may take.
-const HEAD_LIMIT: usize = 32 * 1024;
+/// The most that is read of a file of the registry, in bytes.
+const FILE_LIMIT: usize = 16 * 1024;
+/// The longest that a registry may be silent within the limit of a request.
+const IDLE: Duration = Duration::from_secs(10);
 
-/// Where a request failed.
-pub(crate) enum Failed {
-    /// No connection.
-    Connect(io::Error),
-    /// No TLS, or none that was acceptable.
-    Tls(io::Error),
-    /// No HTTP.
-    Http(hyper::Error),
-    /// The host can be in no certificate.
-    Name,
+/// The limits of one request, which may take `limit` altogether.
+pub(crate) fn limits(limit: Duration) -> Limits {
+    Limits { total: limit, idle: limit.min(IDLE), size: FILE_LIMIT }
 }
 
-/// Why a body was not read.
-pub(crate) enum BodyFailed {
-    /// It is longer than the limit.
-    TooLarge,
-    /// It breaks off.
-    Broken(String),
+/// Asks one registry, without credentials.
+pub(super) struct RegistryClient<'r> {
+    registry: &'r RegistryAddress,
+    client: Client,
+    verified: bool,
 }
 
-/// Sends `GET path`; the body of the answer has not been read.
-pub(crate) async fn get(
-    registry: &RegistryAddress,
-    config: Arc<ClientConfig>,
-    path: &'static str,
-) -> Result<Response<Incoming>, Failed> {
-    let name = registry.server_name().ok_or(Failed::Name)?;
-    let stream = TcpStream::connect((registry.host(), registry.port())).await.map_err(Failed::Connect)?;
-    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(Failed::Tls)?;
-    let mut builder = hyper::client::conn::http1::Builder::new();
-    let handshake = builder.max_buf_size(HEAD_LIMIT).handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.map_err(Failed::Http)?;
-    tokio::spawn(connection);
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = http::Uri::from_static(path);
-    // What was parsed as a host is ASCII without spaces.
-    let host = registry.written().parse().map_err(|_| Failed::Name)?;
-    request.headers_mut().insert(header::HOST, host);
-    let agent = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
-    request.headers_mut().insert(header::USER_AGENT, http::HeaderValue::from_static(agent));
-    sender.send_request(request).await.map_err(Failed::Http)
-}
-
-/// Settings that trust these roots and nothing else, with full checks of the host name.
-pub(crate) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-/// The body, of at most `limit` bytes.
-pub(crate) async fn body(response: Response<Incoming>, limit: usize) -> Result<Bytes, BodyFailed> {
-    match Limited::new(response.into_body(), limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyFailed::TooLarge),
-        Err(error) => Err(BodyFailed::Broken(error.to_string())),
+impl<'r> RegistryClient<'r> {
+    /// Believes no one: what comes must be verified by its hash.
+    pub(super) fn unverified(registry: &'r RegistryAddress, limit: Duration) -> Result<Self, TrustError> {
+        Self::new(registry, TrustMode::Unverified, limit)
     }
+
+    /// Believes what this root vouches for and nothing else, with full checks of the host name.
+    pub(super) fn trusting(
+        registry: &'r RegistryAddress,
+        root: &CertificateDer<'static>,
+        limit: Duration,
+    ) -> Result<Self, TrustError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).map_err(|cause| TrustError::UnusableRoot { url: url(registry, ""), cause })?;
+        Self::new(registry, TrustMode::Roots(roots), limit)
+    }
+
+    fn new(registry: &'r RegistryAddress, trust: TrustMode, limit: Duration) -> Result<Self, TrustError> {
+        let verified = matches!(trust, TrustMode::Roots(_));
+        let client = Client::new(trust, limits(limit));
+        let client = client.map_err(|cause| TrustError::UnusableRoot { url: url(registry, ""), cause })?;
+        Ok(Self { registry, client, verified })
+    }
+
+    /// `GET path`; the body of the answer has not been read.
+    pub(super) async fn get(&self, path: &str) -> Result<Response, TrustError> {
+        self.client.get(&url(self.registry, path)).await.map_err(|error| self.failed(error, path))
+    }
+
+    /// A file of at most 16 KiB.
+    pub(super) async fn file(&self, path: &str) -> Result<Bytes, TrustError> {
+        let (response, url) = (self.get(path).await?, url(self.registry, path));
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(TrustError::Redirected { url, location: location(response.headers()) });
+        }
+        if status != StatusCode::OK {
+            return Err(TrustError::NoAuthorityFile { url, status: status.as_u16() });
+        }
+        response.bytes().await.map_err(|error| self.failed(error, path))
+    }
+
+    fn failed(&self, error: ClientError, path: &str) -> TrustError {
+        let (address, url) = (self.registry.address().to_owned(), url(self.registry, path));
+        match error {
+            ClientError::NotHttps(_) | ClientError::InvalidName(_) => {
+                TrustError::BadName { host: self.registry.host().to_owned() }
+            }
+            ClientError::Connect { cause, .. } => TrustError::Unreachable { address, cause },
+            ClientError::Tls(cause) if self.verified => TrustError::NotVerified { address, cause },
+            ClientError::Tls(cause) => TrustError::NoTls { address, cause },
+            ClientError::Timeout { limit } | ClientError::Idle { limit } => {
+                TrustError::Slow { address, seconds: limit.as_secs() }
+            }
+            ClientError::TooLarge { limit } => TrustError::TooLarge { url, limit },
+            ClientError::Truncated(reason) | ClientError::NotHttp(reason) => TrustError::BadAnswer { url, reason },
+        }
+    }
+}
+
+/// The address of a path of the registry.
+pub(super) fn url(registry: &RegistryAddress, path: &str) -> String {
+    format!("https://{}{path}", registry.written())
+}
+
+/// Quoted and cut: it comes from a stranger and goes to a terminal.
+fn location(headers: &HeaderMap) -> String {
+    let location = headers.get(header::LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let location: String = String::from_utf8_lossy(location).chars().take(200).collect();
+    format!("{location:?}")
 }

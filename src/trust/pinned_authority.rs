@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 
 use super::authority_file::one_certificate;
 use super::error::TrustError;
-use super::reach::Reach;
+use super::name_constraints::Reach;
 use super::registry_address::RegistryAddress;
 use crate::domain::net::Fingerprint;
 use crate::pki::certificate_to_pem;

@@ -4,14 +4,16 @@
 //! server proves itself by the old CA alone, and the certificate is signed by that CA, in date, and for the very key and name of the
 //! CA that the registry publishes now.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
-use super::authority_file::{self, CaSource, fetch_file, two_certificates};
+use super::authority_file::{self, two_certificates};
+use super::client::{self, RegistryClient};
 use super::error::TrustError;
 use super::pinned_authority::PinnedAuthority;
 use super::registry_address::RegistryAddress;
-use super::verify::strict_client;
 use crate::domain::net::Fingerprint;
 
 /// Where a registry keeps the statement while it lasts: the old CA, then the certificate that it has signed.
@@ -21,26 +23,26 @@ const PATH: &str = "/.well-known/portcullis/rotation.pem";
 pub(super) async fn follow(
     registry: &RegistryAddress,
     pin: Fingerprint,
+    limit: Duration,
 ) -> Result<Option<PinnedAuthority>, TrustError> {
     // From a stranger: nothing is believed of it but what has the pinned hash.
-    let Ok(Ok([old, _])) = fetch_file(registry, CaSource::Unverified, PATH).await.map(|body| two_certificates(&body))
-    else {
+    let stranger = RegistryClient::unverified(registry, limit)?;
+    let Ok(Ok([old, _])) = stranger.file(PATH).await.map(|body| two_certificates(&body)) else {
         return Ok(None);
     };
     if Fingerprint::of_der(&old) != pin {
         return Ok(None);
     }
-    let url = format!("https://{}{PATH}", registry.written());
+    let url = client::url(registry, PATH);
     let old = PinnedAuthority::check(old, registry, pin, &url)?;
-    let config = strict_client(&old).map_err(|cause| TrustError::UnusableRoot { url: url.clone(), cause })?;
-    let source = CaSource::Verified(config);
+    let client = RegistryClient::trusting(registry, old.der(), limit)?;
     let refuse = |reason: String| TrustError::FalseStatement { url: url.clone(), reason };
-    let body = fetch_file(registry, source.clone(), PATH).await?;
+    let body = client.file(PATH).await?;
     let [again, statement] = two_certificates(&body).map_err(refuse)?;
     if again != *old.der() {
         return Err(refuse("it is another's when it is asked for again".to_owned()));
     }
-    let new = authority_file::fetch(registry, source).await?;
+    let new = authority_file::fetch(registry, &client).await?;
     check(&statement, old.der(), &new).map_err(|reason| refuse(reason.to_owned()))?;
     // The certificate is a CA itself, and must be as fit as one.
     let fit = |der: &CertificateDer<'static>, url: &str| {

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod auth;
+mod cli;
 mod doctor;
 mod guide;
 mod http;

@@ -13,7 +13,7 @@ impl Administration {
         action: Action,
         repository: &RepositoryName,
     ) -> Result<Explanation, AdminError> {
-        let policy = Policy::load(&*self.metadata, self.settings.personal_namespaces).await?;
+        let policy = Policy::load(&*self.metadata, who, self.settings.personal_namespaces).await?;
         Ok(policy.explain(who, action, repository))
     }
 }

@@ -8,9 +8,11 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::{Administration, NewPassword, NewUser};
+use jiff::Timestamp;
+
 use crate::auth::AdminPermit;
 use crate::config::AuthSettings;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, ManualClock};
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::sqlite::SqliteMetadata;
 
@@ -26,6 +28,7 @@ struct Fixture {
     admin: Administration,
     other: Arc<dyn Metadata>,
     permit: AdminPermit,
+    time: ManualClock,
     _folder: tempfile::TempDir,
 }
 
@@ -37,10 +40,11 @@ impl Fixture {
     async fn with(settings: AuthSettings) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         let permit = AdminPermit::local_operator(File::open(folder.path()).expect("opens")).expect("ours");
+        let time = ManualClock::at(Timestamp::from_second(1_800_000_000).expect("a time"));
         let path = folder.path().join("portcullis.db");
         let open = async || SqliteMetadata::open(&path).await.expect("opens");
         let (metadata, other) = (Arc::new(open().await), Arc::new(open().await));
-        Self { admin: Administration::new(metadata, settings), other, permit, _folder: folder }
+        Self { admin: Administration::new(metadata, settings, time.clock()), other, permit, time, _folder: folder }
     }
 
     async fn add(&self, user: &str) -> AccountName {

@@ -1,5 +1,7 @@
 //! Users: added, shown, disabled, unlocked, removed.
 
+use std::time::Duration;
+
 use super::{Fixture, PASSWORD, name, new_user, settings};
 use crate::admin::tests::repositories::push;
 use crate::admin::{AdminError, NewPassword, NewUser};
@@ -106,13 +108,20 @@ async fn failed_logins_are_shown_and_reset() {
     let alice = fixture.add("alice").await;
     let unlocked = fixture.admin.unlock_user(&fixture.permit, &alice).await.expect("unlocked");
     assert_eq!((unlocked.was_locked, unlocked.forgotten), (false, 0));
-    let now = jiff::Timestamp::now().as_second();
+    let now = fixture.time.clock().seconds();
     for _ in 0..settings().failures_per_account {
         fixture.other.add_login_failure(&login(&alice), now, now - 86_400).await.expect("counted");
     }
     let user = fixture.admin.user(&fixture.permit, &alice).await.expect("read");
     assert_eq!(user.failed_logins, 5);
     assert_eq!(user.locked_until, Some(now + 86_400));
+    fixture.time.advance(Duration::from_hours(24));
+    let user = fixture.admin.user(&fixture.permit, &alice).await.expect("read");
+    assert_eq!((user.failed_logins, user.locked_until), (0, None), "a day later");
+    let now = fixture.time.clock().seconds();
+    for _ in 0..settings().failures_per_account {
+        fixture.other.add_login_failure(&login(&alice), now, now - 86_400).await.expect("counted");
+    }
     let unlocked = fixture.admin.unlock_user(&fixture.permit, &alice).await.expect("unlocked");
     assert_eq!((unlocked.was_locked, unlocked.forgotten), (true, 5));
     let user = fixture.admin.user(&fixture.permit, &alice).await.expect("read");

@@ -1,7 +1,5 @@
 //! All users.
 
-use jiff::Timestamp;
-
 use super::User;
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
@@ -9,7 +7,6 @@ use crate::auth::AdminPermit;
 impl Administration {
     /// All users, in the order of their names.
     pub(crate) async fn users(&self, _permit: &AdminPermit) -> Result<Vec<User>, AdminError> {
-        let now = Timestamp::now().as_second();
-        Ok(self.metadata.users().await?.into_iter().map(|record| self.user_of(record, now)).collect())
+        Ok(self.metadata.users().await?.into_iter().map(|record| self.user_of(record)).collect())
     }
 }

@@ -43,8 +43,9 @@ impl Administration {
         AccountLimit::new(self.settings.failures_per_account)
     }
 
-    /// What an administrator is shown of a record at this time.
-    fn user_of(&self, record: UserRecord, now: i64) -> User {
+    /// What an administrator is shown of a record.
+    fn user_of(&self, record: UserRecord) -> User {
+        let now = self.clock.seconds();
         User {
             failed_logins: AccountLimit::recent_failures(&record.failures, now),
             locked_until: self.limit().state(&record.failures, now).until(),

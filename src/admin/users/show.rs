@@ -1,7 +1,5 @@
 //! One user.
 
-use jiff::Timestamp;
-
 use super::User;
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
@@ -11,6 +9,6 @@ impl Administration {
     /// The user of this name.
     pub(crate) async fn user(&self, _permit: &AdminPermit, name: &AccountName) -> Result<User, AdminError> {
         let record = self.metadata.user(name).await?.ok_or_else(|| AdminError::UnknownUser(name.clone()))?;
-        Ok(self.user_of(record, Timestamp::now().as_second()))
+        Ok(self.user_of(record))
     }
 }

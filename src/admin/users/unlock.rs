@@ -1,7 +1,5 @@
 //! Unlocking a user whom failed logins have locked out.
 
-use jiff::Timestamp;
-
 use super::known;
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
@@ -25,7 +23,7 @@ impl Administration {
     ) -> Result<UnlockedUser, AdminError> {
         let record = self.metadata.user(name).await?.ok_or_else(|| AdminError::UnknownUser(name.clone()))?;
         known(self.metadata.clear_login_failures(name).await?, name)?;
-        let user = self.user_of(record, Timestamp::now().as_second());
+        let user = self.user_of(record);
         Ok(UnlockedUser { was_locked: user.locked_until.is_some(), forgotten: user.failed_logins })
     }
 }

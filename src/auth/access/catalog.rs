@@ -6,7 +6,7 @@ use super::actor::Actor;
 use crate::auth::Policy;
 use crate::domain::{Action, NameRange, RepositoryName};
 
-/// The proof that somebody may list repositories. Only [`Policy::authorize_catalog`] makes one.
+/// The proof that its holder may list repositories. Only [`Policy::authorize_catalog`] makes one.
 #[derive(Debug)]
 pub struct CatalogPermit {
     policy: Arc<Policy>,
@@ -19,14 +19,14 @@ impl CatalogPermit {
         Self { policy, actor }
     }
 
-    /// Whether `repository` belongs into the answer.
+    /// Whether `repository` belongs in the answer.
     pub fn may_see(&self, repository: &RepositoryName) -> bool {
         self.policy.allowed(self.actor.principal(), repository).contains(Action::Pull)
     }
 
-    /// The ranges of names outside of which there is nothing to see, in order.
-    pub fn reach(&self) -> Vec<NameRange> {
-        self.policy.reach(self.actor.principal())
+    /// The ranges of names outside of which its holder sees nothing, in order.
+    pub fn visible_ranges(&self) -> Vec<NameRange> {
+        self.policy.pull_ranges(self.actor.principal())
     }
 
     /// Who lists, by which credential, in which request.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::denial::describe;
+use super::rules::Rules;
 use crate::auth::Policy;
 use crate::domain::{AccountName, Action, Grantee, RepositoryName};
 use crate::storage::metadata::GrantRecord;
 
-/// Whether somebody may do something, and why. `Display` gives one line for the answer and one for each reason.
+/// Whether someone may do something, and why. `Display` gives one line for the answer and one for each reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     who: Grantee,
@@ -22,7 +23,7 @@ pub struct Explanation {
 /// What makes every right void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocker {
-    /// There is nobody of that name.
+    /// No user has that name.
     Unknown,
     /// The user is disabled.
     Disabled,
@@ -33,19 +34,19 @@ pub enum Blocker {
 pub enum Reason {
     /// Administrators may do everything.
     Administrator,
-    /// The repository lies in the user's own namespace.
+    /// The repository is in the user's own namespace.
     Owner,
     /// A grant says so.
     Grant(GrantRecord),
 }
 
 impl Policy {
-    /// Whether `who` may do `action` to `repository` now, and by which right. Scopes of tokens are no part of the answer.
+    /// Whether `who`, whose policy this is, may do `action` to `repository` now, and by which right. Scopes of tokens do not matter here.
     pub fn explain(&self, who: &Grantee, action: Action, repository: &RepositoryName) -> Explanation {
         let mut reasons = Vec::new();
         let mut blocker = None;
         match who {
-            Grantee::User(name) => match self.users.get(name) {
+            Grantee::User(name) => match self.account.as_ref().filter(|account| account.name == *name) {
                 None => blocker = Some(Blocker::Unknown),
                 Some(account) => {
                     blocker = account.disabled.then_some(Blocker::Disabled);
@@ -56,19 +57,17 @@ impl Policy {
             Grantee::Group(_) | Grantee::Robot(_) => blocker = Some(Blocker::Unknown),
             Grantee::Authenticated | Grantee::Anonymous => {}
         }
-        let covering = self.grants.iter().filter(|grant| reaches(&grant.to, who) && grant.on.matches(repository));
+        let rules: &[&Rules] = match who {
+            Grantee::Anonymous => &[&self.anonymous],
+            Grantee::Authenticated => &[&self.anonymous, &self.authenticated],
+            Grantee::User(_) | Grantee::Group(_) | Grantee::Robot(_) => {
+                &[&self.anonymous, &self.authenticated, &self.own]
+            }
+        };
+        let covering = rules.iter().flat_map(|rules| rules.grants()).filter(|grant| grant.on.matches(repository));
         let (given, short): (Vec<_>, Vec<_>) = covering.cloned().partition(|grant| grant.allow.contains(action));
         reasons.extend(given.into_iter().map(Reason::Grant));
         Explanation { who: who.clone(), action, repository: repository.clone(), blocker, reasons, short }
-    }
-}
-
-/// Whether a grant to `to` holds for `who`.
-fn reaches(to: &Grantee, who: &Grantee) -> bool {
-    match to {
-        Grantee::Anonymous => true,
-        Grantee::Authenticated => *who != Grantee::Anonymous,
-        Grantee::User(_) | Grantee::Group(_) | Grantee::Robot(_) => to == who,
     }
 }
 
@@ -94,9 +93,9 @@ impl Explanation {
                 write!(f, "\n  {name} is disabled; to change that: portcullis user enable {name}")
             }
             (Some(_), Grantee::User(name)) => {
-                write!(f, "\n  there is no user {name}; to change that: portcullis user add {name}")
+                write!(f, "\n  unknown user {name}; to change that: portcullis user add {name}")
             }
-            (Some(_), who) => write!(f, "\n  there is no {who}"),
+            (Some(_), who) => write!(f, "\n  {who} does not exist"),
             (None, who) => {
                 for grant in &self.short {
                     write!(f, "\n  the grant to {} on {} allows {} only", grant.to, grant.on, grant.allow)?;
@@ -130,12 +129,12 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let describe = describe(self.action, &self.repository);
+        let what = describe(self.action, &self.repository);
         if self.is_allowed() {
-            write!(f, "allowed: {} may {describe}", self.who)?;
+            write!(f, "allowed: {} may {what}", self.who)?;
             self.reasons.iter().try_for_each(|reason| self.write_reason(f, reason))
         } else {
-            write!(f, "denied: {} may not {describe}", self.who)?;
+            write!(f, "denied: {} may not {what}", self.who)?;
             self.write_remedy(f)
         }
     }
@@ -167,8 +166,8 @@ mod tests {
             allow: allow.parse().expect("actions"),
         };
         let grants = vec![grant("user:alice", "team/**", "pull,push"), grant("anonymous", "public/**", "pull")];
-        let (who, repository) = (who.parse().expect("a grantee"), repository.parse().expect("a name"));
-        Policy::new(users, grants, true).explain(&who, action, &repository).to_string()
+        let (who, repository): (Grantee, _) = (who.parse().expect("a grantee"), repository.parse().expect("a name"));
+        Policy::for_tests(&users, &grants, &who).explain(&who, action, &repository).to_string()
     }
 
     #[test]
@@ -198,7 +197,7 @@ mod tests {
         );
         assert!(explain("user:alice", Action::Push, "bob/app").contains("\n  no grant allows it\n"));
         assert!(explain("user:mallory", Action::Pull, "mallory/x").contains("mallory is disabled"));
-        assert!(explain("user:nobody", Action::Pull, "public/x").contains("there is no user nobody"));
+        assert!(explain("user:nobody", Action::Pull, "public/x").contains("unknown user nobody"));
         assert!(explain("group:ops", Action::Pull, "public/x").starts_with("denied"));
         assert!(explain("anonymous", Action::Pull, "team/x").ends_with("--to anonymous --on team/x --allow pull"));
         for action in [Action::Push, Action::Delete] {

@@ -1,12 +1,14 @@
 //! What someone may do: rules, policy over them, permits that policy alone makes, denials and explanations.
 
+mod account_policy;
 mod actor;
 mod admin_permit;
 mod catalog;
 mod denial;
 mod explanation;
 pub(crate) mod permit;
-pub(super) mod policy;
+mod policy;
+pub(super) mod policy_cache;
 mod pull_ranges;
 mod rules;
 mod scope;

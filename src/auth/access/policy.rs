@@ -1,83 +1,77 @@
-//! The one place that decides who may do what. A snapshot, read without locks; deny is the default.
+//! The one place that decides who may do what; deny is the default.
+//!
+//! A policy is what applies to one account, or to a client that has not logged in, at one version: a snapshot that never changes.
+//! [`super::policy_cache`] reads and keeps them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::account_policy::AccountPolicy;
 use super::actor::Actor;
 use super::rules::Rules;
 use crate::auth::{AdminPermit, Authorized, Caller, CatalogPermit, Credential, Denial, Permission, Principal, Scope};
 use crate::domain::{AccountName, Actions, Grantee, RepositoryName};
-use crate::storage::StorageError;
-use crate::storage::metadata::{GrantRecord, Metadata, UserRecord};
+use crate::storage::metadata::UserRecord;
 
-/// Users and grants at one moment. Never changes; [`crate::auth::Authenticator::policy`] gives the current one.
-#[derive(Debug)]
+/// What applies to one account. [`crate::auth::Authenticator::policy`] gives the current one of a principal.
+#[derive(Debug, Default)]
 pub struct Policy {
-    pub(in crate::auth) users: HashMap<AccountName, Account>,
-    pub(in crate::auth) authenticated: Rules,
-    pub(in crate::auth) anonymous: Rules,
-    pub(in crate::auth) grants: Vec<GrantRecord>,
-    pub(in crate::auth) personal_namespaces: bool,
+    pub(super) version: i64,
+    pub(super) account: Option<Account>,
+    /// The account's own grants; also those to a user who does not exist, which give nothing.
+    pub(super) own: Arc<Rules>,
+    pub(super) authenticated: Arc<Rules>,
+    pub(super) anonymous: Arc<Rules>,
+    pub(super) personal_namespaces: bool,
 }
 
 /// What policy knows of a user.
 #[derive(Debug)]
-pub(in crate::auth) struct Account {
-    pub(in crate::auth) admin: bool,
-    pub(in crate::auth) disabled: bool,
+pub(super) struct Account {
+    pub(super) name: AccountName,
+    pub(super) admin: bool,
+    pub(super) disabled: bool,
     epoch: i64,
-    pub(in crate::auth) rules: Rules,
+}
+
+impl Account {
+    fn of(user: &UserRecord) -> Self {
+        Self { name: user.name.clone(), admin: user.admin, disabled: user.disabled, epoch: user.epoch }
+    }
 }
 
 impl Policy {
-    /// The policy of these users and grants. Grants to users that do not exist, and to groups and robots, give nothing to anybody.
-    pub fn new(users: Vec<UserRecord>, grants: Vec<GrantRecord>, personal_namespaces: bool) -> Self {
-        let account = |user: UserRecord| {
-            let account =
-                Account { admin: user.admin, disabled: user.disabled, epoch: user.epoch, rules: Rules::default() };
-            (user.name, account)
-        };
-        let mut policy = Self {
-            users: users.into_iter().map(account).collect(),
-            authenticated: Rules::default(),
-            anonymous: Rules::default(),
-            grants: Vec::new(),
-            personal_namespaces,
-        };
-        for grant in &grants {
-            if let Some(rules) = policy.rules_of(&grant.to) {
-                rules.add(&grant.on, grant.allow);
+    /// The policy of what was read. Rules that are the same as those of the policy `before` are shared with it.
+    pub(super) fn new(read: AccountPolicy, personal_namespaces: bool, before: &Self) -> Self {
+        let (mut own, mut authenticated, mut anonymous) = (Vec::new(), Vec::new(), Vec::new());
+        for grant in read.grants {
+            match &grant.to {
+                Grantee::Anonymous => anonymous.push(grant),
+                Grantee::Authenticated => authenticated.push(grant),
+                Grantee::User(_) => own.push(grant),
+                // Not yet: they give nothing to anyone.
+                Grantee::Group(_) | Grantee::Robot(_) => {}
             }
         }
-        policy.grants = grants;
-        policy
-    }
-
-    /// Reads the current policy, for a program that needs it once.
-    pub async fn load(store: &dyn Metadata, personal_namespaces: bool) -> Result<Self, StorageError> {
-        Ok(Self::new(store.users().await?, store.grants().await?, personal_namespaces))
-    }
-
-    fn rules_of(&mut self, grantee: &Grantee) -> Option<&mut Rules> {
-        match grantee {
-            Grantee::User(name) => self.users.get_mut(name).map(|account| &mut account.rules),
-            Grantee::Authenticated => Some(&mut self.authenticated),
-            Grantee::Anonymous => Some(&mut self.anonymous),
-            Grantee::Group(_) | Grantee::Robot(_) => None,
+        Self {
+            version: read.version,
+            account: read.user.as_ref().map(Account::of),
+            own: Arc::new(Rules::new(own)),
+            authenticated: Rules::shared(authenticated, &before.authenticated),
+            anonymous: Rules::shared(anonymous, &before.anonymous),
+            personal_namespaces,
         }
     }
 
-    /// What `principal` may do to `repository` now. A user who was disabled, or whose epoch has changed, may nothing.
+    /// What `principal` may do to `repository` now. A user who was disabled, or whose epoch has changed, may do nothing; so may a principal
+    /// that this is not the policy of.
     pub fn allowed(&self, principal: &Principal, repository: &RepositoryName) -> Actions {
-        let everybody = self.anonymous.allow(repository);
+        let everyone = self.anonymous.allow(repository);
         match principal {
-            Principal::Anonymous => everybody,
+            Principal::Anonymous => everyone,
             Principal::User { name, epoch, .. } => match self.account(name, *epoch) {
                 None => Actions::NONE,
                 Some(account) if account.admin || self.owns(name, repository) => Actions::ALL,
-                Some(account) => {
-                    everybody.union(self.authenticated.allow(repository)).union(account.rules.allow(repository))
-                }
+                Some(_) => everyone.union(self.authenticated.allow(repository)).union(self.own.allow(repository)),
             },
             Principal::Operator { .. } => Actions::NONE,
         }
@@ -104,11 +98,11 @@ impl Policy {
         }
     }
 
-    /// Asks for a permit to list repositories. Whoever presents nothing, or an expired token, has to log in first.
+    /// Asks for a permit to list repositories. A client that presents nothing, or an expired token, has to log in first.
     pub fn authorize_catalog(self: &Arc<Self>, caller: &Caller) -> Result<CatalogPermit, Denial> {
         let credential = caller.credential();
-        let nobody = *credential.principal() == Principal::Anonymous && !credential.is_token();
-        if nobody || credential.is_expired() {
+        let presents_nothing = *credential.principal() == Principal::Anonymous && !credential.is_token();
+        if presents_nothing || credential.is_expired() {
             Err(Denial::catalog_unauthenticated())
         } else if credential.covers_catalog() {
             Ok(CatalogPermit::new(Arc::clone(self), Actor::new(credential, caller)))
@@ -131,7 +125,7 @@ impl Policy {
         }
     }
 
-    /// What is left of the scopes that `principal` asked for; those of which nothing is left fall away.
+    /// What is left of the scopes that `principal` asked for, without those of which nothing is left.
     pub(in crate::auth) fn cut(&self, principal: &Principal, scopes: &[Scope]) -> Vec<Scope> {
         let cut = |scope: &Scope| match scope {
             Scope::Catalog => Some(Scope::Catalog),
@@ -149,28 +143,51 @@ impl Policy {
         Some(Principal::User { name: name.clone(), admin: account.admin, epoch })
     }
 
-    /// The user of this name as a principal, where there is such a user and he may log in.
-    pub(in crate::auth) fn named(&self, name: &AccountName) -> Option<Principal> {
-        let account = self.users.get(name)?;
-        self.principal(name, account.epoch)
+    /// The account as a principal, if it exists and may log in.
+    pub(in crate::auth) fn login_principal(&self) -> Option<Principal> {
+        let account = self.account.as_ref()?;
+        self.principal(&account.name, account.epoch)
     }
 
     /// Whether the snapshot says the same of a user as its row.
     pub(in crate::auth) fn agrees_with(&self, user: &UserRecord) -> bool {
-        self.users.get(&user.name).is_some_and(|account| {
-            account.epoch == user.epoch && account.admin == user.admin && account.disabled == user.disabled
+        self.account.as_ref().is_some_and(|account| {
+            account.name == user.name
+                && account.epoch == user.epoch
+                && account.admin == user.admin
+                && account.disabled == user.disabled
         })
     }
 
-    /// Whether `repository` lies in the personal namespace `NAME/**`.
-    pub(in crate::auth) fn owns(&self, name: &AccountName, repository: &RepositoryName) -> bool {
+    /// Whether `repository` is in the personal namespace `NAME/**`.
+    pub(super) fn owns(&self, name: &AccountName, repository: &RepositoryName) -> bool {
         let mut segments = repository.segments();
         self.personal_namespaces && segments.next() == Some(name.as_str()) && segments.next().is_some()
     }
 
     /// The user of this name, if credentials of this epoch still count.
-    pub(in crate::auth) fn account(&self, name: &AccountName, epoch: i64) -> Option<&Account> {
-        self.users.get(name).filter(|account| !account.disabled && account.epoch == epoch)
+    pub(super) fn account(&self, name: &AccountName, epoch: i64) -> Option<&Account> {
+        let account = self.account.as_ref()?;
+        (account.name == *name && !account.disabled && account.epoch == epoch).then_some(account)
+    }
+}
+
+#[cfg(test)]
+impl Policy {
+    /// What the store would read of these users and grants for one grantee.
+    pub(super) fn for_tests(
+        users: &[UserRecord],
+        grants: &[crate::storage::metadata::GrantRecord],
+        grantee: &Grantee,
+    ) -> Self {
+        let applies = |to: &Grantee| match to {
+            Grantee::Anonymous => true,
+            Grantee::Authenticated => *grantee != Grantee::Anonymous,
+            to => to == grantee,
+        };
+        let user = users.iter().find(|user| Grantee::User(user.name.clone()) == *grantee).cloned();
+        let grants = grants.iter().filter(|grant| applies(&grant.to)).cloned().collect();
+        Self::new(AccountPolicy { version: 1, user, grants }, true, &Self::default())
     }
 }
 

@@ -1,5 +1,4 @@
-//! Where a principal may pull, as ranges that an index can be asked for: so that a list costs what its reader may see, not what there
-//! is.
+//! Where a principal may pull, as ranges of an index: so that a list costs what its reader may see, not what the registry holds.
 
 use super::rules::Extent;
 use crate::auth::{Credential, Policy, Principal};
@@ -10,12 +9,12 @@ const MOUNT_RANGES: usize = 64;
 
 impl Policy {
     /// The ranges of names outside of which the principal may pull nothing.
-    pub(in crate::auth) fn reach(&self, principal: &Principal) -> Vec<NameRange> {
+    pub(super) fn pull_ranges(&self, principal: &Principal) -> Vec<NameRange> {
         self.ranges(principal, Extent::Around)
     }
 
     /// Ranges of names of which every one may be pulled from with this credential, at most 64. Patterns with a star in the middle
-    /// have none: what lies between their names is not the caller's, and how long it takes to pass it would tell of it.
+    /// have none: other repositories come between their names, and how long it takes to pass them would tell of them.
     pub fn mount_sources(&self, credential: &Credential) -> Vec<NameRange> {
         let principal = credential.principal();
         let mut ranges = match credential.repositories() {
@@ -43,8 +42,8 @@ impl Policy {
             return vec![NameRange::all()];
         }
         let own = self.personal_namespaces.then(|| NameRange::beginning_with(&format!("{name}/")));
-        let rules = [&self.anonymous, &self.authenticated, &account.rules];
-        NameRange::merged(rules.into_iter().flat_map(|rules| rules.ranges(extent)).chain(own).collect())
+        let rules = [&self.anonymous, &self.authenticated, &self.own];
+        NameRange::merged(rules.into_iter().flat_map(move |rules| rules.ranges(extent)).chain(own).collect())
     }
 }
 
@@ -60,24 +59,25 @@ mod tests {
             on: on.parse().expect("a pattern"),
             allow: *allow,
         };
-        Policy::new(Vec::new(), grants.iter().map(grant).collect(), true)
+        let grants: Vec<GrantRecord> = grants.iter().map(grant).collect();
+        Policy::for_tests(&[], &grants, &Grantee::Authenticated)
     }
 
     #[test]
-    fn without_grants_nothing_is_looked_at() {
+    fn without_grants_nothing_is_searched() {
         let pull = Actions::from(Action::Pull);
         let unrelated = policy(&[("authenticated", "**", pull), ("anonymous", "secret/**", Action::Push.into())]);
-        assert!(unrelated.reach(&Principal::Anonymous).is_empty());
+        assert!(unrelated.pull_ranges(&Principal::Anonymous).is_empty());
         assert!(unrelated.mount_sources(&Credential::anonymous()).is_empty());
     }
 
     #[test]
-    fn the_reach_is_what_the_patterns_begin_with() {
+    fn the_ranges_are_what_the_patterns_begin_with() {
         let pull = Actions::from(Action::Pull);
         let public =
             policy(&[("anonymous", "public/**", pull), ("anonymous", "team/*/docs", pull), ("anonymous", "a", pull)]);
         let expected = [NameRange::only("a"), NameRange::beginning_with("public/"), NameRange::beginning_with("team/")];
-        assert_eq!(public.reach(&Principal::Anonymous), expected);
+        assert_eq!(public.pull_ranges(&Principal::Anonymous), expected);
         let whole = [NameRange::only("a"), NameRange::beginning_with("public/")];
         assert_eq!(public.mount_sources(&Credential::anonymous()), whole);
     }

@@ -50,7 +50,7 @@ impl Authenticator {
         name: &str,
         token: &str,
     ) -> Result<Credential, CredentialError> {
-        let credential = match self.remembered_token(&hash(token)) {
+        let credential = match self.remembered_token(&hash(token)).await? {
             Some(credential) => Ok(credential),
             None => self.refresh_token(token).await,
         };
@@ -62,10 +62,12 @@ impl Authenticator {
         if is_named || name.is_empty() || name == NAME_OF_TOKEN { Ok(credential) } else { Err(CredentialError::Wrong) }
     }
 
-    fn remembered_token(&self, hash: &str) -> Option<Credential> {
-        let record = self.refreshed.0.as_ref()?.get(hash).filter(|record| self.clock.seconds() < record.expires_at)?;
-        let principal = self.policy().principal(&record.account, record.epoch)?;
-        Some(Credential::refresh_token(principal, record.hash))
+    async fn remembered_token(&self, hash: &str) -> Result<Option<Credential>, CredentialError> {
+        let record = self.refreshed.0.as_ref().and_then(|memory| memory.get(hash));
+        let Some(record) = record.filter(|record| self.clock.seconds() < record.expires_at) else { return Ok(None) };
+        let policy = self.policies.of_account(Some(&record.account)).await?;
+        let principal = policy.principal(&record.account, record.epoch);
+        Ok(principal.map(|principal| Credential::refresh_token(principal, record.hash)))
     }
 
     /// A refresh token for a user who has just given the password; `None` where they are switched off, and for anybody else.

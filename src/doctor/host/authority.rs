@@ -1,5 +1,5 @@
-//! Three CAs that must be one: the one that was pinned on this host, the one that the registry hands out, and the one that signed
-//! what is presented. Where they differ, somebody stands in between, or the registry has a new CA.
+//! Three CAs that must be the same: the one pinned on this host, the one that the registry publishes, and the one that signed the
+//! presented certificate. If they differ, something intercepts the connection, or the registry has a new CA.
 
 use rustls_pki_types::CertificateDer;
 
@@ -15,11 +15,11 @@ const CHECK: &str = "authority";
 
 pub(super) async fn check(examined: &Examined, chain: &Chain) -> Vec<Finding> {
     let mut findings: Vec<Finding> = pinned(examined, chain).into_iter().collect();
-    findings.extend(handed_out(examined, chain).await);
+    findings.extend(published(examined, chain).await);
     findings
 }
 
-/// What `portcullis trust` wrote on this host, against what is presented.
+/// The CA that `portcullis trust` installed on this host against the presented certificate.
 fn pinned(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
     for scope in examined.scopes() {
@@ -32,61 +32,56 @@ fn pinned(examined: &Examined, chain: &Chain) -> Option<Finding> {
             continue;
         }
         let pin = &manifest.ca_sha256;
-        if chain.is_vouched_for(&roots, &name) {
+        if chain.is_trusted_by(&roots, &name) {
             return Some(Finding::ok(
                 CHECK,
-                format!("the CA that was pinned on this host ({pin}) signed what is presented"),
+                format!("the CA pinned on this host ({pin}) signed the presented certificate"),
             ));
         }
         return Some(Finding::problem(
             CHECK,
             format!(
-                "what is presented was not signed by the CA that was pinned on this host ({pin}), but by {}",
+                "the presented certificate was not signed by the CA pinned on this host ({pin}), but by {}",
                 signer(chain)
             ),
-            "a man in the middle, a proxy that intercepts TLS, or a registry with a new CA: only its administrator knows which",
+            "a man in the middle, a proxy that intercepts TLS, or a registry with a new CA: only its administrator can tell",
             examined.trust_command(" --replace"),
         ));
     }
     None
 }
 
-/// What the registry hands out as its CA, against what is presented. Neither is verified; they can only contradict each other.
-async fn handed_out(examined: &Examined, chain: &Chain) -> Option<Finding> {
+/// The CA that the registry publishes against the presented certificate. Neither is verified; they can only contradict each other.
+async fn published(examined: &Examined, chain: &Chain) -> Option<Finding> {
     let name = examined.registry.server_name()?;
-    let fetched = tokio::time::timeout(
-        examined.limit,
-        authority_file::fetch(&examined.registry, authority_file::CaSource::Unverified),
-    )
-    .await;
-    let der = match fetched {
-        Ok(Ok(der)) => der,
-        Ok(Err(TrustError::NoAuthorityFile { status, .. })) => {
-            return Some(Finding::ok(CHECK, format!("the registry hands out no CA of its own (it answers {status})")));
+    let der = match authority_file::fetch_unverified(&examined.registry, examined.limit).await {
+        Ok(der) => der,
+        Err(TrustError::NoAuthorityFile { status, .. }) => {
+            return Some(Finding::ok(CHECK, format!("the registry publishes no CA (it answers {status})")));
         }
-        Ok(Err(error)) => {
+        Err(TrustError::Slow { .. }) => {
+            return Some(Finding::unknown(CHECK, "fetching the registry's CA file timed out"));
+        }
+        Err(error) => {
             let error = error.to_string();
             let error = error.trim_end_matches(". Nothing was written");
-            return Some(Finding::unknown(CHECK, format!("the registry's CA file was not fetched: {error}")));
+            return Some(Finding::unknown(CHECK, format!("cannot fetch the registry's CA file: {error}")));
         }
-        Err(_) => return Some(Finding::unknown(CHECK, "the registry's CA file did not come in time")),
     };
     let fingerprint = Fingerprint::of_der(&der);
-    if chain.is_vouched_for(&[der], &name) {
+    if chain.is_trusted_by(&[der], &name) {
         return Some(Finding::ok(
             CHECK,
-            format!(
-                "the registry hands out the CA that signed what it presents; presented, not verified: {fingerprint}"
-            ),
+            format!("the registry publishes the CA that signed its certificate (not verified): {fingerprint}"),
         ));
     }
     Some(Finding::problem(
         CHECK,
         format!(
-            "the registry hands out the CA {fingerprint} (not verified), but {} signed what is presented",
+            "the registry publishes the CA {fingerprint} (not verified), but {} signed the presented certificate",
             signer(chain)
         ),
-        "something between this host and the registry ends TLS with a certificate of its own: a proxy, or a man in the middle",
+        "something between this host and the registry terminates TLS with its own certificate: a proxy, or a man in the middle",
         format!(
             "find out what answers at {}: compare `portcullis cert show` on the registry with the SHA-256 under \"tls\" above",
             examined.registry.address()

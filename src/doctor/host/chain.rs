@@ -1,4 +1,4 @@
-//! A certificate chain that a server presented, and whether a set of roots vouches for it.
+//! A certificate chain that a server presented, and whether a set of roots signed it.
 
 use std::sync::Arc;
 
@@ -12,40 +12,40 @@ use std::time::Duration;
 
 use crate::pki::CertificateSummary;
 
-/// What a server presented. That is all that is known of it.
+/// What a server presented. Nothing about it is verified.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub(crate) struct Chain {
     certificates: Vec<CertificateDer<'static>>,
     summaries: Vec<CertificateSummary>,
 }
 
 impl Chain {
-    /// `None` where it is empty, or holds what is no certificate.
+    /// `None` if it is empty, or contains something that is not a certificate.
     pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Option<Self> {
         let summaries: Option<Vec<_>> = certificates.iter().map(CertificateSummary::of_der).collect();
         summaries.filter(|summaries| !summaries.is_empty()).map(|summaries| Self { certificates, summaries })
     }
 
     /// Every certificate, the server's own first.
-    pub fn summaries(&self) -> &[CertificateSummary] {
+    pub(crate) fn summaries(&self) -> &[CertificateSummary] {
         &self.summaries
     }
 
     /// The server's own.
-    pub fn leaf(&self) -> &CertificateSummary {
+    pub(crate) fn leaf(&self) -> &CertificateSummary {
         // `new` makes none without a certificate.
         &self.summaries[0]
     }
 
     /// Whether the server's own certificate is for this name.
-    pub fn is_for(&self, name: &ServerName<'_>) -> bool {
+    pub(crate) fn is_for(&self, name: &ServerName<'_>) -> bool {
         let leaf = self.certificates.first().and_then(|der| webpki::EndEntityCert::try_from(der).ok());
         leaf.is_some_and(|leaf| leaf.verify_is_valid_for_subject_name(name).is_ok())
     }
 
-    /// Whether one of these roots vouches for the chain, for `name` or for another name. The clock does not count here: it is
-    /// checked for itself, and a clock that is wrong shall not look like a CA that is missing.
-    pub fn is_vouched_for(&self, roots: &[CertificateDer<'static>], name: &ServerName<'_>) -> bool {
+    /// Whether one of these roots signed the chain, for `name` or for another name. The clock does not count here: it has a check of
+    /// its own, and a wrong clock must not look like a missing CA.
+    pub(crate) fn is_trusted_by(&self, roots: &[CertificateDer<'static>], name: &ServerName<'_>) -> bool {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
         let verifier =
@@ -53,7 +53,7 @@ impl Chain {
         let (Ok(verifier), Some((leaf, rest))) = (verifier.build(), self.certificates.split_first()) else {
             return false;
         };
-        match verifier.verify_server_cert(leaf, rest, name, &[], self.a_time_when_valid()) {
+        match verifier.verify_server_cert(leaf, rest, name, &[], self.validation_time()) {
             Ok(_) => true,
             Err(rustls::Error::InvalidCertificate(error)) => {
                 matches!(error, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
@@ -62,8 +62,8 @@ impl Chain {
         }
     }
 
-    /// Now, or the nearest time to it that lies within the life of every certificate that was presented.
-    fn a_time_when_valid(&self) -> UnixTime {
+    /// Now, or the nearest time at which every presented certificate is valid.
+    fn validation_time(&self) -> UnixTime {
         let begin = self.summaries.iter().map(|summary| summary.not_before.as_second()).max().unwrap_or_default();
         let end = self.summaries.iter().map(|summary| summary.not_after.as_second()).min().unwrap_or(i64::MAX);
         let seconds = Timestamp::now().as_second().min(end).max(begin);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_vouches_whatever_the_name_and_the_clock_say() {
+    fn a_root_signed_the_chain_whatever_the_name_and_the_clock_say() {
         let ((params, key, root), (.., other)) = (ca(), ca());
         let mut leaf = CertificateParams::new(vec!["registry.test".to_owned()]).unwrap();
         (leaf.not_before, leaf.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 2, 1));
@@ -94,9 +94,9 @@ mod tests {
         let chain = Chain::new(vec![leaf.der().clone()]).unwrap();
         let name = |text: &str| ServerName::try_from(text.to_owned()).unwrap();
         for asked in ["registry.test", "other.test"] {
-            assert!(chain.is_vouched_for(std::slice::from_ref(&root), &name(asked)));
-            assert!(!chain.is_vouched_for(std::slice::from_ref(&other), &name(asked)));
-            assert!(!chain.is_vouched_for(&[], &name(asked)));
+            assert!(chain.is_trusted_by(std::slice::from_ref(&root), &name(asked)));
+            assert!(!chain.is_trusted_by(std::slice::from_ref(&other), &name(asked)));
+            assert!(!chain.is_trusted_by(&[], &name(asked)));
         }
         assert!(chain.is_for(&name("registry.test")) && !chain.is_for(&name("other.test")));
         assert!(Chain::new(Vec::new()).is_none());

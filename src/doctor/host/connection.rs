@@ -1,4 +1,4 @@
-//! Whether the registry's port can be reached, and what each way of failing means.
+//! Whether the registry's port can be reached, and what each kind of failure means.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -24,14 +24,14 @@ pub(super) async fn check(examined: &Examined, addresses: &[SocketAddr]) -> (Vec
         return (failed.iter().map(|(address, error)| unreachable(*address, error)).collect(), None);
     };
     let mut findings = vec![Finding::ok(CHECK, format!("{first} accepts connections"))];
-    // `localhost` has two addresses, and a server on one of them is as usual.
+    // `localhost` has two addresses, and a server usually listens on one of them.
     findings.extend(failed.iter().filter(|(address, _)| !address.ip().is_loopback()).map(|(address, error)| {
         let finding = unreachable(*address, error);
         Finding::warning(
             CHECK,
             &finding.what,
-            "clients that try this address first wait, or give up",
-            finding.mend.unwrap_or_default(),
+            "clients that try this address first are delayed, or fail",
+            finding.fix.unwrap_or_default(),
         )
     }));
     (findings, Some(first))
@@ -39,29 +39,31 @@ pub(super) async fn check(examined: &Examined, addresses: &[SocketAddr]) -> (Vec
 
 fn unreachable(address: SocketAddr, error: &io::Error) -> Finding {
     let port = address.port();
-    let (what, why, mend) = match error.kind() {
+    let (what, why, fix) = match error.kind() {
         ErrorKind::ConnectionRefused => (
             format!("{address} refuses connections"),
-            "the machine is there, and nothing listens on this port",
-            format!("start the registry there (`portcullis doctor` on it says more), or correct the port {port}"),
+            "the machine is up, but nothing listens on this port",
+            format!(
+                "start the registry there (run `portcullis doctor` on it to find out more), or correct the port {port}"
+            ),
         ),
         ErrorKind::TimedOut => (
             format!("{address} does not answer"),
             "a firewall drops the packets, or the machine is down",
-            format!("let port {port}/tcp through, on the registry for example: ufw allow {port}/tcp"),
+            format!("open port {port}/tcp in the firewall, for example on the registry: ufw allow {port}/tcp"),
         ),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => (
-            format!("there is no route to {address}"),
-            "this host's network does not lead to the registry",
-            format!("look where it ends: ip route get {}", address.ip()),
+            format!("no route to {address}"),
+            "this host's network cannot reach the registry",
+            format!("check the route: ip route get {}", address.ip()),
         ),
         _ => (
             format!("cannot connect to {address}: {error}"),
-            "no client on this host reaches the registry",
+            "no client on this host can reach the registry",
             format!("check the address and the port {port}"),
         ),
     };
-    Finding::problem(CHECK, what, why, mend)
+    Finding::problem(CHECK, what, why, fix)
 }
 
 #[cfg(test)]
@@ -69,11 +71,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_of_failing_has_its_own_mend() {
+    fn each_kind_of_failure_has_its_own_fix() {
         let address = "10.0.0.1:5000".parse().unwrap();
-        let mend = |kind: ErrorKind| unreachable(address, &kind.into()).mend.unwrap();
-        assert!(mend(ErrorKind::ConnectionRefused).contains("start the registry"));
-        assert!(mend(ErrorKind::TimedOut).contains("5000/tcp"));
-        assert!(mend(ErrorKind::HostUnreachable).contains("ip route get 10.0.0.1"));
+        let fix = |kind: ErrorKind| unreachable(address, &kind.into()).fix.unwrap();
+        assert!(fix(ErrorKind::ConnectionRefused).contains("start the registry"));
+        assert!(fix(ErrorKind::TimedOut).contains("5000/tcp"));
+        assert!(fix(ErrorKind::HostUnreachable).contains("ip route get 10.0.0.1"));
     }
 }

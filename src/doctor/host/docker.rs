@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::stores::{Store, in_directory, judge, system_vouches};
+use super::stores::{Store, in_directory, system_trusts, trust_finding};
 use super::{Chain, Examined, program};
 use crate::doctor::finding::{Finding, State};
 use crate::trust::file;
@@ -12,7 +12,7 @@ use crate::trust::host::InstallScope;
 
 pub(super) const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 
-/// The system's docker, and the rootless one where the user has made a place for its CAs.
+/// The system's docker, and the rootless one if the user has created a directory for its CAs.
 pub(super) fn stores(examined: &Examined, chain: &Chain, system: &Store) -> Vec<Finding> {
     if !is_installed(examined) {
         return Vec::new();
@@ -26,12 +26,12 @@ pub(super) fn stores(examined: &Examined, chain: &Chain, system: &Store) -> Vec<
             continue;
         }
         let tool = if rootless { "rootless docker" } else { "docker" };
-        findings.push(judge(examined, "docker", tool, (&in_directory(examined, &path), system), chain));
+        findings.push(trust_finding(examined, "docker", tool, (&in_directory(examined, &path), system), chain));
     }
     one_of_two(findings)
 }
 
-/// Where one of the two dockers trusts the registry, that the other does not is only worth a warning: it may not run at all.
+/// If one of the two dockers trusts the registry, the other is only worth a warning: it may not run at all.
 fn one_of_two(mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.iter().any(|finding| finding.state == State::Ok) {
         for finding in findings.iter_mut().filter(|finding| finding.state == State::Problem) {
@@ -45,44 +45,46 @@ fn is_installed(examined: &Examined) -> bool {
     ["docker", "dockerd"].iter().any(|name| program::find(examined, name).is_some())
 }
 
-/// Versions that do not look into `certs.d` when they fetch a token (moby 52361): every 29 before 29.5, and 28 with containerd's
-/// image store.
+/// Versions that ignore `certs.d` when they fetch a token (moby 52361): every 29 before 29.5, and 28 with the containerd image store.
 pub(super) async fn check(examined: &Examined, chain: Option<&Chain>, challenge: Option<&str>) -> Vec<Finding> {
     if !is_installed(examined) {
         return Vec::new();
     }
     let Some(version) = version(examined).await else {
-        return vec![Finding::unknown("docker-tokens", "docker is installed, but does not tell its version")];
+        return vec![Finding::unknown("docker-tokens", "docker is installed, but does not report its version")];
     };
     let (major, minor, patch) = version;
-    let told = format!("docker {major}.{minor}.{patch}");
+    let docker = format!("docker {major}.{minor}.{patch}");
     let affected = match version {
         (29, minor, _) => minor < 5,
         (28, ..) => uses_containerd_store(examined).await,
         _ => false,
     };
-    let by_system = chain.is_some_and(|chain| system_vouches(examined, chain));
+    let by_system = chain.is_some_and(|chain| system_trusts(examined, chain));
     let basic = challenge.is_some_and(|challenge| challenge.trim_start().to_lowercase().starts_with("basic"));
     if !affected {
-        return vec![Finding::ok("docker-tokens", format!("{told} looks into certs.d for tokens too"))];
+        return vec![Finding::ok("docker-tokens", format!("{docker} uses certs.d for tokens too"))];
     }
     if by_system || basic {
-        let way =
-            if by_system { "the operating system's store vouches for it" } else { "the registry asks for no token" };
-        return vec![Finding::ok("docker-tokens", format!("{told} ignores certs.d for tokens, but {way}"))];
+        let reason = if by_system {
+            "the operating system's store trusts the registry"
+        } else {
+            "the registry uses Basic authentication"
+        };
+        return vec![Finding::ok("docker-tokens", format!("{docker} ignores certs.d for tokens, but {reason}"))];
     }
     vec![Finding::problem(
         "docker-tokens",
-        format!("{told} does not look into certs.d when it fetches a token"),
-        "docker login works, and then push and pull fail with x509: certificate signed by unknown authority",
+        format!("{docker} ignores certs.d when it fetches a token"),
+        "docker login works, but push and pull fail with x509: certificate signed by unknown authority",
         format!(
-            "one of three: upgrade docker to 29.5 or newer; or {}, then systemctl restart docker; or set auth.challenge = \"basic\" on the registry",
+            "upgrade docker to 29.5 or newer; or {}, then systemctl restart docker; or set auth.challenge = \"basic\" on the registry",
             examined.system_command()
         ),
     )]
 }
 
-/// The daemon's version, as far as somebody tells it.
+/// The daemon's version, if any program reports it.
 async fn version(examined: &Examined) -> Option<(u32, u32, u32)> {
     let questions: [(&str, &[&str]); 3] = [
         ("docker", &["version", "--format", "{{.Server.Version}}"]),
@@ -99,7 +101,7 @@ async fn version(examined: &Examined) -> Option<(u32, u32, u32)> {
     None
 }
 
-/// The first thing that looks like `28.2.2`.
+/// The first word that looks like `28.2.2`.
 fn parse(said: &str) -> Option<(u32, u32, u32)> {
     said.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(|word| {
         let mut numbers = word.split('.').map(str::parse::<u32>);
@@ -110,7 +112,7 @@ fn parse(said: &str) -> Option<(u32, u32, u32)> {
     })
 }
 
-/// By the daemon's own word, else by its configuration.
+/// As the daemon reports, otherwise as configured.
 async fn uses_containerd_store(examined: &Examined) -> bool {
     if let Some(said) = program::ask(examined, "docker", &["info", "--format", "{{json .DriverStatus}}"]).await
         && said.trim_start().starts_with('[')

@@ -1,4 +1,4 @@
-//! What is left over from the time without a trusted CA: settings that switch verification off for this registry.
+//! Settings left over from before the CA was trusted, which switch verification off for this registry.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::doctor::finding::Finding;
 use crate::trust::file;
 
 const CHECK: &str = "insecure";
-/// Files in which dockerd's flags stand.
+/// Files that can contain dockerd's flags.
 const FLAG_FILES: [&str; 4] = [
     "/etc/systemd/system/docker.service",
     "/etc/systemd/system/docker.service.d",
@@ -31,13 +31,13 @@ pub(super) fn check(examined: &Examined, addresses: &[SocketAddr]) -> Vec<Findin
     findings
 }
 
-/// The finding for a setting; `mend` retires it.
-pub(super) fn leftover(what: impl AsRef<str>, mend: impl AsRef<str>) -> Finding {
+/// The finding for a setting; `fix` removes it.
+pub(super) fn insecure_setting(what: impl AsRef<str>, fix: impl AsRef<str>) -> Finding {
     Finding::problem(
         CHECK,
         what,
-        "the client takes any certificate, or plain HTTP: whoever stands in between reads passwords and changes images",
-        mend,
+        "the client accepts any certificate, or plain HTTP: an attacker in between can read passwords and change images",
+        fix,
     )
 }
 
@@ -47,9 +47,9 @@ fn in_daemon_json(examined: &Examined, addresses: &[SocketAddr]) -> Vec<Finding>
         let entries = json["insecure-registries"].as_array().into_iter().flatten().filter_map(Value::as_str);
         for entry in entries.filter(|entry| names(examined, entry, addresses)) {
             let path = path.display();
-            findings.push(leftover(
+            findings.push(insecure_setting(
                 format!("{path} lists {entry:?} under insecure-registries"),
-                format!("take {entry:?} out of insecure-registries in {path}, then: systemctl reload docker"),
+                format!("remove {entry:?} from insecure-registries in {path}, then: systemctl reload docker"),
             ));
         }
     }
@@ -63,9 +63,9 @@ fn in_flags(examined: &Examined, addresses: &[SocketAddr]) -> Vec<Finding> {
         for entry in text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(flags) {
             if names(examined, &entry, addresses) {
                 let path = path.display();
-                findings.push(leftover(
+                findings.push(insecure_setting(
                     format!("{path} starts docker with --insecure-registry {entry}"),
-                    format!("take that flag out of {path}, then: systemctl daemon-reload && systemctl restart docker"),
+                    format!("remove that flag from {path}, then: systemctl daemon-reload && systemctl restart docker"),
                 ));
             }
         }
@@ -83,7 +83,7 @@ fn flags(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether an entry of docker's names the registry: by its name, or by a network that its address lies in.
+/// Whether an entry of docker's names the registry: by its name, or by a network that contains its address.
 fn names(examined: &Examined, entry: &str, addresses: &[SocketAddr]) -> bool {
     if let Ok(network) = entry.parse::<IpNet>() {
         return addresses.iter().any(|address| network.contains(&address.ip()));
@@ -92,13 +92,13 @@ fn names(examined: &Examined, entry: &str, addresses: &[SocketAddr]) -> bool {
     is_registry(examined, entry)
 }
 
-/// Whether a text is the registry's name; without a port it is 443.
+/// Whether a text is the registry's name; the default port is 443.
 pub(super) fn is_registry(examined: &Examined, name: &str) -> bool {
     let (name, registry) = (name.to_ascii_lowercase(), &examined.registry);
     name == registry.written() || name == registry.address() || format!("{name}:443") == registry.address()
 }
 
-/// podman's and its kin's: `insecure = true`, and the list of the older form.
+/// podman and the tools that share its configuration: `insecure = true`, and the list of the older format.
 fn in_registries_conf(examined: &Examined) -> Vec<Finding> {
     let home = examined.home.as_ref().map(|home| home.home.join(".config/containers").display().to_string());
     let directories = std::iter::once("/etc/containers".to_owned()).chain(home);
@@ -112,9 +112,9 @@ fn in_registries_conf(examined: &Examined) -> Vec<Finding> {
         let Some(table) = read(examined, &path).and_then(|text| text.parse::<toml::Table>().ok()) else { continue };
         if is_insecure_in(examined, &table) {
             let path = path.display();
-            findings.push(leftover(
-                format!("{path} says insecure = true for this registry"),
-                format!("take insecure = true for {} out of {path}; no restart is needed", examined.registry.written()),
+            findings.push(insecure_setting(
+                format!("{path} sets insecure = true for this registry"),
+                format!("remove insecure = true for {} from {path}; no restart is needed", examined.registry.written()),
             ));
         }
     }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_found_in_both_spellings() {
+    fn flags_are_found_in_both_forms() {
         let line = "ExecStart=/usr/bin/dockerd --insecure-registry=r.test:5000 --insecure-registry 10.0.0.0/8 -H fd://";
         assert_eq!(flags(line), ["r.test:5000", "10.0.0.0/8"]);
         assert_eq!(flags("OPTIONS='--insecure-registry r.test:5000'"), ["r.test:5000"]);

@@ -1,9 +1,9 @@
-//! The same for containerd, BuildKit and k3s: verification switched off for this registry.
+//! The same for containerd, BuildKit and k3s.
 
 use std::path::{Path, PathBuf};
 
 use super::Examined;
-use super::insecure::{is_registry, leftover, read};
+use super::insecure::{insecure_setting, is_registry, read};
 use crate::doctor::finding::Finding;
 use crate::trust::containerd::{self, CertsLocation};
 
@@ -38,17 +38,17 @@ fn hosts_file(examined: &Examined) -> Option<Finding> {
     let mut hosts = hosts.into_iter().flat_map(toml::Table::values).filter_map(toml::Value::as_table);
     let path = path.display();
     (skips(&table) || hosts.any(skips)).then(|| {
-        leftover(
-            format!("{path} says skip_verify = true"),
+        insecure_setting(
+            format!("{path} sets skip_verify = true"),
             format!(
-                "put ca = \"/etc/docker/certs.d/{}/ca.crt\" there instead, in {path}; no restart is needed",
+                "replace it in {path} with ca = \"/etc/docker/certs.d/{}/ca.crt\"; no restart is needed",
                 examined.registry.written()
             ),
         )
     })
 }
 
-/// `insecure_skip_verify` in containerd's own configuration, as it was done before `config_path`.
+/// `insecure_skip_verify` in containerd's own configuration, as was usual before `config_path`.
 fn config(examined: &Examined) -> Option<Finding> {
     let table = table(examined, CONFIG.as_ref())?;
     let plugins = table.get("plugins").and_then(toml::Value::as_table)?;
@@ -57,9 +57,9 @@ fn config(examined: &Examined) -> Option<Finding> {
     let skips = entries
         .any(|(_, entry)| entry.get("tls").and_then(|tls| tls.get("insecure_skip_verify")?.as_bool()) == Some(true));
     skips.then(|| {
-        leftover(
-            format!("{CONFIG} says insecure_skip_verify = true for this registry"),
-            format!("take that section out of {CONFIG}, set config_path there, then: systemctl restart containerd"),
+        insecure_setting(
+            format!("{CONFIG} sets insecure_skip_verify = true for this registry"),
+            format!("remove that section from {CONFIG}, set config_path there, then: systemctl restart containerd"),
         )
     })
 }
@@ -71,13 +71,13 @@ fn buildkit(examined: &Examined) -> Option<Finding> {
         let is_set = |entry: &toml::Value, key: &str| entry.get(key).and_then(toml::Value::as_bool) == Some(true);
         entries.any(|(_, entry)| is_set(&entry, "insecure") || is_set(&entry, "http"))
     })?;
-    Some(leftover(
-        format!("{} says insecure or http = true for this registry", path.display()),
-        "put the ca line there instead that `portcullis trust --print buildkit` prints, and make the builder again",
+    Some(insecure_setting(
+        format!("{} sets insecure or http = true for this registry", path.display()),
+        "replace it with the ca line that `portcullis trust --print buildkit` prints, and create the builder again",
     ))
 }
 
-/// What buildkitd reads itself, and what buildx hands to new builders.
+/// What buildkitd reads, and what buildx passes to new builders.
 fn buildkit_files(examined: &Examined) -> Vec<PathBuf> {
     let home = examined.home.as_ref().map(|home| &home.home);
     let users = home.map(|home| home.join(".config/buildkit/buildkitd.toml"));
@@ -89,7 +89,7 @@ fn buildkit_files(examined: &Examined) -> Vec<PathBuf> {
     std::iter::once(PathBuf::from(BUILDKIT)).chain(users).chain(defaults).collect()
 }
 
-/// The section of the registry, by its indentation: enough to see one word below one name.
+/// Finds the section of the registry by its indentation: enough to find one key below one name.
 fn k3s(examined: &Examined) -> Option<Finding> {
     let text = read(examined, K3S.as_ref())?;
     let indent = |line: &str| line.len() - line.trim_start().len();
@@ -98,10 +98,10 @@ fn k3s(examined: &Examined) -> Option<Finding> {
     let mut section = lines.take_while(|line| indent(line) > indent(head));
     let skips = section.any(|line| line.split_whitespace().eq(["insecure_skip_verify:", "true"]));
     skips.then(|| {
-        leftover(
-            format!("{K3S} says insecure_skip_verify: true for this registry"),
+        insecure_setting(
+            format!("{K3S} sets insecure_skip_verify: true for this registry"),
             format!(
-                "put the ca_file line there instead that `portcullis trust {} --print k3s` prints, and restart k3s",
+                "replace it with the ca_file line that `portcullis trust {} --print k3s` prints, and restart k3s",
                 examined.registry.written()
             ),
         )

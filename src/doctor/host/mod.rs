@@ -1,7 +1,7 @@
-//! What keeps this host from using a registry: every place from the name to the trust stores, looked at and never changed.
+//! What keeps this host from using a registry: everything from the name to the trust stores is checked, and nothing is changed.
 //!
-//! Nothing that is learnt over an unverified connection is believed; it is only shown. No credentials are sent, no proxy is used,
-//! and every connection ends within its limit.
+//! What is learnt over an unverified connection is shown and not relied on. No credentials are sent, no proxy is used, and every
+//! connection has a time limit.
 
 mod authority;
 mod chain;
@@ -13,9 +13,9 @@ mod insecure_containerd;
 mod name;
 mod no_proxy;
 mod presented;
+mod probe;
 mod program;
 mod proxy;
-mod reach;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -25,33 +25,33 @@ use crate::doctor::finding::Finding;
 use crate::trust::host::{Home, Host, InstallScope};
 use crate::trust::registry_address::RegistryAddress;
 
-pub use chain::Chain;
-pub use presented::presented_at;
-pub use reach::{Answer, Believe, Unreached, reach};
+pub(crate) use chain::Chain;
+pub(crate) use presented::presented_at;
+pub(crate) use probe::{ProbeError, probe};
 
 /// What is examined: a registry, as seen from a host.
 #[derive(Debug, Clone)]
-pub struct Examined {
-    /// The host whose files are looked at.
-    pub host: Host,
-    /// The directories of whoever asks; `None` where there is no home.
-    pub home: Option<Home>,
+pub(crate) struct Examined {
+    /// The host whose files are checked.
+    pub(crate) host: Host,
+    /// The directories of the user who asks; `None` without a home.
+    pub(crate) home: Option<Home>,
     /// The registry.
-    pub registry: RegistryAddress,
-    /// The limit of each connection and of each program that is asked.
-    pub limit: Duration,
+    pub(crate) registry: RegistryAddress,
+    /// The limit of each connection and of each program that is run.
+    pub(crate) limit: Duration,
     /// The environment: `PATH`, proxies, `SSL_CERT_FILE`.
-    pub variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Examined {
-    /// Whose files count: everybody's, then the user's.
+    /// Whose files count: the system's, then the user's.
     fn scopes(&self) -> Vec<InstallScope> {
         let user = self.home.clone().map(InstallScope::User);
         std::iter::once(InstallScope::System).chain(user).collect()
     }
 
-    /// The same for what the operating system's store alone helps.
+    /// The same where only the operating system's store helps.
     fn system_command(&self) -> String {
         format!("{}; with --system too if it says that the CA can sign for any name", self.trust_command(""))
     }
@@ -61,21 +61,21 @@ impl Examined {
     }
 
     /// The command that makes this host trust the registry. The fingerprint is never filled in: it has to come from the
-    /// administrator and not over the connection that is in doubt.
+    /// administrator, not over the connection that is in doubt.
     fn trust_command(&self, more: &str) -> String {
         format!(
             "portcullis trust {} --ca-sha256 HEX{more}, with HEX from the registry's administrator (`portcullis ca show` there; if the \
-             registry publishes no CA, --ca-file FILE with its root certificate instead)",
+             registry publishes no CA, use --ca-file FILE with its root certificate instead)",
             self.registry.written()
         )
     }
 }
 
-/// Every check, in the order in which a connection meets what they look at.
-pub async fn examine(examined: &Examined) -> Vec<Finding> {
+/// Every check, in the order in which a connection reaches what it looks at.
+pub(crate) async fn examine(examined: &Examined) -> Vec<Finding> {
     let (mut findings, addresses) = name::check(examined).await;
     let reached = if addresses.is_empty() {
-        findings.push(Finding::unknown("tcp", "the name leads to no address"));
+        findings.push(Finding::unknown("tcp", "the name has no address"));
         None
     } else {
         let (found, reached) = connection::check(examined, &addresses).await;
@@ -91,12 +91,12 @@ pub async fn examine(examined: &Examined) -> Vec<Finding> {
     let mut challenge = None;
     if let Some(chain) = &seen {
         findings.extend(authority::check(examined, chain).await);
-        let (found, asked) = reach::check(examined).await;
+        let (found, asked) = probe::check(examined).await;
         findings.push(found);
         challenge = asked;
         findings.extend(stores::check(examined, chain));
     } else {
-        findings.push(Finding::unknown("stores", "no certificate was presented to compare the trust stores with"));
+        findings.push(Finding::unknown("stores", "no certificate was presented to check the trust stores against"));
     }
     findings.extend(docker::check(examined, seen.as_ref(), challenge.as_deref()).await);
     findings.extend(insecure::check(examined, &addresses));

@@ -1,4 +1,4 @@
-//! Where the registry's name leads.
+//! What the registry's name resolves to.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,16 +24,16 @@ pub(super) async fn check(examined: &Examined) -> (Vec<Finding>, Vec<SocketAddr>
         return (vec![unresolved(host, "it has no address")], addresses);
     }
     let listed: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    let by = if in_hosts_file(examined, &addresses) { ", by /etc/hosts" } else { "" };
+    let by = if in_hosts_file(examined, &addresses) { " (from /etc/hosts)" } else { "" };
     let mut findings = vec![match examined.registry.ip() {
-        Some(ip) => Finding::ok(CHECK, format!("{ip} is an address; no name is looked up")),
-        None => Finding::ok(CHECK, format!("{host} is {}{by}", listed.join(", "))),
+        Some(ip) => Finding::ok(CHECK, format!("{ip} is an address; nothing to resolve")),
+        None => Finding::ok(CHECK, format!("{host} resolves to {}{by}", listed.join(", "))),
     }];
     if addresses.iter().all(|address| address.ip().is_loopback()) {
         findings.push(Finding::warning(
             CHECK,
-            format!("{host} is this machine itself"),
-            "docker and containerd verify nothing there: what works on this machine proves nothing for others",
+            format!("{host} is this machine"),
+            "docker and containerd verify nothing there: what works on this machine may fail on others",
             "run doctor again with the name that other hosts use",
         ));
     }
@@ -43,8 +43,8 @@ pub(super) async fn check(examined: &Examined) -> (Vec<Finding>, Vec<SocketAddr>
 fn unresolved(host: &str, reason: &str) -> Finding {
     Finding::problem(
         CHECK,
-        format!("{host} leads to no address ({reason})"),
-        "no client on this host finds the registry",
+        format!("cannot resolve {host} ({reason})"),
+        "no client on this host can find the registry",
         format!("correct the name, or add the line `ADDRESS {host}` to /etc/hosts"),
     )
 }
@@ -59,7 +59,7 @@ fn unique(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     addresses
 }
 
-/// Whether the host's own file says so.
+/// Whether the host's own file contains one of these addresses for the name.
 fn in_hosts_file(examined: &Examined, addresses: &[SocketAddr]) -> bool {
     let Ok(Some(text)) = file::read(&examined.host.real(HOSTS.as_ref())) else { return false };
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_hosts_file_is_understood() {
+    fn a_line_of_the_hosts_file_is_parsed() {
         let addresses = ["10.0.0.1:5000".parse().unwrap()];
         assert!(names("10.0.0.1\tother Registry.test # ours", "registry.test", &addresses));
         assert!(!names("# 10.0.0.1 registry.test", "registry.test", &addresses));

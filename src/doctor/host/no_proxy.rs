@@ -1,10 +1,10 @@
-//! Whether a list of exceptions keeps a host from a proxy, as Go's programs read `NO_PROXY`.
+//! Whether a list of exceptions exempts a host from a proxy, as Go programs read `NO_PROXY`.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Whether a connection to `host:port` goes past the proxy. The loopback never goes through one.
+/// Whether a connection to `host:port` bypasses the proxy. Loopback connections always do.
 pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let ip: Option<IpAddr> = host.parse().ok();
     if host == "localhost" || ip.is_some_and(|ip| ip.is_loopback()) {
@@ -26,7 +26,7 @@ pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     })
 }
 
-/// `a.test` covers itself and what lies below; `.a.test` and `*.a.test` only what lies below.
+/// `a.test` covers itself and its subdomains; `.a.test` and `*.a.test` only the subdomains.
 fn covers(entry: &str, host: &str) -> bool {
     let entry = entry.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(entry);
     match entry.strip_prefix('.') {

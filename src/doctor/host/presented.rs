@@ -1,32 +1,33 @@
-//! What the server presents: TLS at all, which certificates, for which names, until when.
+//! What the server presents: whether it speaks TLS, which certificates, for which names, valid until when.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::{Chain, Examined};
-use crate::client::danger::{self, Accept};
+use crate::client::{Client, ClientError, TrustMode};
 use crate::doctor::finding::Finding;
 use crate::pki::CertificateSummary;
+use crate::trust::client::limits;
 
-/// The chain that the server at `address` presents to whoever asks for `name`. Nothing is verified.
-pub async fn presented_at(address: SocketAddr, name: ServerName<'static>, limit: Duration) -> io::Result<Chain> {
-    let config = danger::client(Accept::Anybody).map_err(io::Error::other)?;
-    let shaken = tokio::time::timeout(limit, async {
-        let stream = TcpStream::connect(address).await?;
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
-    });
-    let stream = shaken.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let certificates = certificates.iter().map(|der| der.clone().into_owned()).collect();
-    Chain::new(certificates).ok_or_else(|| io::Error::other("what it presents is no certificate"))
+/// The chain that the server at `address` presents to clients that ask for `name`. Nothing is verified.
+pub(crate) async fn presented_at(address: SocketAddr, name: ServerName<'static>, limit: Duration) -> io::Result<Chain> {
+    let host = match &name {
+        ServerName::IpAddress(rustls_pki_types::IpAddr::V6(_)) => format!("[{}]", name.to_str()),
+        name => name.to_str().into_owned(),
+    };
+    let client = Client::new(TrustMode::Unverified, limits(limit)).map_err(io::Error::other)?.connecting_to(address);
+    let certificates = client.handshake(&format!("https://{host}")).await.map_err(|error| match error {
+        ClientError::Connect { cause, .. } | ClientError::Tls(cause) => cause,
+        error if error.waited().is_some() => io::ErrorKind::TimedOut.into(),
+        error => io::Error::other(error),
+    })?;
+    Chain::new(certificates).ok_or_else(|| io::Error::other("it presents no valid certificate"))
 }
 
 pub(super) async fn check(examined: &Examined, address: SocketAddr) -> (Vec<Finding>, Option<Chain>) {
@@ -34,7 +35,7 @@ pub(super) async fn check(examined: &Examined, address: SocketAddr) -> (Vec<Find
     let Some(name) = registry.server_name() else {
         let finding = Finding::problem(
             "tls",
-            format!("`{}` can stand in no certificate", registry.host()),
+            format!("`{}` cannot appear in a certificate", registry.host()),
             "no client can verify it",
             "use a host name or an IP address",
         );
@@ -59,7 +60,7 @@ fn describe(chain: &Chain) -> String {
         )
     };
     let all: Vec<String> = chain.summaries().iter().map(one).collect();
-    format!("presented (nothing is verified by this line): {}", all.join("; then "))
+    format!("presented (not verified here): {}", all.join("; then "))
 }
 
 async fn no_tls(examined: &Examined, address: SocketAddr, error: &io::Error) -> Finding {
@@ -67,23 +68,23 @@ async fn no_tls(examined: &Examined, address: SocketAddr, error: &io::Error) -> 
     if speaks_plain_http(address, examined.limit).await {
         return Finding::problem(
             "tls",
-            format!("{address} speaks plain HTTP and no TLS"),
-            "passwords and images would travel in the clear, and docker refuses it",
+            format!("{address} speaks plain HTTP, not TLS"),
+            "passwords and images would be sent unencrypted, and docker refuses that",
             format!(
-                "name the port on which the registry speaks HTTPS, or serve it with `portcullis serve` instead of what answers at {written}"
+                "use the port on which the registry speaks HTTPS, or run `portcullis serve` instead of what answers at {written}"
             ),
         );
     }
     Finding::problem(
         "tls",
         format!("{address} does not complete a TLS handshake ({error})"),
-        "no client can talk to it",
-        "check the port, and what stands between this host and the registry: openssl s_client -connect ".to_owned()
+        "no client can connect to it",
+        "check the port, and what is between this host and the registry: openssl s_client -connect ".to_owned()
             + examined.registry.address(),
     )
 }
 
-/// Whether a request without TLS gets an answer of HTTP.
+/// Whether a request without TLS gets an HTTP response.
 async fn speaks_plain_http(address: SocketAddr, limit: Duration) -> bool {
     let asked = tokio::time::timeout(limit, async {
         let mut stream = TcpStream::connect(address).await?;
@@ -95,29 +96,32 @@ async fn speaks_plain_http(address: SocketAddr, limit: Duration) -> bool {
     matches!(asked.await, Ok(Ok(true)))
 }
 
-/// The clock of this host against the life of each certificate.
+/// The clock of this host against the validity of each certificate.
 fn dates(chain: &Chain, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     for summary in chain.summaries() {
         if now < summary.not_before {
             findings.push(Finding::problem(
                 "clock",
-                format!("this host's clock says {now:.0}, and {} begins on {}", summary.subject, summary.not_before),
-                "every client refuses a certificate that has not begun; most likely this clock is behind",
+                format!(
+                    "this host's clock says {now:.0}, but {} is valid from {}",
+                    summary.subject, summary.not_before
+                ),
+                "every client rejects a certificate that is not yet valid; most likely this clock is behind",
                 "timedatectl set-ntp true",
             ));
         }
         if now > summary.not_after {
             findings.push(Finding::problem(
                 "certificate",
-                format!("{} ended on {}, and this host's clock says {now:.0}", summary.subject, summary.not_after),
-                "every client refuses it",
-                "run `portcullis cert renew` on the registry; if the date above is wrong, mend this host's clock: timedatectl set-ntp true",
+                format!("{} expired on {}, and this host's clock says {now:.0}", summary.subject, summary.not_after),
+                "every client rejects it",
+                "run `portcullis cert renew` on the registry; if the date above is wrong, set this host's clock: timedatectl set-ntp true",
             ));
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("certificate", format!("in date until {}", chain.leaf().not_after)));
+        findings.push(Finding::ok("certificate", format!("valid until {}", chain.leaf().not_after)));
     }
     findings
 }
@@ -130,7 +134,7 @@ fn names(examined: &Examined, chain: &Chain, name: &ServerName<'_>) -> Finding {
     Finding::problem(
         "name",
         format!("the certificate is not for {host}, but for {}", leaf.names.join(", ")),
-        "every client refuses it, whichever authority it trusts",
+        "every client rejects it, whichever CA it trusts",
         format!(
             "use one of those names; or add \"{host}\" to server.hosts on the registry and run there: portcullis cert renew (portcullis doctor there says whether its CA may sign for it)"
         ),
@@ -145,7 +149,7 @@ mod tests {
     use crate::doctor::finding::State;
 
     #[test]
-    fn a_clock_that_is_behind_is_told_from_a_certificate_that_has_ended() {
+    fn a_clock_that_is_behind_is_distinguished_from_an_expired_certificate() {
         let mut params = CertificateParams::new(vec!["registry.test".to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(2026, 3, 1), date_time_ymd(2026, 6, 1));
         let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();

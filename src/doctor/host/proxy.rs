@@ -1,4 +1,4 @@
-//! Proxies that would catch connections to the registry: this program goes past them, other clients do not.
+//! Proxies that would intercept connections to the registry: this program bypasses them, other clients do not.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::{Examined, docker};
 use crate::doctor::finding::Finding;
 
 const CHECK: &str = "proxy";
-/// Where systemd's additions for docker lie.
+/// Where systemd's drop-ins for docker are.
 const DROP_INS: [&str; 2] = ["/etc/systemd/system/docker.service.d", "/usr/lib/systemd/system/docker.service.d"];
 
 /// A proxy for HTTPS, its exceptions, and who uses it.
@@ -21,8 +21,8 @@ struct Setting {
     who: &'static str,
     proxy: String,
     no_proxy: String,
-    /// How the exceptions are written there.
-    mend: String,
+    /// How to add an exception there.
+    fix: String,
 }
 
 pub(super) fn check(examined: &Examined, addresses: &[SocketAddr]) -> Vec<Finding> {
@@ -31,10 +31,10 @@ pub(super) fn check(examined: &Examined, addresses: &[SocketAddr]) -> Vec<Findin
     }
     let (host, port) = (examined.registry.host(), examined.registry.port());
     let settings = of_environment(examined).into_iter().chain(of_systemd(examined)).chain(of_daemon_json(examined));
-    let caught = settings.filter(|setting| !is_exempt(&setting.no_proxy, host, port));
-    let mut findings: Vec<Finding> = caught.map(|setting| finding(host, &setting)).collect();
+    let used = settings.filter(|setting| !is_exempt(&setting.no_proxy, host, port));
+    let mut findings: Vec<Finding> = used.map(|setting| finding(host, &setting)).collect();
     if findings.is_empty() {
-        findings.push(Finding::ok(CHECK, "no proxy is set that would catch connections to this registry"));
+        findings.push(Finding::ok(CHECK, "no proxy is configured for connections to this registry"));
     }
     findings
 }
@@ -48,8 +48,8 @@ fn finding(host: &str, setting: &Setting) -> Finding {
             setting.who,
             without_secrets(&setting.proxy)
         ),
-        "doctor goes past it: where the proxy cannot reach the registry, or ends TLS itself, clients fail although all else is well",
-        &setting.mend,
+        "doctor bypasses it: if the proxy cannot reach the registry, or terminates TLS itself, clients fail even if all other checks pass",
+        &setting.fix,
     )
 }
 
@@ -67,7 +67,7 @@ fn of_environment(examined: &Examined) -> Option<Setting> {
         who: "podman, skopeo, curl and docker's builds",
         proxy: proxy.to_owned(),
         no_proxy: no_proxy.to_owned(),
-        mend: format!("export NO_PROXY={}", joined(no_proxy, examined.registry.host())),
+        fix: format!("export NO_PROXY={}", joined(no_proxy, examined.registry.host())),
     })
 }
 
@@ -88,12 +88,12 @@ fn of_systemd(examined: &Examined) -> Option<Setting> {
         }
     }
     let joined = joined(&no_proxy, examined.registry.host());
-    let mend = format!(
+    let fix = format!(
         "write Environment=\"NO_PROXY={joined}\" into {}, then: systemctl daemon-reload && systemctl restart docker",
         place.display()
     );
     let place = place.display().to_string();
-    proxy.filter(|proxy| !proxy.is_empty()).map(|proxy| Setting { place, who: "docker", proxy, no_proxy, mend })
+    proxy.filter(|proxy| !proxy.is_empty()).map(|proxy| Setting { place, who: "docker", proxy, no_proxy, fix })
 }
 
 /// `"A=b" 'C=d' E=f`.
@@ -108,8 +108,8 @@ fn of_daemon_json(examined: &Examined) -> Vec<Setting> {
         let (proxy, no_proxy) = (text("https-proxy")?, text("no-proxy").unwrap_or_default());
         let place = path.display().to_string();
         let joined = Value::from(joined(&no_proxy, examined.registry.host()));
-        let mend = format!("set \"no-proxy\": {joined} under proxies in {place}, then: systemctl restart docker");
-        Some(Setting { place, who: "docker", proxy, no_proxy, mend })
+        let fix = format!("set \"no-proxy\": {joined} under proxies in {place}, then: systemctl restart docker");
+        Some(Setting { place, who: "docker", proxy, no_proxy, fix })
     });
     settings.collect()
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn systemds_lines_and_secrets_are_read_with_care() {
+    fn systemd_settings_are_parsed_and_secrets_left_out() {
         let line = "\"HTTPS_PROXY=http://u:p@proxy:3128\" \"NO_PROXY=a.test,b.test\"";
         let pairs = pairs(line);
         assert_eq!(pairs[1], ("NO_PROXY".to_owned(), "a.test,b.test".to_owned()));

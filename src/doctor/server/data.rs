@@ -1,74 +1,95 @@
-//! The data directory: whether it is there, whose it is, who serves it, and what should not lie in it any more.
+//! The data directory: whether it exists, who owns it, who serves it, and what should have been removed from it.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use super::Subject;
 use super::sockets::Process;
-use super::{Holder, Subject};
 use crate::doctor::finding::Finding;
-use crate::node::data_directory::DataDirectory;
 
 const CHECK: &str = "data";
 
-/// Who holds the lock. It is asked for in the shared form and let go at once, so that a server that starts in this instant is
-/// hardly ever in the way of it.
-pub(crate) fn holder(data: &DataDirectory) -> Holder {
-    let file = match File::open(data.lock_file()) {
+/// Which process serves a data directory.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    /// None.
+    None,
+    /// This process.
+    Process(Process),
+    /// A process that is not visible from here.
+    Invisible,
+    /// It is unknown, for this reason.
+    Unknown(io::Error),
+}
+
+/// The process that holds the lock. It is taken in the shared form and released at once, so that it hardly ever gets in the way of a
+/// server that starts at this moment.
+pub(crate) fn holder(lock_file: &Path) -> Holder {
+    let file = match File::open(lock_file) {
         Ok(file) => file,
         // No server has ever been started here.
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::NotADirectory => {
-            return Holder::Nobody;
+            return Holder::None;
         }
         Err(error) => return Holder::Unknown(error),
     };
     match file.try_lock_shared() {
-        // Dropping the file lets it go.
-        Ok(()) => Holder::Nobody,
+        // Dropping the file releases it.
+        Ok(()) => Holder::None,
         Err(TryLockError::Error(error)) => Holder::Unknown(error),
         Err(TryLockError::WouldBlock) => {
-            let id = fs::read_to_string(data.lock_file()).ok().and_then(|text| text.trim().parse().ok());
-            id.and_then(Process::of_id).map_or(Holder::Somebody, Holder::Process)
+            let id = fs::read_to_string(lock_file).ok().and_then(|text| text.trim().parse().ok());
+            id.and_then(Process::of_id).map_or(Holder::Invisible, Holder::Process)
         }
     }
 }
 
-pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
-    let path = subject.data.path().display();
-    let meta = match fs::metadata(subject.data.path()) {
+/// The only finding if this process cannot act as the owner of the data directory.
+pub(crate) fn inaccessible(error: impl AsRef<str>) -> Finding {
+    Finding::problem(
+        CHECK,
+        error,
+        "the server cannot read files that root creates there",
+        "run doctor as the owner of the data directory",
+    )
+}
+
+pub(super) fn check(subject: &Subject) -> Vec<Finding> {
+    let path = subject.data.path.display();
+    let meta = match fs::metadata(&subject.data.path) {
         Ok(meta) if meta.is_dir() => meta,
         Ok(_) => {
             return vec![Finding::problem(
                 CHECK,
-                format!("{path} is no directory"),
+                format!("{path} is not a directory"),
                 "the server cannot start",
-                "name another with --data DIR",
+                "set another with --data DIR",
             )];
         }
         Err(error) => {
             return vec![Finding::problem(
                 CHECK,
-                format!("{path} cannot be looked at: {error}"),
-                "the server keeps everything there",
-                format!(
-                    "run `portcullis init --data {path}`, name another with --data DIR, or run doctor as its owner"
-                ),
+                format!("cannot access {path}: {error}"),
+                "all data of the registry is stored there",
+                format!("run `portcullis init --data {path}`, set another with --data DIR, or run doctor as its owner"),
             )];
         }
     };
     let mut findings = access(subject, &meta);
-    match subject.data.initialised_on() {
+    match &subject.data.initialised_on {
         Ok(Some(since)) => findings.push(Finding::ok(CHECK, format!("{path}, initialised on {since}"))),
         Ok(None) => findings.push(Finding::problem(
             CHECK,
             format!("{path} is not initialised"),
-            "there are no keys and no administrator",
+            "it has no keys and no administrator",
             format!("portcullis init --data {path}"),
         )),
         Err(error) => findings.push(Finding::problem(
             CHECK,
-            format!("{error:#}"),
-            "the server cannot tell whether it is initialised",
+            error,
+            "it is unknown whether the directory is initialised",
             format!("run doctor as the owner of {path}"),
         )),
     }
@@ -78,56 +99,58 @@ pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
 }
 
 fn access(subject: &Subject, meta: &fs::Metadata) -> Vec<Finding> {
-    let (path, mode, me) = (subject.data.path().display(), meta.mode() & 0o777, rustix::process::geteuid());
+    let (path, mode, me) = (subject.data.path.display(), meta.mode() & 0o777, rustix::process::geteuid());
     let mut findings = Vec::new();
     if mode & 0o022 != 0 {
         findings.push(Finding::problem(
             CHECK,
-            format!("{path} has mode {mode:04o}: others than its owner may write in it"),
-            "whoever writes there replaces the CA, the keys and the database",
+            format!("{path} has mode {mode:04o}: users other than its owner can write to it"),
+            "anyone who can write there can replace the CA, the keys and the database",
             format!("chmod 700 {path}"),
         ));
     } else if mode & 0o055 != 0 {
         findings.push(Finding::warning(
             CHECK,
-            format!("{path} has mode {mode:04o}: others than its owner may look into it"),
-            "what lies there is nobody else's business",
+            format!("{path} has mode {mode:04o}: users other than its owner can read it"),
+            "only the owner should see what is stored there",
             format!("chmod 700 {path}"),
         ));
     }
     if !me.is_root() && me.as_raw() != meta.uid() {
         findings.push(Finding::problem(
             CHECK,
-            format!("{path} belongs to the user {}, and this is the user {}", meta.uid(), me.as_raw()),
-            "neither the server nor doctor can read what lies there as this user",
-            format!("run portcullis as the user {}", meta.uid()),
+            format!("{path} belongs to user {}, but this is user {}", meta.uid(), me.as_raw()),
+            "as this user, neither the server nor doctor can read what is stored there",
+            format!("run portcullis as user {}", meta.uid()),
         ));
     }
     findings
 }
 
 fn serving(subject: &Subject) -> Finding {
-    let path = subject.data.path().display();
+    let path = subject.data.path.display();
     match &subject.holder {
         Holder::Process(process) => Finding::ok("server", format!("{process} serves {path}")),
-        Holder::Somebody => Finding::ok("server", format!("a process that is not seen from here serves {path}")),
-        Holder::Unknown(error) => Finding::unknown("server", format!("whether one serves {path}: {error}")),
-        Holder::Nobody => Finding::problem(
+        Holder::Invisible => Finding::ok("server", format!("a process that is not visible from here serves {path}")),
+        Holder::Unknown(error) => {
+            Finding::unknown("server", format!("cannot tell whether a server runs on {path}: {error}"))
+        }
+        Holder::None => Finding::problem(
             "server",
-            format!("nothing serves {path}"),
-            "no client reaches the registry",
+            format!("no server runs on {path}"),
+            "no client can reach the registry",
             format!("portcullis serve --data {path}, or with systemd: systemctl enable --now portcullis"),
         ),
     }
 }
 
 fn first_password(subject: &Subject) -> Option<Finding> {
-    let path = subject.data.first_password();
+    let path = &subject.data.first_password;
     path.exists().then(|| {
         Finding::warning(
             CHECK,
-            format!("{} still lies there", path.display()),
-            "whoever reads it is the administrator",
+            format!("{} still exists", path.display()),
+            "anyone who can read it can log in as the administrator",
             "portcullis user passwd admin",
         )
     })

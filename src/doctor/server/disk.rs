@@ -1,4 +1,4 @@
-//! The disk of the data directory: whether it can be written, bytes against the floor, and inodes.
+//! The file system of the data directory: whether it is writable, its free space, and its inodes.
 
 use rustix::fs::StatVfsMountFlags;
 
@@ -8,11 +8,11 @@ use crate::doctor::finding::Finding;
 const CHECK: &str = "disk";
 /// Each blob and each upload takes a few.
 const FEW_INODES: u64 = 10_000;
-/// Not even the database's log can be made for long.
+/// Soon not even the database's log can be created.
 const NO_INODES: u64 = 100;
 
-pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
-    let path = subject.data.path();
+pub(super) fn check(subject: &Subject) -> Vec<Finding> {
+    let path = &subject.data.path;
     let status = match rustix::fs::statvfs(path) {
         Ok(status) => status,
         Err(error) => return vec![Finding::unknown(CHECK, format!("{}: {error}", path.display()))],
@@ -27,7 +27,7 @@ pub(crate) fn check(subject: &Subject) -> Vec<Finding> {
     } else {
         vec![space(&path.display().to_string(), free, floor)]
     };
-    // A file system that makes inodes as it needs them tells none.
+    // A file system that creates inodes as needed reports none.
     if status.f_files > 0 {
         findings.extend(inodes(&path.display().to_string(), status.f_favail));
     }
@@ -38,45 +38,44 @@ fn read_only(path: &str) -> Finding {
     Finding::problem(
         CHECK,
         format!("the file system of {path} is mounted read-only"),
-        "nothing can be pushed, no user changed, and no certificate renewed",
-        format!("see why (dmesg; a failing disk does this), then: mount -o remount,rw \"$(stat -c %m {path})\""),
+        "pushes, changes to users and certificate renewals fail",
+        format!("find the cause (dmesg; a failing disk does this), then: mount -o remount,rw \"$(stat -c %m {path})\""),
     )
 }
 
-/// Some that are made by programs do not say how large they are.
+/// Some file systems that programs provide do not report a size.
 fn no_size(path: &str, floor: u64) -> Finding {
     let what = format!("the file system of {path} reports no size");
     if floor == 0 {
         return Finding::ok(CHECK, what);
     }
-    let why =
-        "the floor (storage.min_free_space) cannot be kept there, and a full disk is noticed only when it is full";
+    let why = "storage.min_free_space cannot be enforced there, and a full disk is noticed only when it is full";
     Finding::warning(
         CHECK,
         what,
         why,
-        "watch its space by other means, and set storage.min_free_space to 0 to say that you do",
+        "monitor its free space by other means, and set storage.min_free_space to 0 to confirm that",
     )
 }
 
 fn space(path: &str, free: u64, floor: u64) -> Finding {
-    let what = format!("{} free below {path}; the floor (storage.min_free_space) is {}", human(free), human(floor));
+    let what = format!("{} free in {path}; storage.min_free_space is {}", human(free), human(floor));
     if free < floor {
-        let why = "uploads are refused with 507 until there is room";
+        let why = "uploads are rejected with 507 until space is freed";
         return Finding::problem(
             CHECK,
             what,
             why,
-            "make room: portcullis repo list, then portcullis repo remove NAME; or take a larger disk",
+            "free up space (portcullis repo list, then portcullis repo remove NAME), or use a larger disk",
         );
     }
     if free < floor.saturating_mul(2) {
-        let why = "uploads will soon be refused with 507";
+        let why = "uploads will soon be rejected with 507";
         return Finding::warning(
             CHECK,
             what,
             why,
-            "make room: portcullis repo list, then portcullis repo remove NAME; or take a larger disk",
+            "free up space (portcullis repo list, then portcullis repo remove NAME), or use a larger disk",
         );
     }
     Finding::ok(CHECK, what)
@@ -84,13 +83,13 @@ fn space(path: &str, free: u64, floor: u64) -> Finding {
 
 fn inodes(path: &str, free: u64) -> Option<Finding> {
     let what = format!("the file system of {path} has {free} inodes left");
-    let mend = "see what takes them: df -i, and du --inodes -d2 on that file system";
+    let fix = "find what uses them: df -i, and du --inodes -d2 on that file system";
     if free < NO_INODES {
-        let why = "nothing new can be stored, although there may be space";
-        return Some(Finding::problem(CHECK, what, why, mend));
+        let why = "nothing new can be stored, even if there is free space";
+        return Some(Finding::problem(CHECK, what, why, fix));
     }
-    let why = "soon nothing new can be stored, although there may be space";
-    (free < FEW_INODES).then(|| Finding::warning(CHECK, what, why, mend))
+    let why = "soon nothing new can be stored, even if there is free space";
+    (free < FEW_INODES).then(|| Finding::warning(CHECK, what, why, fix))
 }
 
 fn human(bytes: u64) -> String {
@@ -105,7 +104,7 @@ mod tests {
     use crate::doctor::finding::State;
 
     #[test]
-    fn the_floor_and_twice_the_floor_count() {
+    fn free_space_below_the_minimum_is_a_problem_and_below_twice_that_a_warning() {
         let state = |free| space("/data", free, 1 << 30).state;
         assert_eq!(state((1 << 30) - 1), State::Problem);
         assert_eq!(state(1 << 30), State::Warning);

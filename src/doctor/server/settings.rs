@@ -1,28 +1,33 @@
-//! The configuration: what is wrong in it, and what to go on with nevertheless.
+//! The configuration: what is wrong with it.
 
-use super::InvalidConfig;
-use crate::config::{Config, Loaded};
+use crate::config::{ConfigErrors, Loaded};
 use crate::doctor::finding::Finding;
 
 const CHECK: &str = "config";
 
-pub(crate) fn check(loaded: Result<Loaded, InvalidConfig>) -> (Vec<Finding>, Option<Config>) {
-    let InvalidConfig { errors, fallback: config } = match loaded {
-        Ok(loaded) => {
-            let file = loaded.file.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
-            let mut findings = vec![Finding::ok(CHECK, format!("the configuration is valid ({file})"))];
-            findings.extend(loaded.warnings.iter().map(|warning| {
-                Finding::warning(
-                    CHECK,
-                    warning,
-                    "somebody meant to set something, and nothing is set",
-                    "correct or unset the variable; `portcullis config show` names every key",
-                )
-            }));
-            return (findings, Some(loaded.config));
-        }
-        Err(invalid) => invalid,
-    };
+/// What is wrong with the configuration. `has_fallback` says that the other checks run with one that leaves the file out.
+pub(crate) fn check(loaded: &Result<Loaded, ConfigErrors>, has_fallback: bool) -> Vec<Finding> {
+    match loaded {
+        Ok(loaded) => valid(loaded),
+        Err(errors) => invalid(errors, has_fallback),
+    }
+}
+
+fn valid(loaded: &Loaded) -> Vec<Finding> {
+    let file = loaded.file.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+    let mut findings = vec![Finding::ok(CHECK, format!("the configuration is valid ({file})"))];
+    findings.extend(loaded.warnings.iter().map(|warning| {
+        Finding::warning(
+            CHECK,
+            warning,
+            "it looks like a setting and has no effect",
+            "correct or unset the variable; `portcullis config show` lists every key",
+        )
+    }));
+    findings
+}
+
+fn invalid(errors: &ConfigErrors, has_fallback: bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> = errors
         .iter()
         .map(|error| {
@@ -30,17 +35,17 @@ pub(crate) fn check(loaded: Result<Loaded, InvalidConfig>) -> (Vec<Finding>, Opt
                 CHECK,
                 error.to_string(),
                 "the server does not start with it",
-                "correct that key; `portcullis config default` explains each",
+                "correct that key; `portcullis config default` explains each one",
             )
         })
         .collect();
-    if config.is_some() {
+    if has_fallback {
         findings.push(Finding::warning(
             CHECK,
-            "what follows goes by flags, variables and defaults alone",
-            "the data directory and the port may be others once the configuration is read again",
-            "mend the configuration, then run doctor again",
+            "the following checks use flags, variables and defaults alone",
+            "the data directory and the port may be others once the configuration is valid",
+            "fix the configuration, then run doctor again",
         ));
     }
-    (findings, config)
+    findings
 }

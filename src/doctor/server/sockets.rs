@@ -1,4 +1,4 @@
-//! Who listens where, by the kernel's own tables. Another user's process is not seen by everybody.
+//! Which process listens where, from the kernel's tables. Processes of other users are not always visible.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,20 +10,20 @@ const LISTENS: &str = "0A";
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
-    pub(crate) id: u32,
+    pub(super) id: u32,
     /// Its command's name, at most 15 bytes.
-    pub(crate) name: String,
+    pub(super) name: String,
 }
 
 impl Process {
-    /// The process of this number, if it lives.
-    pub(crate) fn of_id(id: u32) -> Option<Self> {
+    /// The process with this id, if it exists.
+    pub(super) fn of_id(id: u32) -> Option<Self> {
         let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
         Some(Self { id, name: name.trim().to_owned() })
     }
 
     /// The addresses that it listens on.
-    pub(crate) fn listens_on(&self) -> Vec<SocketAddr> {
+    pub(super) fn listens_on(&self) -> Vec<SocketAddr> {
         let own = sockets_of(self.id);
         listeners().into_iter().filter(|(_, inode)| own.contains(inode)).map(|(address, _)| address).collect()
     }
@@ -35,23 +35,23 @@ impl std::fmt::Display for Process {
     }
 }
 
-/// Who listens on a port.
+/// What listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Port {
-    /// Nobody.
+pub(super) enum PortUse {
+    /// Nothing.
     Free,
     /// This process.
-    Of(Process),
-    /// One that is not ours to see.
-    OfSomebody,
+    Process(Process),
+    /// A process that is not visible from here.
+    Invisible,
 }
 
-/// Who listens on this port; nobody does on port 0, for which the system chooses one.
-pub(crate) fn holder_of(port: u16) -> Port {
+/// What listens on this port; nothing does on port 0, for which the system chooses one.
+pub(super) fn use_of_port(port: u16) -> PortUse {
     let inodes: Vec<u64> =
         listeners().into_iter().filter(|(address, _)| address.port() == port).map(|(_, inode)| inode).collect();
     if inodes.is_empty() {
-        return Port::Free;
+        return PortUse::Free;
     }
     let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let mut ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -59,7 +59,7 @@ pub(crate) fn holder_of(port: u16) -> Port {
         let own = sockets_of(*id);
         inodes.iter().any(|inode| own.contains(inode))
     });
-    id.and_then(Process::of_id).map_or(Port::OfSomebody, Port::Of)
+    id.and_then(Process::of_id).map_or(PortUse::Invisible, PortUse::Process)
 }
 
 /// The inodes of a process's sockets.
@@ -115,6 +115,6 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let this = Process::of_id(std::process::id()).unwrap();
         assert!(this.listens_on().contains(&address));
-        assert_eq!(holder_of(address.port()), Port::Of(this));
+        assert_eq!(use_of_port(address.port()), PortUse::Process(this));
     }
 }

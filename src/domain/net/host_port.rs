@@ -1,7 +1,7 @@
 //! A host with an optional port, as image references begin with.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 /// `NAME`, `NAME:PORT`, `ADDRESS[:PORT]` or `[IPV6]:PORT`, made of characters that are safe in a path and in a shell.
@@ -61,6 +61,14 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// `host:port`, with brackets around an IPv6 address.
+pub(crate) fn with_port(host: &str, port: u16) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
 fn is_ipv6_address(text: &str) -> bool {
     text.parse::<Ipv6Addr>().is_ok()
 }
@@ -102,5 +110,11 @@ mod tests {
         ] {
             assert!(text.parse::<HostPort>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_gets_brackets_before_a_port() {
+        assert_eq!(with_port("fd00::1", 5000), "[fd00::1]:5000");
+        assert_eq!(with_port("r.test", 5000), "r.test:5000");
     }
 }

@@ -3,6 +3,7 @@
 pub mod fingerprint;
 pub mod host_name;
 pub mod host_port;
+mod local_address;
 pub mod network;
 pub mod peer_address;
 pub mod proxy_header;
@@ -10,4 +11,5 @@ pub mod proxy_header;
 pub use fingerprint::Fingerprint;
 pub use host_name::HostName;
 pub use host_port::HostPort;
+pub(crate) use local_address::local_address;
 pub use network::Network;

@@ -82,7 +82,8 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
         let caller = caller(parts, app).await?;
         note_owner(parts, app, caller.credential());
         let repository = repository(parts)?;
-        let permit = app.auth.policy().authorize::<P>(&caller, &repository);
+        let policy = app.auth.policy(caller.credential().principal()).await?;
+        let permit = policy.authorize::<P>(&caller, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
 }
@@ -92,7 +93,8 @@ impl FromRequestParts<App> for CatalogPermit {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        app.auth.policy().authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
+        let policy = app.auth.policy(caller.credential().principal()).await?;
+        policy.authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
     }
 }
 
@@ -121,7 +123,9 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     admit_connection(parts, app)?;
     let credential = match Authorization::of(&parts.headers) {
         None => return certified(parts, app).await,
-        Some(Ok(Authorization::Bearer(token))) => app.auth.bearer(token).map_err(|error| refuse(parts, app, error))?,
+        Some(Ok(Authorization::Bearer(token))) => {
+            app.auth.bearer(token).await.map_err(|error| refuse(parts, app, error))?
+        }
         Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await?,
         Some(Err(error)) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };

@@ -76,7 +76,7 @@ async fn mount(
     if registry.has_blob(permit, digest).await? {
         return Ok(true);
     }
-    let policy = app.auth.policy();
+    let policy = app.auth.policy(caller.credential().principal()).await?;
     let source: Option<RepositoryName> = match from {
         Some(from) => from.parse().ok(),
         None => registry.mount_source(digest, &policy.mount_sources(caller.credential())).await?,

@@ -9,26 +9,26 @@ use zeroize::Zeroizing;
 
 use super::error::AcmeError;
 use super::http_client::AcmeHttpClient;
-use super::ledger::Ledger;
 use super::settings::OrderSettings;
-use crate::pki::private_file::read_key;
+use super::store::AcmeStore;
+use crate::pki::files::private_file::read_key;
 
 /// The kept account, or a new one.
 pub(super) async fn open(
     settings: &OrderSettings,
-    ledger: &dyn Ledger,
+    ledger: &dyn AcmeStore,
     client: &AcmeHttpClient,
 ) -> Result<Account, AcmeError> {
-    if let Some(kept) = ledger.account(&settings.directory).await.map_err(AcmeError::Ledger)? {
+    if let Some(kept) = ledger.account(&settings.directory).await.map_err(AcmeError::AcmeStore)? {
         return restore(settings, client, &kept).await;
     }
     let (account, credentials) = create(settings, client).await?;
-    if ledger.keep_account(&settings.directory, &credentials).await.map_err(AcmeError::Ledger)? {
+    if ledger.keep_account(&settings.directory, &credentials).await.map_err(AcmeError::AcmeStore)? {
         tracing::info!(directory = settings.directory, account = account.id(), "made an ACME account");
         return Ok(account);
     }
     // Another process was first: its account counts.
-    match ledger.account(&settings.directory).await.map_err(AcmeError::Ledger)? {
+    match ledger.account(&settings.directory).await.map_err(AcmeError::AcmeStore)? {
         Some(kept) => restore(settings, client, &kept).await,
         None => Ok(account),
     }
@@ -37,11 +37,11 @@ pub(super) async fn open(
 /// A new account in the place of one that the authority does not know any more.
 pub(super) async fn replace(
     settings: &OrderSettings,
-    ledger: &dyn Ledger,
+    ledger: &dyn AcmeStore,
     client: &AcmeHttpClient,
 ) -> Result<Account, AcmeError> {
     let (account, credentials) = create(settings, client).await?;
-    ledger.replace_account(&settings.directory, &credentials).await.map_err(AcmeError::Ledger)?;
+    ledger.replace_account(&settings.directory, &credentials).await.map_err(AcmeError::AcmeStore)?;
     tracing::warn!(
         directory = settings.directory,
         account = account.id(),

@@ -10,12 +10,12 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::PrivateKeyDer;
 
-use super::ledger::PendingChallenge;
-use crate::pki::{SubjectName, TlsError};
+use super::store::PendingAcmeChallenge;
+use crate::pki::{PkiError, SubjectName};
 
 /// Self-signed, for the one name, with the digest of the key authorization in a critical extension: fit for nothing else.
 /// Put together by hand because rustls refuses to load a certificate with a critical extension that it does not know.
-pub(super) fn challenge_certificate(challenge: &PendingChallenge) -> Result<Arc<CertifiedKey>, TlsError> {
+pub(super) fn challenge_certificate(challenge: &PendingAcmeChallenge) -> Result<Arc<CertifiedKey>, PkiError> {
     let mut params = CertificateParams::new([challenge.name.to_string()])?;
     params.distinguished_name = DistinguishedName::new();
     let authorization = digest(&SHA256, challenge.key_authorization.as_bytes());
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_certificate_carries_the_digest_critically_and_one_name() {
         for name in ["registry.test", "192.0.2.7", "2001:db8::1"] {
-            let challenge = PendingChallenge {
+            let challenge = PendingAcmeChallenge {
                 name: name.parse().unwrap(),
                 token: "token".to_owned(),
                 key_authorization: "token.thumbprint".to_owned(),

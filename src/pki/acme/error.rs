@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use instant_acme::{Error as ClientError, Problem};
 
-use super::ledger::LedgerError;
+use super::store::AcmeStoreError;
 use crate::config::AcmeChallenge;
-use crate::pki::TlsError;
+use crate::pki::PkiError;
 
 /// Why there is no new certificate. The one at hand goes on being served.
 #[derive(Debug, thiserror::Error)]
@@ -93,10 +93,10 @@ pub enum AcmeError {
     },
     /// Accounts and challenges could not be read or written.
     #[error("{0}")]
-    Ledger(LedgerError),
+    AcmeStore(AcmeStoreError),
     /// A file or certificate is at fault.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] PkiError),
 }
 
 /// A name that could not be validated.

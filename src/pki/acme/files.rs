@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use super::error::AcmeError;
 use crate::pki::certificate;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::{NO_FOLLOW, lock_directory, make_directory, read_public};
+use crate::pki::identity::pair::Pair;
 use crate::pki::identity::{Identity, Origin};
-use crate::pki::pair::Pair;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{NO_FOLLOW, lock_directory, make_directory, read_public};
-use crate::pki::{CertificateSummary, SubjectName, TlsError};
+use crate::pki::{CertificateSummary, PkiError, SubjectName};
 
 /// PEM readers pass over what stands before the first certificate (RFC 7468, section 2).
 const MARK: &str = "Ordered from ";
@@ -26,17 +26,17 @@ pub(super) struct OrderLock {
 
 impl OrderLock {
     /// `None` where another process has it.
-    pub(super) fn take(data_dir: &Path) -> Result<Option<Self>, TlsError> {
-        let paths = TlsPaths::new(data_dir);
+    pub(super) fn take(data_dir: &Path) -> Result<Option<Self>, PkiError> {
+        let paths = PkiPaths::new(data_dir);
         make_directory(&paths.serving_dir())?;
         let path = paths.acme_lock();
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW).open(&path);
-        let file = file.map_err(TlsError::io("open", &path))?;
+        let file = file.map_err(PkiError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(TlsError::io("lock", path)(error)),
+            Err(std::fs::TryLockError::Error(error)) => Err(PkiError::io("lock", path)(error)),
         }
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn install(
     chain_pem: &str,
     key_pem: &Zeroizing<Vec<u8>>,
 ) -> Result<CertificateSummary, AcmeError> {
-    let paths = TlsPaths::new(data_dir);
+    let paths = PkiPaths::new(data_dir);
     let (chain, key) = (paths.acme_chain(), paths.acme_key());
     let identity = Identity::from_pem((&chain, chain_pem.as_bytes()), (&key, key_pem), Origin::Acme, Timestamp::now())?;
     if let Some(missing) = names.iter().find(|name| !identity.summary().names.contains(&name.to_string())) {
@@ -62,14 +62,14 @@ pub(super) fn install(
 
 /// The certificate that was ordered from `directory`, for naming it as the one to be replaced.
 pub(super) fn installed(data_dir: &Path, directory: &str) -> Option<CertificateDer<'static>> {
-    let path = TlsPaths::new(data_dir).acme_chain();
+    let path = PkiPaths::new(data_dir).acme_chain();
     let chain = certificate::from_pem(&path, &read_public(&path).ok()?).ok()?;
     if issued_by(data_dir).as_deref() == Some(directory) { chain.into_iter().next() } else { None }
 }
 
 /// The directory that the certificate in `data_dir` was ordered from; `None` where there is none or it does not say.
 pub fn issued_by(data_dir: &Path) -> Option<String> {
-    let text = read_public(&TlsPaths::new(data_dir).acme_chain()).ok()?;
+    let text = read_public(&PkiPaths::new(data_dir).acme_chain()).ok()?;
     let first = text.split(|byte| *byte == b'\n').next()?;
     Some(std::str::from_utf8(first).ok()?.strip_prefix(MARK)?.to_owned())
 }
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn only_a_whole_pair_with_all_names_is_installed() {
         let data = tempfile::tempdir().unwrap();
-        let paths = TlsPaths::new(data.path());
+        let paths = PkiPaths::new(data.path());
         make_directory(&paths.serving_dir()).unwrap();
         let certified = rcgen::generate_simple_self_signed(["registry.test".to_owned()]).unwrap();
         let key = Zeroizing::new(certified.signing_key.serialize_pem().into_bytes());
@@ -99,7 +99,7 @@ mod tests {
             install(data.path(), "https://ca.test/dir", &names, &certified.cert.pem(), key)
         };
         let other = Zeroizing::new(rcgen::KeyPair::generate().unwrap().serialize_pem().into_bytes());
-        assert!(matches!(install(&["registry.test"], &other), Err(AcmeError::Tls(TlsError::KeyMismatch { .. }))));
+        assert!(matches!(install(&["registry.test"], &other), Err(AcmeError::Tls(PkiError::KeyMismatch { .. }))));
         assert!(matches!(install(&["registry.test", "b.test"], &key), Err(AcmeError::NameMissing { .. })));
         assert!(!paths.acme_chain().exists() && issued_by(data.path()).is_none());
         install(&["registry.test"], &key).unwrap();

@@ -1,27 +1,26 @@
 //! Certificates from a public authority, ordered and renewed by the registry itself (ACME, RFC 8555).
 //!
 //! [`Orderer`] carries one order through: account, order, challenges, certificate, files. What must outlive the process, or be seen by
-//! other nodes (the account, the challenges under way), it keeps in a [`Ledger`], which is implemented where the database is known.
-//! [`Challenges`] are the answers at hand: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
+//! other nodes (the account, the challenges under way), it keeps in a [`AcmeStore`], which is implemented where the database is known.
+//! [`AcmeChallenges`] are the answers at hand: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
 //! HTTP (`http-01`). A job of the server decides when to order. The certificate is stored in the data directory like any other, and is
 //! served from there without dropping a connection.
 
 mod account;
-mod challenge;
 mod challenge_certificate;
+mod challenges;
 mod error;
 mod files;
 mod http_client;
-mod ledger;
 mod order;
 pub(crate) mod renewal;
 mod settings;
+mod store;
 mod validation;
 
-pub(crate) use challenge::Handshake;
-pub use challenge::{ACME_TLS, Challenges};
+pub use challenges::AcmeChallenges;
 pub use error::{AcmeError, FailedName};
 pub use files::issued_by;
-pub use ledger::{Ledger, LedgerError, PendingChallenge};
 pub use order::Orderer;
 pub use settings::OrderSettings;
+pub use store::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};

@@ -10,12 +10,12 @@ use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::account;
-use super::challenge::Challenges;
+use super::challenges::AcmeChallenges;
 use super::error::AcmeError;
 use super::files::{OrderLock, install, installed};
 use super::http_client::AcmeHttpClient;
-use super::ledger::Ledger;
 use super::settings::OrderSettings;
+use super::store::AcmeStore;
 use super::validation::Validation;
 use crate::pki::{CertificateSummary, SubjectName};
 
@@ -25,13 +25,13 @@ const ISSUING: Duration = Duration::from_mins(2);
 /// Orders certificates for one data directory.
 pub struct Orderer {
     settings: OrderSettings,
-    ledger: Arc<dyn Ledger>,
-    challenges: Arc<Challenges>,
+    ledger: Arc<dyn AcmeStore>,
+    challenges: Arc<AcmeChallenges>,
 }
 
 impl Orderer {
     /// Nothing is done yet. `challenges` is what this process answers by.
-    pub fn new(settings: OrderSettings, ledger: Arc<dyn Ledger>, challenges: Arc<Challenges>) -> Self {
+    pub fn new(settings: OrderSettings, ledger: Arc<dyn AcmeStore>, challenges: Arc<AcmeChallenges>) -> Self {
         Self { settings, ledger, challenges }
     }
 
@@ -146,6 +146,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, AcmeError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(AcmeError::Ledger(Box::new(error))),
+        Err(error) => Err(AcmeError::AcmeStore(Box::new(error))),
     }
 }

@@ -9,11 +9,11 @@ use instant_acme::{
 };
 use jiff::Timestamp;
 
-use super::challenge::Challenges;
+use super::challenges::AcmeChallenges;
 use super::error::{AcmeError, FailedName, told};
 use super::http_client::AcmeHttpClient;
-use super::ledger::{Ledger, PendingChallenge};
 use super::settings::OrderSettings;
+use super::store::{AcmeStore, PendingAcmeChallenge};
 use crate::pki::SubjectName;
 
 /// After this time a challenge is forgotten whatever became of it.
@@ -26,8 +26,8 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// What a validation needs.
 pub(super) struct Validation<'a> {
     pub(super) settings: &'a OrderSettings,
-    pub(super) ledger: &'a dyn Ledger,
-    pub(super) challenges: &'a Arc<Challenges>,
+    pub(super) ledger: &'a dyn AcmeStore,
+    pub(super) challenges: &'a Arc<AcmeChallenges>,
     pub(super) client: &'a AcmeHttpClient,
 }
 
@@ -36,7 +36,7 @@ impl Validation<'_> {
     pub(super) async fn pass(&self, order: &mut Order) -> Result<(), AcmeError> {
         let pending = self.pending(order).await?;
         if !pending.is_empty() {
-            self.ledger.publish(&pending).await.map_err(AcmeError::Ledger)?;
+            self.ledger.publish(&pending).await.map_err(AcmeError::AcmeStore)?;
             let outcome = self.ask(order, &pending).await;
             if let Err(error) = self.ledger.withdraw(&pending).await {
                 tracing::warn!(%error, "cannot withdraw ACME challenges; they expire by themselves");
@@ -47,7 +47,7 @@ impl Validation<'_> {
     }
 
     /// The challenges of the names that are still to be validated.
-    async fn pending(&self, order: &mut Order) -> Result<Vec<PendingChallenge>, AcmeError> {
+    async fn pending(&self, order: &mut Order) -> Result<Vec<PendingAcmeChallenge>, AcmeError> {
         let expires = Timestamp::now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX);
         let mut pending = Vec::new();
         let mut authorizations = order.authorizations();
@@ -63,7 +63,7 @@ impl Validation<'_> {
             let Some(challenge) = authorization.challenge(method.into()) else {
                 return Err(AcmeError::NotOffered { name, method, offered: offered.join(", ") });
             };
-            pending.push(PendingChallenge {
+            pending.push(PendingAcmeChallenge {
                 name: subject_name(challenge.identifier().identifier, &name)?,
                 token: challenge.token.clone(),
                 key_authorization: challenge.key_authorization().as_str().to_owned(),
@@ -73,9 +73,9 @@ impl Validation<'_> {
         Ok(pending)
     }
 
-    async fn ask(&self, order: &mut Order, pending: &[PendingChallenge]) -> Result<(), AcmeError> {
+    async fn ask(&self, order: &mut Order, pending: &[PendingAcmeChallenge]) -> Result<(), AcmeError> {
         // This node knows at once; the others look into the ledger.
-        self.challenges.replace(self.ledger.pending().await.map_err(AcmeError::Ledger)?);
+        self.challenges.replace(self.ledger.pending().await.map_err(AcmeError::AcmeStore)?);
         tokio::time::sleep(SPREADING).await;
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {

@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 
 use super::params::{issuing_params, root_params};
 use crate::domain::build_time::build_time;
+use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
+use crate::pki::certificate::private_key::private_key;
+use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
-use crate::pki::constraints::{Constraints, PermittedNames};
-use crate::pki::error::TlsError;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{
+use crate::pki::error::PkiError;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::{
     destroy_directory, destroy_key, is_temporary, read_kept_key, read_public, write_key, write_public,
 };
-use crate::pki::private_key::private_key;
-use crate::pki::subject_name::SubjectName;
 
 /// A root that was just made.
 pub(super) struct NewRoot {
@@ -26,21 +26,21 @@ pub(super) struct NewRoot {
 }
 
 /// Refuses to make a root at a time that cannot be: every host would have to trust another one once the clock is right.
-pub(crate) fn check_clock(now: Timestamp) -> Result<(), TlsError> {
+pub(crate) fn check_clock(now: Timestamp) -> Result<(), PkiError> {
     let built = build_time();
-    if now < built { Err(TlsError::ClockBehind { now, built }) } else { Ok(()) }
+    if now < built { Err(PkiError::ClockBehind { now, built }) } else { Ok(()) }
 }
 
 /// What to do about a root that is not valid at `now`; `None` where it is, or cannot be read. Where the clock itself cannot be right,
 /// as on a machine without one that has just been switched on, the root is not to blame.
-pub(crate) fn root_out_of_time(paths: &TlsPaths, now: Timestamp) -> Option<TlsError> {
+pub(crate) fn root_out_of_time(paths: &PkiPaths, now: Timestamp) -> Option<PkiError> {
     let path = paths.root_certificate();
     let CertificateSummary { not_before, not_after, .. } =
         CertificateSummary::read(&path, &read_certificate(&path).ok()?).ok()?;
     if now > not_after {
-        Some(TlsError::RootExpired { path, not_after })
+        Some(PkiError::RootExpired { path, not_after })
     } else if now < not_before && now >= build_time() {
-        Some(TlsError::RootNotYetValid { path, not_before })
+        Some(PkiError::RootNotYetValid { path, not_before })
     } else {
         None
     }
@@ -48,10 +48,10 @@ pub(crate) fn root_out_of_time(paths: &TlsPaths, now: Timestamp) -> Option<TlsEr
 
 /// Makes a root and an issuing certificate in a directory that is there.
 pub(super) fn write_new_authority(
-    paths: &TlsPaths,
+    paths: &PkiPaths,
     names: &[SubjectName],
     constraints: Constraints,
-) -> Result<NewRoot, TlsError> {
+) -> Result<NewRoot, PkiError> {
     let permitted = match constraints {
         Constraints::ToNames => PermittedNames::Only(names.to_vec()),
         Constraints::Unconstrained => PermittedNames::All,
@@ -71,7 +71,7 @@ pub(super) fn write_new_authority(
 
 /// Destroys what interrupted commands have left: authorities that are not in force, keys that were not written to their end. The
 /// data directory must be locked.
-pub(crate) fn sweep(paths: &TlsPaths) -> Result<(), TlsError> {
+pub(crate) fn sweep(paths: &PkiPaths) -> Result<(), PkiError> {
     for path in entries(paths.data_dir())? {
         if is_named(&path, |name| is_temporary(name, "ca")) && is_directory(&path) {
             destroy_directory(&path)?;
@@ -87,9 +87,9 @@ pub(crate) fn sweep(paths: &TlsPaths) -> Result<(), TlsError> {
     Ok(())
 }
 
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, TlsError> {
-    let entries = directory.read_dir().map_err(TlsError::io("list", directory))?;
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(TlsError::io("list", directory))).collect()
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, PkiError> {
+    let entries = directory.read_dir().map_err(PkiError::io("list", directory))?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(PkiError::io("list", directory))).collect()
 }
 
 /// A link to a directory is none: nothing is swept through it.
@@ -102,7 +102,7 @@ fn is_named(path: &Path, question: impl Fn(&str) -> bool) -> bool {
 }
 
 /// The names that rotations have added; none where there is no such file.
-pub(super) fn read_added_names(path: &Path) -> Result<Vec<SubjectName>, TlsError> {
+pub(super) fn read_added_names(path: &Path) -> Result<Vec<SubjectName>, PkiError> {
     match read_public(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).split_whitespace().map(str::parse).collect(),
         Err(error) if error.is_missing() => Ok(Vec::new()),
@@ -110,21 +110,21 @@ pub(super) fn read_added_names(path: &Path) -> Result<Vec<SubjectName>, TlsError
     }
 }
 
-pub(super) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, TlsError> {
+pub(super) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, PkiError> {
     let mut chain = certificate::from_pem(path, &read_public(path)?)?;
     if chain.len() == 1 {
         return Ok(chain.swap_remove(0));
     }
-    Err(TlsError::Pem { path: path.to_owned(), what: "certificate", reason: "one certificate belongs here".to_owned() })
+    Err(PkiError::Pem { path: path.to_owned(), what: "certificate", reason: "one certificate belongs here".to_owned() })
 }
 
-pub(super) fn read_key_pair(path: &Path) -> Result<KeyPair, TlsError> {
+pub(super) fn read_key_pair(path: &Path) -> Result<KeyPair, PkiError> {
     parse_key_pair(path, &read_kept_key(path)?)
 }
 
 /// The key in a PEM text; `path` is named in errors.
-pub(super) fn parse_key_pair(path: &Path, pem: &[u8]) -> Result<KeyPair, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), what: "private key", reason };
+pub(super) fn parse_key_pair(path: &Path, pem: &[u8]) -> Result<KeyPair, PkiError> {
+    let refuse = |reason: String| PkiError::Pem { path: path.to_owned(), what: "private key", reason };
     let key = private_key(path, pem)?;
     KeyPair::try_from(&key).map_err(|error| refuse(error.to_string()))
 }
@@ -134,13 +134,13 @@ pub(super) fn check_pair(
     der: &CertificateDer<'_>,
     key_path: &Path,
     key: &KeyPair,
-) -> Result<(), TlsError> {
+) -> Result<(), PkiError> {
     if certificate::parse(path, der)?.public_key().raw == key.subject_public_key_info() {
         return Ok(());
     }
-    Err(TlsError::KeyMismatch { certificate: path.to_owned(), key: key_path.to_owned() })
+    Err(PkiError::KeyMismatch { certificate: path.to_owned(), key: key_path.to_owned() })
 }
 
-pub(super) fn root_key_missing(paths: &TlsPaths, problem: String) -> TlsError {
-    TlsError::RootKeyMissing { issuing: paths.issuing_certificate(), root_key: paths.root_key(), problem }
+pub(super) fn root_key_missing(paths: &PkiPaths, problem: String) -> PkiError {
+    PkiError::RootKeyMissing { issuing: paths.issuing_certificate(), root_key: paths.root_key(), problem }
 }

@@ -1,15 +1,15 @@
 //! The registry's own certificate authority: a constrained root, an issuing certificate below it, and what they sign.
 
+mod encrypted_key;
 mod files;
 mod params;
-mod rotation;
-mod seal;
-mod sealed_key;
+mod root_key_store;
+mod root_transition;
 mod signer;
 
 pub(crate) use self::files::{check_clock, root_out_of_time, sweep};
-pub use self::rotation::{Rotation, Succession};
-pub use self::seal::{StoredRootKey, move_root_key, seal_root_key};
+pub use self::root_key_store::{StoredRootKey, move_root_key, seal_root_key};
+pub use self::root_transition::{RootTransition, RotationRequest};
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,30 +24,30 @@ use self::files::{
 };
 use self::params::leaf_params;
 use self::signer::{Signer, load_issuing, new_issuing};
+use super::certificate::chain;
+use super::certificate::name_constraints::{Constraints, PermittedNames};
+use super::certificate::pem::certificate_to_pem;
+use super::certificate::subject_name::SubjectName;
 use super::certificate::{self, CertificateSummary};
-use super::chain;
-use super::constraints::{Constraints, PermittedNames};
-use super::error::TlsError;
+use super::error::PkiError;
+use super::files::paths::PkiPaths;
+use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
 use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
-use super::paths::TlsPaths;
-use super::pem::certificate_to_pem;
-use super::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
-use super::subject_name::SubjectName;
 use crate::domain::net::fingerprint::Fingerprint;
 
 /// The authority of one data directory, with the keys that are there.
 ///
 /// The root key may be absent (sealed or kept elsewhere): then leaves are signed until the issuing certificate ends.
 pub struct Authority {
-    paths: TlsPaths,
+    paths: PkiPaths,
     root: CertificateDer<'static>,
     root_summary: CertificateSummary,
     root_key: Option<KeyPair>,
     permitted: PermittedNames,
     issuing: Signer,
     added: Vec<SubjectName>,
-    rotation: Option<Rotation>,
+    rotation: Option<RootTransition>,
 }
 
 /// A server certificate fresh from the authority.
@@ -60,7 +60,7 @@ pub struct IssuedLeaf {
 
 /// Where the root key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RootKeyPlace {
+pub enum RootKeyLocation {
     /// In the data directory, ready to sign.
     Here,
     /// In the data directory, under a passphrase.
@@ -72,22 +72,22 @@ pub enum RootKeyPlace {
 impl Authority {
     /// Makes root and issuing certificate in `ca/` of the data directory. The directory appears whole or not at all, and
     /// one that exists is refused.
-    pub fn create(data_dir: &Path, names: &[SubjectName], constraints: Constraints) -> Result<Self, TlsError> {
+    pub fn create(data_dir: &Path, names: &[SubjectName], constraints: Constraints) -> Result<Self, PkiError> {
         if names.is_empty() {
-            return Err(TlsError::NoNames);
+            return Err(PkiError::NoNames);
         }
         check_clock(Timestamp::now())?;
-        let paths = TlsPaths::new(data_dir);
+        let paths = PkiPaths::new(data_dir);
         let directory = paths.authority_dir();
         make_directory(data_dir)?;
         let lock = lock_directory(data_dir)?;
         if directory.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(TlsError::AuthorityExists { path: directory });
+            return Err(PkiError::AuthorityExists { path: directory });
         }
         let staging = temporary_beside(&directory);
         make_directory(&staging)?;
         let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints)
-            .and_then(|_| std::fs::rename(&staging, &directory).map_err(TlsError::io("make", &directory)));
+            .and_then(|_| std::fs::rename(&staging, &directory).map_err(PkiError::io("make", &directory)));
         if let Err(error) = published {
             // The error above is the one to report; nothing refers to the staging directory.
             let _ = std::fs::remove_dir_all(&staging);
@@ -99,13 +99,13 @@ impl Authority {
 
     /// Whether the data directory has an authority.
     pub fn exists(data_dir: &Path) -> bool {
-        TlsPaths::new(data_dir).root_certificate().exists()
+        PkiPaths::new(data_dir).root_certificate().exists()
     }
 
     /// Loads the authority of a data directory. A damaged or expired issuing certificate is made anew where the root key is
     /// there; a key that others may read is refused.
-    pub fn load(data_dir: &Path) -> Result<Self, TlsError> {
-        let paths = TlsPaths::new(data_dir);
+    pub fn load(data_dir: &Path) -> Result<Self, PkiError> {
+        let paths = PkiPaths::new(data_dir);
         let path = paths.root_certificate();
         loop {
             let before = read_certificate(&path)?;
@@ -117,7 +117,7 @@ impl Authority {
         }
     }
 
-    fn load_locked(paths: &TlsPaths, lock: Option<&DirectoryLock>) -> Result<Self, TlsError> {
+    fn load_locked(paths: &PkiPaths, lock: Option<&DirectoryLock>) -> Result<Self, PkiError> {
         let path = paths.root_certificate();
         let root = read_certificate(&path)?;
         let root_summary = CertificateSummary::read(&path, &root)?;
@@ -132,23 +132,23 @@ impl Authority {
         }
         let issuing = match (load_issuing(paths, &root), &root_key) {
             (Ok(issuing), _) => issuing,
-            (Err(error), Some(key)) if error.is_mended_by_reissue() => {
+            (Err(error), Some(key)) if error.is_fixed_by_reissue() => {
                 tracing::warn!(%error, "the issuing certificate is unusable; making a new one");
                 new_issuing(paths, &root, key, lock)?
             }
-            (Err(error), None) if error.is_mended_by_reissue() => {
+            (Err(error), None) if error.is_fixed_by_reissue() => {
                 return Err(root_key_missing(paths, format!("is unusable ({error})")));
             }
             (Err(error), _) => return Err(error),
         };
         let added = read_added_names(&paths.added_names())?;
-        let rotation = Rotation::load(paths, Timestamp::now());
+        let rotation = RootTransition::load(paths, Timestamp::now());
         Ok(Self { paths: paths.clone(), root, root_summary, root_key, permitted, issuing, added, rotation })
     }
 
     /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
     /// the issuing certificate is made anew first, where the root key is there.
-    pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, TlsError> {
+    pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, PkiError> {
         self.check_permitted(names)?;
         if let Some(error) = root_out_of_time(&self.paths, Timestamp::now()) {
             return Err(error);
@@ -207,11 +207,11 @@ impl Authority {
     }
 
     /// Where the root key is.
-    pub fn root_key_place(&self) -> RootKeyPlace {
+    pub fn root_key_place(&self) -> RootKeyLocation {
         match &self.root_key {
-            Some(_) => RootKeyPlace::Here,
-            None if self.paths.sealed_root_key().exists() => RootKeyPlace::Sealed,
-            None => RootKeyPlace::Elsewhere,
+            Some(_) => RootKeyLocation::Here,
+            None if self.paths.sealed_root_key().exists() => RootKeyLocation::Sealed,
+            None => RootKeyLocation::Elsewhere,
         }
     }
 
@@ -221,7 +221,7 @@ impl Authority {
     }
 
     /// The hand-over from the root before, as long as it lasts.
-    pub fn rotation(&self, now: Timestamp) -> Option<&Rotation> {
+    pub fn rotation(&self, now: Timestamp) -> Option<&RootTransition> {
         self.rotation.as_ref().filter(|rotation| now < rotation.until())
     }
 
@@ -243,13 +243,13 @@ impl Authority {
             ));
         }
         let mend = match self.root_key_place() {
-            RootKeyPlace::Here if near(issuing, EXPIRY_WARNING) => "run `portcullis cert renew`",
-            RootKeyPlace::Here => return None,
+            RootKeyLocation::Here if near(issuing, EXPIRY_WARNING) => "run `portcullis cert renew`",
+            RootKeyLocation::Here => return None,
             _ if !near(issuing, ISSUING_WARNING) => return None,
-            RootKeyPlace::Sealed => {
+            RootKeyLocation::Sealed => {
                 "the root key that signs a new one is sealed; run `portcullis ca unseal`, then `portcullis cert renew`"
             }
-            RootKeyPlace::Elsewhere => {
+            RootKeyLocation::Elsewhere => {
                 "the root key that signs a new one is not here; run `portcullis ca unseal --from FILE`, then `portcullis cert renew`"
             }
         };
@@ -263,24 +263,24 @@ impl Authority {
     }
 
     /// Whether `der` is a certificate that this root signed and that may sign leaves.
-    pub(crate) fn signed(&self, path: &Path, der: &CertificateDer<'_>) -> Result<bool, TlsError> {
+    pub(crate) fn signed(&self, path: &Path, der: &CertificateDer<'_>) -> Result<bool, PkiError> {
         let root_path = self.paths.root_certificate();
         let root = certificate::parse(&root_path, &self.root)?;
         Ok(chain::is_signed_by(&certificate::parse(path, der)?, &root))
     }
 
     /// Refuses names outside of the constraints, before a certificate is made that no client accepts.
-    pub(crate) fn check_permitted(&self, names: &[SubjectName]) -> Result<(), TlsError> {
+    pub(crate) fn check_permitted(&self, names: &[SubjectName]) -> Result<(), PkiError> {
         if names.is_empty() {
-            return Err(TlsError::NoNames);
+            return Err(PkiError::NoNames);
         }
         match names.iter().find(|name| !self.permits(name)) {
             None => Ok(()),
-            Some(name) => Err(TlsError::NotPermitted { name: name.to_string(), permitted: self.permitted.to_string() }),
+            Some(name) => Err(PkiError::NotPermitted { name: name.to_string(), permitted: self.permitted.to_string() }),
         }
     }
 
-    fn refresh_issuing(&mut self) -> Result<(), TlsError> {
+    fn refresh_issuing(&mut self) -> Result<(), PkiError> {
         let (summary, now) = (&self.issuing.summary, Timestamp::now());
         if !renewal_due(summary.not_before, summary.not_after, now) {
             return Ok(());

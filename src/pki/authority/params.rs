@@ -8,10 +8,10 @@ use rcgen::{
     SanType, SerialNumber,
 };
 
-use crate::pki::constraints::PermittedNames;
-use crate::pki::error::TlsError;
+use crate::pki::certificate::name_constraints::PermittedNames;
+use crate::pki::certificate::subject_name::SubjectName;
+use crate::pki::error::PkiError;
 use crate::pki::lifetime::{ISSUING_LIFE, LEAF_LIFE, ROOT_LIFE, validity};
-use crate::pki::subject_name::SubjectName;
 
 /// Of a new root, which signs itself.
 pub(super) fn root_params(permitted: &PermittedNames) -> CertificateParams {
@@ -55,7 +55,7 @@ fn ca_params(
 }
 
 /// Of a server certificate below an issuing certificate that ends then.
-pub(super) fn leaf_params(names: &[SubjectName], issuer_ends: Timestamp) -> Result<CertificateParams, TlsError> {
+pub(super) fn leaf_params(names: &[SubjectName], issuer_ends: Timestamp) -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::default();
     (params.not_before, params.not_after) = validity(Timestamp::now(), LEAF_LIFE, Some(issuer_ends));
     // No host name here: OpenSSL checks a common name that looks like one against the constraints.
@@ -69,7 +69,7 @@ pub(super) fn leaf_params(names: &[SubjectName], issuer_ends: Timestamp) -> Resu
     Ok(params)
 }
 
-fn alternative_name(name: &SubjectName) -> Result<SanType, TlsError> {
+fn alternative_name(name: &SubjectName) -> Result<SanType, PkiError> {
     Ok(match name {
         SubjectName::Dns(host) => SanType::DnsName(host.as_str().try_into()?),
         SubjectName::Ip(ip) => SanType::IpAddress(*ip),

@@ -6,12 +6,12 @@ use zeroize::Zeroizing;
 
 use super::files::{check_pair, read_certificate, read_key_pair};
 use super::params::issuing_params;
+use crate::pki::certificate::chain;
+use crate::pki::certificate::name_constraints::PermittedNames;
 use crate::pki::certificate::{self, CertificateSummary};
-use crate::pki::chain;
-use crate::pki::constraints::PermittedNames;
-use crate::pki::error::TlsError;
-use crate::pki::paths::TlsPaths;
-use crate::pki::private_file::{DirectoryLock, lock_directory, write_key, write_public};
+use crate::pki::error::PkiError;
+use crate::pki::files::paths::PkiPaths;
+use crate::pki::files::private_file::{DirectoryLock, lock_directory, write_key, write_public};
 
 /// A CA certificate with its key.
 pub(super) struct Signer {
@@ -20,7 +20,7 @@ pub(super) struct Signer {
     pub(super) key: KeyPair,
 }
 
-pub(super) fn load_issuing(paths: &TlsPaths, root: &CertificateDer<'_>) -> Result<Signer, TlsError> {
+pub(super) fn load_issuing(paths: &PkiPaths, root: &CertificateDer<'_>) -> Result<Signer, PkiError> {
     let (path, key_path) = (paths.issuing_certificate(), paths.issuing_key());
     let der = read_certificate(&path)?;
     let key = read_key_pair(&key_path)?;
@@ -30,7 +30,7 @@ pub(super) fn load_issuing(paths: &TlsPaths, root: &CertificateDer<'_>) -> Resul
     let parsed_root = certificate::parse(&root_path, root)?;
     if !chain::is_signed_by(&certificate::parse(&path, &der)?, &parsed_root) {
         let next = parsed_root.subject().to_string();
-        return Err(TlsError::ChainBroken { path, position: 1, subject: summary.subject, next });
+        return Err(PkiError::ChainBroken { path, position: 1, subject: summary.subject, next });
     }
     Ok(Signer { der, summary, key })
 }
@@ -38,15 +38,15 @@ pub(super) fn load_issuing(paths: &TlsPaths, root: &CertificateDer<'_>) -> Resul
 /// Puts a new issuing certificate in the place of the one there. Takes the lock of the data directory unless it is `held`; refuses
 /// where another root has taken this one's place meanwhile.
 pub(super) fn new_issuing(
-    paths: &TlsPaths,
+    paths: &PkiPaths,
     root: &CertificateDer<'_>,
     root_key: &KeyPair,
     held: Option<&DirectoryLock>,
-) -> Result<Signer, TlsError> {
+) -> Result<Signer, PkiError> {
     let _lock = if held.is_some() { None } else { Some(lock_directory(paths.data_dir())?) };
     let root_path = paths.root_certificate();
     if read_certificate(&root_path)? != *root {
-        return Err(TlsError::AuthorityReplaced { path: paths.authority_dir() });
+        return Err(PkiError::AuthorityReplaced { path: paths.authority_dir() });
     }
     let permitted = PermittedNames::from_certificate(&certificate::parse(&root_path, root)?);
     let root_ends = CertificateSummary::read(&root_path, root)?.not_after;

@@ -30,11 +30,11 @@ fn files_are_private_and_a_second_authority_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let first = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o777;
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     assert_eq!(mode(paths.authority_dir()), 0o700);
     assert_eq!((mode(paths.root_key()), mode(paths.issuing_key())), (0o600, 0o600));
     let again = Authority::create(dir.path(), &names(&["b.test"]), Constraints::ToNames);
-    assert!(matches!(again, Err(TlsError::AuthorityExists { .. })));
+    assert!(matches!(again, Err(PkiError::AuthorityExists { .. })));
     assert_eq!(Authority::load(dir.path()).unwrap().fingerprint(), first.fingerprint());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but ca/");
 }
@@ -43,10 +43,10 @@ fn files_are_private_and_a_second_authority_is_refused() {
 fn an_exposed_authority_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     for key in [paths.root_key(), paths.issuing_key()] {
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Authority::load(dir.path()), Err(TlsError::KeyExposed { mode: 0o644, .. })));
+        assert!(matches!(Authority::load(dir.path()), Err(PkiError::KeyExposed { mode: 0o644, .. })));
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
@@ -56,7 +56,7 @@ fn without_the_root_key_leaves_go_on_and_a_lost_issuer_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
     Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let kept = fs::read(paths.root_key()).unwrap();
     fs::remove_file(paths.root_key()).unwrap();
     let mut sealed = Authority::load(dir.path()).unwrap();
@@ -68,7 +68,7 @@ fn without_the_root_key_leaves_go_on_and_a_lost_issuer_is_explained() {
     let text = Authority::load(dir.path()).unwrap_err().to_string();
     assert!(text.contains("root.key") && text.contains("bring it back"), "{text}");
 
-    private_file::write_key(&paths.root_key(), &kept).unwrap();
+    files::private_file::write_key(&paths.root_key(), &kept).unwrap();
     let mut mended = Authority::load(dir.path()).unwrap();
     let leaf = chain(&mended.issue_leaf(&wanted).unwrap().chain_pem);
     client_accepts(mended.root_der(), &leaf, "a.test").unwrap();
@@ -79,7 +79,7 @@ fn an_old_issuing_certificate_is_replaced_before_it_signs() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
     let before = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap().issuing_not_after();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     // An issuing certificate of which the larger part has passed.
     let root_key = KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap();
     let root_pem = fs::read_to_string(paths.root_certificate()).unwrap();
@@ -104,7 +104,7 @@ fn our_own_leaf_is_issued_when_absent_changed_or_damaged_and_else_kept() {
     let dir = tempfile::tempdir().unwrap();
     let both = names(&["a.test", "b.test"]);
     let mut authority = Authority::create(dir.path(), &both, Constraints::ToNames).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let mut ensure = |wanted: &[SubjectName]| ensure_leaf(dir.path(), &mut authority, wanted).unwrap();
     assert_eq!(ensure(&both[..1]), LeafOutcome::Issued);
     assert_eq!(ensure(&both[..1]), LeafOutcome::Kept);
@@ -116,7 +116,7 @@ fn our_own_leaf_is_issued_when_absent_changed_or_damaged_and_else_kept() {
     assert_eq!(ensure(&both), LeafOutcome::Issued, "key lost");
 
     fs::set_permissions(paths.leaf_key(), fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(ensure_leaf(dir.path(), &mut authority, &both), Err(TlsError::KeyExposed { .. })));
+    assert!(matches!(ensure_leaf(dir.path(), &mut authority, &both), Err(PkiError::KeyExposed { .. })));
     let outside = ensure_leaf(dir.path(), &mut authority, &names(&["c.test"])).unwrap_err().to_string();
     assert!(
         outside.contains("c.test") && outside.contains("a.test, b.test") && outside.contains("ca rotate"),

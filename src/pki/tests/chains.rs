@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::*;
 use crate::pki::authority::root_out_of_time;
-use crate::pki::chain::{Checked, check};
+use crate::pki::certificate::chain::{Checked, check};
 
 struct Signer {
     params: CertificateParams,
@@ -49,7 +49,7 @@ impl Signer {
     }
 }
 
-fn checked(chain: &[CertificateDer<'_>]) -> Result<Checked, TlsError> {
+fn checked(chain: &[CertificateDer<'_>]) -> Result<Checked, PkiError> {
     check(Path::new("server.pem"), chain, Timestamp::now())
 }
 
@@ -75,7 +75,7 @@ fn what_expired_and_clients_need_is_refused() {
     let (root, middle) = (Signer::new("root"), Signer::new("middle"));
     let leaf = middle.leaf(vec![alternative("a.test")]);
     let text = checked(&[leaf, middle.expired().signed_by(&root), root.root()]).unwrap_err();
-    assert!(matches!(text, TlsError::Expired { .. }), "{text}");
+    assert!(matches!(text, PkiError::Expired { .. }), "{text}");
 }
 
 #[test]
@@ -99,10 +99,10 @@ fn an_address_that_is_written_as_a_dns_name_is_told() {
 }
 
 /// An authority whose root is valid from then to then, in days from today.
-fn authority_of(from: i64, until: i64) -> (tempfile::TempDir, TlsPaths) {
+fn authority_of(from: i64, until: i64) -> (tempfile::TempDir, PkiPaths) {
     let dir = tempfile::tempdir().unwrap();
     Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let mut root = Signer::new("root");
     let now = OffsetDateTime::now_utc();
     (root.params.not_before, root.params.not_after) = (now + Duration::days(from), now + Duration::days(until));
@@ -128,14 +128,14 @@ fn a_root_out_of_its_time_is_answered_with_a_new_one() {
                 "{text}"
             );
         }
-        let next = Succession {
+        let next = RotationRequest {
             names: names(&["a.test"]),
             added: Vec::new(),
             constraints: Constraints::ToNames,
             overlap: None,
         };
         Authority::rotate(dir.path(), &next).unwrap();
-        assert_eq!(source.prepare().unwrap().origin(), Origin::Own, "which helps");
+        assert_eq!(source.prepare().unwrap().origin(), Origin::ManagedCa, "which helps");
     }
     let (dir, _) = authority_of(-9, -1);
     let warning = Authority::load(dir.path()).unwrap().expiry_warning(Timestamp::now()).unwrap();

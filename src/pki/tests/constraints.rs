@@ -28,7 +28,7 @@ pub(super) fn openssl_accepts(root: &Path, issuing: &str, leaf: &str, name: &str
 
 /// Signs `name` with the authority's stolen issuing key and asks both verifiers; they must agree.
 fn accepted(authority: &Authority, dir: &Path, name: &str) -> bool {
-    let paths = TlsPaths::new(dir);
+    let paths = PkiPaths::new(dir);
     let issuing = std::fs::read_to_string(paths.issuing_certificate()).unwrap();
     let forged = forge(&paths.issuing_certificate(), &paths.issuing_key(), vec![alternative(name)], IsCa::NoCa);
     let shown = chain(&(forged.cert.pem() + &issuing));
@@ -88,7 +88,7 @@ fn unconstrained_permits_all() {
 fn a_stolen_root_signs_for_its_names_alone() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::create(dir.path(), &names(&["registry.test"]), Constraints::ToNames).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let rogue = forge(&paths.root_certificate(), &paths.root_key(), Vec::new(), is_ca);
     let (rogue_pem, rogue_key) = (dir.path().join("rogue.pem"), dir.path().join("rogue.key"));
@@ -110,7 +110,7 @@ fn the_issued_chain_passes_openssl_strictly_and_the_constraints_are_critical() {
     let wanted = names(&["registry.test", "10.0.0.1"]);
     let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
     let leaf = chain(&authority.issue_leaf(&wanted).unwrap().chain_pem);
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let issuing = std::fs::read_to_string(paths.issuing_certificate()).unwrap();
     let issued = authority.issue_leaf(&wanted).unwrap().chain_pem;
     for name in ["registry.test", "10.0.0.1"] {

@@ -26,8 +26,8 @@ fn files(dir: &Path, chain: &str, key: &str) -> (PathBuf, PathBuf) {
     pair
 }
 
-fn load((chain, key): &(PathBuf, PathBuf)) -> Result<Identity, TlsError> {
-    Identity::load(chain, key, Origin::Given, Timestamp::now())
+fn load((chain, key): &(PathBuf, PathBuf)) -> Result<Identity, PkiError> {
+    Identity::load(chain, key, Origin::Configured, Timestamp::now())
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_combined_file_leaves_no_private_key_in_a_file_of_certificates() {
     let combined = dir.path().join("combined.pem");
     write_key(&combined, format!("{leaf}{}{issuing}", key.trim_end()).as_bytes()).unwrap();
     imported(data.path(), &combined, &combined).unwrap();
-    let paths = TlsPaths::new(data.path());
+    let paths = PkiPaths::new(data.path());
     let written = fs::read_to_string(paths.imported_chain()).unwrap();
     assert!(!written.contains("PRIVATE KEY") && written.matches("BEGIN CERTIFICATE").count() == 2, "{written}");
 
@@ -86,7 +86,7 @@ fn a_configured_file_with_a_key_in_it_is_as_secret_as_the_key() {
 fn the_authoritys_own_files_are_read_the_same_way() {
     let dir = tempfile::tempdir().unwrap();
     let before = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap().fingerprint();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     for path in [paths.root_certificate(), paths.root_key(), paths.issuing_certificate(), paths.issuing_key()] {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{MARK}{}", text.replace('\n', "\r\n"))).unwrap();

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::*;
 
-fn load((chain, key): &(PathBuf, PathBuf)) -> Result<Identity, TlsError> {
-    Identity::load(chain, key, Origin::Given, Timestamp::now())
+fn load((chain, key): &(PathBuf, PathBuf)) -> Result<Identity, PkiError> {
+    Identity::load(chain, key, Origin::Configured, Timestamp::now())
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn a_good_pair_is_described_and_imported() {
     let pair = operators_pair(dir.path(), &operators_params());
     let identity = load(&pair).unwrap();
     assert_eq!(identity.summary().names, ["given.test"]);
-    assert_eq!(identity.origin(), Origin::Given);
+    assert_eq!(identity.origin(), Origin::Configured);
     let imported = imported(data.path(), &pair.0, &pair.1).unwrap();
     assert_eq!(&imported, identity.summary());
 
@@ -28,7 +28,7 @@ fn a_good_pair_is_described_and_imported() {
     assert!(!remove_import(data.path()).unwrap());
     assert!(source.prepare().is_err(), "neither import nor authority");
     Authority::create(data.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
-    assert_eq!(source.prepare().unwrap().origin(), Origin::Own);
+    assert_eq!(source.prepare().unwrap().origin(), Origin::ManagedCa);
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn keys_that_others_can_read_are_refused() {
     fs::set_permissions(&pair.1, fs::Permissions::from_mode(0o644)).unwrap();
     let text = load(&pair).unwrap_err().to_string();
     assert!(text.contains("server.key has mode 0644") && text.contains("chmod 600"), "{text}");
-    assert!(matches!(imported(dir.path(), &pair.0, &pair.1), Err(TlsError::KeyExposed { .. })));
-    assert!(!TlsPaths::new(dir.path()).imported_chain().exists(), "nothing was imported");
+    assert!(matches!(imported(dir.path(), &pair.0, &pair.1), Err(PkiError::KeyExposed { .. })));
+    assert!(!PkiPaths::new(dir.path()).imported_chain().exists(), "nothing was imported");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_key_of_another_certificate_is_refused() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (chain, _) = operators_pair(dir.path(), &operators_params());
     let (_, key) = operators_pair(other.path(), &operators_params());
-    assert!(matches!(load(&(chain, key)), Err(TlsError::KeyMismatch { .. })));
+    assert!(matches!(load(&(chain, key)), Err(PkiError::KeyMismatch { .. })));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_chain_out_of_order_is_refused() {
     let wanted = names(&["a.test"]);
     let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
     renew_leaf(dir.path(), &mut authority, &wanted).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let good = (paths.leaf_chain(), paths.leaf_key());
     load(&good).unwrap();
     // The root where the issuing certificate belongs.
@@ -85,7 +85,7 @@ fn a_chain_out_of_order_is_refused() {
 fn what_no_client_accepts_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let nameless = operators_pair(dir.path(), &in_time());
-    assert!(matches!(load(&nameless), Err(TlsError::Unusable { .. })));
+    assert!(matches!(load(&nameless), Err(PkiError::Unusable { .. })));
     let mut params = operators_params();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let text = load(&operators_pair(dir.path(), &params)).unwrap_err().to_string();

@@ -49,7 +49,7 @@ fn client_accepts(
 }
 
 /// Imports a pair of files.
-pub(crate) fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, TlsError> {
+pub(crate) fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, PkiError> {
     Ok(import(data_dir, &OperatorFiles::read(chain, key)?)?.summary().clone())
 }
 

@@ -11,9 +11,9 @@ fn pair_of(name: &str) -> (String, String) {
 
 /// A data directory into which the certificate for `old.test` was imported, and where a command that was to import the one for
 /// `new.test` was killed after so many steps.
-fn killed_after(steps: usize) -> (tempfile::TempDir, TlsPaths) {
+fn killed_after(steps: usize) -> (tempfile::TempDir, PkiPaths) {
     let dir = tempfile::tempdir().unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     let ((old_chain, old_key), (chain, key)) = (pair_of("old.test"), pair_of("new.test"));
     let (given_chain, given_key) = (dir.path().join("given.pem"), dir.path().join("given.key"));
     write_public(&given_chain, old_chain.as_bytes()).unwrap();

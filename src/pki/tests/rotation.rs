@@ -11,8 +11,8 @@ use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn succession(names: &[SubjectName], overlap: Option<Duration>) -> Succession {
-    Succession { names: names.to_vec(), added: Vec::new(), constraints: Constraints::ToNames, overlap }
+fn succession(names: &[SubjectName], overlap: Option<Duration>) -> RotationRequest {
+    RotationRequest { names: names.to_vec(), added: Vec::new(), constraints: Constraints::ToNames, overlap }
 }
 
 fn later(days: i64) -> Timestamp {
@@ -81,7 +81,7 @@ fn hosts_of_either_root_are_served_until_the_announced_date() {
     assert_eq!(chain(&rotation.to_pem()).len(), 2);
     assert_eq!(chain(&rotation.to_pem())[0], both.old);
     assert!(authority.rotation(later(91)).is_none());
-    assert!(!TlsPaths::new(both.dir.path()).bridge_chain().exists(), "one certificate does for both");
+    assert!(!PkiPaths::new(both.dir.path()).cross_signed_chain().exists(), "one certificate does for both");
 }
 
 #[test]
@@ -105,14 +105,14 @@ fn a_name_that_the_old_root_does_not_permit_is_served_to_hosts_of_the_new_one() 
     // Both certificates are kept, and both are made anew where one is damaged.
     let again = both.source(&wanted).prepare().unwrap();
     assert_eq!(again.summary().fingerprint, identity.summary().fingerprint);
-    let bridge = TlsPaths::new(both.dir.path()).bridge_chain();
+    let bridge = PkiPaths::new(both.dir.path()).cross_signed_chain();
     fs::write(&bridge, "torn").unwrap();
     let mended = both.source(&wanted).prepare().unwrap();
     assert!(accepted(&both.old, &mended, None, "10.0.0.1", now));
     // With the hand-over its certificate goes.
-    fs::remove_file(TlsPaths::new(both.dir.path()).cross_certificate()).unwrap();
+    fs::remove_file(PkiPaths::new(both.dir.path()).cross_certificate()).unwrap();
     both.source(&wanted).renew().unwrap();
-    assert!(!bridge.exists() && !TlsPaths::new(both.dir.path()).bridge_key().exists());
+    assert!(!bridge.exists() && !PkiPaths::new(both.dir.path()).cross_signed_key().exists());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_renewal_within_the_overlap_serves_both() {
 #[test]
 fn the_old_key_is_gone_and_only_one_hand_over_runs_at_a_time() {
     let both = HandedOver::new(&["a.test"], &["a.test"]);
-    let (dir, paths) = (both.dir.path(), TlsPaths::new(both.dir.path()));
+    let (dir, paths) = (both.dir.path(), PkiPaths::new(both.dir.path()));
     let key = KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap();
     let (_, old) = x509_parser::parse_x509_certificate(&both.old).unwrap();
     assert_ne!(old.public_key().raw, rcgen::PublicKeyData::subject_public_key_info(&key));
@@ -165,7 +165,7 @@ fn the_overlap_ends_with_the_old_root_at_the_latest() {
 
 /// Puts a root of its own into the place of the authority's.
 fn plant_root(dir: &Path, adjust: impl FnOnce(&mut CertificateParams)) {
-    let paths = TlsPaths::new(dir);
+    let paths = PkiPaths::new(dir);
     let key = KeyPair::generate().unwrap();
     let mut params = in_time();
     params.extended_key_usages = Vec::new();
@@ -187,7 +187,7 @@ fn a_root_that_permits_no_hand_over_is_left_at_once_or_not_at_all() {
     plant_root(dir.path(), |params| params.not_after = params.not_before + time::Duration::hours(2));
     let text = Authority::rotate(dir.path(), &wanted(Some(DAY))).unwrap_err().to_string();
     assert!(text.contains("it has ended"), "{text}");
-    fs::remove_file(TlsPaths::new(dir.path()).root_key()).unwrap();
+    fs::remove_file(PkiPaths::new(dir.path()).root_key()).unwrap();
     Authority::rotate(dir.path(), &wanted(None)).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but ca/");
 }
@@ -195,10 +195,10 @@ fn a_root_that_permits_no_hand_over_is_left_at_once_or_not_at_all() {
 #[test]
 fn a_statement_that_does_not_hold_counts_for_nothing_and_the_new_root_is_served_on() {
     let both = HandedOver::new(&["a.test"], &["a.test"]);
-    let paths = TlsPaths::new(both.dir.path());
+    let paths = PkiPaths::new(both.dir.path());
     let good = fs::read(paths.cross_certificate()).unwrap();
     let foreign = HandedOver::new(&["a.test"], &["a.test"]);
-    let foreign = fs::read(TlsPaths::new(foreign.dir.path()).cross_certificate()).unwrap();
+    let foreign = fs::read(PkiPaths::new(foreign.dir.path()).cross_certificate()).unwrap();
     for bad in [b"torn".to_vec(), foreign, fs::read(paths.root_certificate()).unwrap()] {
         fs::write(paths.cross_certificate(), bad).unwrap();
         assert!(Authority::load(both.dir.path()).unwrap().rotation(Timestamp::now()).is_none());
@@ -216,7 +216,7 @@ fn what_an_interrupted_rotation_leaves_is_destroyed_and_names_that_it_added_stay
     let wanted = names(&["a.test"]);
     Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
     let left = dir.path().join(".ca.0123456789abcdef.tmp");
-    let half = TlsPaths::new(dir.path()).authority_dir().join(".root.key.0123456789abcdef.tmp");
+    let half = PkiPaths::new(dir.path()).authority_dir().join(".root.key.0123456789abcdef.tmp");
     fs::create_dir(&left).unwrap();
     fs::write(left.join("root.key"), "a key").unwrap();
     fs::write(&half, "half a key").unwrap();
@@ -224,9 +224,9 @@ fn what_an_interrupted_rotation_leaves_is_destroyed_and_names_that_it_added_stay
     assert!(!left.exists() && !half.exists());
 
     let added = names(&["b.other", "10.0.0.9"]);
-    let both = Succession { added: added.clone(), ..succession(&[wanted, added.clone()].concat(), Some(DAY)) };
+    let both = RotationRequest { added: added.clone(), ..succession(&[wanted, added.clone()].concat(), Some(DAY)) };
     assert_eq!(Authority::rotate(dir.path(), &both).unwrap().added_names(), added);
-    let again = Succession { overlap: None, added: names(&["c.other", "b.other"]), ..both };
+    let again = RotationRequest { overlap: None, added: names(&["c.other", "b.other"]), ..both };
     let again = Authority::rotate(dir.path(), &again).unwrap();
     assert_eq!(again.added_names(), names(&["b.other", "10.0.0.9", "c.other"]));
 }
@@ -239,14 +239,14 @@ fn an_authority_that_was_replaced_meanwhile_signs_no_issuing_certificate() {
     plant_old_issuing(dir.path());
     let mut stale = Authority::load(dir.path()).unwrap();
     let new = Authority::rotate(dir.path(), &succession(&wanted, Some(DAY))).unwrap();
-    assert!(matches!(stale.issue_leaf(&wanted), Err(TlsError::AuthorityReplaced { .. })));
+    assert!(matches!(stale.issue_leaf(&wanted), Err(PkiError::AuthorityReplaced { .. })));
     let loaded = Authority::load(dir.path()).unwrap();
     assert_eq!(loaded.issuing_not_after(), new.issuing_not_after());
 }
 
 /// An issuing certificate of which the larger part has passed.
 fn plant_old_issuing(dir: &Path) {
-    let paths = TlsPaths::new(dir);
+    let paths = PkiPaths::new(dir);
     let root_key = KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap();
     let root_pem = fs::read_to_string(paths.root_certificate()).unwrap();
     let mut params = in_time();
@@ -271,6 +271,6 @@ fn what_is_about_to_end_is_told_in_time_with_the_command_that_mends_it() {
     seal_root_key(dir.path(), "a long passphrase").unwrap();
     assert_eq!(warning(365 - 61), None);
     assert!(says(365 - 60, "sealed") && says(365 - 60, "ca unseal"));
-    fs::remove_file(TlsPaths::new(dir.path()).sealed_root_key()).unwrap();
+    fs::remove_file(PkiPaths::new(dir.path()).sealed_root_key()).unwrap();
     assert!(says(365 - 60, "ca unseal --from FILE"));
 }

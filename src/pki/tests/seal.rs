@@ -8,26 +8,26 @@ use super::*;
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
-fn authority() -> (tempfile::TempDir, TlsPaths) {
+fn authority() -> (tempfile::TempDir, PkiPaths) {
     let dir = tempfile::tempdir().unwrap();
     Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
-    let paths = TlsPaths::new(dir.path());
+    let paths = PkiPaths::new(dir.path());
     (dir, paths)
 }
 
-fn place(dir: &tempfile::TempDir) -> RootKeyPlace {
+fn place(dir: &tempfile::TempDir) -> RootKeyLocation {
     Authority::load(dir.path()).unwrap().root_key_place()
 }
 
-fn moved(data_dir: &Path, to: &Path, passphrase: Option<&str>) -> Result<(), TlsError> {
+fn moved(data_dir: &Path, to: &Path, passphrase: Option<&str>) -> Result<(), PkiError> {
     move_root_key(data_dir, NewKeyFile::create(data_dir, to)?, passphrase)
 }
 
-fn stored(dir: &tempfile::TempDir, from: Option<&Path>) -> Result<Option<StoredRootKey>, TlsError> {
+fn stored(dir: &tempfile::TempDir, from: Option<&Path>) -> Result<Option<StoredRootKey>, PkiError> {
     from.map(|file| StoredRootKey::read(dir.path(), file)).transpose()
 }
 
-fn unseal(dir: &tempfile::TempDir, from: Option<&Path>, passphrase: &str) -> Result<(), TlsError> {
+fn unseal(dir: &tempfile::TempDir, from: Option<&Path>, passphrase: &str) -> Result<(), PkiError> {
     StoredRootKey::find(dir.path(), stored(dir, from)?)?.expect("it is not in its place").restore(passphrase)
 }
 
@@ -38,23 +38,23 @@ fn a_sealed_root_signs_nothing_until_unsealed_and_leaves_go_on() {
     assert_eq!(seal_root_key(dir.path(), PASSPHRASE).unwrap(), paths.sealed_root_key());
     assert!(!paths.root_key().exists());
     assert_eq!(fs::metadata(paths.sealed_root_key()).unwrap().mode() & 0o777, 0o600);
-    assert_eq!(place(&dir), RootKeyPlace::Sealed);
+    assert_eq!(place(&dir), RootKeyLocation::Sealed);
     let mut sealed = Authority::load(dir.path()).unwrap();
     let leaf = chain(&sealed.issue_leaf(&names(&["a.test"])).unwrap().chain_pem);
     client_accepts(sealed.root_der(), &leaf, "a.test").unwrap();
 
     let wanted = names(&["a.test"]);
     let overlap = Some(Duration::from_hours(24));
-    let rotation = Succession { names: wanted, added: Vec::new(), constraints: Constraints::ToNames, overlap };
+    let rotation = RotationRequest { names: wanted, added: Vec::new(), constraints: Constraints::ToNames, overlap };
     let text = Authority::rotate(dir.path(), &rotation).unwrap_err().to_string();
     assert!(text.contains("it is sealed") && text.contains("ca unseal` first"), "{text}");
     assert!(seal_root_key(dir.path(), PASSPHRASE).unwrap_err().to_string().contains("sealed already"));
 
     let wrong = unseal(&dir, None, "another passphrase").unwrap_err().to_string();
     assert!(wrong.contains("does not open"), "{wrong}");
-    assert_eq!(place(&dir), RootKeyPlace::Sealed);
+    assert_eq!(place(&dir), RootKeyLocation::Sealed);
     unseal(&dir, None, PASSPHRASE).unwrap();
-    assert_eq!((place(&dir), paths.sealed_root_key().exists()), (RootKeyPlace::Here, false));
+    assert_eq!((place(&dir), paths.sealed_root_key().exists()), (RootKeyLocation::Here, false));
     assert_eq!(KeyPair::from_pem(&String::from_utf8(before).unwrap()).unwrap().public_key_pem(), {
         KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap().public_key_pem()
     });
@@ -89,7 +89,7 @@ fn it_is_moved_off_the_host_plain_or_encrypted_and_brought_back() {
         moved(dir.path(), &file, passphrase).unwrap();
         assert!(!paths.root_key().exists() && !paths.sealed_root_key().exists());
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(place(&dir), RootKeyPlace::Elsewhere);
+        assert_eq!(place(&dir), RootKeyLocation::Elsewhere);
         let nowhere = unseal(&dir, None, "").unwrap_err().to_string();
         assert!(nowhere.contains("--from FILE"), "{nowhere}");
         assert_eq!(
@@ -97,7 +97,7 @@ fn it_is_moved_off_the_host_plain_or_encrypted_and_brought_back() {
             passphrase.is_some()
         );
         unseal(&dir, Some(&file), passphrase.unwrap_or_default()).unwrap();
-        assert_eq!(place(&dir), RootKeyPlace::Here);
+        assert_eq!(place(&dir), RootKeyLocation::Here);
         assert!(file.exists(), "the file is the operator's");
     }
 }
@@ -108,16 +108,16 @@ fn what_would_overwrite_or_mix_up_keys_is_refused() {
     let file = elsewhere.path().join("root.key");
     fs::write(&file, "somebody's").unwrap();
     assert!(moved(dir.path(), &file, None).is_err());
-    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("somebody's", RootKeyPlace::Here));
+    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("somebody's", RootKeyLocation::Here));
 
     let (other, _) = authority();
     let foreign = elsewhere.path().join("foreign.key");
     moved(other.path(), &foreign, None).unwrap();
     let mine = elsewhere.path().join("mine.key");
     moved(dir.path(), &mine, None).unwrap();
-    assert!(matches!(unseal(&dir, Some(&foreign), ""), Err(TlsError::KeyMismatch { .. })));
+    assert!(matches!(unseal(&dir, Some(&foreign), ""), Err(PkiError::KeyMismatch { .. })));
     fs::set_permissions(&mine, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(unseal(&dir, Some(&mine), ""), Err(TlsError::KeyExposed { .. })));
+    assert!(matches!(unseal(&dir, Some(&mine), ""), Err(PkiError::KeyExposed { .. })));
     assert!(!paths.root_key().exists());
 }
 
@@ -128,7 +128,7 @@ fn a_sealed_key_moves_as_it_is_and_a_copy_beside_the_plain_one_goes() {
     seal_root_key(dir.path(), PASSPHRASE).unwrap();
     let file = elsewhere.path().join("root.key");
     moved(dir.path(), &file, None).unwrap();
-    assert_eq!(place(&dir), RootKeyPlace::Elsewhere);
+    assert_eq!(place(&dir), RootKeyLocation::Elsewhere);
     unseal(&dir, Some(&file), PASSPHRASE).unwrap();
     // As an interrupted `seal` leaves it.
     fs::copy(&file, paths.sealed_root_key()).unwrap();

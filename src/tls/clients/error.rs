@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::pki::error::TlsError;
+use crate::pki::error::PkiError;
 
 /// A file that cannot be used. Every text names it and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientFilesError {
     /// It cannot be read.
     #[error(transparent)]
-    Unreadable(#[from] TlsError),
+    Unreadable(#[from] PkiError),
     /// It is larger than any list should be.
     #[error("the revocation list {} is larger than {limit} bytes: ask the CA for a shorter one, without expired certificates", path.display())]
     TooLarge {

@@ -14,12 +14,12 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::error::ClientFilesError;
-use super::roster::{List, Roster};
+use super::trust_store::{Crl, TrustStore};
+use crate::pki::certificate::pem::PemText;
 use crate::pki::certificate::{from_pem, parse, timestamp};
-use crate::pki::error::TlsError;
-use crate::pki::file_state::FileState;
-use crate::pki::pem::PemText;
-use crate::pki::private_file::read_public;
+use crate::pki::error::PkiError;
+use crate::pki::files::private_file::read_public;
+use crate::pki::files::stamp::FileStamp;
 
 /// The label of a list.
 const LIST: &str = "X509 CRL";
@@ -37,24 +37,24 @@ pub struct ClientFiles {
 
 impl ClientFiles {
     /// Reads all of them anew.
-    pub(super) fn load(&self) -> Result<Roster, ClientFilesError> {
+    pub(super) fn load(&self) -> Result<TrustStore, ClientFilesError> {
         let ders = from_pem(&self.ca, &read_public(&self.ca)?)?;
         let authorities: Vec<X509Certificate<'_>> =
             ders.iter().map(|der| parse(&self.ca, der)).collect::<Result<_, _>>()?;
         let roots = self.roots(&ders, &authorities)?;
-        let mut lists: Vec<List> = Vec::new();
+        let mut lists: Vec<Crl> = Vec::new();
         for path in &self.crls {
             for der in read_lists(path)? {
                 lists.push(list(path, der, &authorities, &lists)?);
             }
         }
         let ended = authorities.iter().filter_map(|authority| self.ended(authority)).collect();
-        Roster::new(&Arc::new(roots), lists, ended).map_err(|reason| self.refused_by_library(&reason))
+        TrustStore::new(&Arc::new(roots), lists, ended).map_err(|reason| self.refused_by_library(&reason))
     }
 
     /// The state of the files, to see a change.
-    pub(crate) fn states(&self) -> Vec<FileState> {
-        std::iter::once(&self.ca).chain(&self.crls).map(|path| FileState::of(path)).collect()
+    pub(crate) fn states(&self) -> Vec<FileStamp> {
+        std::iter::once(&self.ca).chain(&self.crls).map(|path| FileStamp::of(path)).collect()
     }
 
     fn roots(
@@ -94,8 +94,8 @@ impl ClientFiles {
 /// All lists of a file.
 fn read_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, ClientFilesError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(TlsError::io("read", path))?;
-    file.take(LIST_LIMIT + 1).read_to_end(&mut bytes).map_err(TlsError::io("read", path))?;
+    let file = File::open(path).map_err(PkiError::io("read", path))?;
+    file.take(LIST_LIMIT + 1).read_to_end(&mut bytes).map_err(PkiError::io("read", path))?;
     if bytes.len() as u64 > LIST_LIMIT {
         return Err(ClientFilesError::TooLarge { path: path.to_owned(), limit: LIST_LIMIT });
     }
@@ -123,8 +123,8 @@ fn list(
     path: &Path,
     der: CertificateRevocationListDer<'static>,
     authorities: &[X509Certificate<'_>],
-    others: &[List],
-) -> Result<List, ClientFilesError> {
+    others: &[Crl],
+) -> Result<Crl, ClientFilesError> {
     let (rest, parsed) = CertificateRevocationList::from_der(&der).map_err(|error| bad_list(path, &error))?;
     if !rest.is_empty() {
         return Err(bad_list(path, &"data follows the list"));
@@ -136,7 +136,7 @@ fn list(
     }
     let next_update = parsed.next_update().ok_or_else(|| bad_list(path, &"it does not say when the next one comes"))?;
     let until = timestamp(next_update.timestamp());
-    let list = List::new(path, issuer, until, der).map_err(|reason| bad_list(path, &reason))?;
+    let list = Crl::new(path, issuer, until, der).map_err(|reason| bad_list(path, &reason))?;
     // The TLS library looks into the first one alone. Parts of one list differ in what they are about.
     if others.iter().any(|other| other.is_about_the_same(&list)) {
         return Err(ClientFilesError::SecondList { path: path.to_owned(), issuer: list.issuer });

@@ -1,17 +1,17 @@
 //! Certificates of clients: whose are accepted, which have been revoked, and which user each of them names.
 //!
-//! [`ClientFiles`] reads the operator's CAs and revocation lists into a [`Roster`], which never changes. [`ClientVerifier`] is what
-//! the TLS library asks; a job of the server swaps its roster when the files change. A [`PresentedCertificate`] stays with its connection,
-//! and is verified again there as soon as the roster is another one.
+//! [`ClientFiles`] reads the operator's CAs and revocation lists into a [`TrustStore`], which never changes. [`ClientVerifier`] is what
+//! the TLS library asks; a job of the server swaps its trust store when the files change. A [`PresentedCertificate`] stays with its connection,
+//! and is verified again there as soon as the trust store is another one.
 
 mod error;
 mod files;
 mod naming;
 mod presented;
 mod refusal;
-mod roster;
 #[cfg(test)]
 mod tests;
+mod trust_store;
 mod verifier;
 
 pub use error::ClientFilesError;
@@ -20,4 +20,4 @@ pub use presented::PresentedCertificate;
 pub use refusal::explain_refusal;
 pub use verifier::ClientVerifier;
 
-use roster::Roster;
+use trust_store::TrustStore;

@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::naming::user_of;
 use super::refusal::reason;
-use super::{ClientVerifier, Roster};
+use super::{ClientVerifier, TrustStore};
 use crate::domain::{AccountName, ClientCertificate, Fingerprint, Unnamed};
 
 /// Certificates and lists also end by the clock, without any file changing.
@@ -25,7 +25,7 @@ pub struct PresentedCertificate {
 
 #[derive(Debug)]
 struct Check {
-    roster: Arc<Roster>,
+    trust_store: Arc<TrustStore>,
     at: Instant,
     refused: Option<String>,
 }
@@ -52,18 +52,18 @@ impl PresentedCertificate {
 
     /// Why a new handshake would fail.
     fn refused(&self) -> Option<String> {
-        let roster = self.verifier.roster();
+        let trust_store = self.verifier.trust_store();
         // A check is stored whole, so a panic elsewhere leaves a sound one.
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         match &*checked {
-            Some(check) if Arc::ptr_eq(&check.roster, &roster) && check.at.elapsed() < CHECK_AGAIN => {
+            Some(check) if Arc::ptr_eq(&check.trust_store, &trust_store) && check.at.elapsed() < CHECK_AGAIN => {
                 check.refused.clone()
             }
             _ => {
                 let (end_entity, intermediates) = self.chain.split_first()?;
-                let outcome = roster.verify(end_entity, intermediates, UnixTime::now());
+                let outcome = trust_store.verify(end_entity, intermediates, UnixTime::now());
                 let refused = outcome.err().map(|error| reason(&error));
-                *checked = Some(Check { roster, at: Instant::now(), refused: refused.clone() });
+                *checked = Some(Check { trust_store, at: Instant::now(), refused: refused.clone() });
                 refused
             }
         }

@@ -171,9 +171,9 @@ fn files_of_any_usual_form_are_read_and_others_refused() {
     for joined in [pem.replace("-----\n-----", "----------"), format!("\u{feff}{pem}"), pem.replace('\n', "\r\n")] {
         let ca = write(dir.path(), "ca.pem", both.replace("-----\n-----", "----------"));
         let crls = vec![write(dir.path(), "both.crl", &joined)];
-        let roster = ClientFiles { ca, crls }.load().unwrap();
-        assert!(roster.verify(&one.alice(1), &[], UnixTime::now()).is_err(), "revoked in the first: {joined}");
-        assert!(roster.verify(&other.alice(1), &[], UnixTime::now()).is_ok(), "the second CA is read: {joined}");
+        let trust_store = ClientFiles { ca, crls }.load().unwrap();
+        assert!(trust_store.verify(&one.alice(1), &[], UnixTime::now()).is_err(), "revoked in the first: {joined}");
+        assert!(trust_store.verify(&other.alice(1), &[], UnixTime::now()).is_ok(), "the second CA is read: {joined}");
     }
     let in_the_ca_file = refusal(dir.path(), &format!("{both}{pem}"), &[]);
     assert!(in_the_ca_file.contains("X509 CRL does not belong there"), "{in_the_ca_file}");
@@ -199,8 +199,8 @@ fn a_list_of_other_certificates_does_not_vouch_for_these() {
     let path = write(dir.path(), "ca.pem", one.pem.clone() + &other.pem);
     let accepts = |list: rcgen::CertificateRevocationList, certificate: &CertificateDer<'_>| {
         let crls = vec![write(dir.path(), "a.crl", list.der())];
-        let roster = ClientFiles { ca: path.clone(), crls }.load().unwrap();
-        roster.verify(certificate, &[], UnixTime::now()).is_ok()
+        let trust_store = ClientFiles { ca: path.clone(), crls }.load().unwrap();
+        trust_store.verify(certificate, &[], UnixTime::now()).is_ok()
     };
     assert!(accepts(one.list(&[], None), &one.alice(1)));
     assert!(!accepts(one.list(&[1], None), &one.alice(1)));

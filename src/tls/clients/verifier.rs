@@ -1,4 +1,4 @@
-//! What the TLS library asks about a client's certificate: a roster that is swapped while the server runs.
+//! What the TLS library asks about a client's certificate: a trust_store that is swapped while the server runs.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::{ClientFiles, ClientFilesError, PresentedCertificate, Roster};
+use super::{ClientFiles, ClientFilesError, PresentedCertificate, TrustStore};
 use crate::domain::UserRule;
 
 /// Which client certificates count, now.
@@ -19,16 +19,16 @@ pub struct ClientVerifier {
     files: ClientFiles,
     rule: UserRule,
     required: bool,
-    roster: ArcSwap<Roster>,
+    trust_store: ArcSwap<TrustStore>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientVerifier {
     /// Reads the files. `required`: a handshake without a certificate fails.
     pub fn open(files: ClientFiles, rule: UserRule, required: bool) -> Result<Arc<Self>, ClientFilesError> {
-        let roster = ArcSwap::from_pointee(files.load()?);
+        let trust_store = ArcSwap::from_pointee(files.load()?);
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        Ok(Arc::new(Self { files, rule, required, roster, algorithms }))
+        Ok(Arc::new(Self { files, rule, required, trust_store, algorithms }))
     }
 
     /// Whether a client without a certificate is refused.
@@ -44,7 +44,7 @@ impl ClientVerifier {
 
     /// Reads the files again, and uses them from now on; where they are not usable, nothing changes.
     pub(crate) fn reload(&self) -> Result<(), ClientFilesError> {
-        self.roster.store(Arc::new(self.files.load()?));
+        self.trust_store.store(Arc::new(self.files.load()?));
         Ok(())
     }
 
@@ -58,11 +58,11 @@ impl ClientVerifier {
 
     /// What is about to expire, or has, of what counts now.
     pub(crate) fn warnings(&self, now: Timestamp) -> Vec<String> {
-        self.roster.load().warnings(now)
+        self.trust_store.load().warnings(now)
     }
 
-    pub(super) fn roster(&self) -> Arc<Roster> {
-        self.roster.load_full()
+    pub(super) fn trust_store(&self) -> Arc<TrustStore> {
+        self.trust_store.load_full()
     }
 }
 
@@ -83,7 +83,7 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.roster.load().verify(end_entity, intermediates, now).map(|()| ClientCertVerified::assertion())
+        self.trust_store.load().verify(end_entity, intermediates, now).map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -56,7 +56,7 @@ async fn a_user_who_is_added_again_does_not_find_the_uploads_of_the_first() {
     server.run(&["user", "remove", "alice"]);
     server.add_user("alice", ALICE_PASSWORD);
     let again = server.actor("alice", ALICE_PASSWORD);
-    eventually(std::time::Duration::from_secs(5), "the new alice", async || {
+    eventually("the new alice", async || {
         let asked = again.basic(Method::GET, &session).send().await.expect("an answer");
         asked.status() == StatusCode::NOT_FOUND
     })

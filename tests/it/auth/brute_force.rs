@@ -48,7 +48,7 @@ async fn after_ten_wrong_passwords_in_a_minute_an_address_waits_and_others_do_no
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{n}");
     }
     let waits = pause(&guess(&guesser, "nobody", "a guess that no log has").await).expect("429");
-    assert!((30..=60).contains(&waits), "{waits}");
+    assert!((1..=60).contains(&waits), "{waits}");
     // In every form, and the right one as well.
     let form = [("grant_type", "password"), ("username", "alice"), ("password", ALICE_PASSWORD)];
     let posted = guesser.bare(Method::POST, "/auth/token").form(&form).send().await.expect("an answer");
@@ -99,7 +99,8 @@ async fn wrong_passwords_in_a_row_make_everybody_new_wait_for_known_and_unknown_
             let mut answer = guess(&guesser, name, &format!("guess {n}")).await;
             while let Some(seconds) = pause(&answer) {
                 assert!(n >= 10, "{name} {n}");
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                assert!(seconds <= 2, "{name} {n}: {seconds}");
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 answer = guess(&guesser, name, &format!("guess {n}")).await;
             }
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{name} {n}");
@@ -108,7 +109,7 @@ async fn wrong_passwords_in_a_row_make_everybody_new_wait_for_known_and_unknown_
     let mut bodies = Vec::new();
     for (name, password) in [("nobody", ALICE_PASSWORD), ("alice", "guess 13"), ("alice", ALICE_PASSWORD)] {
         let answer = guess(&guesser, name, password).await;
-        assert!(pause(&answer).is_some_and(|seconds| (2..=4).contains(&seconds)), "{name}: {answer:?}");
+        assert!(pause(&answer).is_some_and(|seconds| (1..=4).contains(&seconds)), "{name}: {answer:?}");
         bodies.push(answer.text().await.expect("text"));
     }
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
@@ -116,8 +117,7 @@ async fn wrong_passwords_in_a_row_make_everybody_new_wait_for_known_and_unknown_
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     let ping = alice.with_token(Method::GET, "/v2/", &token).send().await.expect("an answer");
     assert_eq!(ping.status(), StatusCode::OK);
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(login(&guesser).await.status(), StatusCode::OK, "the right one, after the wait");
+    eventually("the right one, after the wait", async || login(&guesser).await.status() == StatusCode::OK).await;
     let user = shown(&server);
     assert_eq!((user["wrong_passwords"].as_u64(), &user["locked_until"]), (Some(12), &Value::Null), "{user}");
 }
@@ -131,7 +131,7 @@ async fn a_locked_user_stays_locked_over_a_restart_until_unlocked() {
             assert_eq!(guess(who, "alice", &format!("guess {n}")).await.status(), StatusCode::UNAUTHORIZED);
         }
         let refused = pause(&login(who).await);
-        assert!(refused.is_some_and(|seconds| (86_000..=86_400).contains(&seconds)), "{refused:?}");
+        assert!(refused.is_some_and(|seconds| (80_000..=86_400).contains(&seconds)), "{refused:?}");
     };
     lock(&alice).await;
     server.signal("TERM");
@@ -151,7 +151,7 @@ async fn a_locked_user_stays_locked_over_a_restart_until_unlocked() {
 
     let unlock = || String::from_utf8(server.run(&["user", "unlock", "alice"]).stdout).expect("text");
     assert_eq!(unlock(), "unlocked user alice; reset 3 wrong passwords\n");
-    eventually(Duration::from_secs(1), "unlocked", async || login(&alice).await.status() == StatusCode::OK).await;
+    eventually("unlocked", async || login(&alice).await.status() == StatusCode::OK).await;
     assert_eq!(unlock(), "user alice was not locked\n");
     assert!(!server.try_run(&["user", "unlock", "nobody"], "").status.success());
 
@@ -210,7 +210,7 @@ async fn guessers_from_many_addresses_do_not_keep_out_who_was_here_before() {
     };
     let user = async {
         for n in 0..3 {
-            tokio::time::sleep(Duration::from_millis(1100)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             assert_eq!(login(&alice).await.status(), StatusCode::OK, "{n}");
         }
     };

@@ -1,7 +1,5 @@
 //! What clients are asked for: docker's engine and BuildKit for a password where a token would not help them, others for a token.
 
-use std::time::Duration;
-
 use reqwest::header::USER_AGENT;
 use reqwest::{Method, StatusCode};
 
@@ -55,7 +53,7 @@ async fn an_engine_pulls_from_an_open_repository_without_any_challenge() {
     let (server, admin, _, anonymous) = Server::start_with_people().await;
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
     Image::of("public").push(&admin, "public/app", "v1").await;
-    eventually(Duration::from_secs(5), "the grant", async || {
+    eventually("the grant", async || {
         let pulled =
             anonymous.bare(Method::HEAD, "/v2/public/app/manifests/v1").header(USER_AGENT, ENGINE).send().await;
         pulled.expect("an answer").status() == StatusCode::OK

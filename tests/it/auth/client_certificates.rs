@@ -1,12 +1,10 @@
 //! Client certificates: who comes in without a password, who does not, and what a revoked one is still good for: nothing.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -78,7 +76,7 @@ async fn is_refused(server: &Server, pair: &str, reason: &str) {
         Err(error) => Err(error),
     };
     assert!(outcome.is_err(), "{reason}: {outcome:?}");
-    eventually(Duration::from_secs(2), reason, async || server.log().contains(reason)).await;
+    eventually(reason, async || server.log().contains(reason)).await;
 }
 
 async fn status(who: &Actor, method: Method, path: &str) -> StatusCode {
@@ -168,10 +166,7 @@ async fn a_certificate_of_nobody_here_is_a_wrong_credential() {
     let token = bob.token(&["repository:bob/app:pull"]).await.expect("a token");
     assert_eq!(status(&bob, Method::GET, "/v2/").await, StatusCode::OK);
     server.run(&["user", "disable", "bob"]);
-    eventually(Duration::from_secs(1), "the end of bob", async || {
-        status(&bob, Method::GET, "/v2/").await == StatusCode::UNAUTHORIZED
-    })
-    .await;
+    eventually("the end of bob", async || status(&bob, Method::GET, "/v2/").await == StatusCode::UNAUTHORIZED).await;
     let with_token = bob.with_token(Method::GET, "/v2/", &token).send().await.expect("an answer");
     assert_eq!(with_token.status(), StatusCode::UNAUTHORIZED);
     // One who is added later is known at once.
@@ -222,13 +217,10 @@ async fn a_revoked_certificate_is_refused_at_once_everywhere() {
     }
 
     std::fs::write(&list, "torn").expect("writable");
-    eventually(Duration::from_secs(3), "the torn list is told", async || {
-        server.log().contains("are refused; what was read")
-    })
-    .await;
+    eventually("the torn list is told", async || server.log().contains("are rejected; what was read")).await;
     assert_eq!(status(&open, Method::GET, "/v2/").await, StatusCode::OK);
     std::fs::write(&list, ca.crl(&[7, 8], 1)).expect("writable");
-    eventually(Duration::from_millis(1500), "the end on an open connection", async || {
+    eventually("the end on an open connection", async || {
         status(&open, Method::GET, "/v2/").await == StatusCode::UNAUTHORIZED
     })
     .await;
@@ -265,7 +257,7 @@ async fn a_list_that_is_overdue_refuses_and_a_new_ca_counts_after_sighup() {
     std::fs::write(&list, ca.crl(&[], 1)).expect("writable");
     let alice = ca.pair("alice", 1);
     let config = tls_client(&server, &alice, rustls::ALL_VERSIONS);
-    eventually(Duration::from_secs(3), "the newer list", async || match connect(&server, &config).await {
+    eventually("the newer list", async || match connect(&server, &config).await {
         Ok(mut stream) => ping(&mut stream).await.is_ok(),
         Err(_) => false,
     })
@@ -277,10 +269,7 @@ async fn a_list_that_is_overdue_refuses_and_a_new_ca_counts_after_sighup() {
     let new = ClientCa::new("new");
     new.write(&server.home().join("clients.pem"));
     server.signal("HUP");
-    eventually(Duration::from_secs(1), "the new CA", async || {
-        status(&open, Method::GET, "/v2/").await == StatusCode::UNAUTHORIZED
-    })
-    .await;
+    eventually("the new CA", async || status(&open, Method::GET, "/v2/").await == StatusCode::UNAUTHORIZED).await;
     assert_eq!(status(&server.certified(&new.pair("alice", 1)), Method::GET, "/v2/").await, StatusCode::OK);
 }
 
@@ -290,8 +279,7 @@ async fn nobody_comes_in_without_where_one_is_required() {
     let mut server = start(&ca, "required = true\nuser = \"san-email\"\npattern = \"{user}@example.com\"").await;
     assert!(server.anonymous().bare(Method::GET, "/v2/").send().await.is_err());
     assert!(server.actor("alice", ALICE_PASSWORD).basic(Method::GET, "/health/live").send().await.is_err());
-    eventually(Duration::from_secs(2), "the reason", async || server.log().contains("client_certificates.required"))
-        .await;
+    eventually("the reason", async || server.log().contains("client_certificates.required")).await;
     let mail = |address: &str| {
         let address = rcgen::SanType::Rfc822Name(address.to_owned().try_into().expect("ASCII"));
         ca.pair_with("somebody", 1, |params| params.subject_alt_names = vec![address])

@@ -167,10 +167,8 @@ async fn wrong_credentials_are_refused_even_where_everybody_may_pull() {
     let (server, admin, _, anonymous) = Server::start_with_people().await;
     Image::of("public").push(&admin, "public/app", "v1").await;
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
-    eventually(std::time::Duration::from_secs(1), "the grant", async || {
-        anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK
-    })
-    .await;
+    eventually("the grant", async || anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK)
+        .await;
     let liar = server.actor("admin", "not the password");
     for path in ["/v2/", "/v2/public/app/manifests/v1", "/auth/token"] {
         let response = liar.basic(Method::GET, path).send().await.expect("an answer");

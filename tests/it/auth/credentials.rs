@@ -127,8 +127,5 @@ async fn a_refresh_token_is_taken_as_a_password_on_every_request() {
         "it does not outlive itself: {renewed}"
     );
     server.run(&["user", "disable", "alice"]);
-    eventually(std::time::Duration::from_secs(5), "the end of alice", async || {
-        open(&holder).await == StatusCode::UNAUTHORIZED
-    })
-    .await;
+    eventually("the end of alice", async || open(&holder).await == StatusCode::UNAUTHORIZED).await;
 }

@@ -1,15 +1,11 @@
 //! Rights: who may do what where, how soon a change counts, and what outlives a token.
 
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::support::image::{digest, push_blob};
 use crate::support::token_key::aged;
 use crate::support::{Actor, Image, Server, TokenKey, eventually, header};
-
-const SECOND: Duration = Duration::from_secs(1);
 
 async fn may_push(who: &Actor, repository: &str) -> bool {
     who.post(&format!("/v2/{repository}/blobs/uploads/")).await.status() == StatusCode::ACCEPTED
@@ -45,14 +41,14 @@ async fn a_grant_counts_within_a_second_and_so_does_its_end() {
     let (server, _, alice, _) = Server::start_with_people().await;
     assert!(!may_push(&alice, "team/x").await);
     server.run(&["grant", "add", "--to", "user:alice", "--on", "team/**", "--allow", "pull,push"]);
-    eventually(SECOND, "the grant", async || may_push(&alice, "team/x").await).await;
+    eventually("the grant", async || may_push(&alice, "team/x").await).await;
     Image::of("team").push(&alice, "team/x/y", "v1").await;
     assert!(!may_push(&alice, "team").await, "team/** does not cover team");
     let refused = alice.delete("/v2/team/x/y/manifests/v1").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "delete was not granted");
     let token = alice.token(&["repository:team/x/y:pull,push"]).await.expect("a token");
     server.run(&["grant", "remove", "--to", "user:alice", "--on", "team/**"]);
-    eventually(SECOND, "the end of the grant, for outstanding tokens too", async || {
+    eventually("the end of the grant, for outstanding tokens too", async || {
         let request = alice.with_token(Method::GET, "/v2/team/x/y/manifests/v1", &token);
         request.send().await.expect("an answer").status() == StatusCode::UNAUTHORIZED
     })
@@ -92,10 +88,8 @@ async fn what_is_open_to_anonymous_is_pulled_without_login_and_nothing_more() {
     let body: Value = refused.json().await.expect("JSON");
     assert_eq!(body["errors"][0]["code"], "UNAUTHORIZED");
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
-    eventually(SECOND, "the grant", async || {
-        anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK
-    })
-    .await;
+    eventually("the grant", async || anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK)
+        .await;
     assert_eq!(alice.get("/v2/public/app/manifests/v1").await.status(), StatusCode::OK, "alice is somebody");
     assert!(!may_push(&anonymous, "public/app").await);
     let push = server.try_run(&["grant", "add", "--to", "anonymous", "--on", "x/**", "--allow", "push"], "");
@@ -119,7 +113,7 @@ async fn the_upload_session_of_another_is_not_there_by_any_verb() {
     server.add_user("bob", "bob's password");
     let bob = server.actor("bob", "bob's password");
     server.run(&["grant", "add", "--to", "authenticated", "--on", "team/**", "--allow", "pull,push,delete"]);
-    eventually(SECOND, "the grant", async || may_push(&alice, "team/x").await && may_push(&bob, "team/x").await).await;
+    eventually("the grant", async || may_push(&alice, "team/x").await && may_push(&bob, "team/x").await).await;
     let opened = alice.post("/v2/team/x/blobs/uploads/").await;
     let session = header(&opened, "location");
     let id = header(&opened, "docker-upload-uuid");
@@ -179,7 +173,7 @@ async fn an_upload_goes_on_with_a_token_that_has_expired_and_nothing_else_does()
     let refused = alice.with_token(Method::PATCH, &session, &stale).body("x").send().await.expect("an answer");
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     server.run(&["user", "disable", "alice"]);
-    eventually(SECOND, "the end of the user", async || {
+    eventually("the end of the user", async || {
         ask(Method::GET, &session, b"").await.status() == StatusCode::UNAUTHORIZED
     })
     .await;

@@ -22,7 +22,7 @@ impl Report {
         for finding in &findings {
             let is_ok = finding["state"] == "ok";
             assert_eq!(finding["why"].is_null(), is_ok, "{finding}");
-            assert_eq!(finding["mend"].is_null(), is_ok, "{finding}");
+            assert_eq!(finding["fix"].is_null(), is_ok, "{finding}");
         }
         let problems = findings.iter().filter(|finding| finding["state"] == "problem").count();
         let code = output.status.code();
@@ -49,9 +49,9 @@ impl Report {
             .unwrap_or_else(|| panic!("no {state} of {check} with {what:?} in {:#?}", self.findings))
     }
 
-    /// The command that mends this problem.
-    fn mend(&self, check: &str, what: &str) -> &str {
-        self.find(check, "problem", what)["mend"].as_str().expect("a text")
+    /// The command that fixes this problem.
+    fn fix(&self, check: &str, what: &str) -> &str {
+        self.find(check, "problem", what)["fix"].as_str().expect("a text")
     }
 
     fn has(&self, check: &str, state: &str) -> bool {

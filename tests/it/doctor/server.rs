@@ -1,14 +1,12 @@
 //! On the server.
 
-use std::fs::{self, Permissions};
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
-
 use super::Report;
 use crate::support::client_ca::ClientCa;
 use crate::support::client_host::{ClientHost, stdout};
 use crate::support::{Server, eventually};
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 fn doctor(server: &Server) -> Report {
     Report::of(&server.try_run(&["doctor", "--json"], ""))
@@ -46,7 +44,7 @@ fn a_server_that_is_stopped_is_a_problem_and_all_else_is_looked_at() {
     let before: Vec<_> =
         fs::read_dir(server.data()).expect("there").map(|entry| entry.expect("there").path()).collect();
     let report = doctor(&server);
-    assert!(report.mend("server", "nothing serves").contains("portcullis serve --data"));
+    assert!(report.fix("server", "no server runs on").contains("portcullis serve --data"));
     for check in ["keys", "database", "certificate", "ca", "port", "disk"] {
         assert!(report.has(check, "ok"), "{check}: {:#?}", report.findings);
     }
@@ -61,17 +59,21 @@ async fn a_key_that_others_can_read() {
     for (path, mode) in [("tls/leaf.key", 0o644), ("ca/root.key", 0o646), ("keys/seal.key", 0o604)] {
         let path = server.data().join(path);
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("ours");
-        let mend = doctor(&server).mend("keys", &path.display().to_string()).to_owned();
-        assert_eq!(mend, format!("chmod 600 {}", path.display()));
+        let fix = doctor(&server).fix("keys", &path.display().to_string()).to_owned();
+        assert_eq!(fix, format!("chmod 600 {}", path.display()));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
     }
-    // What an orchestrator gave to a group, the next start puts right.
-    let lent = server.data().join("ca/root.key");
-    fs::set_permissions(&lent, Permissions::from_mode(0o660)).expect("ours");
-    doctor(&server).find("keys", "warning", &lent.display().to_string());
-    fs::set_permissions(&lent, Permissions::from_mode(0o600)).expect("ours");
+    // What an orchestrator gave to a group, the next start puts right; a diagnosis changes nothing.
+    for lent in ["ca/root.key", "ca/issuing.key", "tls/leaf.key", "keys/seal.key"] {
+        let lent = server.data().join(lent);
+        fs::set_permissions(&lent, Permissions::from_mode(0o660)).expect("ours");
+        doctor(&server).find("keys", "warning", &lent.display().to_string());
+        let mode = fs::metadata(&lent).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o660, "{}", lent.display());
+        fs::set_permissions(&lent, Permissions::from_mode(0o600)).expect("ours");
+    }
     fs::set_permissions(server.data(), Permissions::from_mode(0o777)).expect("ours");
-    assert!(doctor(&server).mend("data", "0777").starts_with("chmod 700 "));
+    assert!(doctor(&server).fix("data", "0777").starts_with("chmod 700 "));
     fs::set_permissions(server.data(), Permissions::from_mode(0o700)).expect("ours");
     doctor(&server).healthy();
 }
@@ -93,7 +95,7 @@ async fn a_certificate_that_has_ended_or_will_soon() {
         let report = doctor(&server);
         assert!(report.has("certificate", state), "{days}: {:#?}", report.findings);
         if state == "problem" {
-            assert!(report.mend("certificate", "expired").contains("own.crt"));
+            assert!(report.fix("certificate", "expired").contains("own.crt"));
         } else {
             // The server was started with its own certificate, and knows nothing of the new configuration.
             report.find("port", "problem", "another certificate");
@@ -105,9 +107,9 @@ async fn a_certificate_that_has_ended_or_will_soon() {
 async fn a_name_that_the_certificate_lacks() {
     let mut server = Server::start().await;
     server.configure("[server]\nhosts = [\"localhost\", \"other.test\"]\n");
-    assert!(doctor(&server).mend("names", "other.test").starts_with("portcullis ca rotate --host other.test"));
+    assert!(doctor(&server).fix("names", "other.test").starts_with("portcullis ca rotate --host other.test"));
     server.configure("[server]\nhosts = [\"sub.localhost\"]\n");
-    assert_eq!(doctor(&server).mend("names", "sub.localhost"), "portcullis cert renew");
+    assert_eq!(doctor(&server).fix("names", "sub.localhost"), "portcullis cert renew");
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn a_port_that_another_program_holds() {
     let report = doctor(&server);
     let finding = report.find("port", "problem", &format!("port {}", address.port()));
     assert!(finding["what"].as_str().expect("text").contains(&format!("process {}", std::process::id())), "{finding}");
-    assert!(finding["mend"].as_str().expect("text").contains("server.listen"), "{finding}");
+    assert!(finding["fix"].as_str().expect("text").contains("server.listen"), "{finding}");
 }
 
 #[test]
@@ -132,11 +134,11 @@ fn a_database_that_is_damaged_gone_or_another() {
     for bytes in [damaged, b"this is no database, but long enough to be looked at as one".repeat(20)] {
         fs::write(&path, &bytes).expect("writable");
         let report = doctor(&server);
-        assert!(report.mend("database", "portcullis.db").contains("backup"));
+        assert!(report.fix("database", "portcullis.db").contains("backup"));
         assert_eq!(fs::read(&path).expect("readable"), bytes, "it is not touched");
     }
     fs::remove_file(&path).expect("ours");
-    assert!(doctor(&server).mend("database", "not there").contains("backup"));
+    assert!(doctor(&server).fix("database", "does not exist").contains("backup"));
     assert!(!path.exists(), "it is not made");
     fs::write(&path, good).expect("writable");
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
@@ -167,13 +169,13 @@ async fn a_configuration_that_is_wrong_does_not_hide_the_rest() {
 #[test]
 fn a_directory_that_is_none_or_holds_nothing() {
     let server = Server::absent("[server]\nlisten = \"127.0.0.1:0\"\n");
-    assert!(doctor(&server).mend("data", "cannot be looked at").contains("portcullis init"));
+    assert!(doctor(&server).fix("data", "cannot access").contains("portcullis init"));
     assert!(!server.data().exists(), "it is not made");
     fs::create_dir(server.data()).expect("writable");
-    assert!(doctor(&server).mend("data", "not initialised").contains("portcullis init"));
+    assert!(doctor(&server).fix("data", "not initialised").contains("portcullis init"));
     fs::remove_dir(server.data()).expect("ours");
     fs::write(server.data(), "a file").expect("writable");
-    assert!(doctor(&server).mend("data", "no directory").contains("--data"));
+    assert!(doctor(&server).fix("data", "not a directory").contains("--data"));
 }
 
 #[tokio::test]
@@ -183,7 +185,7 @@ async fn the_first_password_that_still_lies_there_is_a_warning() {
     let report = doctor(&server);
     report.healthy();
     let finding = report.find("data", "warning", "initial-admin-password");
-    assert_eq!(finding["mend"], "portcullis user passwd admin");
+    assert_eq!(finding["fix"], "portcullis user passwd admin");
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn keys_and_certificates_that_are_gone_are_named() {
     let server = stopped("");
     fs::remove_file(server.data().join("ca/issuing.pem")).expect("ours");
     let report = doctor(&server);
-    assert_eq!(report.mend("ca", "issuing.pem"), "portcullis cert renew");
+    assert_eq!(report.fix("ca", "issuing.pem"), "portcullis cert renew");
     assert!(!server.data().join("ca/issuing.pem").exists(), "doctor makes nothing");
     fs::remove_dir_all(server.data().join("ca")).expect("ours");
     fs::remove_dir_all(server.data().join("tls")).expect("ours");
@@ -209,12 +211,12 @@ async fn a_server_that_wants_certificates_of_clients_is_healthy() {
     server.spawn().await;
     let report = doctor(&server);
     report.healthy();
-    report.find("reach", "ok", "clients with one");
+    report.find("reach", "ok", "clients with a certificate");
     let host = ClientHost::new();
     let run = || host.run(&["doctor", &server.host(), "--json"]);
     let report = Report::of(&tokio::task::block_in_place(run));
     let finding = report.find("registry", "warning", "client certificate");
-    assert!(finding["mend"].as_str().expect("text").contains("client.key"), "{finding}");
+    assert!(finding["fix"].as_str().expect("text").contains("client.key"), "{finding}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,15 +230,15 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
     };
     stdout(&host.trust(&registry, &pin(&server), &[]));
     server.run(&["ca", "rotate", "--host", "other.test", "--overlap", "24h"]);
-    eventually(Duration::from_secs(10), "the new certificate", async || {
+    eventually("the new certificate", async || {
         doctor(&server).has("port", "ok") && !doctor(&server).has("reach", "problem")
     })
     .await;
     let report = doctor(&server);
     report.healthy();
-    report.find("ca", "warning", "root before");
+    report.find("ca", "warning", "previous root");
     let run = || tokio::task::block_in_place(|| Report::of(&host.run(&["doctor", &registry, "--json"])));
-    eventually(Duration::from_secs(10), "the new CA is handed out", async || {
+    eventually("the new CA is handed out", async || {
         run().findings.iter().any(|finding| finding["what"].as_str().is_some_and(|text| text.contains(&pin(&server))))
     })
     .await;
@@ -247,7 +249,7 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
 
     fs::rename(server.data().join("ca/root.key"), server.home().join("root.key")).expect("ours");
     fs::remove_file(server.data().join("ca/issuing.pem")).expect("ours");
-    assert!(doctor(&server).mend("ca", "issuing.pem").starts_with("portcullis ca unseal --from"));
+    assert!(doctor(&server).fix("ca", "issuing.pem").starts_with("portcullis ca unseal --from"));
 }
 
 #[test]
@@ -257,6 +259,6 @@ fn a_certificate_that_was_to_be_ordered_and_is_not_there() {
         "[server]\nhosts = [\"registry.test\"]\n[acme]\ndirectory = \"https://acme.test/directory\"\nterms_agreed = true\n",
     );
     let report = doctor(&server);
-    let finding = report.find("certificate", "warning", "stands in");
-    assert_eq!(finding["mend"], "portcullis cert request");
+    let finding = report.find("certificate", "warning", "own certificate is served");
+    assert_eq!(finding["fix"], "portcullis cert request");
 }

@@ -1,7 +1,5 @@
 //! The errors of the protocol as one table: a request, and what must come of it.
 
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -184,10 +182,7 @@ async fn too_many_at_once_are_asked_to_come_again() {
     let body = reqwest::Body::wrap_stream(futures_util::StreamExt::chain(first, rest));
     let slow = tokio::spawn(admin.with_token(Method::PATCH, &session, &token).body(body).send());
     let staged = server.data().join("uploads").join(session.rsplit('/').next().expect("a name"));
-    eventually(Duration::from_secs(10), "the slow upload writes", async || {
-        std::fs::metadata(&staged).is_ok_and(|file| file.len() > 0)
-    })
-    .await;
+    eventually("the slow upload writes", async || std::fs::metadata(&staged).is_ok_and(|file| file.len() > 0)).await;
     let refused = admin.with_token(Method::PATCH, &other, &token).body("x").send().await.expect("an answer");
     assert_eq!((refused.status(), header(&refused, "retry-after").as_str()), (StatusCode::TOO_MANY_REQUESTS, "1"));
     assert!(refused.text().await.expect("text").contains("\"TOOMANYREQUESTS\""));

@@ -1,12 +1,10 @@
 //! The data directory: whose it is, what a first start is, and what an interrupted one leaves.
 
+use reqwest::StatusCode;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::Duration;
-
-use reqwest::StatusCode;
 
 use crate::support::server::ADMIN_PASSWORD;
 use crate::support::{Server, eventually};
@@ -239,10 +237,7 @@ async fn root_leaves_nothing_that_the_service_cannot_read() {
     assert_eq!(line("CapEff:").split_whitespace().last(), Some("0000000000000400"), "ports below 1024, nothing else");
     assert_eq!(server.anonymous().get("/health/ready").await.status(), StatusCode::OK);
     server.add_user("bob", "a password of bob");
-    eventually(Duration::from_secs(20), "bob gets in", async || {
-        server.actor("bob", "a password of bob").token(&[]).await.is_some()
-    })
-    .await;
+    eventually("bob gets in", async || server.actor("bob", "a password of bob").token(&[]).await.is_some()).await;
     assert_eq!(foreign(&server), Vec::<PathBuf>::new());
 }
 

@@ -49,10 +49,7 @@ async fn an_empty_directory_becomes_a_registry_that_an_administrator_can_use() {
 
     server.run_with_input(&["user", "passwd", "admin", "--password-stdin"], "another one");
     assert!(!file.exists(), "the one-time password is of no use any more");
-    eventually(std::time::Duration::from_secs(5), "the end of the first password", async || {
-        admin.token(&[]).await.is_none()
-    })
-    .await;
+    eventually("the end of the first password", async || admin.token(&[]).await.is_none()).await;
     assert!(server.actor("admin", "another one").token(&[]).await.is_some());
 }
 

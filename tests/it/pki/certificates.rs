@@ -61,10 +61,7 @@ async fn a_certificate_is_swapped_under_200_connections_and_a_running_push_witho
     let mut seen = old.clone();
     for _ in 0..SWAPS {
         server.run(&["cert", "renew"]);
-        eventually(Duration::from_secs(10), "the new certificate is served", async || {
-            Raw::connect(&server).await.certificate() != seen
-        })
-        .await;
+        eventually("the new certificate is served", async || Raw::connect(&server).await.certificate() != seen).await;
         seen = Raw::connect(&server).await.certificate().to_vec();
         for connection in &mut open {
             asks(connection, &ping).await;

@@ -82,10 +82,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
             .collect();
         let before = acknowledged.lock().expect("not poisoned").len();
         if round % 3 != 0 {
-            eventually(Duration::from_secs(30), "a few answers", async || {
-                acknowledged.lock().expect("not poisoned").len() >= before + 4
-            })
-            .await;
+            eventually("a few answers", async || acknowledged.lock().expect("not poisoned").len() >= before + 4).await;
         }
         // For no condition: the moment of the kill is what varies.
         tokio::time::sleep(Duration::from_millis(17 * (round as u64 % 8))).await;
@@ -171,19 +168,13 @@ async fn a_broken_upload_keeps_what_came_and_shows_nothing() {
     };
     raw.send(format!("{}{}", head("PATCH", &session), "x".repeat(40))).await;
     drop(raw);
-    eventually(Duration::from_secs(5), "what came is kept", async || {
-        header(&alice.get(&session).await, "range") == "0-39"
-    })
-    .await;
+    eventually("what came is kept", async || header(&alice.get(&session).await, "range") == "0-39").await;
     // The closing request itself breaks off.
     let whole = digest("x".repeat(140).as_bytes());
     let mut raw = Raw::connect(&server).await;
     raw.send(format!("{}{}", head("PUT", &format!("{session}?digest={whole}")), "x".repeat(60))).await;
     drop(raw);
-    eventually(Duration::from_secs(5), "what came is kept", async || {
-        header(&alice.get(&session).await, "range") == "0-99"
-    })
-    .await;
+    eventually("what came is kept", async || header(&alice.get(&session).await, "range") == "0-99").await;
     assert_eq!(alice.head(&format!("/v2/alice/app/blobs/{whole}")).await.status(), StatusCode::NOT_FOUND);
     let put = alice.bare(Method::PUT, &session).query(&[("digest", &whole)]).body("x".repeat(40));
     assert_eq!(alice.send(put).await.status(), StatusCode::CREATED);
@@ -213,7 +204,7 @@ async fn sigterm_lets_transfers_end_and_refuses_new_connections() {
 
     server.signal("TERM");
     let port = server.port();
-    eventually(Duration::from_secs(5), "new connections are refused", async || {
+    eventually("new connections are refused", async || {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err()
     })
     .await;

@@ -1,15 +1,13 @@
 //! When something gives out: the disk, the patience, the sense of what a client sends. Never a 5xx for a client's mistake, never a
 //! secret in the log, never half of something visible.
 
+use reqwest::{Method, StatusCode};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-
-use reqwest::{Method, StatusCode};
 
 use crate::support::image::{MANIFEST_TYPE, digest, push_blob};
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
-use crate::support::{Actor, Image, Raw, Server, eventually, header};
+use crate::support::{Actor, DEADLINE, Image, Raw, Server, eventually, header, require};
 
 /// Nothing can be stored, everything can be read, and the answer is fit for a person.
 async fn expect_full(who: &Actor, server: &Server, content: Vec<u8>) {
@@ -24,7 +22,7 @@ async fn expect_full(who: &Actor, server: &Server, content: Vec<u8>) {
     let message = error["message"].as_str().expect("text");
     assert!(error["code"] == "UNAVAILABLE" && message.contains("full") && message.contains("X-Request-Id"), "{body}");
     assert!(!id.is_empty());
-    eventually(Duration::from_secs(2), "the log knows the request", async || server.log().contains(&id)).await;
+    eventually("the log knows the request", async || server.log().contains(&id)).await;
     assert_eq!(who.head(&format!("/v2/app/blobs/{expected}")).await.status(), StatusCode::NOT_FOUND);
 }
 
@@ -46,12 +44,13 @@ async fn uploads_are_refused_with_507_while_the_disk_is_below_its_floor() {
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    /// `None` where this process may not mount.
+    /// `None` where this process may not mount, which is an error in continuous integration.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).expect("a directory");
         let option = format!("size={size},mode=700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "portcullis-test"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+        let mounted = mounted.is_ok_and(|output| output.status.success());
+        require(mounted, "the right to mount a small file system", "run the tests as root").then(|| Self(at.to_owned()))
     }
 }
 
@@ -64,10 +63,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn a_disk_that_is_really_full_loses_nothing_and_recovers() {
     let place = tempfile::TempDir::new().expect("a directory");
-    let Some(_disk) = SmallDisk::mount(&place.path().join("disk"), "24m") else {
-        println!("skipped: this process may not mount a small file system");
-        return;
-    };
+    let Some(_disk) = SmallDisk::mount(&place.path().join("disk"), "24m") else { return };
     let mut server = Server::absent_at(&place.path().join("disk/data"), "[storage]\nmin_free_space = \"0B\"\n");
     server.initialise();
     server.spawn().await;
@@ -92,7 +88,10 @@ async fn a_disk_that_is_really_full_loses_nothing_and_recovers() {
 
 #[tokio::test]
 async fn nothing_that_a_client_sends_is_answered_5xx() {
-    let (server, _, alice, _) = Server::start_with_people().await;
+    // Unfinished requests are answered, or hung up on, when they have been silent for so long.
+    let server = Server::start_with("[server]\nidle_timeout = \"5s\"\n").await;
+    server.add_user("alice", ALICE_PASSWORD);
+    let alice = server.actor("alice", ALICE_PASSWORD);
     Image::of("a").push(&alice, "alice/app", "v1").await;
     let token = alice.token(&["repository:alice/app:pull,push,delete"]).await.expect("a token");
     let standard = format!("Host: {}\r\nAuthorization: Bearer {token}\r\n", server.host());
@@ -133,15 +132,17 @@ async fn nothing_that_a_client_sends_is_answered_5xx() {
         "\r\n\r\n\r\n\r\n".to_owned(),
         "GET / HTTP/9.9\r\n\r\n".to_owned(),
     ];
-    for request in requests {
+    let answers = requests.iter().map(async |request| {
         let mut raw = Raw::connect(&server).await;
-        raw.send(&request).await;
+        raw.send(request).await;
         let begin: String = request.chars().take(120).collect();
-        // Hanging up is an answer, too; waiting for ever is not.
-        if let Ok(Some(answer)) = tokio::time::timeout(Duration::from_secs(12), raw.try_answer()).await {
+        // Hanging up is an answer, too; never is not.
+        let answer = tokio::time::timeout(DEADLINE, raw.try_answer()).await;
+        if let Some(answer) = answer.unwrap_or_else(|_| panic!("{begin}: no answer")) {
             assert!(answer.status < 500, "{begin}: {answer:?}");
         }
-    }
+    });
+    futures_util::future::join_all(answers).await;
     assert_eq!(alice.get("/v2/alice/app/manifests/v1").await.status(), StatusCode::OK);
     assert!(!server.log().contains("panic"), "{}", server.log());
 }

@@ -1,7 +1,7 @@
 //! Lists that clients make long and heavy: each page ends by number and by bytes, and none costs more than it shows.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -76,15 +76,16 @@ async fn a_fallback_tag_of_twenty_thousand_entries_is_read_in_one_look() {
     let tag = subject.replace(':', "-");
     let pushed = admin.put(&format!("/v2/app/manifests/{tag}"), INDEX, index).await;
     assert_eq!(pushed.status(), StatusCode::CREATED, "{}", pushed.text().await.expect("text"));
-    let begun = Instant::now();
+    let before = server.processor_time();
     let (sizes, entries, _) = pages(&admin, &format!("/v2/app/referrers/{subject}"), "manifests").await;
     let found: Vec<String> = entries.iter().filter_map(|entry| entry["digest"].as_str().map(str::to_owned)).collect();
     assert_eq!(found, first, "the first ten thousand of the index, each once, in order");
     assert!(sizes.len() >= 10 && sizes.iter().all(|size| *size <= 1_200_000), "{sizes:?}");
     let (_, none, _) = pages(&admin, &format!("/v2/app/referrers/{subject}?artifactType=t/y"), "manifests").await;
     assert!(none.is_empty());
-    // Minutes, where each entry was a question to the database.
-    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+    // Minutes, if each entry was a question to the database.
+    let worked = server.processor_time().checked_sub(before).expect("it only grows");
+    assert!(worked < Duration::from_mins(1), "{worked:?}");
 }
 
 /// 50,000 repositories that alice may not pull, between two that she may.

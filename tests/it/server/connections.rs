@@ -1,7 +1,5 @@
 //! What clients send that no library would, and what the registry says before it has read all of a request: every answer arrives.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -128,10 +126,7 @@ async fn without_file_descriptors_clients_are_told_to_come_back() {
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.body);
     prlimit(pid, Resource::Nofile, old).expect("our own process");
     assert_eq!(raw.ask(&request).await.status, 200);
-    eventually(Duration::from_secs(10), "newcomers are let in again", async || {
-        admin.get("/v2/").await.status() == StatusCode::OK
-    })
-    .await;
+    eventually("newcomers are let in again", async || admin.get("/v2/").await.status() == StatusCode::OK).await;
 }
 
 #[tokio::test]

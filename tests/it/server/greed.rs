@@ -1,7 +1,7 @@
 //! Clients that take more than their share: slow bodies, unfinished uploads and manifests, floods of refused requests. Others do not
 //! notice.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
@@ -59,7 +59,7 @@ async fn the_slow_bodies_of_one_user_leave_the_places_to_others() {
         slow.push((begin(&server, &format!("PATCH {session}"), &token, 1 << 20, &[7; 1000]).await, session));
     }
     // Once a body has been silent for a moment, what has come is written.
-    eventually(Duration::from_secs(20), "both have begun", async || {
+    eventually("both have begun", async || {
         slow.iter().all(|(_, session)| {
             let file = server.data().join("uploads").join(session.rsplit('/').next().expect("a name"));
             std::fs::metadata(file).is_ok_and(|file| file.len() == 1000)
@@ -89,7 +89,6 @@ async fn a_body_that_trickles_is_cut_off_and_an_upload_keeps_what_came() {
     ] {
         slow.push((begin(&server, &head, token, 10_000, b"x").await, head));
     }
-    let begun = Instant::now();
     let trickle = slow.into_iter().map(async |(mut raw, head)| {
         // A byte each second keeps no idle limit from being met; the average is what counts.
         for _ in 0..60 {
@@ -98,7 +97,7 @@ async fn a_body_that_trickles_is_cut_off_and_an_upload_keeps_what_came() {
                 Err(_) => raw.send(b"x").await,
             }
         }
-        panic!("{head}: still going after {:?}", begun.elapsed());
+        panic!("{head}: not cut off");
     });
     for (answer, head) in futures_util::future::join_all(trickle).await {
         assert_eq!(answer.status, 408, "{head}: {answer:?}");
@@ -179,7 +178,7 @@ async fn a_flood_of_refused_requests_is_summed_up_in_the_log() {
             assert_eq!(raw.ask(&request).await.status, 405);
         }
     }
-    eventually(Duration::from_mins(1), "one line tells of the rest", async || {
+    eventually("one line tells of the rest", async || {
         server.log().contains("more requests without a valid credential were refused")
     })
     .await;
@@ -203,7 +202,7 @@ async fn what_a_user_does_is_logged_line_by_line() {
     }
     let lines =
         || server.log().lines().filter(|line| line.contains("/manifests/absent") && line.contains("404")).count();
-    eventually(Duration::from_secs(20), "each has its line", async || lines() == 150).await;
+    eventually("each has its line", async || lines() == 150).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! Clients that ask and do not read: the registry's memory stays within its bound, and others are served.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use h2::client::SendRequest;
 use reqwest::{Method, StatusCode};
@@ -34,7 +32,7 @@ fn held(server: &Server) -> u64 {
 /// Whether others are served, and how much memory all of it took.
 async fn expect_bounded(server: &Server, admin: &Actor, what: &str) {
     // What has been asked for is on its way or stuck by then.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.settled().await;
     assert_eq!(admin.get("/v2/").await.status(), StatusCode::OK, "{what}: others are served");
     let held = held(server);
     assert!(held <= LIMIT, "{what}: {} MiB", held / 1024 / 1024);

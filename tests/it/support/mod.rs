@@ -22,13 +22,33 @@ pub use token_key::TokenKey;
 
 use std::time::{Duration, Instant};
 
-/// Asks again and again until the answer is yes; panics after `limit`.
-pub async fn eventually(limit: Duration, what: &str, mut question: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + limit;
+/// How long something may take that happens at all: far more than it needs, on a machine with far too much to do.
+pub const DEADLINE: Duration = Duration::from_mins(2);
+
+/// Asks again and again until the answer is yes; panics after [`DEADLINE`].
+pub async fn eventually(what: &str, mut question: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
     while !question().await {
-        assert!(Instant::now() < until, "not within {limit:?}: {what}");
+        assert!(Instant::now() < until, "not within {DEADLINE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// Whether what a story needs is there. In continuous integration (`CI` is set) it must be: nothing is left out there.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+pub fn require(there: bool, what: &str, how: &str) -> bool {
+    assert!(there || std::env::var_os("CI").is_none(), "missing: {what} ({how})");
+    if !there {
+        eprintln!("left out: missing: {what} ({how})");
+    }
+    there
+}
+
+/// Whether all these programs are there; [`require`] says what happens otherwise.
+pub fn require_programs(names: &[&str], package: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    require(names.iter().all(|name| is_there(name)), &names.join(", "), &format!("apt-get install {package}"))
 }
 
 /// A header of a response, as text; empty where it has none.

@@ -18,7 +18,7 @@ async fn published(server: &Server) -> String {
 pub(crate) async fn rotate(server: &Server, arguments: &[&str]) -> String {
     server.run(&[&["ca", "rotate"], arguments].concat());
     let new = String::from_utf8(server.run(&["ca", "export"]).stdout).expect("PEM is text");
-    eventually(std::time::Duration::from_secs(2), "the new CA", async || published(server).await == new).await;
+    eventually("the new CA", async || published(server).await == new).await;
     new
 }
 

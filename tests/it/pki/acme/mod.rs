@@ -10,16 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::Duration;
 
-use crate::support::{ClientCa, Server, eventually};
+use crate::support::{ClientCa, Server, eventually, require};
 use pebble::{Pebble, free_port};
 use portcullis::storage::metadata::sqlite::SqliteMetadata;
 use portcullis::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
 use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
 use visitor::Visitor;
-
-/// What may pass until an ordered certificate is served.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A registry for these names that orders from pebble, not started.
 fn registry(pebble: &Pebble, directory: &str, names: &[&str], more: &str) -> Server {
@@ -41,7 +38,7 @@ fn listen(pebble: &Pebble) -> String {
 async fn served(server: &Server, name: &str, root: &str) -> Visitor {
     let mut visitor = None;
     let what = format!("a certificate of the authority for {name}");
-    eventually(PATIENCE, &what, async || {
+    eventually(&what, async || {
         visitor = Visitor::connect(server.port(), name, root).await.ok();
         visitor.is_some()
     })
@@ -91,7 +88,7 @@ async fn the_first_certificate_is_ordered_while_serving_and_taken_up_without_a_r
     server.spawn_on(&listen(&pebble)).await;
     let again = Visitor::connect(server.port(), "registry.test", &root).await.expect("served from the start");
     assert_eq!(again.certificate(), before);
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!server.log().contains("ordering a certificate"), "{}", server.log());
 }
 
@@ -106,7 +103,7 @@ async fn where_every_client_needs_a_certificate_the_authority_that_validates_nee
     );
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], &required);
     server.spawn_on(&listen(&pebble)).await;
-    eventually(PATIENCE, "a certificate of the authority", async || shown(&server)["source"] == "ACME").await;
+    eventually("a certificate of the authority", async || shown(&server)["source"] == "ACME").await;
     let root = pebble.root().await;
     let entered = match Visitor::connect(server.port(), "registry.test", &root).await {
         Ok(mut visitor) => visitor.get("/v2/").await.is_ok(),
@@ -139,7 +136,7 @@ async fn a_validating_handshake_serves_nothing() {
     metadata.add_acme_challenges(vec![challenge]).await.expect("added");
     let ordinary = Visitor::connect(server.port(), "registry.test", &root).await.expect("served").certificate();
     let mut validating = None;
-    eventually(Duration::from_secs(5), "the challenge is answered", async || {
+    eventually("the challenge is answered", async || {
         validating = Visitor::validating(server.port(), "registry.test").await.ok();
         validating.is_some()
     })
@@ -206,12 +203,11 @@ async fn addresses_are_validated_as_well_as_names() {
     let Some(pebble) = Pebble::start().await else { return };
     let interfaces = if_addrs::get_if_addrs().expect("listed");
     let mut addresses = interfaces.into_iter().map(|interface| interface.ip());
-    let Some(address) = addresses.find(|ip| matches!(ip, IpAddr::V4(v4) if !v4.is_loopback() && !v4.is_link_local()))
-    else {
-        eprintln!("left out: this machine has no address beside its loopback");
+    let address = addresses.find(|ip| matches!(ip, IpAddr::V4(v4) if !v4.is_loopback() && !v4.is_link_local()));
+    if !require(address.is_some(), "an address other than loopback", "give one to a network interface") {
         return;
-    };
-    let address = address.to_string();
+    }
+    let address = address.expect("required").to_string();
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test", &address], "");
     server.spawn_on(&format!("0.0.0.0:{}", pebble.tls_port)).await;
     let root = pebble.root().await;
@@ -229,7 +225,7 @@ async fn a_request_renews_and_open_connections_go_on() {
     let requested = tokio::task::block_in_place(|| server.run(&["cert", "request", "--json"]));
     let requested: Value = serde_json::from_slice(&requested.stdout).expect("JSON");
     assert_eq!(requested["names"], json!(["registry.test"]));
-    eventually(Duration::from_secs(10), "the new certificate", async || {
+    eventually("the new certificate", async || {
         let new = Visitor::connect(server.port(), "registry.test", &root).await.expect("served");
         assert_eq!(old.get("/v2/").await.expect("the open connection goes on"), 401);
         new.certificate() != old.certificate()
@@ -259,12 +255,12 @@ async fn a_stopped_registry_gets_its_certificate_by_the_command_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_in_time() {
-    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 45 })).await else { return };
+    let Some(pebble) = Pebble::start_with(&json!({ "certificateValidityPeriod": 24 })).await else { return };
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.spawn_on(&listen(&pebble)).await;
     let root = pebble.root().await;
     let mut first = served(&server, "registry.test", &root).await;
-    eventually(Duration::from_secs(90), "the next certificate", async || {
+    eventually("the next certificate", async || {
         let next = Visitor::connect(server.port(), "registry.test", &root).await.expect("never without a valid one");
         first.get("/v2/").await.expect("the open connection goes on");
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -280,8 +276,7 @@ async fn a_failed_validation_says_what_to_check_and_changes_nothing() {
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test", "away.registry.test"], "");
     pebble.point("away.registry.test", "127.0.0.9").await;
     server.spawn_on(&listen(&pebble)).await;
-    eventually(PATIENCE, "the failure in the log", async || server.log().contains("no certificate could be ordered"))
-        .await;
+    eventually("the failure in the log", async || server.log().contains("no certificate could be ordered")).await;
     let text = complaint(&request(&server));
     for says in ["could not validate away.registry.test: ", "127.0.0.9", "port 443", "resolves to this host"] {
         assert!(text.contains(says), "{says}: {text}");
@@ -307,12 +302,12 @@ async fn a_revoked_certificate_is_replaced_when_the_authority_says_so() {
     server.spawn_on(&listen(&pebble)).await;
     let root = pebble.root().await;
     let first = served(&server, "registry.test", &root).await.certificate();
-    eventually(PATIENCE, "asked when to renew", async || suggesting.asked() > 0).await;
+    eventually("asked when to renew", async || suggesting.asked() > 0).await;
     suggesting.revoke();
     // A start asks at once; otherwise the next question comes when the authority wants it, a minute later at the earliest.
     server.stop().await;
     server.spawn_on(&listen(&pebble)).await;
-    eventually(PATIENCE, "another certificate", async || {
+    eventually("another certificate", async || {
         let visitor = Visitor::connect(server.port(), "registry.test", &root).await.expect("served all the time");
         visitor.certificate() != first
     })

@@ -1,15 +1,13 @@
 //! A real ACME server, Debian's `pebble`, with a DNS of its own (`pebble-challtestsrv`), on ports of this machine alone.
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::{Value, json};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::eventually;
+use crate::support::{eventually, require_programs};
 
 /// A process that ends with the test.
 struct Process(Child);
@@ -44,15 +42,8 @@ impl Pebble {
     }
 
     /// The same with more settings of its own.
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
     pub async fn start_with(settings: &Value) -> Option<Self> {
-        let installed = |name: &str| {
-            std::env::var_os("PATH")
-                .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
-        };
-        if !installed("pebble") || !installed("pebble-challtestsrv") {
-            assert!(std::env::var_os("CI").is_none(), "pebble is missing: apt-get install pebble");
-            eprintln!("left out: a test of ACME needs pebble and pebble-challtestsrv (apt-get install pebble)");
+        if !require_programs(&["pebble", "pebble-challtestsrv"], "pebble") {
             return None;
         }
         let home = TempDir::new().expect("a temporary directory");
@@ -121,7 +112,7 @@ impl Pebble {
         command.env("PEBBLE_WFE_NONCEREJECT", "1");
         self.authority = Some(spawn(&mut command));
         let (client, url) = (self.client.clone(), self.directory());
-        eventually(Duration::from_secs(20), "pebble answers", async || client.get(&url).send().await.is_ok()).await;
+        eventually("pebble answers", async || client.get(&url).send().await.is_ok()).await;
     }
 
     /// The address of its directory.

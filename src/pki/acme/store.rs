@@ -1,0 +1,45 @@
+//! What must outlive the process and be seen by every node: a trait, because this module knows no database.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::pki::SubjectName;
+
+/// Whatever went wrong where the records are kept.
+pub type AcmeStoreError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A challenge that waits for the authority's look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingAcmeChallenge {
+    /// The name or address that is asked about.
+    pub name: SubjectName,
+    /// The challenge's token.
+    pub token: String,
+    /// What the authority wants to see; no secret (RFC 8555, section 8.1).
+    pub key_authorization: String,
+    /// From when on nobody asks any more.
+    pub expires: Timestamp,
+}
+
+/// Keeps accounts and challenges. Accounts hold a private key, and whoever implements this keeps them sealed.
+#[async_trait]
+pub trait AcmeStore: Send + Sync {
+    /// The account with the authority of `directory`, as it was kept.
+    async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError>;
+
+    /// Keeps a first account. `false`, and nothing done, where there is one already.
+    async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, AcmeStoreError>;
+
+    /// Keeps `account` in the place of the one that is there.
+    async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError>;
+
+    /// Lets every node answer these challenges.
+    async fn publish(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError>;
+
+    /// Ends these challenges.
+    async fn withdraw(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError>;
+
+    /// The challenges to answer now.
+    async fn pending(&self) -> Result<Vec<PendingAcmeChallenge>, AcmeStoreError>;
+}
