@@ -14,11 +14,11 @@ use crate::registry::{OutOfMemory, RegistryError, StorageError};
 pub enum Code {
     /// A blob that a manifest refers to, or that was asked for, is not there.
     BlobUnknown,
-    /// An upload cannot go on like this.
+    /// An upload cannot continue like this.
     BlobUploadInvalid,
     /// No such upload session.
     BlobUploadUnknown,
-    /// Forbidden by policy, to everybody.
+    /// Forbidden by policy, for everyone.
     Denied,
     /// Not a digest, or not the content's.
     DigestInvalid,
@@ -143,11 +143,11 @@ impl OciError {
     }
 
     pub(super) fn no_endpoint() -> Self {
-        Self::new(Code::NameUnknown, "nothing lies at this path").with_status(StatusCode::NOT_FOUND)
+        Self::new(Code::NameUnknown, "no such endpoint").with_status(StatusCode::NOT_FOUND)
     }
 
     pub(super) fn method_not_allowed(allowed: &str) -> Self {
-        Self::new(Code::Unsupported, "this method is not offered here").with_header(header::ALLOW, value(allowed))
+        Self::new(Code::Unsupported, "method not allowed").with_header(header::ALLOW, value(allowed))
     }
 
     pub(super) fn unsupported_encoding() -> Self {
@@ -165,7 +165,7 @@ impl OciError {
     }
 
     pub(super) fn too_many(retry_after: std::time::Duration, message: impl Into<String>) -> Self {
-        // Rounded up: whoever comes back then must not be too early.
+        // Rounded up, so that a client that comes back then is not too early.
         let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).max(1).to_string();
         Self::new(Code::TooManyRequests, message).with_header(header::RETRY_AFTER, value(seconds))
     }
@@ -199,11 +199,7 @@ impl OciError {
 
     /// The answer to a request whose handler panicked.
     pub(super) fn panicked() -> Self {
-        Self::internal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            &"a request handler panicked",
-            "the registry failed to do this",
-        )
+        Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &"a request handler panicked", "internal error")
     }
 }
 
@@ -286,7 +282,7 @@ impl From<StorageError> for OciError {
             )
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
             StorageError::Damaged(_) | StorageError::Failed { .. } => {
-                Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "the registry failed to do this")
+                Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "internal error")
             }
         }
     }

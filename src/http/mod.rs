@@ -24,7 +24,7 @@ use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
 use self::body::minimum_rate::MinimumRate;
-use self::body::upload_limits::{UploadPermit, UploadLimits};
+use self::body::upload_limits::{UploadLimits, UploadPermit};
 use self::error::OciError;
 use self::middleware::denied_log::DeniedLog;
 use self::middleware::pending_responses::PendingResponses;

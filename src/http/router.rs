@@ -22,7 +22,7 @@ use super::v2::{blobs, catalog, manifests, ping, referrers, search, tags, upload
 use super::web::index;
 use super::{health, well_known};
 
-/// What the table says. What a route demands of the caller stands in its handler's arguments.
+/// The routes. What a route requires of the caller is in its handler's arguments.
 fn table() -> Vec<Row> {
     use Endpoint::{
         Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token,

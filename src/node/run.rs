@@ -22,7 +22,7 @@ use crate::jobs::Jobs;
 use crate::jobs::list::{Parts, list};
 use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
-use crate::server::{SignalEvent, Server, Signals};
+use crate::server::{Server, SignalEvent, Signals};
 use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.

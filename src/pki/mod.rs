@@ -25,7 +25,7 @@ pub use files::key_mode::{key_exposure, restrict_kept_key};
 pub use files::new_key_file::NewKeyFile;
 pub use files::paths::PkiPaths;
 pub use files::private_file::{
-    NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_beside, write_key, write_public,
+    NO_FOLLOW, is_temporary, read_kept_key, read_key, temporary_next_to, write_key, write_public,
 };
 pub use files::stamp::AuthorityStamp;
 pub use identity::expiry_warning::expiry_warning;

@@ -1,8 +1,8 @@
 //! What a connection is doing, kept in a few atomics: the accept loop asks it which connection has been idle for the longest, and the
-//! connection itself when its patience is over.
+//! connection itself when a time limit is over.
 //!
 //! A request is under way from its head to the moment at which the last byte of its answer has left for the socket. Until then that
-//! part of the answer is *owed*: it waits for the peer to take it, on HTTP/2 for a window to open. What is owed for too long is a stall.
+//! part of the response is *unsent*: it waits for the peer to read it, on HTTP/2 for a window to open. What is unsent for too long is a stall.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -67,7 +67,7 @@ impl Due {
 /// One connection's.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Requests under way, those whose answers are owed included.
+    /// Requests under way, including those whose responses are unsent.
     under_way: AtomicUsize,
     /// When a request last began, got on, or ended.
     moved: AtomicU64,
@@ -137,7 +137,7 @@ impl Activity {
         self.closing.store(true, Relaxed);
     }
 
-    /// What the connection owes in all.
+    /// The unsent parts of all responses of the connection.
     pub(super) fn unsent(&self) -> &Arc<UnsentParts> {
         &self.unsent
     }
@@ -156,7 +156,7 @@ impl Activity {
         (now().saturating_sub(moved) >= millis(quiet)).then_some(moved)
     }
 
-    /// When patience ends, as things stand; `None` while requests are under way and nothing is owed.
+    /// When the next time limit is over; `None` while requests are in progress and nothing is unsent.
     pub(super) fn due(&self, limits: &Limits) -> Option<Due> {
         if self.under_way.load(Relaxed) > 0 {
             // Single streams are ended first; this is for what they leave behind.
@@ -169,7 +169,7 @@ impl Activity {
         Some(Due::after(self.moved.load(Relaxed), millis(limits.idle), Overdue::Idle))
     }
 
-    /// When these debts are a stall. While the socket itself is blocked, or takes little by little, the window of a stream is not what
+    /// When these unsent parts are a stall. While the socket itself is blocked, or takes little by little, the window of a stream is not what
     /// holds them up, and the peer has far longer.
     pub(super) fn stalled_at(&self, unsent: &UnsentParts, limit: Duration) -> Option<Due> {
         let oldest = unsent.oldest()?;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_of_http2_are_no_requests() {
+    fn pings_of_http2_are_not_requests() {
         let activity = Arc::new(Activity::new());
         drop(activity.begin(true));
         activity.read();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_debt_counts_and_one_that_is_paid_does_not() {
+    fn the_oldest_unsent_part_counts_and_one_that_was_sent_does_not() {
         let activity = Arc::new(Activity::new());
         let request = activity.begin(true);
         let (first, second) = (activity.unsent().add(), activity.unsent().add());
@@ -248,7 +248,7 @@ mod tests {
         let activity = Arc::new(Activity::new());
         let _request = activity.begin(true);
         let _unsent = activity.unsent().add();
-        let left = |activity: &Activity| activity.due(&LIMITS).expect("owed").left();
+        let left = |activity: &Activity| activity.due(&LIMITS).expect("unsent").left();
         assert!(left(&activity) <= Duration::from_secs(75));
         activity.wrote(true);
         assert!(left(&activity) > Duration::from_secs(700), "the socket is blocked");

@@ -89,7 +89,7 @@ impl Admission {
     }
 
     /// Closes the connection that can best be spared: the oldest without a request, else the longest idle one, else the one that has
-    /// stood still for the longest.
+    /// been stalled for the longest.
     pub(super) fn make_room(&self) {
         let mut table = self.table();
         let _ = table.evict_oldest_pending() || table.shed_idle() || table.evict_quietest();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_house_evicts_the_pending_and_waits_for_a_place() {
+    async fn at_the_limit_the_pending_is_evicted_and_the_newcomer_waits() {
         let admission = admission(1, 10, 1);
         let pending = admission.admit(peer(1)).await.unwrap();
         let waiting = tokio::spawn({
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn in_a_full_house_the_address_with_the_most_gives_up_its_longest_idle_connection() {
+    async fn at_the_limit_the_address_with_the_most_gives_up_its_longest_idle_connection() {
         let admission = admission(5, 10, 5);
         let alone = idle(&admission, 9).await;
         let many = [idle(&admission, 1).await, idle(&admission, 1).await, idle(&admission, 1).await];
@@ -267,7 +267,7 @@ mod tests {
         first.establish();
         let _request = first.activity().begin(false);
         let second = admission.admit(peer(1)).await.unwrap();
-        assert!(second.speak_for(peer(7)).is_none(), "the client has its share, whoever speaks for it");
+        assert!(second.speak_for(peer(7)).is_none(), "the client has its share, whichever proxy speaks for it");
         assert!(admission.admit(peer(1)).await.unwrap().speak_for(peer(8)).is_some());
         drop(first);
         assert_eq!(admission.table().len(), 0);

@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Activity, Limits};
 use super::admission::Admitted;
 use super::http2_streams::Http2Streams;
-use super::lifecycle::{Lifecycle, Close, Event, Action};
+use super::lifecycle::{Action, Close, Event, Lifecycle};
 use super::proxy_protocol::ProxyProtocol;
 use super::reclaimable_stream::{ReclaimableStream, reclaimable};
-use super::service::{RequestService, Client};
+use super::service::{Client, RequestService};
 use super::timeouts::Timeouts;
 use super::write_timeout::WriteTimeout;
-use super::{closing as farewell, plain_http};
+use super::{closing, plain_http};
 use crate::config::ServerSettings;
 use crate::domain::net::peer_address::PeerAddress;
 use crate::tls::ACME_TLS;
@@ -135,8 +135,8 @@ impl Connections {
                 match self.acceptor.accept(guarded).await {
                     Ok(stream) if is_validation(&stream) => {
                         tracing::debug!(%peer, "answered an ACME challenge");
-                        // The handshake was the answer; whether the peer hears our farewell is its own affair.
-                        farewell::tls(stream).await;
+                        // The handshake was the answer; whether the peer reads the end of the connection does not matter.
+                        closing::tls(stream).await;
                         None
                     }
                     Ok(stream) => Some(stream),
@@ -144,7 +144,7 @@ impl Connections {
                         log_failed_handshake(peer, &error);
                         // The alert says why: the peer is given time to read it.
                         if let Some(stream) = stream {
-                            farewell::tcp(stream.into_inner()).await;
+                            closing::tcp(stream.into_inner()).await;
                         }
                         None
                     }
@@ -174,7 +174,7 @@ impl Connections {
         if let Some(stream) = reclaim.take() {
             admitted.activity().close();
             tokio::select! {
-                () = farewell::tls(stream) => {}
+                () = closing::tls(stream) => {}
                 () = admitted.evicted() => {}
                 () = self.cut.cancelled() => {}
             }

@@ -1,5 +1,5 @@
 //! Streams of HTTP/2, each a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
-//! nothing of what it asked for in all that time, and the rest of the connection goes on.
+//! nothing of what it asked for in all that time, and the rest of the connection continues.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::activity::Activity;
 use super::unsent_parts::UnsentParts;
 
 tokio::task_local! {
-    /// What the stream whose task this is owes.
+    /// The unsent parts of the stream whose task this is.
     static STREAM: Arc<UnsentParts>;
 }
 
-/// What the stream that is being polled owes; `None` on HTTP/1.
+/// The unsent parts of the stream that is being polled; `None` on HTTP/1.
 pub(super) fn current() -> Option<Arc<UnsentParts>> {
     STREAM.try_with(Arc::clone).ok()
 }
@@ -58,7 +58,7 @@ struct TimedStream<F> {
     unsent: Arc<UnsentParts>,
     activity: Arc<Activity>,
     limit: Duration,
-    /// Set once something is owed.
+    /// Set once something is unsent.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! The course of one conversation: what each event means for the connection, decided without touching it.
+//! When a connection ends: what each event (shutdown, eviction, a time limit) means for it, decided without touching it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,11 +39,11 @@ pub(super) enum Action {
     Finish,
     /// The same, and the connection has a moment to end by itself.
     Leave,
-    /// The conversation is over.
+    /// The connection is over.
     End(Close),
 }
 
-/// How far the conversation has come.
+/// The state of one connection.
 pub(super) struct Lifecycle<'c> {
     pub(super) admitted: &'c Admitted,
     /// Whether there was a request.

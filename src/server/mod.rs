@@ -4,9 +4,9 @@
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
 //! `axum::Router` answers. Nothing here knows what the router does.
 //!
-//! A connection keeps a record of what it does (its `activity`), which serves both sides: `patience` ends a connection that is idle,
-//! slow or stalled for too long, and where the house is full, the record says which connection can best be spared. At its end a
-//! connection is closed in stages (`farewell`), so that an answer that was given before the request was read arrives.
+//! A connection keeps a record of what it does (its `activity`), which serves both sides: `timeouts` ends a connection that is idle,
+//! slow or stalled for too long, and at the limit of connections, the record says which one is closed for a new one. At its end a
+//! connection is closed in stages (`closing`), so that a response that was sent before the request was read arrives.
 
 mod acme_listener;
 mod activity;
@@ -183,7 +183,7 @@ async fn accept_all(
     }
 }
 
-/// A peer that left before we came is no problem; a system without descriptors is, and passes as connections end.
+/// A peer that left early needs no handling; running out of file descriptors does, and passes as connections end.
 async fn recover(error: &io::Error, admission: &Admission) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {

@@ -1,4 +1,5 @@
-//! A stream that is lent to hyper, and comes back when hyper is done with it, whatever the reason: the connection is closed in stages.
+//! A stream that hyper owns while it serves, and that comes back when hyper drops it for any reason, so that the connection can be closed
+//! in stages.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,24 +10,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 
-/// Where the stream comes back to.
+/// Where the stream is found after hyper has dropped it.
 pub(super) struct Reclaim<S>(Arc<Mutex<Option<S>>>);
 
-/// The stream on loan. It tells the connection's activity of what is read.
+/// The stream that hyper owns. It tells the connection's activity of what is read.
 pub(super) struct ReclaimableStream<S> {
     stream: Option<S>,
     reclaim: Arc<Mutex<Option<S>>>,
     activity: Option<Arc<Activity>>,
 }
 
-/// Lends a stream.
+/// Wraps a stream for hyper.
 pub(super) fn reclaimable<S>(stream: S, activity: Option<Arc<Activity>>) -> (ReclaimableStream<S>, Reclaim<S>) {
     let reclaim = Arc::new(Mutex::new(None));
     (ReclaimableStream { stream: Some(stream), reclaim: Arc::clone(&reclaim), activity }, Reclaim(reclaim))
 }
 
 impl<S> Reclaim<S> {
-    /// The stream, once its loan has ended.
+    /// The stream, once hyper has dropped it.
     pub(super) fn take(&self) -> Option<S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -47,7 +47,8 @@ enum State {
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, exchange: Arc<Exchange>) -> (Self, Remainder) {
         let outcome = Arc::new(Mutex::new(State::InUse));
-        let body = Self { incoming: Some(incoming), asked: false, ended: false, outcome: Arc::clone(&outcome), exchange };
+        let body =
+            Self { incoming: Some(incoming), asked: false, ended: false, outcome: Arc::clone(&outcome), exchange };
         (body, Remainder(outcome))
     }
 }

@@ -1,5 +1,5 @@
-//! How many requests may be under way at once: in all, and of one address. Each may hold memory and files for as long as its client
-//! takes the answer slowly.
+//! How many requests may be in progress at once: in all, and from one address. Each may hold memory and files for as long as its client
+//! reads the response slowly.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ impl RequestLimit {
         Self { total: total.max(1), table: Mutex::default() }
     }
 
-    /// A place for a request from the address, which has at most half of all places.
+    /// A permit for a request from the address, which gets at most half of all.
     pub(super) fn admit(self: &Arc<Self>, address: Network) -> Option<RequestPermit> {
         let mut table = self.table();
         let share = self.total.div_ceil(2);

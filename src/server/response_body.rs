@@ -1,4 +1,4 @@
-//! The body of an answer, which knows what of it the peer has not taken yet.
+//! The body of a response, which knows what of it the peer has not read yet.
 //!
 //! hyper and h2 keep what they were given until the socket, or the window of a stream, takes it. Each part therefore carries its own
 //! record and is released by being dropped.
@@ -32,7 +32,7 @@ impl Exchange {
         Arc::new(Self { under_way, _permit: Some(permit) })
     }
 
-    /// One that is refused for want of room.
+    /// One that is refused because the limit is reached.
     pub(super) fn refused(under_way: ActiveRequest) -> Arc<Self> {
         Arc::new(Self { under_way, _permit: None })
     }
@@ -49,7 +49,7 @@ pub(super) struct ResponseBody {
     /// The rest of a chunk that is sent in parts.
     rest: Bytes,
     exchange: Arc<Exchange>,
-    /// What this stream owes; HTTP/2 only.
+    /// The unsent parts of this stream; HTTP/2 only.
     stream: Option<Arc<UnsentParts>>,
     held: Option<Arc<HeldMemory>>,
 }

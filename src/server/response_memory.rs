@@ -1,5 +1,8 @@
-//! The memory that answers hold which are sent from memory (manifests, lists): bounded over the whole process, because a client decides
-//! how long an answer waits to be taken. What many answers share counts once. Blobs are streamed and have a bound of their own.
+//! How much memory responses that are sent from memory (manifests, lists, pages) may hold over the whole process, because a client decides
+//! how long a response waits to be read. A buffer that many responses share counts once. Blobs are streamed and have a bound of their own.
+//!
+//! `http::middleware::pending_responses` counts the same bytes per account and address, which only `http` knows; this bound holds for any
+//! router, and below the share of one owner.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -50,7 +50,9 @@ mod tests {
     #[tokio::test]
     async fn each_signal_is_caught_and_told_apart() {
         let mut signals = Signals::catch().unwrap();
-        for (sent, caught) in [(Signal::HUP, SignalEvent::Reload), (Signal::TERM, SignalEvent::End), (Signal::INT, SignalEvent::End)] {
+        for (sent, caught) in
+            [(Signal::HUP, SignalEvent::Reload), (Signal::TERM, SignalEvent::End), (Signal::INT, SignalEvent::End)]
+        {
             kill_process(getpid(), sent).unwrap();
             assert_eq!(signals.next().await, caught);
         }

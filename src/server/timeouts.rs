@@ -1,4 +1,4 @@
-//! Waits until a connection has been idle, slow or stalled for too long. The timer is set lazily: a request that comes and goes within
+//! When a connection has been idle, slow or stalled for too long. The timer is set lazily: a request that comes and goes within
 //! the limits sets none.
 
 use std::pin::Pin;

@@ -1,11 +1,11 @@
-//! Parts of answers that wait for the peer to take them, oldest first.
+//! Which parts of responses wait for the peer to read them, oldest first.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activity::now;
 
-/// What one connection, or one stream of HTTP/2, owes its peer.
+/// The unsent parts of one connection, or of one stream of HTTP/2.
 #[derive(Debug, Default)]
 pub(super) struct UnsentParts(Mutex<List>);
 
@@ -16,7 +16,7 @@ struct List {
     since: BTreeMap<u64, u64>,
 }
 
-/// One part; paid when dropped.
+/// One part; sent when dropped.
 #[derive(Debug)]
 pub(super) struct UnsentPart {
     unsent: Arc<UnsentParts>,

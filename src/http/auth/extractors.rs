@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
-use super::accounting::{note_owner, note_account};
+use super::accounting::{note_account, note_owner};
 use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent, rule};
@@ -98,7 +98,7 @@ impl FromRequestParts<App> for CatalogPermit {
     }
 }
 
-/// What a mount needs beside the right to push: named together, so that a client that asks for one token gets the right one.
+/// What a mount needs in addition to the right to push: named together, so that a client that asks for one token gets the right one.
 /// Whether there is anything to pull from is not told.
 fn mount_source(parts: &Parts) -> Vec<Scope> {
     let query = Query::parse(parts.uri.query());
@@ -163,7 +163,7 @@ pub(in crate::http) async fn check_password(
 pub(in crate::http) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         Some(ClientCertificate::Withdrawn(why)) => Err(unauthorized(parts, app, Vec::new(), None, why)),
-        Some(ClientCertificate::Names { .. } | ClientCertificate::NamesNobody(_)) | None => Ok(()),
+        Some(ClientCertificate::Names { .. } | ClientCertificate::NamesUnknownUser(_)) | None => Ok(()),
     }
 }
 
@@ -173,8 +173,8 @@ fn comes_from_another_site(parts: &Parts) -> bool {
     text(&parts.headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// The credential of a request without an Authorization header. A certificate of nobody here is a wrong credential: its holder
-/// meant to be somebody, and must not be anybody without a word.
+/// The credential of a request without an Authorization header. A certificate that names no user of this registry is a wrong credential: its
+/// holder meant to log in, and must not become anonymous without being told.
 pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         None => Ok(Credential::anonymous()),
@@ -187,7 +187,7 @@ pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Crede
             note_account(parts, &credential);
             Ok(credential)
         }
-        Some(ClientCertificate::NamesNobody(why) | ClientCertificate::Withdrawn(why)) => {
+        Some(ClientCertificate::NamesUnknownUser(why) | ClientCertificate::Withdrawn(why)) => {
             Err(unauthorized(parts, app, Vec::new(), None, why))
         }
     }
@@ -214,7 +214,7 @@ pub(in crate::http) fn refuse(parts: &Parts, app: &App, error: CredentialError) 
     }
 }
 
-/// The answer where rights or the token's scope are missing: why, and every scope that is needed.
+/// The answer if rights or the token's scope are missing: why, and every scope that is needed.
 pub(in crate::http) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &[Scope]) -> OciError {
     let error = match denial {
         Denial::Unauthenticated(_) => None,
@@ -271,6 +271,6 @@ impl From<InvalidReference> for OciError {
 
 impl From<InvalidUploadId> for OciError {
     fn from(_: InvalidUploadId) -> Self {
-        Self::new(Code::BlobUploadUnknown, "there is no such upload session")
+        Self::new(Code::BlobUploadUnknown, "unknown upload session")
     }
 }

@@ -1,7 +1,7 @@
-//! How slowly a body may come: it must not stand still for long, nor stay below a rate.
+//! How slowly a request body may arrive: how long it may be idle, and the average rate that it must keep.
 //!
-//! Only time in which we wait for the client counts, so that a busy disk is never held against it. A body begins with a credit of
-//! time, earns more with every byte, and is given up when it is spent: it may be slow for a while, but not on and on.
+//! Only time spent waiting for the client counts, so that a busy disk is never held against it. A body begins with a credit of time,
+//! earns more with every byte, and is rejected when the credit is spent: it may be slow for a while, but not throughout.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// After how long without a byte the reader is told, so that it holds nothing meanwhile.
+/// After this long without a byte the reader is told, so that it holds no buffer meanwhile.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// What the operator asks of bodies.
+/// The limits that the operator has set.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct MinimumRate {
-    /// How long a body may stand still, and how far it may fall behind the rate.
+    /// How long a body may be idle, and how far it may fall behind the rate.
     pub(in crate::http) idle: Duration,
-    /// The bytes per second that a body must come with; 0: any.
+    /// The least bytes per second; 0: any rate.
     pub(in crate::http) rate: u64,
 }
 
-/// One body's account of time.
+/// The credit of one body.
 pub(in crate::http) struct RateMeter {
     minimum_rate: MinimumRate,
     credit: Duration,
@@ -32,12 +32,12 @@ pub(in crate::http) struct RateMeter {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// What became of waiting.
+/// The outcome of waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::http) enum Waited {
     /// Nothing came for a second: once per wait.
     Quiet,
-    /// The body has stood still for too long, or is too slow on average.
+    /// The body has been idle for too long, or is too slow on average.
     TooLong(String),
 }
 
@@ -77,7 +77,7 @@ impl RateMeter {
         self.quiet_told = false;
     }
 
-    /// What is to be told after having waited for so long; where there is nothing, when to look again.
+    /// The outcome after waiting for so long; if it is still open, when to check again.
     fn judge(&mut self, waited: Duration) -> Result<Duration, Waited> {
         if waited >= self.limit() {
             return Err(Waited::TooLong(self.explanation()));
@@ -92,7 +92,7 @@ impl RateMeter {
         Ok(self.limit().min(QUIET))
     }
 
-    /// How long a body may stand still.
+    /// How long a body may be idle.
     pub(in crate::http) fn idle(&self) -> Duration {
         self.minimum_rate.idle
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_stands_still_is_given_up_and_its_lull_told_once() {
+    fn an_idle_body_is_rejected_and_its_pause_reported_once() {
         let mut meter = RateMeter::new(LIMITS);
         assert_eq!(meter.judge(seconds(0)), Ok(QUIET));
         assert_eq!(meter.judge(seconds(1)), Err(Waited::Quiet));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_body_above_the_rate_goes_on_for_hours() {
+    fn a_slow_body_above_the_rate_continues_for_hours() {
         let mut meter = RateMeter::new(LIMITS);
         for _ in 0..1000 {
             assert!(meter.judge(seconds(0)).is_ok() && meter.judge(seconds(30)) == Err(Waited::Quiet));

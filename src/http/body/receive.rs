@@ -1,5 +1,5 @@
-//! Bodies of requests: streamed to storage, or gathered up to a limit and within a budget of memory. A body that comes too slowly is
-//! given up.
+//! Receiving a request body: streamed to storage, or read into memory up to a limit and within a budget. A body that arrives too slowly
+//! is rejected.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,12 +12,12 @@ use futures_util::{Stream, StreamExt};
 use http_body::Body as _;
 use tokio::time::Sleep;
 
-use super::minimum_rate::{RateMeter, MinimumRate, Waited};
+use super::minimum_rate::{MinimumRate, RateMeter, Waited};
 use super::upload_limits::{UploadPermit, WritePermit};
 use crate::http::error::{Code, OciError};
 use crate::registry::{ByteStream, Reserved, StorageError};
 
-/// The body as a stream for storage. It holds its place only while there are bytes to write. An empty chunk says that nothing came
+/// The body as a stream for storage. It holds its write permit only while it has bytes to write. An empty chunk says that nothing came
 /// for a while; a body that is too slow ends with an error.
 pub(in crate::http) fn stream(body: Body, minimum_rate: MinimumRate, permit: UploadPermit) -> ByteStream {
     Box::pin(Upload { received: Received::new(body, minimum_rate), permit, next: None, over: false })
@@ -47,7 +47,7 @@ impl BodyInMemory {
 }
 
 /// The whole body; `None` where it has more than `limit` bytes. No memory is set aside for what was only announced. `code` is for
-/// bodies that break off.
+/// truncated bodies.
 pub(in crate::http) async fn gather(
     body: Body,
     limit: u64,
@@ -91,7 +91,7 @@ fn make_room(whole: &mut BytesMut, more: usize, limit: u64, reserved: &mut Reser
     Ok(())
 }
 
-/// The bytes as they come, or why they no longer do. An empty chunk is a lull.
+/// The bytes as they come, or why they no longer do. An empty chunk reports a pause.
 struct Received {
     body: BodyDataStream,
     meter: RateMeter,
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gathered_body_that_stands_still_is_408() {
+    async fn an_idle_body_in_memory_is_408() {
         let budget = MemoryBudget::new(4000, 1000);
         let stalled = gather(stalled(), 2000, SHORT, budget.open(user("alice")), Code::ManifestInvalid).await;
         let refused = axum::response::IntoResponse::into_response(stalled.err().expect("too slow"));

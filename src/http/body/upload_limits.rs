@@ -1,7 +1,7 @@
-//! Places among the uploads: how many bodies may be under way, and how many of them write at the same time.
+//! How many uploads may be in progress, and how many of them may write at the same time: in all, and per account or address.
 //!
-//! A body takes a place to write only while it has bytes to write, and gives it up as soon as it waits for its client; so slow
-//! clients keep no one waiting. Each owner has a share of both. Taking and giving up a place touches two counters and no lock.
+//! An upload holds a write permit only while it has bytes to write, and releases it as soon as it waits for its client; so slow
+//! clients keep no one waiting. Each owner has a share of both. Taking and releasing a write permit touches two counters and no lock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::http::error::OciError;
 use crate::registry::Owner;
 
-/// Into how many shares the places are divided.
+/// Into how many shares the limits are divided.
 const SHARES: usize = 4;
 
-/// All places.
+/// The limits, and the uploads that are counted against them.
 pub(in crate::http) struct UploadLimits {
     writing: Arc<Semaphore>,
-    /// The places to write of one owner.
+    /// The write permits of one owner.
     share: usize,
-    /// The bodies of one owner; [`SHARES`] times as many in all.
+    /// The uploads of one owner; [`SHARES`] times as many in all.
     under_way: usize,
     open: Mutex<Open>,
 }
@@ -36,7 +36,7 @@ struct Bodies {
     writing: Arc<Semaphore>,
 }
 
-/// One body under way. Ends when it is dropped.
+/// The right to upload one body; released when dropped.
 pub(in crate::http) struct UploadPermit {
     uploads: Arc<UploadLimits>,
     owner: Owner,
@@ -150,8 +150,12 @@ mod tests {
     fn one_owner_fills_only_a_share() {
         let uploads = UploadLimits::new(8);
         let mut mine = open(&uploads, "alice", 8);
-        assert!(uploads.open(user("alice")).is_err(), "as many as there are places");
-        assert_eq!(mine.iter_mut().filter_map(|permit| permit.try_enter().then_some(())).count(), 2, "a quarter writes");
+        assert!(uploads.open(user("alice")).is_err(), "as many as may write");
+        assert_eq!(
+            mine.iter_mut().filter_map(|permit| permit.try_enter().then_some(())).count(),
+            2,
+            "a quarter writes"
+        );
         let mut others = open(&uploads, "bob", 1);
         assert!(others[0].try_enter());
         drop((mine, others));

@@ -1,4 +1,4 @@
-//! One line in the log for each request, under the request's id; and what a handler that panicked is answered with.
+//! The access log: one line for each request, under the request's id; and the response if a handler panics.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl LoggedRequest {
 
     pub(in crate::http) fn log(&self, status: StatusCode, denied_log: &Arc<DeniedLog>) {
         let quiet = matches!(self.method, Method::GET | Method::HEAD) && status.as_u16() < 400;
-        // What strangers can cause at will is counted beyond a few lines.
+        // What unauthenticated clients can cause at will is counted after a few lines.
         let refused = status.is_client_error() && self.verified.account().is_none();
         if refused && !denied_log.may_be_told(self.peer.map(|peer| peer.ip()), status) {
             return;

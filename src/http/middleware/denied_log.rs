@@ -1,5 +1,5 @@
-//! The log under a flood: what strangers are refused is told a few times in each interval, in all and for each address, and then
-//! counted; and no text of a client's makes a line long.
+//! How many denied requests of unauthenticated clients are logged: a few lines per interval, in all and per address, and then one line
+//! that counts the rest, so that a flood does not fill the log; and how long a client's text may be in a line.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -13,14 +13,14 @@ use crate::domain::Network;
 
 /// How long is counted before the log tells of it.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many refusals are told one by one in an interval.
+/// How many denied requests are logged one by one in an interval.
 const TOLD: usize = 100;
 /// The same for one address.
 const TOLD_OF_ONE: usize = 20;
 /// The longest text of a client's in the log, in bytes.
 const LONGEST: usize = 256;
 
-/// Refusals of requests without a valid credential.
+/// Denied requests without a valid credential.
 #[derive(Default)]
 pub(in crate::http) struct DeniedLog(Mutex<Interval>);
 

@@ -1,4 +1,4 @@
-//! What happens around each request: its name, the access log, panics, pages of other sites, answers that wait for their client.
+//! What happens around each request: its name, the access log, panics, pages of other sites, the memory of responses that wait for their client.
 
 pub(super) mod access_log;
 pub(super) mod cors;

@@ -108,7 +108,7 @@ fn tags(reference: &Reference, query: &Query<'_>, limit: usize) -> Result<Vec<Ta
 fn content_type(headers: &HeaderMap) -> Result<Option<MediaType>, OciError> {
     let Some(header) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
     let parsed = header.to_str().ok().and_then(|text| MediaType::from_content_type(text).ok());
-    parsed.map(Some).ok_or_else(|| OciError::new(Code::ManifestInvalid, "the Content-Type is no media type"))
+    parsed.map(Some).ok_or_else(|| OciError::new(Code::ManifestInvalid, "invalid Content-Type: expected a media type"))
 }
 
 fn precondition(headers: &HeaderMap) -> Result<Precondition, OciError> {

@@ -62,7 +62,7 @@ async fn upload_at_once(
     Ok(created(permit.repository(), &digest))
 }
 
-/// Mounts from `from`, or from wherever the caller may pull. A source that the caller may not pull is no different from one that
+/// Mounts from `from`, or from wherever the caller may pull. A source that the caller may not pull is treated like one that
 /// does not have the blob; a source that the caller may pull, but not with this token, is worth another token.
 async fn mount(
     permit: &Authorized<Push>,

@@ -31,7 +31,7 @@ use super::certificate::subject_name::SubjectName;
 use super::certificate::{self, CertificateSummary};
 use super::error::PkiError;
 use super::files::paths::PkiPaths;
-use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_beside};
+use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_next_to};
 use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
 use crate::domain::net::fingerprint::Fingerprint;
@@ -84,7 +84,7 @@ impl Authority {
         if directory.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(PkiError::AuthorityExists { path: directory });
         }
-        let staging = temporary_beside(&directory);
+        let staging = temporary_next_to(&directory);
         make_directory(&staging)?;
         let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints)
             .and_then(|_| std::fs::rename(&staging, &directory).map_err(PkiError::io("make", &directory)));

@@ -25,7 +25,7 @@ use crate::pki::certificate::{self, CertificateSummary};
 use crate::pki::error::PkiError;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{
-    destroy_directory, lock_directory, make_directory, sync_directory, temporary_beside, write_public,
+    destroy_directory, lock_directory, make_directory, sync_directory, temporary_next_to, write_public,
 };
 
 /// The intermediates that a root must permit below itself to be handed over: cross certificate and issuing certificate.
@@ -129,7 +129,7 @@ impl Authority {
         sweep(&paths)?;
         let old = Self::load_locked(&paths, Some(&lock))?;
         let directory = paths.authority_dir();
-        let staging = temporary_beside(&directory);
+        let staging = temporary_next_to(&directory);
         make_directory(&staging)?;
         let staged = stage(&paths.with_authority_in(&staging), &old, succession)
             .and_then(|()| exchange(&staging, &directory))

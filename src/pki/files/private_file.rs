@@ -66,7 +66,7 @@ pub(crate) fn destroy_directory(path: &Path) -> Result<(), PkiError> {
     std::fs::remove_dir(path).map_err(PkiError::io("remove", path))
 }
 
-/// Whether the name is one that [`temporary_beside`] makes for `stem`.
+/// Whether the name is one that [`temporary_next_to`] makes for `stem`.
 pub fn is_temporary(name: &str, stem: &str) -> bool {
     let random =
         name.strip_prefix('.').and_then(|rest| rest.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".tmp"));
@@ -133,7 +133,7 @@ fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError
 
 /// Writes a file to its last byte beside the place that it is to take by a rename. Returns where.
 pub(crate) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, PkiError> {
-    let temporary = temporary_beside(path);
+    let temporary = temporary_next_to(path);
     match write_new(&temporary, bytes, mode) {
         Ok(()) => Ok(temporary),
         Err(error) => {
@@ -153,7 +153,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 /// A hidden name in the same directory that no other writer uses.
-pub fn temporary_beside(path: &Path) -> PathBuf {
+pub fn temporary_next_to(path: &Path) -> PathBuf {
     let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
     path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()))
 }

@@ -14,7 +14,8 @@ impl Running {
     async fn http2(&self, window: u32, connection: u32) -> (RequestLimit, JoinHandle<Result<(), h2::Error>>) {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(window).initial_connection_window_size(connection);
-        let (requests, connection): (RequestLimit, Connection<_, _>) = builder.handshake(self.tls().await).await.unwrap();
+        let (requests, connection): (RequestLimit, Connection<_, _>) =
+            builder.handshake(self.tls().await).await.unwrap();
         (requests, tokio::spawn(connection))
     }
 }
@@ -86,7 +87,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_continue() {
 #[tokio::test]
 async fn the_last_part_of_an_answer_that_is_never_taken_ends_with_its_connection() {
     let running = start(|settings| settings.idle_timeout = SOON);
-    // The window lets one byte through, so hyper hands over all of the answer and is done with it.
+    // The window lets one byte through, so hyper sends all of the response and is done with it.
     let (requests, connection) = running.http2(1, 1 << 20).await;
     let (response, _) = requests.clone().ready().await.unwrap().send_request(get("/who"), true).unwrap();
     let deaf = response.await.unwrap().into_body();
