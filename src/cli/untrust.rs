@@ -73,8 +73,8 @@ fn line(file: &RemovedFile, dry_run: bool) -> String {
     }
 }
 
-fn word(fate: RemovalOutcome) -> &'static str {
-    match fate {
+fn word(outcome: RemovalOutcome) -> &'static str {
+    match outcome {
         RemovalOutcome::Removed => "removed",
         RemovalOutcome::Gone => "gone",
         RemovalOutcome::Changed => "changed",

@@ -37,7 +37,7 @@ pub(crate) struct Parts {
 /// What ACME needs besides.
 pub(crate) struct AcmeParts {
     pub(crate) challenges: Arc<AcmeChallenges>,
-    pub(crate) ledger: Arc<dyn AcmeStore>,
+    pub(crate) store: Arc<dyn AcmeStore>,
     pub(crate) orderer: Orderer,
 }
 
@@ -98,13 +98,13 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
 
 /// Authorities allow about five failed orders per name and hour.
 fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [Job; 2] {
-    let AcmeParts { challenges, ledger, orderer } = acme;
+    let AcmeParts { challenges, store, orderer } = acme;
     [
         Job::new(
             "follow-challenges",
             millis(250),
             "cannot read the ACME challenges to answer",
-            FollowChallenges { challenges, ledger },
+            FollowChallenges { challenges, store },
         )
         .retry(millis(250), secs(1)),
         Job::new(

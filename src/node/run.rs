@@ -109,7 +109,7 @@ impl Node {
         let auth =
             Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
         let auth = Arc::new(auth);
-        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config)));
+        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), Clock::system()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
     }

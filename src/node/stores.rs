@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::data_directory::DataDirectory;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::storage::StorageError;
-use crate::storage::blobs::BlobStore;
-use crate::storage::blobs::disk::DiskBlobStore;
-use crate::storage::metadata::Metadata;
-use crate::storage::metadata::sqlite::{Inspection, SqliteMetadata};
+use crate::storage::blobs::{BlobStore, disk};
+use crate::storage::metadata::{Inspection, Metadata, sqlite};
 
 /// All that a registry keeps.
 pub(crate) struct Stores {
@@ -19,18 +18,18 @@ pub(crate) struct Stores {
 /// Opens both stores, creating what is missing.
 pub(crate) async fn open_stores(config: &Config) -> Result<Stores, StorageError> {
     let metadata = open_metadata(config).await?;
-    let blobs = DiskBlobStore::open(&config.data_dir, config.storage.min_free_space.bytes())?;
-    Ok(Stores { metadata, blobs: Arc::new(blobs) })
+    let blobs = disk::open(&config.data_dir, config.storage.min_free_space.bytes(), Clock::system())?;
+    Ok(Stores { metadata, blobs })
 }
 
 /// Opens the metadata store alone, for commands that need no blob.
 pub(crate) async fn open_metadata(config: &Config) -> Result<Arc<dyn Metadata>, StorageError> {
     let data = DataDirectory::at(&config.data_dir);
-    Ok(Arc::new(SqliteMetadata::open(&data.database()).await?))
+    sqlite::open(&data.database(), Clock::system()).await
 }
 
 /// Examines the metadata store without creating or migrating it. `idle` says that no process has it open.
 pub(crate) async fn inspect_metadata(config: &Config, idle: bool) -> Result<Inspection, StorageError> {
     let data = DataDirectory::at(&config.data_dir);
-    SqliteMetadata::inspect(&data.database(), idle).await
+    sqlite::inspect(&data.database(), idle).await
 }

@@ -12,7 +12,7 @@ pub enum RegistryError {
     /// The repository does not exist.
     #[error("the repository {0} does not exist here")]
     NameUnknown(RepositoryName),
-    /// The repository has no such manifest.
+    /// The repository does not have the manifest.
     #[error("{repository} has no manifest {reference}")]
     ManifestUnknown {
         /// Where it was looked for.
@@ -20,13 +20,11 @@ pub enum RegistryError {
         /// What was looked for.
         reference: Reference,
     },
-    /// The repository has no such blob.
+    /// The repository does not have the blob.
     #[error("the repository has no blob {0}")]
     BlobUnknown(Digest),
-    /// The caller has no such upload session in the repository.
-    #[error(
-        "there is no such upload session; it may have been finished, cancelled or dropped after standing still: start again"
-    )]
+    /// The upload session is unknown, or belongs to another caller or repository.
+    #[error("unknown upload session; it may have been finished or cancelled, or have expired: start again")]
     UploadUnknown,
     /// Another request is writing to the session.
     #[error("another request is writing to this upload session")]
@@ -42,11 +40,11 @@ pub enum RegistryError {
         /// How many there may be.
         limit: u32,
     },
-    /// There is no memory for the request now.
+    /// No memory is left for the request now.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
-    /// The chunk does not begin where the session stands. Nothing was written.
-    #[error("the upload stands at byte {expected}, but the chunk begins at byte {offset}")]
+    /// The chunk does not begin at the session's length, or another request has changed that meanwhile. Nothing was written.
+    #[error("the upload has {expected} bytes, but the chunk begins at byte {offset}")]
     OffsetMismatch {
         /// How many bytes the session has.
         expected: u64,
@@ -69,7 +67,7 @@ pub enum RegistryError {
         /// What it is.
         actual: Digest,
     },
-    /// The digest itself is no digest.
+    /// The digest is invalid.
     #[error(transparent)]
     DigestInvalid(#[from] InvalidDigest),
     /// The blob is larger than the operator allows.
@@ -92,7 +90,7 @@ pub enum RegistryError {
         /// How many it may have.
         limit: usize,
     },
-    /// The manifest is no manifest.
+    /// The manifest is invalid.
     #[error(transparent)]
     ManifestInvalid(#[from] InvalidManifest),
     /// The manifest refers to what the repository does not have.
@@ -104,7 +102,7 @@ pub enum RegistryError {
     /// Deleting is switched off.
     #[error("deleting is switched off on this registry")]
     DeleteDisabled,
-    /// Nothing may be changed at present.
+    /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
     /// Storage failed.

@@ -1,7 +1,5 @@
 //! Upload sessions without progress are dropped, so that abandoned uploads do not fill the disk.
 
-use jiff::Timestamp;
-
 use super::session_locks::SessionLock;
 use super::{Registry, RegistryError};
 use crate::domain::UploadId;
@@ -14,7 +12,7 @@ impl Registry {
     /// ends only when none is left: else abandoned sessions could come faster than they go.
     pub async fn drop_stale_uploads(&self) -> Result<usize, RegistryError> {
         let expiry = i64::try_from(self.settings.storage.upload_expiry.as_secs()).unwrap_or(i64::MAX);
-        let before = Timestamp::now().as_second().saturating_sub(expiry);
+        let before = self.clock.seconds().saturating_sub(expiry);
         let (mut dropped, mut skipped) = (0, 0);
         loop {
             let found = self.metadata.stale_uploads(before, skipped, BATCH).await?;
@@ -27,8 +25,8 @@ impl Registry {
                 found.into_iter().filter_map(|id| Some((id, self.sessions.try_acquire(id)?))).collect();
             let ids: Vec<UploadId> = locked.iter().map(|(id, _)| *id).collect();
             let gone = self.metadata.delete_stale_uploads(before, ids).await?;
-            for id in &gone {
-                self.blobs.discard(*id).await?;
+            for area in &gone {
+                self.blobs.discard(area).await?;
             }
             dropped += gone.len();
             skipped += u32::try_from(stale - gone.len()).unwrap_or(u32::MAX);
@@ -39,32 +37,38 @@ impl Registry {
 
     /// What a crash left of uploads that have no session.
     async fn drop_orphans(&self, before: i64) -> Result<(), RegistryError> {
-        for id in self.blobs.staged_before(before).await? {
-            let Some(_lock) = self.sessions.try_acquire(id) else { continue };
-            if !self.metadata.upload_exists(id).await? {
-                self.blobs.discard(id).await?;
+        let mut last = None;
+        loop {
+            let found = self.blobs.staged_before(before, last, BATCH as usize).await?;
+            let Some(area) = found.last() else { return Ok(()) };
+            last = Some(area.upload);
+            for area in found {
+                let Some(_lock) = self.sessions.try_acquire(area.upload) else { continue };
+                if !self.metadata.upload_exists(area.upload).await? {
+                    self.blobs.discard(&area).await?;
+                }
             }
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::domain::Algorithm;
+    use crate::domain::{Algorithm, ManualClock};
     use crate::registry::RegistrySettings;
-    use crate::storage::blobs::disk::DiskBlobStore;
-    use crate::storage::blobs::{BlobStore, Staged};
-    use crate::storage::metadata::sqlite::SqliteMetadata;
-    use crate::storage::metadata::{UploadRecord, Uploads};
+    use crate::storage::blobs::{Staged, disk};
+    use crate::storage::metadata::{UploadProgress, UploadRecord, sqlite};
+
+    const EXPIRY: Duration = Duration::from_hours(1);
 
     fn settings() -> RegistrySettings {
         let mut settings = RegistrySettings::default();
-        settings.storage.upload_expiry = Duration::ZERO;
+        settings.storage.upload_expiry = EXPIRY;
         settings
     }
 
@@ -74,36 +78,69 @@ mod tests {
             repository: "alice/app".parse().expect("a name"),
             subject: "user:alice".to_owned(),
             owner: "user:alice".to_owned(),
-            algorithm: Algorithm::Sha256,
-            length: 0,
-            hash_state: Vec::new(),
+            progress: UploadProgress::from(&Staged::empty(id, Algorithm::Sha256)),
             updated_at: 0,
         }
+    }
+
+    /// How many staging areas there are.
+    fn staged(folder: &tempfile::TempDir) -> usize {
+        std::fs::read_dir(folder.path().join("uploads")).expect("there").count()
     }
 
     #[tokio::test]
     async fn one_pass_drops_all_that_are_stale_and_none_that_is_written_to() {
         const STALE: usize = 3 * BATCH as usize + 7;
         let folder = tempfile::tempdir().expect("a folder");
-        let metadata = Arc::new(SqliteMetadata::open(&folder.path().join("metadata.db")).await.expect("opens"));
-        let blobs = Arc::new(DiskBlobStore::open(folder.path(), 0).expect("opens"));
-        let registry = Registry::new(metadata.clone(), blobs.clone(), settings());
+        let manual = ManualClock::at(Timestamp::now());
+        let metadata = sqlite::open(&folder.path().join("metadata.db"), manual.clock()).await.expect("opens");
+        let blobs = disk::open(folder.path(), 0, manual.clock()).expect("opens");
+        let registry = Registry::new(metadata.clone(), blobs.clone(), settings(), manual.clock());
         let ids: Vec<UploadId> = (0..STALE + 2).map(|_| UploadId::generate()).collect();
         let created = ids.iter().map(|id| metadata.create_upload(record(*id), u32::MAX));
         assert!(futures_util::future::join_all(created).await.iter().all(Result::is_ok));
-        let body = Box::pin(futures_util::stream::iter([Ok("received".into())]));
-        blobs.append(Staged::empty(ids[5], Algorithm::Sha256), body, false).await.expect("appended");
-        // Whole seconds count.
-        tokio::time::sleep(Duration::from_millis(2100)).await;
+        let body = || Box::pin(futures_util::stream::iter([Ok("received".into())]));
+        blobs.append(Staged::empty(ids[5], Algorithm::Sha256), body(), false).await.expect("appended");
+        manual.advance(EXPIRY);
+        assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), 0, "the time is not over");
+        manual.advance(Duration::from_secs(2));
 
         let written_to = [registry.sessions.try_acquire(ids[0]), registry.sessions.try_acquire(ids[700])];
         assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), STALE);
         for (id, there) in [(ids[0], true), (ids[5], false), (ids[700], true), (ids[STALE + 1], false)] {
             assert_eq!(metadata.upload_exists(id).await.expect("read"), there);
         }
-        let staged = std::fs::read_dir(folder.path().join("uploads")).expect("there").count();
-        assert_eq!(staged, 0, "what they had received is gone as well");
+        assert_eq!(staged(&folder), 0, "what they had received is gone as well");
         drop(written_to);
         assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_without_a_session_is_dropped_page_by_page() {
+        const ORPHANS: usize = 2 * BATCH as usize + 3;
+        let folder = tempfile::tempdir().expect("a folder");
+        let manual = ManualClock::at(Timestamp::now());
+        let metadata = sqlite::open(&folder.path().join("metadata.db"), manual.clock()).await.expect("opens");
+        let registry = Registry::new(
+            metadata.clone(),
+            disk::open(folder.path(), 0, manual.clock()).expect("opens"),
+            settings(),
+            manual.clock(),
+        );
+        let written = |id: UploadId| std::fs::write(folder.path().join("uploads").join(id.to_string()), b"x");
+        for _ in 0..ORPHANS {
+            written(UploadId::generate()).expect("written");
+        }
+        let living = UploadId::generate();
+        written(living).expect("written");
+        metadata.create_upload(record(living), 10).await.expect("created");
+        assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), 0);
+        assert_eq!(staged(&folder), ORPHANS + 1, "they may be in use");
+        manual.advance(EXPIRY + Duration::from_secs(2));
+        // The session has made progress meanwhile.
+        let progress = record(living).progress;
+        metadata.save_upload(living, 0, progress).await.expect("saved");
+        registry.drop_stale_uploads().await.expect("dropped");
+        assert_eq!(staged(&folder), 1);
     }
 }

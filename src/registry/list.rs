@@ -1,7 +1,7 @@
 //! Lists: tags of a repository, repositories of the registry. Paged by key, never by offset.
 //!
 //! A page has at most as many names as the operator allows, each of at most 255 bytes, and the work for one is bounded as well: names
-//! are sought in the ranges that the caller's patterns begin with, and only so many are looked at.
+//! are sought in the ranges that the caller's patterns begin with, and only so many are read.
 
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, CatalogPermit, Pull};
@@ -9,8 +9,8 @@ use crate::domain::RepositoryName;
 
 /// Names are read from the database at least this many at a time while looking for those that a caller may see.
 const LEAST_STEP: u32 = 100;
-/// How many names are looked at for one page; each question to the database counts as [`LEAST_STEP`].
-const MOST_LOOKED_AT: usize = 20_000;
+/// How many names are read for one page; each question to the database counts as [`LEAST_STEP`].
+const MOST_READ: usize = 20_000;
 
 /// One page of names.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,14 +70,14 @@ impl Registry {
         let step = (limit + 1).max(LEAST_STEP);
         let mut visible: Vec<String> = Vec::new();
         let mut after = last.map(str::to_owned);
-        let mut looked_at = 0;
+        let mut read = 0;
         for range in if limit == 0 { Vec::new() } else { permit.visible_ranges() } {
             while !after.as_deref().is_some_and(|after| range.is_over_after(after)) {
-                if let Some(after) = after.take_if(|_| looked_at >= MOST_LOOKED_AT) {
+                if let Some(after) = after.take_if(|_| read >= MOST_READ) {
                     return Ok(Page { names: visible, next: Some(Next::AfterHidden(after)) });
                 }
                 let names = self.metadata.repositories_within(&range, after.as_deref(), step).await?;
-                looked_at += names.len().max(LEAST_STEP as usize);
+                read += names.len().max(LEAST_STEP as usize);
                 let end = names.last().filter(|_| names.len() == step as usize);
                 after = Some(end.map_or_else(|| range.end().to_owned(), ToString::to_string));
                 let seen = names.iter().filter(|name| permit.may_see(name) && matches(name));

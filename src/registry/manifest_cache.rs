@@ -1,18 +1,19 @@
 //! Manifests in memory, behind the permit: most requests to a registry ask for a few manifests, over and over.
 //!
-//! An entry holds as long as its repository has the generation that it was read at: each write raises that in its own transaction, by
-//! whatever process. An entry that was compared less than [`FRESH`] ago is served without a look at the database, after that with one
-//! indexed read. What this process writes itself is never served stale: it raises the epoch of the repository's slot before it
-//! answers, and an entry of another epoch is compared at once.
+//! An entry holds as long as its repository has the generation that it was read at: each write raises that in its own transaction, in
+//! any process. The generation of a repository is read again once it is older than [`SEEN_WITHIN`], with one indexed read for all of its
+//! entries. What this process writes itself is never served stale: it raises the epoch of the repository's slot before it answers, and a
+//! generation of another epoch is read again at once.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use moka::sync::Cache;
 
-use crate::domain::{Reference, RepositoryName};
+use crate::domain::{Clock, Reference, RepositoryName};
+use crate::storage::coordination::SEEN_WITHIN;
 use crate::storage::metadata::StoredManifest;
 
 /// The most memory that manifests may take, in bytes.
@@ -22,22 +23,26 @@ const OVERHEAD: u32 = 512;
 const SLOTS: usize = 1024;
 /// From this length on, in bytes, a manifest is counted as soon as it is kept.
 const LARGE: usize = 64 * 1024;
-/// How late a write of another process is seen at most.
-const FRESH: Duration = Duration::from_millis(250);
+/// How many repositories' generations are remembered.
+const GENERATIONS: u64 = 10_000;
 
 type Key = (RepositoryName, Reference);
 
 /// Recently served manifests.
 pub(super) struct ManifestCache {
-    entries: Cache<Key, Entry>,
+    entries: Cache<Key, Arc<StoredManifest>>,
+    generations: Cache<RepositoryName, Generation>,
     epochs: Box<[AtomicU64]>,
     hash: RandomState,
+    clock: Clock,
 }
 
-#[derive(Clone)]
-struct Entry {
-    compared: Moment,
-    manifest: Arc<StoredManifest>,
+/// What the database said of a repository.
+#[derive(Clone, Copy)]
+struct Generation {
+    seen: Moment,
+    /// `None` where it does not exist.
+    number: Option<i64>,
 }
 
 /// When the database was asked: by the clock, and in terms of this process's own writes to the repository.
@@ -58,35 +63,45 @@ pub(super) enum Known {
 }
 
 impl ManifestCache {
-    pub(super) fn new() -> Self {
-        let weigh = |_: &Key, entry: &Entry| {
-            u32::try_from(entry.manifest.content.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD)
+    pub(super) fn new(clock: Clock) -> Self {
+        let weigh = |_: &Key, manifest: &Arc<StoredManifest>| {
+            u32::try_from(manifest.content.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD)
         };
         Self {
             entries: Cache::builder().max_capacity(CAPACITY).weigher(weigh).build(),
+            generations: Cache::new(GENERATIONS),
             epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hash: RandomState::new(),
+            clock,
         }
     }
 
     /// What is known of the manifest, at this moment.
     pub(super) fn get(&self, key: &Key, now: Moment) -> Known {
-        match self.entries.get(key) {
-            Some(entry) if entry.compared.holds_at(now) => Known::Fresh(entry.manifest),
-            Some(entry) => Known::ToCompare(entry.manifest),
-            None => Known::Unknown,
+        let Some(manifest) = self.entries.get(key) else { return Known::Unknown };
+        match self.generations.get(&key.0) {
+            Some(generation) if !generation.seen.holds_at(now) => Known::ToCompare(manifest),
+            Some(generation) if generation.number == Some(manifest.generation) => Known::Fresh(manifest),
+            Some(_) => Known::Unknown,
+            None => Known::ToCompare(manifest),
         }
     }
 
     /// To be noted before the database is asked.
     pub(super) fn moment(&self, repository: &RepositoryName) -> Moment {
-        Moment { at: Instant::now(), epoch: self.slot(repository).load(Ordering::Acquire) }
+        Moment { at: self.clock.instant(), epoch: self.slot(repository).load(Ordering::Acquire) }
     }
 
-    /// Keeps what was read, or found to hold still, after `moment`.
+    /// Notes which generation the repository had after `moment`; none where it does not exist.
+    pub(super) fn saw(&self, repository: &RepositoryName, moment: Moment, number: Option<i64>) {
+        self.generations.insert(repository.clone(), Generation { seen: moment, number });
+    }
+
+    /// Keeps what was read after `moment`.
     pub(super) fn keep(&self, key: Key, moment: Moment, manifest: Arc<StoredManifest>) {
         let is_large = manifest.content.len() > LARGE;
-        self.entries.insert(key, Entry { compared: moment, manifest });
+        self.saw(&key.0, moment, Some(manifest.generation));
+        self.entries.insert(key, manifest);
         if is_large {
             // Else the cache makes room only every 64 entries, which of the largest are 256 MiB.
             self.entries.run_pending_tasks();
@@ -110,16 +125,21 @@ impl ManifestCache {
 impl Moment {
     /// Whether what was seen at this moment still counts at the later one.
     fn holds_at(self, later: Self) -> bool {
-        self.epoch == later.epoch && later.at.saturating_duration_since(self.at) < FRESH
+        self.epoch == later.epoch && later.at.saturating_duration_since(self.at) < SEEN_WITHIN
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::{Algorithm, Hasher};
+    use crate::domain::{Algorithm, Hasher, ManualClock};
+
+    fn cache() -> ManifestCache {
+        ManifestCache::new(Clock::system())
+    }
 
     fn manifest(text: &'static str) -> Arc<StoredManifest> {
         Arc::new(StoredManifest {
@@ -136,20 +156,20 @@ mod tests {
 
     #[test]
     fn large_manifests_take_no_more_than_the_capacity_at_any_time() {
-        let cache = ManifestCache::new();
+        let cache = cache();
         let large = Arc::new(StoredManifest { content: vec![0; 4 << 20].into(), ..(*manifest("large")).clone() });
         for number in 0..20 {
             let key: Key = ("a".parse().expect("a name"), format!("v{number}").parse().expect("a reference"));
             let moment = cache.moment(&key.0);
             cache.keep(key, moment, Arc::clone(&large));
-            let held = cache.entries.iter().map(|(_, entry)| entry.manifest.content.len() as u64).sum::<u64>();
+            let held = cache.entries.iter().map(|(_, manifest)| manifest.content.len() as u64).sum::<u64>();
             assert!(held <= CAPACITY, "{held} bytes");
         }
     }
 
     #[test]
     fn what_raced_a_write_of_this_process_is_compared_first() {
-        let (cache, key) = (ManifestCache::new(), key());
+        let (cache, key) = (cache(), key());
         let before = cache.moment(&key.0);
         cache.invalidate(&key.0);
         cache.keep(key.clone(), before, manifest("old"));
@@ -163,12 +183,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compared_a_while_ago_is_compared_again() {
-        let (cache, key) = (ManifestCache::new(), key());
-        let moment = cache.moment(&key.0);
-        cache.keep(key.clone(), moment, manifest("old"));
-        let later = |millis| Moment { at: moment.at + Duration::from_millis(millis), ..moment };
-        assert!(matches!(cache.get(&key, later(249)), Known::Fresh(_)));
-        assert!(matches!(cache.get(&key, later(250)), Known::ToCompare(_)));
+    fn a_generation_is_read_again_after_a_while_and_for_all_manifests_of_the_repository() {
+        let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
+        let cache = ManifestCache::new(clock.clock());
+        let (one, other): (Key, Key) = (key(), (key().0, "other".parse().expect("a reference")));
+        for key in [&one, &other] {
+            cache.keep(key.clone(), cache.moment(&key.0), manifest("old"));
+        }
+        let known = |key: &Key| cache.get(key, cache.moment(&key.0));
+        clock.advance(SEEN_WITHIN / 2);
+        assert!(matches!(known(&one), Known::Fresh(_)));
+        clock.advance(SEEN_WITHIN / 2);
+        assert!(matches!(known(&one), Known::ToCompare(_)) && matches!(known(&other), Known::ToCompare(_)));
+
+        cache.saw(&one.0, cache.moment(&one.0), Some(1));
+        assert!(matches!(known(&one), Known::Fresh(_)) && matches!(known(&other), Known::Fresh(_)));
+        cache.saw(&one.0, cache.moment(&one.0), Some(2));
+        assert!(matches!(known(&one), Known::Unknown), "it has to be read again");
+        cache.saw(&one.0, cache.moment(&one.0), None);
+        assert!(matches!(known(&other), Known::Unknown), "the repository was removed");
     }
 }

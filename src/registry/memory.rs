@@ -1,7 +1,7 @@
 //! A budget of memory for what is held whole: bodies that are gathered, and answers that wait to be taken.
 //!
-//! Bytes are counted as they come, not as they are announced. No owner gets more than a share; and where strangers can fill memory
-//! without a right to anything, all of them together get no more than one share.
+//! Bytes are counted as they come, not as they are announced. No owner gets more than a share; and where clients that have not logged in can fill
+//! memory without a right to anything, all of them together get no more than one share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,18 +17,18 @@ pub struct MemoryBudget {
     total: usize,
     share: usize,
     /// What those who have not logged in get together.
-    strangers: usize,
+    anonymous: usize,
     used: Mutex<Used>,
 }
 
 #[derive(Debug, Default)]
 struct Used {
     all: usize,
-    strangers: usize,
+    anonymous: usize,
     by_owner: HashMap<Owner, usize>,
 }
 
-/// Why there is no memory for a request.
+/// Why no memory is left for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfMemory {
     /// The owner's other requests hold all that one owner may have.
@@ -36,7 +36,7 @@ pub enum OutOfMemory {
         "your other requests hold as much memory as one account or address may have at once: finish them first, or raise limits.body_memory"
     )]
     Share,
-    /// All requests together hold all that there is.
+    /// All requests together hold all of it.
     #[error("the server's memory for requests is in use: try again in a moment, or raise limits.body_memory")]
     Total,
 }
@@ -53,13 +53,13 @@ impl MemoryBudget {
     /// A budget of `total` bytes. A share is at least `least`, the largest thing that one request may need.
     pub fn new(total: usize, least: usize) -> Arc<Self> {
         let share = (total / SHARES).max(least);
-        Arc::new(Self { total: total.max(least), share, strangers: share, used: Mutex::default() })
+        Arc::new(Self { total: total.max(least), share, anonymous: share, used: Mutex::default() })
     }
 
     /// The same, in which clients that have not logged in count like users, each address with a share of its own.
-    pub fn open_to_strangers(total: usize, least: usize) -> Arc<Self> {
+    pub fn open_to_anonymous(total: usize, least: usize) -> Arc<Self> {
         let (total, share) = (total.max(least), (total / SHARES).max(least));
-        Arc::new(Self { total, share, strangers: total, used: Mutex::default() })
+        Arc::new(Self { total, share, anonymous: total, used: Mutex::default() })
     }
 
     /// Nothing yet, to be grown.
@@ -82,12 +82,12 @@ impl Reserved {
         if own + bytes > share {
             return Err(OutOfMemory::Share);
         }
-        let strangers = self.owner.is_stranger();
-        if used.all + bytes > total || (strangers && used.strangers + bytes > self.budget.strangers) {
+        let anonymous = self.owner.is_anonymous();
+        if used.all + bytes > total || (anonymous && used.anonymous + bytes > self.budget.anonymous) {
             return Err(OutOfMemory::Total);
         }
         used.all += bytes;
-        used.strangers += if strangers { bytes } else { 0 };
+        used.anonymous += if anonymous { bytes } else { 0 };
         used.by_owner.insert(self.owner.clone(), own + bytes);
         drop(used);
         self.bytes += bytes;
@@ -99,8 +99,8 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         let mut used = self.budget.used();
         used.all -= self.bytes;
-        if self.owner.is_stranger() {
-            used.strangers -= self.bytes;
+        if self.owner.is_anonymous() {
+            used.anonymous -= self.bytes;
         }
         if let Some(own) = used.by_owner.get_mut(&self.owner) {
             *own -= self.bytes;
@@ -119,7 +119,7 @@ mod tests {
         Owner::Account(name.parse().expect("a name"))
     }
 
-    fn stranger(last: u8) -> Owner {
+    fn anonymous(last: u8) -> Owner {
         Owner::of(None, [192, 0, 2, last].into())
     }
 
@@ -138,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn strangers_have_one_share_together_and_users_the_rest() {
+    fn clients_that_have_not_logged_in_have_one_share_together_and_users_the_rest() {
         let budget = MemoryBudget::new(400, 10);
-        let mut held: Vec<Reserved> = (0..5).map(|n| budget.open(stranger(n))).collect();
+        let mut held: Vec<Reserved> = (0..5).map(|n| budget.open(anonymous(n))).collect();
         let granted = held.iter_mut().filter_map(|reserved| reserved.grow(25).ok()).count();
         assert_eq!(granted, 4);
         budget.open(user("alice")).grow(100).expect("users are not kept out");

@@ -27,13 +27,14 @@ pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
 pub use crate::storage::StorageError;
-pub use crate::storage::blobs::ByteStream;
+pub use crate::storage::blobs::{ByteStream, Content};
 pub use crate::storage::metadata::{Precondition, StoredManifest};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
+use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
 use manifest_cache::ManifestCache;
@@ -41,6 +42,8 @@ use session_locks::SessionLocks;
 
 /// How many manifests are read at the same time: as many as the database has readers, so that no memory waits for one.
 const MANIFEST_READS: usize = 4;
+/// How long a blob that nothing refers to is safe from being collected after it was pushed or mounted.
+const BLOB_LEASE: Duration = Duration::from_hours(24);
 /// How long an answer about readiness holds.
 const READINESS_AGE: Duration = Duration::from_secs(1);
 
@@ -67,6 +70,7 @@ pub struct Registry {
     metadata: Arc<dyn Metadata>,
     blobs: Arc<dyn BlobStore>,
     settings: RegistrySettings,
+    clock: Clock,
     manifests: ManifestCache,
     sessions: SessionLocks,
     /// Manifests that are read from the database at the same time.
@@ -76,29 +80,35 @@ pub struct Registry {
 
 impl Registry {
     /// A registry over these stores.
-    pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn BlobStore>, settings: RegistrySettings) -> Self {
+    pub fn new(
+        metadata: Arc<dyn Metadata>,
+        blobs: Arc<dyn BlobStore>,
+        settings: RegistrySettings,
+        clock: Clock,
+    ) -> Self {
         Self {
             metadata,
             blobs,
             settings,
-            manifests: ManifestCache::new(),
+            manifests: ManifestCache::new(clock.clone()),
+            clock,
             sessions: SessionLocks::default(),
             reading: tokio::sync::Semaphore::new(MANIFEST_READS),
             readiness: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anybody may
+    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anyone may
     /// ask this.
     pub async fn ready(&self) -> Result<(), StorageError> {
         let mut last = self.readiness.lock().await;
         if let Some((asked, answer)) = &*last
-            && asked.elapsed() < READINESS_AGE
+            && self.clock.instant().saturating_duration_since(*asked) < READINESS_AGE
         {
             return answer.clone();
         }
         let answer = self.metadata.ping().await;
-        *last = Some((Instant::now(), answer.clone()));
+        *last = Some((self.clock.instant(), answer.clone()));
         answer
     }
 

@@ -1,6 +1,6 @@
 //! Mount: a blob that another repository has becomes this one's, without its bytes being sent again.
 
-use super::{Registry, RegistryError};
+use super::{BLOB_LEASE, Registry, RegistryError};
 use crate::auth::{Authorized, Pull, Push};
 use crate::domain::{Digest, NameRange, RepositoryName};
 
@@ -15,10 +15,10 @@ impl Registry {
         self.require_writable()?;
         let Some(blob) = self.metadata.blob(from.repository(), digest).await? else { return Ok(false) };
         if self.blobs.length(&blob.key).await? != Some(blob.size) {
-            // The content is lost: let the client upload it, which mends it everywhere.
+            // The content is lost: let the client upload it, which fixes it everywhere.
             return Ok(false);
         }
-        Ok(self.metadata.mount_blob(from.repository(), permit.repository(), digest).await?)
+        Ok(self.metadata.mount_blob(from.repository(), permit.repository(), digest, BLOB_LEASE).await?)
     }
 
     /// Whether the repository that is pushed to has the blob already, with its content.
@@ -29,7 +29,7 @@ impl Registry {
         }
     }
 
-    /// A repository that has the blob, in one of the `ranges` of those that the caller may pull. Nothing outside of them is looked at,
+    /// A repository that has the blob, in one of the `ranges` of those that the caller may pull. Nothing outside of them is read,
     /// and it takes as long as for a blob that does not exist.
     pub async fn mount_source(
         &self,

@@ -8,7 +8,7 @@ use crate::domain::{AccountName, Network};
 /// An account, or the network of a client that has not logged in: each has a share of its own, so that no one can take it all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// Whoever has logged in, from wherever.
+    /// A client that has logged in, from any address.
     Account(AccountName),
     /// Everyone else, by address.
     Network(Network),
@@ -21,7 +21,7 @@ impl Owner {
     }
 
     /// Whether this is a client that has not logged in.
-    pub fn is_stranger(&self) -> bool {
+    pub fn is_anonymous(&self) -> bool {
         matches!(self, Self::Network(_))
     }
 }

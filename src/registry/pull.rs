@@ -7,7 +7,7 @@ use super::manifest_cache::Known;
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Pull};
 use crate::domain::{Digest, Reference};
-use crate::storage::blobs::ByteStream;
+use crate::storage::blobs::Content;
 use crate::storage::metadata::{BlobRecord, StoredManifest};
 
 /// A blob that may be read: its row was checked.
@@ -29,8 +29,9 @@ impl Registry {
         match self.manifests.get(&key, moment) {
             Known::Fresh(manifest) => return Ok(manifest),
             Known::ToCompare(manifest) => {
-                if self.metadata.generation(repository).await? == Some(manifest.generation) {
-                    self.manifests.keep(key, moment, Arc::clone(&manifest));
+                let generation = self.metadata.generation(repository).await?;
+                self.manifests.saw(repository, moment, generation);
+                if generation == Some(manifest.generation) {
                     return Ok(manifest);
                 }
             }
@@ -88,12 +89,12 @@ impl BlobContent<'_> {
         if self.registry.blobs.length(&self.record.key).await? == Some(self.record.size) {
             return Ok(());
         }
-        tracing::error!(digest = %self.record.digest, "the content of a blob is missing or short; push it again to mend it");
+        tracing::error!(digest = %self.record.digest, "the content of a blob is missing or short; push it again to fix it");
         Err(RegistryError::BlobUnknown(self.record.digest.clone()))
     }
 
-    /// Its bytes, or the half-open `range` of them.
-    pub async fn read(&self, range: Range<u64>) -> Result<ByteStream, RegistryError> {
-        Ok(self.registry.blobs.read(&self.record.key, range).await?)
+    /// Its bytes, or the half-open `range` of them; or where the client gets them.
+    pub async fn read(&self, range: Range<u64>) -> Result<Content, RegistryError> {
+        Ok(self.registry.blobs.locate(&self.record.key, range).await?)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::{Registry, RegistryError};
+use super::{BLOB_LEASE, Registry, RegistryError};
 use crate::auth::{Authorized, Push};
 use crate::domain::{Algorithm, Descriptor, Digest, Hasher, Manifest, MediaType, Reference, Tag};
 use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
@@ -47,7 +47,7 @@ impl Registry {
         };
         let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
         new.may_be_sparse = self.settings.limits.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
-        let outcome = self.metadata.put_manifest(permit.repository(), new).await;
+        let outcome = self.metadata.put_manifest(permit.repository(), new, BLOB_LEASE).await;
         self.manifests.invalidate(permit.repository());
         match outcome? {
             PutOutcome::Stored => Ok(PushedManifest { digest, subject }),

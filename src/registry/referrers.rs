@@ -12,7 +12,7 @@ use crate::storage::metadata::{PageLimit, ReferrerRecord};
 
 /// Where a page ends if not by number, in bytes; it has one entry at least, which may be as large as a manifest.
 const PAGE_BYTES: u64 = 1024 * 1024;
-/// How many entries of an index under a fallback tag are looked at.
+/// How many entries of an index under a fallback tag are read.
 const FALLBACK_ENTRIES: usize = 10_000;
 
 /// One entry of the list: a descriptor as it is sent.
@@ -65,7 +65,7 @@ impl Registry {
         if own.more
             && let Some(end) = own.entries.last()
         {
-            // What comes after the end of this page may also stand after others of the registry's own list.
+            // What comes after the end of this page may also come after others of the registry's own list.
             entries.retain(|digest, _| *digest < end.digest.to_string());
         }
         let is_cut = own.more;

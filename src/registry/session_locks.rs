@@ -46,7 +46,7 @@ impl SessionLocks {
         Ok(turn)
     }
 
-    /// The lock if nobody holds it now.
+    /// The lock if no one holds it now.
     pub(super) fn try_acquire(&self, id: UploadId) -> Option<SessionLock> {
         let (lock, mut turn) = self.queue(id);
         turn.guard = Some(lock.try_lock_owned().ok()?);
@@ -64,7 +64,7 @@ impl Drop for SessionLock {
     fn drop(&mut self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.guard.take());
-        // The map holds one; whoever waits for it, or holds it, another.
+        // The map holds one; each that waits for it, or holds it, another.
         if held.get(&self.id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             held.remove(&self.id);
         }

@@ -1,7 +1,7 @@
 //! Upload sessions: open, append, commit. Each step consumes the session, so none is taken from a state that does not allow it.
 //!
-//! A step goes on to its end when the client goes away in the middle, so that what was received is kept and the client
-//! can resume where the session says it stands.
+//! A step continues to its end when the client goes away in the middle, so that what was received is kept and the client
+//! can resume at the length that the session has.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,18 +9,20 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::session_locks::SessionLock;
-use super::{Owner, Registry, RegistryError};
+use super::{BLOB_LEASE, Owner, Registry, RegistryError};
 use crate::auth::{Authorized, Continue, Push};
-use crate::domain::{Algorithm, ContentRange, Digest, Hasher, RepositoryName, UploadId};
+use crate::domain::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::storage::StorageError;
-use crate::storage::blobs::{ByteStream, Staged};
-use crate::storage::metadata::{BlobRecord, UploadRecord};
+use crate::storage::blobs::{BlobKey, ByteStream, Staged};
+use crate::storage::metadata::{BlobRecord, SavedUpload, UploadProgress, UploadRecord};
 
-/// A session that this caller, and nobody else, is writing to.
+/// A session that this caller, and no one else in this process, is writing to.
 pub struct UploadSession {
     registry: Arc<Registry>,
     repository: RepositoryName,
     staged: Staged,
+    /// The length that the database has of it: another writer, in any process, changes it.
+    saved_length: u64,
     /// Whether it outlives this request.
     stored: bool,
     _lock: SessionLock,
@@ -41,9 +43,7 @@ impl Registry {
             repository: session.repository.clone(),
             subject: permit.subject().to_owned(),
             owner: owner.to_string(),
-            algorithm,
-            length: 0,
-            hash_state: session.staged.hasher.save(),
+            progress: UploadProgress::from(&session.staged),
             updated_at: 0,
         };
         let limit = self.settings.limits.uploads_per_account;
@@ -66,28 +66,28 @@ impl Registry {
             registry: Arc::clone(self),
             repository: permit.repository().clone(),
             staged: Staged::empty(id, algorithm),
+            saved_length: 0,
             stored: false,
             _lock: self.sessions.acquire(id).await?,
         })
     }
 
-    /// Goes on with a session of the same repository and the same subject.
+    /// Continues a session of the same repository and the same subject.
     pub async fn resume_upload(
         self: &Arc<Self>,
         permit: &Authorized<Continue>,
         id: UploadId,
     ) -> Result<UploadSession, RegistryError> {
         self.require_writable()?;
-        // Found first, so that a stranger's guess neither waits nor makes anybody wait.
+        // Found first, so that the guess of another client neither waits nor makes anyone wait.
         self.find_upload(permit, id).await?;
         let lock = self.sessions.acquire(id).await?;
         let record = self.find_upload(permit, id).await?;
-        let hasher = Hasher::restore(record.algorithm, &record.hash_state)
-            .map_err(|error| StorageError::Damaged(format!("upload session {id}: {error}")))?;
         Ok(UploadSession {
             registry: Arc::clone(self),
+            staged: record.staged()?,
+            saved_length: record.progress.length,
             repository: record.repository,
-            staged: Staged { upload: id, length: record.length, hasher },
             stored: true,
             _lock: lock,
         })
@@ -95,7 +95,7 @@ impl Registry {
 
     /// How many bytes the session has, as last stored; does not wait for a request that is writing to it.
     pub async fn upload_length(&self, permit: &Authorized<Continue>, id: UploadId) -> Result<u64, RegistryError> {
-        Ok(self.find_upload(permit, id).await?.length)
+        Ok(self.find_upload(permit, id).await?.progress.length)
     }
 
     async fn find_upload(&self, permit: &Authorized<Continue>, id: UploadId) -> Result<UploadRecord, RegistryError> {
@@ -107,7 +107,7 @@ impl Registry {
 impl UploadSession {
     /// The session's name.
     pub fn id(&self) -> UploadId {
-        self.staged.upload
+        self.staged.area.upload
     }
 
     /// How many bytes it has.
@@ -115,7 +115,7 @@ impl UploadSession {
         self.staged.length
     }
 
-    /// Appends a chunk and stores the progress. Where a `range` is given it must begin where the session stands
+    /// Appends a chunk and stores the progress. Where a `range` is given it must begin at the session's length
     /// ([`RegistryError::OffsetMismatch`], before a byte is written).
     pub async fn append(self, range: Option<ContentRange>, body: ByteStream) -> Result<Self, RegistryError> {
         to_its_end(async move {
@@ -162,7 +162,7 @@ impl UploadSession {
         }
     }
 
-    /// Writes and hashes `body`. The progress is stored if `keep`, and in any case where the body breaks off.
+    /// Writes and hashes `body`. The progress is stored if `keep`, and in any case where the body is incomplete.
     async fn receive(
         mut self,
         range: Option<ContentRange>,
@@ -186,7 +186,10 @@ impl UploadSession {
             return Err(RegistryError::BlobTooLarge { limit });
         }
         match appended.broken {
-            None if keep => self.store_progress().await.map(|()| self),
+            None if keep => {
+                self.store_progress().await?;
+                Ok(self)
+            }
             None => Ok(self),
             Some(broken) => {
                 self.keep_what_came().await?;
@@ -212,10 +215,10 @@ impl UploadSession {
         }))
     }
 
-    /// After a body that broke off: a session that lives on stands where it came to, made durable first.
+    /// After an incomplete body: a session that outlives the request keeps what came, made durable first.
     async fn keep_what_came(&mut self) -> Result<(), RegistryError> {
         if !self.stored {
-            self.registry.blobs.discard(self.id()).await?;
+            self.registry.blobs.discard(&self.staged.area).await?;
             return Ok(());
         }
         let nothing: ByteStream = Box::pin(futures_util::stream::empty());
@@ -223,13 +226,22 @@ impl UploadSession {
         self.store_progress().await
     }
 
-    async fn store_progress(&self) -> Result<(), RegistryError> {
+    /// Stores how far the session came, unless another writer has moved it meanwhile: then the client is told where it is.
+    async fn store_progress(&mut self) -> Result<(), RegistryError> {
         if !self.stored {
             return Ok(());
         }
-        let Staged { upload, length, hasher } = &self.staged;
-        let stored = self.registry.metadata.save_upload(*upload, hasher.algorithm(), *length, hasher.save()).await?;
-        if stored { Ok(()) } else { Err(RegistryError::UploadUnknown) }
+        let progress = UploadProgress::from(&self.staged);
+        match self.registry.metadata.save_upload(self.id(), self.saved_length, progress).await? {
+            SavedUpload::Saved => {
+                self.saved_length = self.staged.length;
+                Ok(())
+            }
+            SavedUpload::Moved { length } => {
+                Err(RegistryError::OffsetMismatch { expected: length, offset: self.saved_length })
+            }
+            SavedUpload::Gone => Err(RegistryError::UploadUnknown),
+        }
     }
 
     /// Compares the digest, makes the content durable, and links it to the repository.
@@ -244,17 +256,31 @@ impl UploadSession {
             return Err(RegistryError::DigestMismatch { expected, actual });
         }
         let key = self.registry.blobs.publish(&self.staged, &expected).await?;
-        let blob = BlobRecord { digest: expected, size: self.staged.length, key };
-        let finished = self.stored.then_some(self.staged.upload);
-        self.registry.metadata.link_blob(&self.repository, blob, finished).await?;
-        Ok(())
+        let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
+        let finished = self.stored.then_some(self.id());
+        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, BLOB_LEASE).await?;
+        if known == key { Ok(()) } else { self.registry.keep_one_content(blob, known).await }
     }
 
     async fn discard(self) -> Result<(), RegistryError> {
         if self.stored {
             self.registry.metadata.delete_upload(self.id()).await?;
         }
-        self.registry.blobs.discard(self.id()).await?;
+        self.registry.blobs.discard(&self.staged.area).await?;
+        Ok(())
+    }
+}
+
+impl Registry {
+    /// Of a blob that was pushed though it was `known` under another key, one content stays: the known one, unless it is lost.
+    async fn keep_one_content(&self, pushed: BlobRecord, known: BlobKey) -> Result<(), RegistryError> {
+        let key = pushed.key.clone();
+        let kept = if self.blobs.length(&known).await? == Some(pushed.size) {
+            known.clone()
+        } else {
+            self.metadata.replace_blob_key(pushed, known.clone()).await?
+        };
+        self.blobs.remove(if kept == key { &known } else { &key }).await?;
         Ok(())
     }
 }
@@ -272,3 +298,7 @@ async fn to_its_end<T: Send + 'static>(
         .into()),
     }
 }
+
+#[cfg(test)]
+#[path = "upload_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 //! The database is the truth: a blob file that no row names does not exist, and no request path ever lists files.
 
 pub mod blobs;
+pub mod coordination;
 pub mod metadata;
 
 use std::io;
@@ -15,7 +16,7 @@ pub enum StorageError {
     #[error("no space left: {0}")]
     Full(String),
     /// The client's body ended with an error or too early. What came before it is kept, see [`blobs::BlobStore::append`].
-    #[error("the upload's body broke off: {0}")]
+    #[error("the body of the upload is incomplete: {0}")]
     BrokenBody(String),
     /// The client sent its body too slowly. What came before is kept, as with [`StorageError::BrokenBody`].
     #[error("the body came too slowly: {0}")]

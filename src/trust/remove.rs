@@ -1,4 +1,4 @@
-//! Removing trust: the files in the install record that no one has changed since are deleted, and the directories that were made for it.
+//! Trust taken back: what the manifest names and no one has changed since goes, and the directories that were made for it.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ pub enum RemovalOutcome {
     Removed,
     /// It was gone already.
     Gone,
-    /// It was changed since: it stays, and stays in the record.
+    /// Somebody has changed it: it stays, and stays in the manifest.
     Changed,
     /// It was there before `trust`, or was put there by other means: it stays.
     Foreign,
@@ -45,18 +45,18 @@ pub fn remove(
     let turn = if dry_run || !has_traces(host, &path) { None } else { take_turn(host, scope, &path)? };
     let manifest = InstallRecord::load(&host.real(&path))?;
     let files = manifest.as_ref().map(|manifest| manifest.files.as_slice()).unwrap_or_default();
-    let mut removed: Vec<RemovedFile> = Vec::new();
+    let mut outcomes: Vec<RemovedFile> = Vec::new();
     for written in files {
-        removed.push(RemovedFile { path: written.path.clone(), outcome: outcome(host, written)? });
+        outcomes.push(RemovedFile { path: written.path.clone(), outcome: outcome(host, written)? });
     }
     if let Some(mut turn) = turn {
         file::remove_temporaries(&host.real(&path))?;
         if let Some(manifest) = manifest {
-            undo(host, scope, &path, manifest, &removed, &mut turn)?;
+            undo(host, scope, &path, manifest, &outcomes, &mut turn)?;
         }
     }
-    removed.extend(foreign(host, scope, registry, &removed));
-    Ok(removed)
+    outcomes.extend(foreign(host, scope, registry, &outcomes));
+    Ok(outcomes)
 }
 
 /// Whether a command has been at work here, even if it was killed before it wrote its manifest.
@@ -69,7 +69,7 @@ fn has_traces(host: &Host, manifest: &Path) -> bool {
         || is_empty()
 }
 
-/// `None` if there is no record and this user may write none: then nothing here is this user's to remove.
+/// `None` where there is no manifest and this user may write none: then nothing here is this user's to remove.
 fn take_turn(host: &Host, scope: &InstallScope, manifest: &Path) -> Result<Option<ExclusiveLock>, TrustError> {
     match ExclusiveLock::take(host, scope) {
         Err(TrustError::Io { cause, .. })
@@ -95,18 +95,18 @@ fn undo(
     scope: &InstallScope,
     path: &Path,
     mut manifest: InstallRecord,
-    removed: &[RemovedFile],
+    outcomes: &[RemovedFile],
     turn: &mut ExclusiveLock,
 ) -> Result<(), TrustError> {
-    let has_outcome =
-        |written: &WrittenFile, outcome| removed.iter().any(|f| f.path == written.path && f.outcome == outcome);
-    let is_store = |written: &&WrittenFile| written.os_store && !has_outcome(written, RemovalOutcome::Changed);
+    let came_to =
+        |written: &WrittenFile, outcome| outcomes.iter().any(|f| f.path == written.path && f.outcome == outcome);
+    let is_store = |written: &&WrittenFile| written.os_store && !came_to(written, RemovalOutcome::Changed);
     let store = manifest.files.iter().find(is_store).map(|_| OsStore::detect(host)).transpose()?;
-    for written in manifest.files.iter().filter(|written| has_outcome(written, RemovalOutcome::Removed)) {
+    for written in manifest.files.iter().filter(|written| came_to(written, RemovalOutcome::Removed)) {
         file::remove(&host.real(&written.path))?;
     }
     manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
-    manifest.files.retain(|written| has_outcome(written, RemovalOutcome::Changed));
+    manifest.files.retain(|written| came_to(written, RemovalOutcome::Changed));
     // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
     let mut left = Vec::new();
     for directory in manifest.directories.iter().rev() {
@@ -134,7 +134,7 @@ fn undo(
     store.map_or(Ok(()), |store| store.update_after_removing(host))
 }
 
-/// Files that tools will continue to read, although `trust` did not write them.
+/// Files that tools will go on reading, although `trust` did not write them.
 fn foreign(host: &Host, scope: &InstallScope, registry: &RegistryAddress, known: &[RemovedFile]) -> Vec<RemovedFile> {
     let certs = [scope.docker_certs(), scope.containers_certs()];
     let names = registry.directory_names();

@@ -14,6 +14,7 @@ mod node;
 mod pki;
 mod registry;
 mod server;
+mod storage;
 mod support;
 mod trust;
 mod words;

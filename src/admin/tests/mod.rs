@@ -13,8 +13,7 @@ use jiff::Timestamp;
 use crate::auth::AdminPermit;
 use crate::config::AuthSettings;
 use crate::domain::{AccountName, ManualClock};
-use crate::storage::metadata::Metadata;
-use crate::storage::metadata::sqlite::SqliteMetadata;
+use crate::storage::metadata::{Metadata, sqlite};
 
 const PASSWORD: &str = "a river under the bridge";
 
@@ -42,8 +41,8 @@ impl Fixture {
         let permit = AdminPermit::local_operator(File::open(folder.path()).expect("opens")).expect("ours");
         let time = ManualClock::at(Timestamp::from_second(1_800_000_000).expect("a time"));
         let path = folder.path().join("portcullis.db");
-        let open = async || SqliteMetadata::open(&path).await.expect("opens");
-        let (metadata, other) = (Arc::new(open().await), Arc::new(open().await));
+        let open = async || sqlite::open(&path, time.clock()).await.expect("opens");
+        let (metadata, other) = (open().await, open().await);
         Self { admin: Administration::new(metadata, settings, time.clock()), other, permit, time, _folder: folder }
     }
 

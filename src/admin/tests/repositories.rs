@@ -1,5 +1,7 @@
 //! Repositories: listed in pages, shown, removed.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Fixture;
@@ -23,7 +25,7 @@ pub(super) async fn push(fixture: &Fixture, repository: &str) {
         tags: ["latest", "v1"].map(tag).to_vec(),
         precondition: Precondition::Always,
     };
-    fixture.other.put_manifest(&repository_name(repository), manifest).await.expect("stored");
+    fixture.other.put_manifest(&repository_name(repository), manifest, Duration::ZERO).await.expect("stored");
 }
 
 fn repository_name(text: &str) -> RepositoryName {

@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use super::account_policy::AccountPolicy;
 use super::actor::Actor;
 use super::rules::Rules;
 use crate::auth::{AdminPermit, Authorized, Caller, CatalogPermit, Credential, Denial, Permission, Principal, Scope};
 use crate::domain::{AccountName, Actions, Grantee, RepositoryName};
-use crate::storage::metadata::UserRecord;
+use crate::storage::metadata::{AccountPolicy, UserRecord};
 
 /// What applies to one account. [`crate::auth::Authenticator::policy`] gives the current one of a principal.
 #[derive(Debug, Default)]
@@ -62,8 +61,8 @@ impl Policy {
         }
     }
 
-    /// What `principal` may do to `repository` now. A user who was disabled, or whose epoch has changed, may do nothing; so may a principal
-    /// that this is not the policy of.
+    /// What `principal` may do to `repository` now. A user who was disabled, or whose epoch has changed, may do nothing; neither may a
+    /// principal that this is not the policy of.
     pub fn allowed(&self, principal: &Principal, repository: &RepositoryName) -> Actions {
         let everyone = self.anonymous.allow(repository);
         match principal {

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::ArcSwap;
 use moka::sync::Cache;
 
-use super::account_policy::AccountPolicies;
 use super::policy::Policy;
 use crate::auth::Principal;
 use crate::auth::in_flight::InFlight;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Subject;
 use crate::doctor::finding::Finding;
 use crate::storage::StorageError;
-use crate::storage::metadata::sqlite::Inspection;
+use crate::storage::metadata::Inspection;
 
 const CHECK: &str = "database";
 /// A large database takes a while.

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::doctor::finding::Finding;
 use crate::pki::SubjectName;
 use crate::storage::StorageError;
-use crate::storage::metadata::sqlite::Inspection;
+use crate::storage::metadata::Inspection;
 
 pub(crate) use data::{Holder, holder, inaccessible};
 pub(crate) use settings::check as check_configuration;

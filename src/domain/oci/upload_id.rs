@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// An upload session's name: time-ordered and random (UUID version 7, RFC 9562). It is no secret; a session also belongs to its
 /// repository and to the subject that opened it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UploadId(Uuid);
 
 /// A text that names no upload session.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 
 use crate::auth::{Authorized, Delete, Pull};
@@ -13,7 +13,7 @@ use crate::domain::{ByteRange, Digest};
 use crate::http::auth::extractors::At;
 use crate::http::error::{Code, OciError};
 use crate::http::request::headers::{CONTENT_DIGEST, etag, is_known_to_client, text, value};
-use crate::registry::Registry;
+use crate::registry::{Content, Registry};
 
 /// The blob's bytes, or a range of them.
 pub(in crate::http) async fn get(
@@ -30,7 +30,14 @@ pub(in crate::http) async fn get(
     let range = wanted_range(&headers, &digest, size)?;
     let whole = range.is_none();
     let range = range.unwrap_or(0..size);
-    let body = if range.is_empty() { Body::empty() } else { Body::from_stream(blob.read(range.clone()).await?) };
+    let body = if range.is_empty() {
+        Body::empty()
+    } else {
+        match blob.read(range.clone()).await? {
+            Content::Stream(bytes) => Body::from_stream(bytes),
+            Content::Redirect(to) => return Ok(redirect(&to, &digest)),
+        }
+    };
     let status = if whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
     let mut response = describe(body, &digest, status);
     let headers = response.headers_mut();
@@ -41,7 +48,8 @@ pub(in crate::http) async fn get(
     Ok(response)
 }
 
-/// The blob's length; only where its content is there, so that a client does not skip an upload that would fix it.
+/// The blob's length; only where its content is there, so that a client does not skip an upload that would fix it. Never a
+/// redirect: clients ask this to find out, not to get.
 pub(in crate::http) async fn head(
     permit: Authorized<Pull>,
     At(digest): At<Digest>,
@@ -66,6 +74,18 @@ pub(in crate::http) async fn delete(
 ) -> Result<StatusCode, OciError> {
     registry.delete_blob(&permit, &digest).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Sends the client to where the content is. It asks there with the method and range that it asked with here, and the answer says what the
+/// content is; of this one nothing is cached, because the address expires.
+fn redirect(to: &Uri, digest: &Digest) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, value(to.to_string()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_DIGEST, value(digest.to_string()));
+    response
 }
 
 /// The range that the client wants; `None` for the whole. `If-Range` with another entity tag makes it the whole
@@ -99,4 +119,21 @@ fn describe(body: Body, digest: &Digest, status: StatusCode) -> Response {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Algorithm, Hasher};
+
+    #[test]
+    fn a_content_that_is_stored_elsewhere_is_a_temporary_redirect() {
+        let address = "https://objects.example/bucket/u/0190?X-Amz-Expires=300&X-Amz-Signature=ab%2Fcd";
+        let digest = Hasher::digest(Algorithm::Sha256, b"content");
+        let response = redirect(&address.parse().expect("an address"), &digest);
+        assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
+        assert_eq!(response.headers()[header::LOCATION], address);
+        assert_eq!(response.headers()[CONTENT_DIGEST], digest.to_string());
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    }
 }

@@ -1,4 +1,4 @@
-//! Where blob contents lie. A content is received into a staging area of its upload session, hashed while it is written, and
+//! Where blob contents are stored. A content is received into a staging area of its upload session, hashed while it is written, and
 //! published under a key when its digest is known to be right.
 
 pub mod disk;
@@ -9,6 +9,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+use http::Uri;
 
 use super::StorageError;
 use crate::domain::{Algorithm, Digest, Hasher, UploadId};
@@ -17,15 +18,35 @@ use crate::domain::{Algorithm, Digest, Hasher, UploadId};
 /// An empty chunk from a client says that no more comes for a while.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, StorageError>> + Send>>;
 
-/// Where a published blob lies, in words of the backend; kept in the database beside the digest.
+/// Where a published blob is stored, in words of the backend; kept in the database next to the digest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobKey(pub String);
 
-/// An upload session's content so far: its length and the hash of it. Both are stored in the database between requests.
-#[derive(Clone, Debug)]
-pub struct Staged {
+/// What a backend must remember of a session between requests, in its own words: kept in the database, and not looked into there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagingState(pub Vec<u8>);
+
+/// Where the content of an upload session is received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagingArea {
     /// Whose content it is.
     pub upload: UploadId,
+    /// What the backend needs to find it again; `None` where the session's name is enough, or nothing was received.
+    pub backend: Option<StagingState>,
+}
+
+impl StagingArea {
+    /// Nothing received yet.
+    pub fn empty(upload: UploadId) -> Self {
+        Self { upload, backend: None }
+    }
+}
+
+/// An upload session's content so far: its length and the hash of it. All of it is stored in the database between requests.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// Where it is.
+    pub area: StagingArea,
     /// Its length in bytes.
     pub length: u64,
     /// The hash of these bytes.
@@ -35,11 +56,19 @@ pub struct Staged {
 impl Staged {
     /// Nothing received yet.
     pub fn empty(upload: UploadId, algorithm: Algorithm) -> Self {
-        Self { upload, length: 0, hasher: Hasher::new(algorithm) }
+        Self { area: StagingArea::empty(upload), length: 0, hasher: Hasher::new(algorithm) }
     }
 }
 
-/// What an append left behind: the new state, and whether the body ended as it should.
+/// A content to be served.
+pub enum Content {
+    /// Its bytes.
+    Stream(ByteStream),
+    /// An address that serves them for a while, to anyone who has it: the client is sent there.
+    Redirect(Uri),
+}
+
+/// What an append left behind: the new state, and whether the body was complete.
 #[derive(Debug)]
 pub struct Appended {
     /// The content with all bytes that were received, written and hashed.
@@ -64,25 +93,36 @@ pub trait BlobStore: Send + Sync + 'static {
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError>;
 
     /// Makes the session's content durable under `digest`, which the caller has compared with the staged hash. The staging area
-    /// is gone afterwards. Publishing what is already there is no error: the existing content stays (it is the same, unless its
+    /// is gone afterwards. Publishing what is already there is not an error: the existing content stays (it is the same, unless its
     /// length differs or it is missing, in which case it is replaced).
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError>;
 
-    /// Drops the session's content. Dropping what is not there is no error.
-    async fn discard(&self, upload: UploadId) -> Result<(), StorageError>;
+    /// Drops a session's content. Dropping what is not there is not an error.
+    async fn discard(&self, area: &StagingArea) -> Result<(), StorageError>;
 
-    /// Sessions whose staging area was last written to before `before` (seconds since the Unix epoch): what a crash left behind is
-    /// among them. For the background, not for requests.
-    async fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError>;
+    /// Up to `limit` staging areas that were last written to before `before` (seconds since the Unix epoch), in the order of their
+    /// sessions' names, from the first after `after`: what a crash left behind is among them. For the background, not for requests.
+    async fn staged_before(
+        &self,
+        before: i64,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<StagingArea>, StorageError>;
 
     /// The bytes of `range` (half-open, within the blob's length). The first chunk has been read when this returns, so that a
     /// missing or short content is an error here and not in the middle of a response: [`StorageError::Damaged`].
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError>;
 
+    /// The bytes of `range`, or the address of a server that hands them out: of the object, so that the client repeats its own range there.
+    /// As [`BlobStore::read`] in all else. Backends that can do no more than read need not write this.
+    async fn locate(&self, key: &BlobKey, range: Range<u64>) -> Result<Content, StorageError> {
+        Ok(Content::Stream(self.read(key, range).await?))
+    }
+
     /// The length in bytes of a published content; `None` where it is missing.
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
 
-    /// Removes a published content. Removing what is not there is no error.
+    /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.

@@ -50,7 +50,7 @@ pub struct UserRecord {
 /// Users by name.
 #[async_trait]
 pub trait Users {
-    /// Adds a user. Where `owns_nothing`, only if no repository lies in `NAME/**`: looked at in the same transaction.
+    /// Adds a user. Where `owns_nothing`, only if no repository is in `NAME/**`: checked in the same transaction.
     async fn add_user(&self, user: NewUser, owns_nothing: bool) -> Result<AddedUser, StorageError>;
 
     /// The user of this name.
@@ -59,15 +59,15 @@ pub trait Users {
     /// All users in ASCII order.
     async fn users(&self) -> Result<Vec<UserRecord>, StorageError>;
 
-    /// Sets the password and a new epoch, and forgets wrong passwords. `false` where there is no such user.
+    /// Sets the password and a new epoch, and forgets wrong passwords. `false` if the user is unknown.
     async fn set_password(&self, name: &AccountName, password_hash: String) -> Result<bool, StorageError>;
 
     /// Replaces the hash of the same password by one with other parameters, if it is still `old`; no new epoch, no new policy version.
     async fn rehash_password(&self, name: &AccountName, old: &str, new: String) -> Result<bool, StorageError>;
 
-    /// Disables or enables; disabling sets a new epoch. `false` where there is no such user.
+    /// Disables or enables; disabling sets a new epoch. `false` if the user is unknown.
     async fn set_disabled(&self, name: &AccountName, disabled: bool) -> Result<bool, StorageError>;
 
-    /// Removes the user and the grants given to it. `false` where there is no such user.
+    /// Removes the user and the grants given to it. `false` if the user is unknown.
     async fn remove_user(&self, name: &AccountName) -> Result<bool, StorageError>;
 }

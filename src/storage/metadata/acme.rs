@@ -1,11 +1,11 @@
-//! What ACME leaves behind for later and for others: accounts, sealed with a key that lies outside of the database, and the challenges
+//! What ACME leaves behind for later and for others: accounts, sealed with a key that is kept outside of the database, and the challenges
 //! that any node may be asked for.
 
 use async_trait::async_trait;
 
 use crate::storage::StorageError;
 
-/// A challenge that waits for the authority's look.
+/// A challenge that waits to be validated by the authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcmeChallengeRecord {
     /// The name or address that is to be shown control over.
@@ -14,7 +14,7 @@ pub struct AcmeChallengeRecord {
     pub token: String,
     /// What the authority wants to see: token and thumbprint of the account's key. No secret.
     pub key_authorization: String,
-    /// From when on nobody asks any more.
+    /// From when on no one asks for it any more.
     pub expires_at: i64,
 }
 
@@ -24,7 +24,7 @@ pub trait AcmeRecords {
     /// The account with the authority of this directory, sealed.
     async fn acme_account(&self, directory: &str) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Keeps an account in the place of `replaces`. `false`, and nothing done, where another one (or none) is there, so that of two
+    /// Keeps an account instead of `replaces`. `false`, and nothing done, where another one (or none) is there, so that of two
     /// processes that make an account at once, one does.
     async fn keep_acme_account(
         &self,

@@ -22,7 +22,7 @@ pub trait Grants {
     /// Adds the actions to what `to` has `on` this pattern. Whether the grantee exists is the caller's to check.
     async fn add_grant(&self, grant: GrantRecord) -> Result<(), StorageError>;
 
-    /// Removes all that `to` has `on` this pattern. `false` where there was nothing.
+    /// Removes all that `to` has `on` this pattern. `false` if that was nothing.
     async fn remove_grant(&self, to: &Grantee, on: &Glob) -> Result<bool, StorageError>;
 
     /// All grants, ordered by grantee and pattern text.

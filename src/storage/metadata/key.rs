@@ -1,4 +1,4 @@
-//! Keys that tokens are signed with. The private half is sealed with a key that lies outside of the database.
+//! Keys that tokens are signed with. The private half is sealed with a key that is kept outside of the database.
 
 use async_trait::async_trait;
 

@@ -56,6 +56,6 @@ pub trait LoginFailures {
     /// The password was right: the next wrong one is the first in a row. When wrong ones came is kept.
     async fn end_failures_in_row(&self, name: &AccountName) -> Result<(), StorageError>;
 
-    /// Forgets every wrong password. `false` where there is no such user.
+    /// Forgets every wrong password. `false` if the user is unknown.
     async fn clear_login_failures(&self, name: &AccountName) -> Result<bool, StorageError>;
 }

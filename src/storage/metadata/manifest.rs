@@ -1,5 +1,7 @@
 //! Manifests of repositories, and what they refer to.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -15,7 +17,7 @@ pub struct StoredManifest {
     pub media_type: MediaType,
     /// The bytes.
     pub content: Bytes,
-    /// The repository's generation at the moment of reading ([`super::Repositories::generation`]).
+    /// The repository's generation at the moment of reading ([`crate::storage::coordination::Versions::generation`]).
     pub generation: i64,
 }
 
@@ -140,11 +142,12 @@ pub trait Manifests {
     ) -> Result<Option<StoredManifest>, StorageError>;
 
     /// Checks the references and the precondition, stores the manifest and moves the tags, all or nothing; creates the
-    /// repository where it is the first thing in it. Renews the leases of the blobs it refers to.
+    /// repository where it is the first thing in it. Leases the blobs that it refers to for at least `lease` from now.
     async fn put_manifest(
         &self,
         repository: &RepositoryName,
         manifest: NewManifest,
+        lease: Duration,
     ) -> Result<PutOutcome, StorageError>;
 
     /// Deletes a manifest and every tag that points to it. `false` where it did not exist.

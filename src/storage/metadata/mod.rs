@@ -1,51 +1,60 @@
 //! Everything that is not a blob's content: repositories, manifests, tags, links to blobs, upload sessions, users, grants, keys, and
 //! what ACME needs to remember.
 //!
-//! One small trait per noun; [`Metadata`] is all of them. Every method is one transaction, durable when it returns.
+//! One small trait per noun; [`Metadata`] is all of them. Every method is one transaction, durable when it returns, and what follows from a
+//! write for other nodes is committed with it ([`super::coordination`]). No error of a database leaves its backend.
 //! Times are whole seconds since the Unix epoch.
 
 mod account;
+mod account_policy;
 mod acme;
 mod grant;
+mod inspection;
 mod key;
-mod link;
 mod login_failures;
 mod manifest;
 mod refresh_token;
 mod repository;
+mod repository_blob;
+mod sql;
 pub mod sqlite;
 mod tag;
 mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
+pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
+pub use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
-pub use link::{BlobLinks, BlobRecord};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{
     Manifests, NewManifest, PageLimit, Precondition, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest,
 };
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
+pub use repository_blob::{BlobRecord, RepositoryBlobs};
 pub use tag::{TagRecord, Tags};
-pub use upload::{UploadRecord, Uploads};
+pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 use async_trait::async_trait;
 
 use super::StorageError;
+use super::coordination::Versions;
 
-/// A complete metadata store.
+/// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
 pub trait Metadata:
-    Repositories
+    Versions
+    + Repositories
     + Manifests
     + Tags
-    + BlobLinks
+    + RepositoryBlobs
     + Uploads
     + Users
     + LoginFailures
     + Grants
+    + AccountPolicies
     + TokenKeys
     + RefreshTokens
     + AcmeRecords
@@ -53,9 +62,6 @@ pub trait Metadata:
     + Sync
     + 'static
 {
-    /// A number that grows with every change of users, grants or keys, by whatever process; policy is read again when it does.
-    async fn policy_version(&self) -> Result<i64, StorageError>;
-
     /// Whether the database answers and can be written: for readiness.
     async fn ping(&self) -> Result<(), StorageError>;
 

@@ -23,8 +23,8 @@ pub struct RefreshTokenRecord {
 /// Refresh tokens. They go with their account.
 #[async_trait]
 pub trait RefreshTokens {
-    /// Adds a token of an account that exists. Those that ended before this one was issued go, and the account's oldest beyond `keep`.
-    /// `false`, and nothing done, where there is no such account.
+    /// Adds a token of an account that exists. Those that had expired when this one was issued go, and the account's oldest beyond `keep`.
+    /// `false`, and nothing done, if the account does not exist.
     async fn add_refresh_token(&self, token: RefreshTokenRecord, keep: u32) -> Result<bool, StorageError>;
 
     /// The token with this hash, whether it still holds or not.

@@ -36,10 +36,6 @@ pub trait Repositories {
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StorageError>;
 
-    /// A number that grows with every write that changes what can be read of the repository, by whatever process, and that never
-    /// returns to an earlier value, not even where the repository is removed and made again. `None` where it does not exist.
-    async fn generation(&self, name: &RepositoryName) -> Result<Option<i64>, StorageError>;
-
     /// Whether the repository exists.
     async fn repository_exists(&self, name: &RepositoryName) -> Result<bool, StorageError>;
 

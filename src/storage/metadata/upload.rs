@@ -1,9 +1,10 @@
-//! Upload sessions between requests: whose they are, how far they came, and the hash state to go on from.
+//! Upload sessions between requests: whose they are, how far they came, and the hash state to continue from.
 
 use async_trait::async_trait;
 
-use crate::domain::{Algorithm, RepositoryName, UploadId};
+use crate::domain::{Algorithm, Hasher, RepositoryName, UploadId};
 use crate::storage::StorageError;
+use crate::storage::blobs::{Staged, StagingArea, StagingState};
 
 /// A session as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,58 @@ pub struct UploadRecord {
     pub subject: String,
     /// Whose number of open sessions it counts for.
     pub owner: String,
+    /// How far it came.
+    pub progress: UploadProgress,
+    /// When it last made progress.
+    pub updated_at: i64,
+}
+
+impl UploadRecord {
+    /// The content so far, to continue from.
+    pub fn staged(&self) -> Result<Staged, StorageError> {
+        let UploadProgress { algorithm, length, hash_state, staging } = &self.progress;
+        let hasher = Hasher::restore(*algorithm, hash_state)
+            .map_err(|error| StorageError::Damaged(format!("upload session {}: {error}", self.id)))?;
+        Ok(Staged { area: StagingArea { upload: self.id, backend: staging.clone() }, length: *length, hasher })
+    }
+}
+
+/// How far a session came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadProgress {
     /// What its content is hashed with.
     pub algorithm: Algorithm,
     /// How many bytes have been received.
     pub length: u64,
     /// The hash state after these bytes ([`crate::domain::Hasher::save`]).
     pub hash_state: Vec<u8>,
-    /// When it last made progress.
-    pub updated_at: i64,
+    /// What the blob store keeps between requests.
+    pub staging: Option<StagingState>,
+}
+
+impl From<&Staged> for UploadProgress {
+    fn from(staged: &Staged) -> Self {
+        Self {
+            algorithm: staged.hasher.algorithm(),
+            length: staged.length,
+            hash_state: staged.hasher.save(),
+            staging: staged.area.backend.clone(),
+        }
+    }
+}
+
+/// What became of saving progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavedUpload {
+    /// It was saved.
+    Saved,
+    /// Nothing was saved: another writer has moved the session to this length.
+    Moved {
+        /// In bytes.
+        length: u64,
+    },
+    /// Nothing was saved: the session does not exist any more.
+    Gone,
 }
 
 /// Upload sessions.
@@ -41,24 +86,23 @@ pub trait Uploads {
         id: UploadId,
     ) -> Result<Option<UploadRecord>, StorageError>;
 
-    /// Stores progress: algorithm, length and hash state. `false` where the session is gone.
+    /// Stores progress, if the session still has `expected_length` bytes: of two writers that continue from the same state, one does.
     async fn save_upload(
         &self,
         id: UploadId,
-        algorithm: Algorithm,
-        length: u64,
-        hash_state: Vec<u8>,
-    ) -> Result<bool, StorageError>;
+        expected_length: u64,
+        progress: UploadProgress,
+    ) -> Result<SavedUpload, StorageError>;
 
     /// Ends the session. `false` where it is gone.
     async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError>;
 
-    /// Whether there is a session of this name, whoever's it is.
+    /// Whether there is a session of this name, regardless of its owner.
     async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError>;
 
     /// Up to `limit` sessions without progress since `before`, the oldest first, after the first `skip`.
     async fn stale_uploads(&self, before: i64, skip: u32, limit: u32) -> Result<Vec<UploadId>, StorageError>;
 
-    /// Ends those of the sessions that are still without progress since `before`; returns them.
-    async fn delete_stale_uploads(&self, before: i64, ids: Vec<UploadId>) -> Result<Vec<UploadId>, StorageError>;
+    /// Ends those of the sessions that are still without progress since `before`; returns their staging areas, to be discarded.
+    async fn delete_stale_uploads(&self, before: i64, ids: Vec<UploadId>) -> Result<Vec<StagingArea>, StorageError>;
 }

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::buffer::{Buffer, BufferPool};
-use super::caller::Waiting;
+use super::cancel::CancelGuard;
 use super::staging::StagedFile;
 use super::{Parts, blocking, joined};
 use crate::storage::StorageError;
@@ -56,7 +56,7 @@ struct Receiver {
     unsynced: u64,
     sync: Option<JoinHandle<io::Result<()>>>,
     /// Dropped with this: then no write begins any more.
-    waiting: Waiting,
+    guard: CancelGuard,
 }
 
 /// Where the file is.
@@ -69,8 +69,8 @@ enum Writing {
 
 impl Receiver {
     fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
-        let waiting = Waiting::new();
-        let file = Box::new(StagedFile::new(parts, staged, waiting.caller()));
+        let guard = CancelGuard::new();
+        let file = Box::new(StagedFile::new(parts, staged, guard.flag()));
         Self {
             pool: parts.received.clone(),
             buffer: None,
@@ -78,14 +78,14 @@ impl Receiver {
             writing: Writing::Idle(file),
             unsynced: 0,
             sync: None,
-            waiting,
+            guard,
         }
     }
 
     async fn receive(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
-            // Small bodies cost little memory: only what goes on after a small buffer gets a large one.
+            // Small bodies cost little memory: only what continues after a small buffer gets a large one.
             let started = self.started;
             let buffer =
                 self.buffer.get_or_insert_with(|| if started { self.pool.take() } else { self.pool.take_small() });
@@ -105,14 +105,14 @@ impl Receiver {
         Ok(())
     }
 
-    /// Hands the buffer to a blocking thread and goes on with an empty one.
+    /// Hands the buffer to a blocking thread and continues with an empty one.
     async fn write(&mut self) -> Result<(), StorageError> {
         let mut file = self.file().await?;
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
         self.started = true;
         self.unsynced += buffer.as_ref().len() as u64;
         if self.unsynced >= UNSYNCED {
-            self.sync_beside(&file).await?;
+            self.sync_meanwhile(&file).await?;
         }
         self.writing = Writing::Busy(spawn_blocking(move || {
             file.write(buffer.as_ref())?;
@@ -132,7 +132,7 @@ impl Receiver {
             file.finish(durable)
         })
         .await;
-        drop(self.waiting);
+        drop(self.guard);
         finished
     }
 
@@ -141,12 +141,12 @@ impl Receiver {
         match std::mem::replace(&mut self.writing, Writing::Failed) {
             Writing::Idle(file) => Ok(file),
             Writing::Busy(task) => joined(task.await),
-            Writing::Failed => Err(StorageError::Damaged("an upload went on after it had failed".to_owned())),
+            Writing::Failed => Err(StorageError::Damaged("an upload continued after it had failed".to_owned())),
         }
     }
 
-    /// Sends to the disk what has gathered in the page cache, beside the writing.
-    async fn sync_beside(&mut self, file: &StagedFile) -> Result<(), StorageError> {
+    /// Sends to the disk what has gathered in the page cache, while writing continues.
+    async fn sync_meanwhile(&mut self, file: &StagedFile) -> Result<(), StorageError> {
         self.synced(file).await?;
         self.unsynced = 0;
         self.sync = file.handle().map(|handle| spawn_blocking(move || handle.sync_data()));

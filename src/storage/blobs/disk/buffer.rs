@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many large buffers stay allocated while nobody uses them.
+/// How many large buffers stay allocated while no one uses them.
 const IDLE: usize = 4;
 /// How many small buffers are lent at a time.
 const SMALL_BUFFERS: usize = 128;

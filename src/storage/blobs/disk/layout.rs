@@ -1,5 +1,6 @@
-//! Where files lie, and that their names survive power loss.
+//! Where files are stored, and that their names survive power loss.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -44,15 +45,28 @@ impl Layout {
         &self.uploads
     }
 
-    /// The sessions whose staging area was last written to before `before`, in seconds since the Unix epoch.
-    pub(super) fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError> {
+    /// The first `limit` sessions after `after`, by name, whose staging area was last written to before `before`, in seconds since the
+    /// Unix epoch. However many there are, no more than these are in memory.
+    pub(super) fn staged_before(
+        &self,
+        before: i64,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<BTreeSet<UploadId>, StorageError> {
         let failed = |error| StorageError::io(format!("reading {}", self.uploads.display()), error);
-        let mut found = Vec::new();
+        let mut found = BTreeSet::new();
         for entry in fs::read_dir(&self.uploads).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let Some(upload) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let is_of_page = after.is_none_or(|after| upload > after)
+                && (found.len() < limit || found.last().is_some_and(|last| upload < *last));
             match entry.metadata() {
-                Ok(metadata) if metadata.mtime() < before => found.push(upload),
+                Ok(metadata) if is_of_page && metadata.mtime() < before => {
+                    found.insert(upload);
+                    if found.len() > limit {
+                        found.pop_last();
+                    }
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(failed(error)),
@@ -69,7 +83,7 @@ impl Layout {
     /// The file of a key from the database.
     pub(super) fn blob(&self, key: &BlobKey) -> Result<PathBuf, StorageError> {
         let digest: Digest = key.0.parse().map_err(|error| {
-            StorageError::Damaged(format!("'{}' is no key of a blob on disk ({error})", key.0.escape_debug()))
+            StorageError::Damaged(format!("'{}' is not a key of a blob on disk ({error})", key.0.escape_debug()))
         })?;
         Ok(self.path(&digest))
     }
@@ -80,7 +94,7 @@ impl Layout {
     }
 }
 
-/// Creates the directory that `path` lies in.
+/// Creates the directory of `path`.
 pub(super) fn create_parent(path: &Path) -> Result<(), StorageError> {
     let Some(parent) = path.parent() else { return Ok(()) };
     create_directories(parent)?;
@@ -104,7 +118,7 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), StorageError> {
         .map_err(|error| failed("syncing the directory", path, error))
 }
 
-/// Removes a file; that it is not there is no error.
+/// Removes a file; that it is not there is not an error.
 pub(super) fn remove(path: &Path) -> Result<(), StorageError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path, error)),

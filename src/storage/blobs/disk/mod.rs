@@ -5,7 +5,7 @@
 
 mod append;
 mod buffer;
-mod caller;
+mod cancel;
 mod layout;
 mod publish;
 mod read;
@@ -19,16 +19,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::buffer::BufferPool;
-use self::caller::Waiting;
+use self::cancel::CancelGuard;
 use self::layout::Layout;
 use self::space::FreeSpace;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Staged};
-use crate::domain::{Algorithm, Digest, UploadId};
+use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea};
+use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 /// A blob store in a directory.
-#[derive(Clone)]
-pub struct DiskBlobStore(Arc<Parts>);
+struct DiskBlobStore(Arc<Parts>);
 
 struct Parts {
     layout: Layout,
@@ -37,17 +36,15 @@ struct Parts {
     read: BufferPool,
 }
 
-impl DiskBlobStore {
-    /// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
-    /// has less than `min_free_space` bytes free (0: until it is full).
-    pub fn open(root: &Path, min_free_space: u64) -> Result<Self, StorageError> {
-        Ok(Self(Arc::new(Parts {
-            layout: Layout::create(root)?,
-            space: FreeSpace::new(root, min_free_space),
-            received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
-            read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
-        })))
-    }
+/// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
+/// has less than `min_free_space` bytes free (0: until it is full).
+pub fn open(root: &Path, min_free_space: u64, clock: Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
+    Ok(Arc::new(DiskBlobStore(Arc::new(Parts {
+        layout: Layout::create(root)?,
+        space: FreeSpace::new(root, min_free_space, clock),
+        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
+        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
+    }))))
 }
 
 #[async_trait]
@@ -57,31 +54,37 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError> {
-        let (path, length) = (self.0.layout.upload(staged.upload), staged.length);
-        let waiting = Waiting::new();
-        let caller = waiting.caller();
-        let digest = blocking(move || staging::rehash(&path, length, algorithm, &caller)).await;
-        drop(waiting);
+        let (path, length) = (self.0.layout.upload(staged.area.upload), staged.length);
+        let guard = CancelGuard::new();
+        let cancelled = guard.flag();
+        let digest = blocking(move || staging::rehash(&path, length, algorithm, &cancelled)).await;
+        drop(guard);
         digest
     }
 
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError> {
-        let (parts, upload, length, digest) = (Arc::clone(&self.0), staged.upload, staged.length, digest.clone());
-        let waiting = Waiting::new();
-        let caller = waiting.caller();
-        let key = blocking(move || publish::publish(&parts.layout, upload, length, &digest, &caller)).await;
-        drop(waiting);
+        let (parts, upload, length, digest) = (Arc::clone(&self.0), staged.area.upload, staged.length, digest.clone());
+        let guard = CancelGuard::new();
+        let cancelled = guard.flag();
+        let key = blocking(move || publish::publish(&parts.layout, upload, length, &digest, &cancelled)).await;
+        drop(guard);
         key
     }
 
-    async fn discard(&self, upload: UploadId) -> Result<(), StorageError> {
-        let path = self.0.layout.upload(upload);
+    async fn discard(&self, area: &StagingArea) -> Result<(), StorageError> {
+        let path = self.0.layout.upload(area.upload);
         blocking(move || layout::remove(&path)).await
     }
 
-    async fn staged_before(&self, before: i64) -> Result<Vec<UploadId>, StorageError> {
+    async fn staged_before(
+        &self,
+        before: i64,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<StagingArea>, StorageError> {
         let parts = Arc::clone(&self.0);
-        blocking(move || parts.layout.staged_before(before)).await
+        let found = blocking(move || parts.layout.staged_before(before, after, limit)).await?;
+        Ok(found.into_iter().map(StagingArea::empty).collect())
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {

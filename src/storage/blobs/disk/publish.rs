@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::caller::Caller;
+use super::cancel::CancelFlag;
 use super::layout::{self, Layout, failed, sync_name};
 use super::staging;
 use crate::domain::{Digest, UploadId};
@@ -20,11 +20,11 @@ pub(super) fn publish(
     upload: UploadId,
     length: u64,
     digest: &Digest,
-    caller: &Caller,
+    cancelled: &CancelFlag,
 ) -> Result<BlobKey, StorageError> {
     let (key, published) = layout.published(digest);
     let staged = layout.upload(upload);
-    let file = match staging::open(&staged, length, caller) {
+    let file = match staging::open(&staged, length, cancelled) {
         // An earlier try got this far before its row was stored.
         Err(StorageError::Damaged(_)) if already_moved(&staged, &published, length)? => {
             sync_name(&published, digest)?;
@@ -40,7 +40,7 @@ pub(super) fn publish(
     name(&staged, &published, length)?;
     // Open, and so locked, until here: nothing else wrote to it since it was synced.
     drop(file);
-    // Also where the content was there already: whoever published it may not have come to this point yet.
+    // Also where the content was there already: the session that published it may not have come to this point yet.
     sync_name(&published, digest)?;
     Ok(key)
 }
@@ -49,7 +49,7 @@ fn already_moved(staged: &Path, published: &Path, length: u64) -> Result<bool, S
     Ok(layout::length(staged)?.is_none() && layout::length(published)? == Some(length))
 }
 
-/// Moves the staged file to its published name, where there is no content of this length yet.
+/// Moves the staged file to its published name, unless a content of this length has it already.
 fn name(staged: &Path, published: &Path, length: u64) -> Result<(), StorageError> {
     match move_to_new(staged, published) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

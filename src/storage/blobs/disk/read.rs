@@ -1,4 +1,4 @@
-//! Reading: what lies in the page cache is read at once, the rest on a blocking thread, a chunk at a time and only when the
+//! Reading: what is in the page cache is read at once, the rest on a blocking thread, a chunk at a time and only when the
 //! receiver wants it. Nothing is read ahead; the kernel does that where the reading is in sequence.
 
 use std::fs::File;
@@ -102,7 +102,7 @@ impl Reader {
         Ok(Some(self.chunk(buffer, length)))
     }
 
-    /// The next chunk, as far as it lies in the page cache; `None` where it does not, or where the file system cannot tell.
+    /// The next chunk, as far as it is in the page cache; `None` where it is not, or where the file system cannot tell.
     fn read_cached(&mut self) -> Result<Option<Bytes>, StorageError> {
         let mut buffer = self.buffer();
         let room = buffer.room(self.range.end - self.range.start);

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::StatVfs;
 
 use super::layout::failed;
+use crate::domain::Clock;
 use crate::storage::StorageError;
 
-/// How long a look at the file system serves.
+/// How long an answer of the file system serves.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The space left on the file system of a directory, above a floor.
@@ -18,6 +19,7 @@ pub(super) struct FreeSpace {
     floor: u64,
     /// Whether the file system tells no sizes, as some that are made by programs do.
     unknown: bool,
+    clock: Clock,
     seen: Mutex<Option<Seen>>,
 }
 
@@ -28,7 +30,7 @@ struct Seen {
 }
 
 impl FreeSpace {
-    pub(super) fn new(directory: &Path, floor: u64) -> Self {
+    pub(super) fn new(directory: &Path, floor: u64, clock: Clock) -> Self {
         let unknown = rustix::fs::statvfs(directory).is_ok_and(|status| tells_no_size(&status));
         if unknown && floor > 0 {
             tracing::warn!(
@@ -37,7 +39,7 @@ impl FreeSpace {
                  storage.min_free_space to 0 to say that you do"
             );
         }
-        Self { directory: directory.to_owned(), floor, unknown, seen: Mutex::new(None) }
+        Self { directory: directory.to_owned(), floor, unknown, clock, seen: Mutex::new(None) }
     }
 
     /// Sets `bytes` aside to be written, if the floor allows. Without a floor the file system itself has the last word.
@@ -46,9 +48,10 @@ impl FreeSpace {
             return Ok(());
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = self.clock.instant();
         let mut now = match seen.take() {
-            Some(seen) if seen.at.elapsed() < FRESH => seen,
-            _ => Seen { free: self.free()?, at: Instant::now() },
+            Some(seen) if at.saturating_duration_since(seen.at) < FRESH => seen,
+            _ => Seen { free: self.free()?, at },
         };
         let enough = now.free >= self.floor.saturating_add(bytes);
         if enough {
@@ -75,7 +78,7 @@ impl FreeSpace {
 
     fn full(&self, free: u64) -> StorageError {
         StorageError::Full(format!(
-            "{} has {free} bytes free, and {} are kept free; make room, or lower the floor",
+            "{} has {free} bytes free, and {} are kept free; free up space, or lower storage.min_free_space",
             self.directory.display(),
             self.floor
         ))
@@ -94,8 +97,8 @@ mod tests {
     #[test]
     fn what_is_taken_counts_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let free = FreeSpace::new(folder.path(), 0).free().expect("known");
-        let space = FreeSpace::new(folder.path(), free / 2);
+        let free = FreeSpace::new(folder.path(), 0, Clock::system()).free().expect("known");
+        let space = FreeSpace::new(folder.path(), free / 2, Clock::system());
         assert!(space.take(free / 4).is_ok());
         assert!(matches!(space.take(free / 3), Err(StorageError::Full(_))));
         assert!(space.take(0).is_ok());
@@ -105,7 +108,7 @@ mod tests {
     fn a_file_system_that_reports_no_size_has_no_floor() {
         let proc = Path::new("/proc");
         assert_eq!(rustix::fs::statvfs(proc).expect("mounted").f_blocks, 0, "this one tells none");
-        let space = FreeSpace::new(proc, 1 << 30);
+        let space = FreeSpace::new(proc, 1 << 30, Clock::system());
         assert!(space.take(1 << 20).is_ok());
         assert_eq!(space.left().expect("unknown is not full"), u64::MAX);
     }
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn below_the_floor_nothing_goes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let space = FreeSpace::new(folder.path(), u64::MAX);
+        let space = FreeSpace::new(folder.path(), u64::MAX, Clock::system());
         assert!(matches!(space.take(0), Err(StorageError::Full(_))));
         assert_eq!(space.left().expect("known"), 0);
     }

@@ -5,22 +5,23 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Parts;
-use super::caller::Caller;
+use super::cancel::CancelFlag;
 use super::layout::{failed, sync_directory};
 use crate::domain::{Algorithm, Digest, Hasher};
 use crate::storage::StorageError;
 use crate::storage::blobs::Staged;
 
-/// How long to wait for what a dropped append still writes.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait between two tries to lock a file that a dropped append still writes to, and how often to try.
+const PAUSE: Duration = Duration::from_millis(2);
+const TRIES: usize = 5_000;
 
 /// The content of a session while bytes are appended.
 pub(super) struct StagedFile {
     parts: Arc<Parts>,
-    caller: Caller,
+    cancelled: CancelFlag,
     path: PathBuf,
     /// The length before this append: what a failed one leaves behind.
     start: u64,
@@ -30,9 +31,9 @@ pub(super) struct StagedFile {
 
 impl StagedFile {
     /// Touches no file yet.
-    pub(super) fn new(parts: &Arc<Parts>, staged: Staged, caller: Caller) -> Self {
-        let path = parts.layout.upload(staged.upload);
-        Self { parts: Arc::clone(parts), caller, path, start: staged.length, staged, file: None }
+    pub(super) fn new(parts: &Arc<Parts>, staged: Staged, cancelled: CancelFlag) -> Self {
+        let path = parts.layout.upload(staged.area.upload);
+        Self { parts: Arc::clone(parts), cancelled, path, start: staged.length, staged, file: None }
     }
 
     /// Writes and hashes. After an error the file has its former length again.
@@ -71,7 +72,7 @@ impl StagedFile {
         Ok(self.staged)
     }
 
-    /// The open file, for a sync beside the writing.
+    /// The open file, for a sync while writing continues.
     pub(super) fn handle(&self) -> Option<Arc<File>> {
         self.file.clone()
     }
@@ -87,7 +88,7 @@ impl StagedFile {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = open(&self.path, self.start, &self.caller)?;
+        let file = open(&self.path, self.start, &self.cancelled)?;
         Ok(Arc::clone(self.file.insert(Arc::new(file))))
     }
 
@@ -98,11 +99,11 @@ impl StagedFile {
     }
 }
 
-/// The file with exactly its first `length` bytes, created where these are none. Nobody else writes to it: a write that goes
-/// on though its caller is gone holds the lock until it is done, and one that has not begun by then never does.
-pub(super) fn open(path: &Path, length: u64, caller: &Caller) -> Result<File, StorageError> {
+/// The file with exactly its first `length` bytes, created where these are none. No one else writes to it: a write that
+/// continues though its request is gone holds the lock until it is done, and one that has not begun by then never does.
+pub(super) fn open(path: &Path, length: u64, cancelled: &CancelFlag) -> Result<File, StorageError> {
     let file = open_locked(path, length)?;
-    if caller.is_gone() {
+    if cancelled.is_cancelled() {
         return Err(StorageError::BrokenBody("the request was dropped".to_owned()));
     }
     let present = file.metadata().map_err(|error| failed("looking at", path, error))?.len();
@@ -136,14 +137,13 @@ fn open_locked(path: &Path, length: u64) -> Result<File, StorageError> {
 /// Waits for the lock. Runs on a blocking thread, which may sleep.
 #[allow(clippy::disallowed_methods)]
 fn lock(file: &File, path: &Path) -> Result<(), StorageError> {
-    let since = Instant::now();
-    loop {
+    for _ in 0..TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
-            Err(error) => return Err(failed("locking", path, error.into())),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            locked => return locked.map_err(|error| failed("locking", path, error.into())),
         }
     }
+    file.try_lock().map_err(|error| failed("locking", path, error.into()))
 }
 
 fn short(path: &Path, present: u64, length: u64) -> StorageError {
@@ -154,10 +154,15 @@ fn short(path: &Path, present: u64, length: u64) -> StorageError {
 }
 
 /// The digest of the first `length` bytes, read back.
-pub(super) fn rehash(path: &Path, length: u64, algorithm: Algorithm, caller: &Caller) -> Result<Digest, StorageError> {
+pub(super) fn rehash(
+    path: &Path,
+    length: u64,
+    algorithm: Algorithm,
+    cancelled: &CancelFlag,
+) -> Result<Digest, StorageError> {
     let mut hasher = Hasher::new(algorithm);
     if length > 0 {
-        let file = open(path, length, caller)?;
+        let file = open(path, length, cancelled)?;
         let mut buffer = vec![0; 256 * 1024];
         let mut offset = 0;
         while offset < length {

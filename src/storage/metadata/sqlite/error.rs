@@ -1,4 +1,4 @@
-//! What goes wrong in the database, in the words of storage.
+//! What goes wrong in `SQLite`, in the words of storage. No code of it leaves this backend.
 
 use std::sync::Arc;
 
@@ -13,20 +13,19 @@ mod code {
     pub(super) const NOT_A_DATABASE: i32 = 26;
 }
 
-impl From<sqlx::Error> for StorageError {
-    fn from(error: sqlx::Error) -> Self {
-        match primary_code(&error) {
-            Some(code::FULL) => Self::Full("the disk of the metadata database".to_owned()),
-            Some(code::CORRUPT | code::NOT_A_DATABASE) => Self::Damaged(format!("the metadata database: {error}")),
-            Some(code::CANNOT_OPEN) if has_no_descriptor_left() => {
-                Self::Busy("the metadata database: no file descriptor is left".to_owned())
-            }
-            _ if matches!(error, sqlx::Error::PoolTimedOut) => {
-                Self::Busy("the metadata database: every connection has been in use for long".to_owned())
-            }
-            _ if is_about_content(&error) => Self::Damaged(format!("a row of the metadata database: {error}")),
-            _ => Self::Failed { context: "the metadata database".to_owned(), source: Arc::new(error) },
+/// In the words of storage.
+pub(super) fn failed(error: sqlx::Error) -> StorageError {
+    match primary_code(&error) {
+        Some(code::FULL) => StorageError::Full("the disk of the metadata database".to_owned()),
+        Some(code::CORRUPT | code::NOT_A_DATABASE) => StorageError::Damaged(format!("the metadata database: {error}")),
+        Some(code::CANNOT_OPEN) if has_no_descriptor_left() => {
+            StorageError::Busy("the metadata database: no file descriptor is left".to_owned())
         }
+        _ if matches!(error, sqlx::Error::PoolTimedOut) => {
+            StorageError::Busy("the metadata database: every connection has been in use for long".to_owned())
+        }
+        _ if is_about_content(&error) => StorageError::Damaged(format!("a row of the metadata database: {error}")),
+        _ => StorageError::Failed { context: "the metadata database".to_owned(), source: Arc::new(error) },
     }
 }
 

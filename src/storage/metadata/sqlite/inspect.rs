@@ -5,40 +5,28 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::SqliteMetadata;
+use super::error::failed;
 use super::open::MIGRATIONS;
 use crate::storage::StorageError;
+use crate::storage::metadata::Inspection;
 
 /// How many faults are told at most.
 const FAULTS: &str = "PRAGMA quick_check(10)";
 
-/// What was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspection {
-    /// The schema that the file has, by the number of its last migration; `None` where it has none.
-    pub schema: Option<i64>,
-    /// The newest schema that this program knows.
-    pub known: i64,
-    /// What `SQLite` finds wrong with the file; empty where it is whole.
-    pub faults: Vec<String>,
-}
-
-impl SqliteMetadata {
-    /// Looks at the database at `path` without creating or migrating it. `idle` says that no process has it open: then not even
-    /// the log files beside it are made.
-    ///
-    /// Errors: [`StorageError::Damaged`] or [`StorageError::Failed`] where it does not open.
-    pub async fn inspect(path: &Path, idle: bool) -> Result<Inspection, StorageError> {
-        let has_log = path.with_extension("db-wal").exists();
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(idle && !has_log);
-        let mut connection = options.connect().await?;
-        let faults = sqlx::query(FAULTS).fetch_all(&mut connection).await?;
-        let faults = faults.iter().filter_map(|row| row.try_get::<String, _>(0).ok()).filter(|text| text != "ok");
-        let faults: Vec<String> = faults.collect();
-        let schema = sqlx::query("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await;
-        let schema = schema.ok().and_then(|row| row.try_get::<Option<i64>, _>(0).ok().flatten());
-        connection.close().await?;
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-        Ok(Inspection { schema, known, faults })
-    }
+/// Looks at the database at `path` without creating or migrating it. `idle` says that no process has it open: then not even
+/// the log files next to it are made.
+///
+/// Errors: [`StorageError::Damaged`] or [`StorageError::Failed`] where it does not open.
+pub async fn inspect(path: &Path, idle: bool) -> Result<Inspection, StorageError> {
+    let has_log = path.with_extension("db-wal").exists();
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(idle && !has_log);
+    let mut connection = options.connect().await.map_err(failed)?;
+    let faults = sqlx::query(FAULTS).fetch_all(&mut connection).await.map_err(failed)?;
+    let faults = faults.iter().filter_map(|row| row.try_get::<String, _>(0).ok()).filter(|text| text != "ok");
+    let faults: Vec<String> = faults.collect();
+    let schema = sqlx::query("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await;
+    let schema = schema.ok().and_then(|row| row.try_get::<Option<i64>, _>(0).ok().flatten());
+    connection.close().await.map_err(failed)?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    Ok(Inspection { schema, known, faults })
 }

@@ -1,49 +1,37 @@
 //! The metadata store in one `SQLite` file: for one node, without another service to run.
 //!
 //! All writes of this process go through one task (`writer`) that commits them in groups; reads come from a small pool of
-//! connections beside it and never wait for a write. Another process (the command line) may write to the same file.
-//! The SQL is plain enough to serve `PostgreSQL` later, except for `json_each`, which carries lists.
+//! connections next to it and never wait for a write. Another process (the command line) may write to the same file.
 
-mod acme;
 mod error;
-mod grants;
 mod inspect;
-mod keys;
-mod links;
-mod login_failures;
-mod manifests;
 mod open;
 mod operation;
-mod policy;
-mod put;
-mod referrers;
-mod refresh_tokens;
-mod repositories;
-mod row;
-mod statement;
-mod tags;
-mod uploads;
-mod users;
+#[cfg(test)]
+mod statement_tests;
 mod writer;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
-pub use self::inspect::Inspection;
+use self::error::failed;
+pub use self::inspect::inspect;
+pub use self::open::open;
 use self::writer::Writer;
-use super::Metadata;
+use super::sql::{Engine, Outcome, Session, Value};
 use crate::storage::StorageError;
 
-/// The metadata store in a `SQLite` file. Made by [`SqliteMetadata::open`], ended by [`Metadata::close`].
-pub struct SqliteMetadata {
+/// One `SQLite` file.
+struct SqliteEngine {
     readers: SqlitePool,
     writer: Writer,
 }
 
-impl SqliteMetadata {
-    /// Runs `operation` in a transaction of its own, shared with others only in its commit; durable when this returns. Once
-    /// queued it is carried out even if the caller goes away.
+impl Engine for SqliteEngine {
+    type Session = SqliteConnection;
+
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
@@ -51,31 +39,53 @@ impl SqliteMetadata {
     {
         self.writer.run(operation).await
     }
-}
 
-#[async_trait]
-impl Metadata for SqliteMetadata {
-    async fn policy_version(&self) -> Result<i64, StorageError> {
-        policy::version(&self.readers).await
+    async fn snapshot<T, F>(&self, reads: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Send + 'static,
+    {
+        let mut snapshot = self.readers.begin().await.map_err(failed)?;
+        let read = reads(&mut snapshot).await?;
+        snapshot.commit().await.map_err(failed)?;
+        Ok(read)
     }
 
-    async fn ping(&self) -> Result<(), StorageError> {
-        self.write(|connection| Box::pin(policy::touch(connection))).await
+    async fn all(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<SqliteRow>, StorageError> {
+        bound(sql, values).fetch_all(&self.readers).await.map_err(failed)
     }
 
-    async fn is_new(&self) -> Result<bool, StorageError> {
-        policy::is_new(&self.readers).await
+    async fn first(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<SqliteRow>, StorageError> {
+        bound(sql, values).fetch_optional(&self.readers).await.map_err(failed)
     }
 
-    /// Moves the write-ahead log into the database too.
+    /// The write-ahead log is moved into the database.
     async fn close(&self) -> Result<(), StorageError> {
         self.readers.close().await;
         self.writer.close().await
     }
 }
 
-/// Whole seconds since the Unix epoch.
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+impl Session for SqliteConnection {
+    type Row = SqliteRow;
+
+    fn all<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, Vec<SqliteRow>> {
+        Box::pin(async move { bound(sql, values).fetch_all(self).await.map_err(failed) })
+    }
+
+    fn first<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, Option<SqliteRow>> {
+        Box::pin(async move { bound(sql, values).fetch_optional(self).await.map_err(failed) })
+    }
+
+    fn run<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, u64> {
+        Box::pin(async move { Ok(bound(sql, values).execute(self).await.map_err(failed)?.rows_affected()) })
+    }
+}
+
+fn bound(sql: &'static str, values: Vec<Value>) -> Query<'static, Sqlite, SqliteArguments> {
+    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Integer(number) => query.bind(number),
+        Value::Text(text) => query.bind(text),
+        Value::Bytes(bytes) => query.bind(bytes),
+    })
 }

@@ -12,10 +12,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use uuid::Uuid;
 
-use super::error::is_busy;
+use super::SqliteEngine;
+use super::error::{failed, is_busy};
 use super::writer::Writer;
-use super::{SqliteMetadata, policy};
+use crate::domain::Clock;
 use crate::storage::StorageError;
+use crate::storage::metadata::Metadata;
+use crate::storage::metadata::sql::{BEGIN, SqlMetadata};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/metadata/sqlite/migrations");
 
@@ -28,32 +31,30 @@ const LOG_LIMIT: &str = "67108864";
 /// More statements than there are, so that each is parsed once per connection.
 const STATEMENT_CACHE: usize = 200;
 
-impl SqliteMetadata {
-    /// Opens the database at `path`, creates it (mode 0600) where it is missing, and brings its schema up to date. Several
-    /// processes may have it open at the same time.
-    ///
-    /// Errors: [`StorageError::Damaged`] where the file is no database, [`StorageError::Failed`] where it was written by a newer
-    /// version of this program.
-    pub async fn open(path: &Path) -> Result<Self, StorageError> {
-        create_private(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE)
-            .pragma("journal_size_limit", LOG_LIMIT)
-            .statement_cache_capacity(STATEMENT_CACHE);
-        let mut connection = connect(&options).await.map_err(|error| at(path, error))?;
-        migrate(&mut connection).await.map_err(|error| at(path, error))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self { readers, writer: Writer::start(connection) })
-    }
+/// Opens the database at `path`, creates it (mode 0600) where it is missing, and brings its schema up to date. Several processes may
+/// have it open at the same time. Leases and expiry are judged by `clock`.
+///
+/// Errors: [`StorageError::Damaged`] where the file is not a database, [`StorageError::Failed`] where it was written by a newer version of
+/// this program.
+pub async fn open(path: &Path, clock: Clock) -> Result<Arc<dyn Metadata>, StorageError> {
+    create_private(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .pragma("journal_size_limit", LOG_LIMIT)
+        .statement_cache_capacity(STATEMENT_CACHE);
+    let mut connection = connect(&options).await.map_err(|error| at(path, error))?;
+    migrate(&mut connection).await.map_err(|error| at(path, error))?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Arc::new(SqlMetadata::new(SqliteEngine { readers, writer: Writer::start(connection) }, clock)))
 }
 
 /// `SQLite` would create the file with the umask's permissions; its log files take after it.
@@ -75,18 +76,18 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, Sto
                 attempts += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            connected => return Ok(connected?),
+            connected => return connected.map_err(failed),
         }
     }
 }
 
 /// In one transaction that excludes other processes: the schema is there as a whole or not at all.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(migration_error)?;
-    sqlx::query(policy::BEGIN).bind(Uuid::new_v4().to_string()).execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(())
+    let instance = Uuid::new_v4().to_string();
+    sqlx::query(BEGIN).bind(instance).execute(&mut *transaction).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)
 }
 
 /// Says which file it is, and what to do.

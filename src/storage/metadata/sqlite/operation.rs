@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::storage::StorageError;
 
-/// A write of whatever result.
+/// A write with any result.
 pub(super) trait Operation: Send {
     /// Runs it within a transaction that the caller commits.
     fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Ran>;
@@ -49,7 +49,7 @@ where
             let Self { work, caller } = *self;
             let result = work(connection).await;
             let error = result.as_ref().err().cloned();
-            // Nobody listens where the request was dropped; the operation stands nevertheless.
+            // No one listens where the request was dropped; the operation counts nevertheless.
             let answer: Answer = Box::new(move |committed| {
                 let _ = caller.send(result.and_then(|value| committed.map(|()| value)));
             });

@@ -9,10 +9,11 @@ use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::failed;
 use super::operation::{Answer, Operation, Queued, Ran};
 use crate::storage::StorageError;
 
-/// How many operations wait at most; whoever comes then waits to be queued.
+/// How many operations wait at most; further ones wait to be queued.
 const QUEUE: usize = 1024;
 /// How many operations share a commit at most.
 const GROUP: usize = 256;
@@ -111,7 +112,7 @@ async fn commit_group(
     answers: &mut Vec<Answer>,
 ) -> Result<(), StorageError> {
     // Each round trip to the connection's thread costs as much as a small statement: hence several statements in one.
-    sqlx::raw_sql("BEGIN IMMEDIATE; SAVEPOINT operation").execute(&mut *connection).await?;
+    sqlx::raw_sql("BEGIN IMMEDIATE; SAVEPOINT operation").execute(&mut *connection).await.map_err(failed)?;
     while let Some(operation) = group.pop_front() {
         let Ran { error, answer } = operation.run(connection).await;
         answers.push(answer);
@@ -120,16 +121,15 @@ async fn commit_group(
             sqlx::raw_sql("ROLLBACK TO operation").execute(&mut *connection).await.map_err(|_| error)?;
         }
         if !group.is_empty() {
-            sqlx::raw_sql("RELEASE operation; SAVEPOINT operation").execute(&mut *connection).await?;
+            sqlx::raw_sql("RELEASE operation; SAVEPOINT operation").execute(&mut *connection).await.map_err(failed)?;
         }
     }
-    sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+    sqlx::raw_sql("COMMIT").execute(&mut *connection).await.map_err(failed)?;
     Ok(())
 }
 
 async fn close(mut connection: SqliteConnection) -> Result<(), StorageError> {
-    // Another process that reads at this moment makes this a partial one; the next opening goes on from there.
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
+    // Another process that reads at this moment makes this a partial one; the next opening continues from there.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(failed)?;
+    connection.close().await.map_err(failed)
 }

@@ -1,0 +1,25 @@
+//! What follows from a write for everyone else: committed together with it, so that neither is ever seen without the other.
+
+use crate::domain::RepositoryName;
+
+/// What is raised in the transaction of a write. A backend carries these out itself; no caller can forget one.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::storage) struct Effects {
+    /// Users, grants or keys have changed: [`super::Versions::policy_version`] grows.
+    pub(in crate::storage) policy: bool,
+    /// What can be read of this repository has changed: its [`super::Versions::generation`] grows.
+    pub(in crate::storage) repository: Option<RepositoryName>,
+}
+
+impl Effects {
+    /// No one else needs to know.
+    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None };
+    /// Every node reads users, grants and keys again as it needs them.
+    pub(in crate::storage) const POLICY: Self = Self { policy: true, repository: None };
+
+    /// Every node reads this repository again.
+    pub(in crate::storage) fn repository(name: RepositoryName) -> Self {
+        Self { policy: false, repository: Some(name) }
+    }
+}

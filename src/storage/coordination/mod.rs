@@ -1,0 +1,8 @@
+//! What nodes agree on. Several processes may work on one database: each keeps caches, and these are what tells it that a cache no longer
+//! holds. All of it is kept in the database, because what one process knows is not the truth.
+
+mod effects;
+mod versions;
+
+pub(in crate::storage) use effects::Effects;
+pub use versions::{SEEN_WITHIN, Versions, seen_by_every_node};

@@ -1,0 +1,63 @@
+//! Blobs of repositories: the right to read a blob depends on the repository that has it, never on its digest alone.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
+use crate::storage::StorageError;
+use crate::storage::blobs::BlobKey;
+
+/// A blob that a repository has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobRecord {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Where its content is stored.
+    pub key: BlobKey,
+}
+
+/// Blobs by repository. A blob that was just linked is leased: it is not collected before that time is over, though nothing refers to it
+/// yet.
+#[async_trait]
+pub trait RepositoryBlobs {
+    /// The blob, where this repository has it.
+    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobRecord>, StorageError>;
+
+    /// Records a published blob, links it to the repository (created where it is new), leases it, and ends the upload
+    /// session, in one transaction. Returns the key that counts from now on: a blob that is known keeps the one it has, unless its length
+    /// differs. Content under another key than that is the caller's to remove; where the content under the one that counts is lost,
+    /// [`RepositoryBlobs::replace_blob_key`] puts the new one in its place.
+    async fn link_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: BlobRecord,
+        finished: Option<UploadId>,
+        lease: Duration,
+    ) -> Result<BlobKey, StorageError>;
+
+    /// Gives a blob whose content is lost the key of `blob`, if it still has the key `lost`. Returns the key that counts.
+    async fn replace_blob_key(&self, blob: BlobRecord, lost: BlobKey) -> Result<BlobKey, StorageError>;
+
+    /// Links a blob of `from` to `to` and leases it. `false`, and nothing done, where `from` does not have it.
+    async fn mount_blob(
+        &self,
+        from: &RepositoryName,
+        to: &RepositoryName,
+        digest: &Digest,
+        lease: Duration,
+    ) -> Result<bool, StorageError>;
+
+    /// The first repository in the range that has the blob. Takes as long where no repository of the range has it as where no
+    /// repository at all does.
+    async fn repository_with_blob(
+        &self,
+        digest: &Digest,
+        within: &NameRange,
+    ) -> Result<Option<RepositoryName>, StorageError>;
+
+    /// Unlinks a blob from a repository. `false` where it was not linked. The content stays until it is collected.
+    async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;
+}

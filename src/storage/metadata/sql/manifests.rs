@@ -1,0 +1,102 @@
+//! Manifests: their bytes, what they refer to, and the tags that point to them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::engine::{Engine, Session};
+use super::row::Columns;
+use super::statement::statements;
+use super::value::{after, values};
+use super::{SqlMetadata, Written, put, referrers};
+use crate::domain::{Digest, Hasher, RepositoryName, Tag};
+use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
+use crate::storage::metadata::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, StoredManifest};
+
+statements! {
+    BY_DIGEST = "SELECT r.generation, m.digest, m.media_type, m.content FROM repositories r
+        JOIN manifests m ON m.repository_id = r.id
+        WHERE r.name = $1 AND m.digest = $2";
+    BY_TAG = "SELECT r.generation, m.digest, m.media_type, m.content FROM repositories r
+        JOIN tags t ON t.repository_id = r.id
+        JOIN manifests m ON m.id = t.manifest_id
+        WHERE r.name = $1 AND t.name = $2";
+    /// The tags that point to it and its references go with it.
+    DELETE = "DELETE FROM manifests WHERE repository_id = (SELECT id FROM repositories WHERE name = $1) AND digest = $2";
+}
+
+#[async_trait]
+impl<E: Engine> Manifests for SqlMetadata<E> {
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, StorageError> {
+        self.engine.first(BY_DIGEST, values![repository, digest]).await?.as_ref().map(read).transpose()
+    }
+
+    async fn manifest_by_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<StoredManifest>, StorageError> {
+        self.engine.first(BY_TAG, values![repository, tag]).await?.as_ref().map(read).transpose()
+    }
+
+    async fn put_manifest(
+        &self,
+        repository: &RepositoryName,
+        manifest: NewManifest,
+        lease: Duration,
+    ) -> Result<PutOutcome, StorageError> {
+        let (repository, now) = (repository.clone(), self.clock.seconds());
+        self.write(move |session| Box::pin(put::put(session, repository, manifest, now, after(now, lease)))).await
+    }
+
+    async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+        let (values, effects) = (values![repository, digest], Effects::repository(repository.clone()));
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::if_changed(session.run(DELETE, values).await? > 0, effects)) })
+        })
+        .await
+    }
+
+    async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<&Digest>,
+        limit: PageLimit,
+    ) -> Result<ReferrerList, StorageError> {
+        referrers::list(&self.engine, repository, subject, artifact_type, after, limit).await
+    }
+
+    async fn among_referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        candidates: &[Digest],
+    ) -> Result<Vec<Digest>, StorageError> {
+        referrers::among(&self.engine, repository, subject, candidates).await
+    }
+}
+
+/// What is served under a digest has that digest, whatever happened to the disk.
+fn read<R: Columns>(found: &R) -> Result<StoredManifest, StorageError> {
+    let digest: Digest = found.parsed("digest")?;
+    let content = found.bytes("content")?;
+    if Hasher::digest(digest.algorithm(), &content) != digest {
+        return Err(StorageError::Damaged(format!(
+            "the stored manifest {digest} has other bytes than its digest says"
+        )));
+    }
+    Ok(StoredManifest {
+        digest,
+        media_type: found.parsed("media_type")?,
+        content: Bytes::from(content),
+        generation: found.integer("generation")?,
+    })
+}

@@ -1,0 +1,146 @@
+//! Blobs and the repositories that have them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::engine::{Engine, Session, only};
+use super::row::Columns;
+use super::statement::statements;
+use super::value::{after, stored, values};
+use super::{SqlMetadata, Written, repositories, uploads};
+use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
+use crate::storage::StorageError;
+use crate::storage::blobs::BlobKey;
+use crate::storage::coordination::Effects;
+use crate::storage::metadata::{BlobRecord, RepositoryBlobs};
+
+statements! {
+    FIND = "SELECT b.size, b.key FROM repositories r
+        JOIN repository_blobs l ON l.repository_id = r.id
+        JOIN blobs b ON b.id = l.blob_id
+        WHERE r.name = $1 AND b.digest = $2";
+    /// A known blob keeps its key, unless its length differs; its lease only ever grows, and it is not deleted any more.
+    RECORD = "INSERT INTO blobs (digest, size, key, lease_until, created_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (digest) DO UPDATE SET
+            key = CASE WHEN blobs.size = excluded.size THEN blobs.key ELSE excluded.key END,
+            size = excluded.size,
+            lease_until = CASE WHEN blobs.lease_until > excluded.lease_until THEN blobs.lease_until ELSE excluded.lease_until END,
+            state = 0
+        RETURNING id, key";
+    REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
+    KEY = "SELECT key FROM blobs WHERE digest = $1";
+    LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name) VALUES ($1, $2, $3)
+        ON CONFLICT (repository_id, blob_id) DO NOTHING";
+    /// The blob's row where the repository has it, leased.
+    LEASE_OF_REPOSITORY = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
+        WHERE digest = $2 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
+            WHERE r.name = $1 AND l.blob_id = blobs.id)
+        RETURNING id";
+    /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
+    REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
+        SELECT c.manifest_id, $2 FROM manifest_children c
+        WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
+        ON CONFLICT (manifest_id, blob_id) DO NOTHING";
+    /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
+    REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
+        WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
+            AND l.repository_name >= $2 AND l.repository_name < $3 ORDER BY l.repository_name LIMIT 1";
+    UNLINK = "DELETE FROM repository_blobs WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
+        AND blob_id = (SELECT id FROM blobs WHERE digest = $2)";
+}
+
+#[async_trait]
+impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
+    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobRecord>, StorageError> {
+        let Some(found) = self.engine.first(FIND, values![repository, digest]).await? else { return Ok(None) };
+        Ok(Some(BlobRecord { digest: digest.clone(), size: found.unsigned("size")?, key: key(&found)? }))
+    }
+
+    async fn link_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: BlobRecord,
+        finished: Option<UploadId>,
+        lease: Duration,
+    ) -> Result<BlobKey, StorageError> {
+        let (repository, now) = (repository.clone(), self.clock.seconds());
+        self.write(move |session| {
+            Box::pin(async move {
+                let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
+                let recorded = only(session, RECORD, values).await?;
+                let effects = link(session, repository, recorded.integer("id")?, now).await?;
+                if let Some(upload) = finished {
+                    uploads::delete(session, upload).await?;
+                }
+                Ok(Written::with(effects, key(&recorded)?))
+            })
+        })
+        .await
+    }
+
+    async fn replace_blob_key(&self, blob: BlobRecord, lost: BlobKey) -> Result<BlobKey, StorageError> {
+        self.write(move |session| {
+            Box::pin(async move {
+                session.run(REPLACE_KEY, values![&blob.digest, lost.0, blob.key.0, stored(blob.size)?]).await?;
+                Ok(Written::quietly(key(&only(session, KEY, values![&blob.digest]).await?)?))
+            })
+        })
+        .await
+    }
+
+    async fn mount_blob(
+        &self,
+        from: &RepositoryName,
+        to: &RepositoryName,
+        digest: &Digest,
+        lease: Duration,
+    ) -> Result<bool, StorageError> {
+        let now = self.clock.seconds();
+        let (to, values) = (to.clone(), values![from, digest, after(now, lease)]);
+        self.write(move |session| {
+            Box::pin(async move {
+                let Some(leased) = session.first(LEASE_OF_REPOSITORY, values).await? else {
+                    return Ok(Written::quietly(false));
+                };
+                let effects = link(session, to, leased.integer("id")?, now).await?;
+                Ok(Written::with(effects, true))
+            })
+        })
+        .await
+    }
+
+    async fn repository_with_blob(
+        &self,
+        digest: &Digest,
+        within: &NameRange,
+    ) -> Result<Option<RepositoryName>, StorageError> {
+        let found = self.engine.first(REPOSITORY, values![digest, within.start(), within.end()]).await?;
+        found.map(|found| found.parsed("repository_name")).transpose()
+    }
+
+    async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+        let (values, effects) = (values![repository, digest], Effects::repository(repository.clone()));
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::if_changed(session.run(UNLINK, values).await? > 0, effects)) })
+        })
+        .await
+    }
+}
+
+fn key<R: Columns>(found: &R) -> Result<BlobKey, StorageError> {
+    Ok(BlobKey(found.text("key")?.to_owned()))
+}
+
+/// Links the blob to the repository, where it is not linked yet.
+async fn link<S: Session>(
+    session: &mut S,
+    repository: RepositoryName,
+    blob: i64,
+    now: i64,
+) -> Result<Effects, StorageError> {
+    let id = repositories::ensure(session, &repository, now).await?;
+    let is_new = session.run(LINK, values![id, blob, &repository]).await? > 0;
+    session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
+    Ok(if is_new { Effects::repository(repository) } else { Effects::NONE })
+}

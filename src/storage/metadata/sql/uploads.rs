@@ -1,0 +1,139 @@
+//! Upload sessions.
+
+use async_trait::async_trait;
+
+use super::engine::{Engine, Session};
+use super::row::Columns;
+use super::statement::statements;
+use super::value::{list, stored, values};
+use super::{SqlMetadata, Written};
+use crate::domain::{RepositoryName, UploadId};
+use crate::storage::StorageError;
+use crate::storage::blobs::{StagingArea, StagingState};
+use crate::storage::metadata::{SavedUpload, UploadProgress, UploadRecord, Uploads};
+
+statements! {
+    CREATE = "INSERT INTO uploads (id, repository, subject, owner, algorithm, length, hash_state, staging, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    /// A row where the owner has more than $2 sessions: read from the index, and no further than that.
+    MORE_THAN = "SELECT owner FROM uploads WHERE owner = $1 LIMIT 1 OFFSET $2";
+    FIND = "SELECT owner, algorithm, length, hash_state, staging, updated_at FROM uploads
+        WHERE id = $1 AND repository = $2 AND subject = $3";
+    LENGTH = "SELECT length FROM uploads WHERE id = $1";
+    SAVE = "UPDATE uploads SET algorithm = $3, length = $4, hash_state = $5, staging = $6, updated_at = $7
+        WHERE id = $1 AND length = $2";
+    DELETE = "DELETE FROM uploads WHERE id = $1";
+    STALE = "SELECT id FROM uploads WHERE updated_at < $1 ORDER BY updated_at LIMIT $2 OFFSET $3";
+    DELETE_STALE = "DELETE FROM uploads WHERE id IN (SELECT j.value FROM json_each($1) AS j) AND updated_at < $2
+        RETURNING id, staging";
+}
+
+#[async_trait]
+impl<E: Engine> Uploads for SqlMetadata<E> {
+    async fn create_upload(&self, upload: UploadRecord, limit: u32) -> Result<bool, StorageError> {
+        let now = self.clock.seconds();
+        self.write(move |session| Box::pin(create(session, upload, limit, now))).await
+    }
+
+    async fn upload(
+        &self,
+        repository: &RepositoryName,
+        subject: &str,
+        id: UploadId,
+    ) -> Result<Option<UploadRecord>, StorageError> {
+        let Some(found) = self.engine.first(FIND, values![id, repository, subject]).await? else { return Ok(None) };
+        Ok(Some(UploadRecord {
+            id,
+            repository: repository.clone(),
+            subject: subject.to_owned(),
+            owner: found.text("owner")?.to_owned(),
+            progress: UploadProgress {
+                algorithm: found.parsed("algorithm")?,
+                length: found.unsigned("length")?,
+                hash_state: found.bytes("hash_state")?,
+                staging: staging(&found)?,
+            },
+            updated_at: found.integer("updated_at")?,
+        }))
+    }
+
+    async fn save_upload(
+        &self,
+        id: UploadId,
+        expected_length: u64,
+        progress: UploadProgress,
+    ) -> Result<SavedUpload, StorageError> {
+        let UploadProgress { algorithm, length, hash_state, staging } = progress;
+        let staging = staging.map(|StagingState(state)| state);
+        let (expected, length, now) = (stored(expected_length)?, stored(length)?, self.clock.seconds());
+        let values = values![id, expected, algorithm.as_str(), length, hash_state, staging, now];
+        self.write(move |session| {
+            Box::pin(async move {
+                if session.run(SAVE, values).await? > 0 {
+                    return Ok(Written::quietly(SavedUpload::Saved));
+                }
+                let found = session.first(LENGTH, values![id]).await?;
+                Ok(Written::quietly(match found {
+                    Some(found) => SavedUpload::Moved { length: found.unsigned("length")? },
+                    None => SavedUpload::Gone,
+                }))
+            })
+        })
+        .await
+    }
+
+    async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError> {
+        self.write(move |session| Box::pin(async move { Ok(Written::quietly(delete(session, id).await?)) })).await
+    }
+
+    async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError> {
+        Ok(self.engine.first(LENGTH, values![id]).await?.is_some())
+    }
+
+    async fn stale_uploads(&self, before: i64, skip: u32, limit: u32) -> Result<Vec<UploadId>, StorageError> {
+        let stale = self.engine.all(STALE, values![before, limit, skip]).await?;
+        stale.iter().map(|found| found.parsed("id")).collect()
+    }
+
+    async fn delete_stale_uploads(&self, before: i64, ids: Vec<UploadId>) -> Result<Vec<StagingArea>, StorageError> {
+        let values = values![list(ids), before];
+        self.write(move |session| {
+            Box::pin(async move {
+                let deleted = session.all(DELETE_STALE, values).await?;
+                Ok(Written::quietly(deleted.iter().map(area).collect::<Result<_, _>>()?))
+            })
+        })
+        .await
+    }
+}
+
+async fn create<S: Session>(
+    session: &mut S,
+    upload: UploadRecord,
+    limit: u32,
+    now: i64,
+) -> Result<Written<bool>, StorageError> {
+    let most = i64::from(limit) - 1;
+    if limit == 0 || session.first(MORE_THAN, values![upload.owner.as_str(), most]).await?.is_some() {
+        return Ok(Written::quietly(false));
+    }
+    let UploadProgress { algorithm, length, hash_state, staging } = upload.progress;
+    let staging = staging.map(|StagingState(state)| state);
+    let whose = values![upload.id, &upload.repository, upload.subject, upload.owner];
+    let progress = values![algorithm.as_str(), stored(length)?, hash_state, staging, now];
+    session.run(CREATE, [whose, progress].concat()).await?;
+    Ok(Written::quietly(true))
+}
+
+/// Ends a session; `false` where it is gone.
+pub(super) async fn delete<S: Session>(session: &mut S, id: UploadId) -> Result<bool, StorageError> {
+    Ok(session.run(DELETE, values![id]).await? > 0)
+}
+
+fn staging<R: Columns>(found: &R) -> Result<Option<StagingState>, StorageError> {
+    Ok(found.optional_bytes("staging")?.map(StagingState))
+}
+
+fn area<R: Columns>(found: &R) -> Result<StagingArea, StorageError> {
+    Ok(StagingArea { upload: found.parsed("id")?, backend: staging(found)? })
+}

@@ -1,0 +1,149 @@
+//! What is particular to the disk: files, permissions, torn tails, a full disk.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use portcullis::domain::{Clock, Digest};
+use portcullis::storage::StorageError;
+use portcullis::storage::blobs;
+
+use super::content::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
+
+fn published(root: &Path, digest: &Digest) -> PathBuf {
+    root.join("blobs").join(digest.algorithm().as_str()).join(&digest.hex()[..2]).join(digest.hex())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn files_are_where_the_layout_says_and_are_private() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("data");
+    let store = disk(&root);
+    let staged = store.append(fresh(), body(&content(10, 1), 10), true).await.expect("appended").staged;
+    let file = root.join("uploads").join(staged.area.upload.to_string());
+    assert_eq!((mode(&file), mode(&root), mode(&root.join("uploads"))), (0o600, 0o700, 0o700));
+    let digest = staged.hasher.clone().finish();
+    store.publish(&staged, &digest).await.expect("published");
+    assert!(!file.exists());
+    assert_eq!(mode(&published(&root, &digest)), 0o600);
+    assert_eq!(mode(published(&root, &digest).parent().expect("a shard")), 0o700);
+}
+
+#[tokio::test]
+async fn an_empty_upload_needs_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let staged = store.append(fresh(), empty(), true).await.expect("appended").staged;
+    assert_eq!(fs::read_dir(folder.path().join("uploads")).expect("there").count(), 0);
+    let key = store.publish(&staged, &sha256(b"")).await.expect("published");
+    assert_eq!(store.length(&key).await.expect("known"), Some(0));
+    assert_eq!(fs::read_dir(folder.path().join("uploads")).expect("there").count(), 0);
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_cut_and_a_lost_one_is_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let staged = store.append(fresh(), body(&content(1_000, 2), 100), true).await.expect("appended").staged;
+    let file = folder.path().join("uploads").join(staged.area.upload.to_string());
+    let mut torn = fs::read(&file).expect("read");
+    torn.extend_from_slice(b"what a crash left");
+    fs::write(&file, torn).expect("written");
+    store.append(staged.clone(), empty(), false).await.expect("appended");
+    assert_eq!(fs::metadata(&file).expect("there").len(), 1_000);
+    fs::write(&file, b"too short").expect("written");
+    for outcome in [
+        store.append(staged.clone(), empty(), false).await.map(drop),
+        store.append(staged.clone(), body(&content(9, 3), 9), false).await.map(drop),
+        store.publish(&staged, &sha256(b"x")).await.map(drop),
+    ] {
+        assert!(matches!(outcome, Err(StorageError::Damaged(_))), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_published_file_of_another_length_is_replaced_and_a_removed_shard_made_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let content = content(10_000, 4);
+    let (digest, key) = push(&*store, &content).await.expect("pushed");
+    let file = published(folder.path(), &digest);
+    fs::write(&file, b"cut off").expect("written");
+    assert!(matches!(store.read(&key, 0..10_000).await.err(), Some(StorageError::Damaged(_))));
+    push(&*store, &content).await.expect("pushed");
+    assert!(drain(store.read(&key, 0..10_000).await.expect("opened")).await.expect("read") == content);
+    fs::remove_dir_all(file.parent().expect("a shard")).expect("removed");
+    push(&*store, &content).await.expect("pushed");
+    assert_eq!(store.length(&key).await.expect("known"), Some(10_000));
+}
+
+#[tokio::test]
+async fn the_floor_refuses_before_a_byte_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = blobs::disk::open(folder.path(), u64::MAX, Clock::system()).expect("opens");
+    let refused = store.append(fresh(), body(&content(10, 5), 10), false).await;
+    assert!(matches!(refused, Err(StorageError::Full(_))));
+    assert_eq!(fs::read_dir(folder.path().join("uploads")).expect("there").count(), 0);
+    assert_eq!(store.free_space().await.expect("known"), Some(0));
+}
+
+#[tokio::test]
+async fn a_full_disk_leaves_what_was_there_and_takes_more_when_there_is_room() {
+    let Some(small) = SmallDisk::mount("8m") else { return };
+    let store = disk(small.path());
+    let first = content(2_000_000, 6);
+    let staged = store.append(fresh(), body(&first, 50_000), true).await.expect("appended").staged;
+    let file = small.path().join("uploads").join(staged.area.upload.to_string());
+    let filler = small.path().join("filler");
+    fs::write(&filler, content(4_000_000, 7)).expect("written");
+    let full = store.append(staged.clone(), body(&content(20_000_000, 8), 50_000), false).await;
+    assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
+    assert_eq!(fs::metadata(&file).expect("there").len(), 2_000_000);
+    fs::remove_file(filler).expect("removed");
+    let rest = content(1_000_000, 9);
+    let whole = store.append(staged, body(&rest, 50_000), false).await.expect("appended").staged;
+    let digest = whole.hasher.clone().finish();
+    let key = store.publish(&whole, &digest).await.expect("published");
+    assert!(
+        drain(store.read(&key, 0..3_000_000).await.expect("opened")).await.expect("read") == [first, rest].concat()
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_one_upload_in_the_middle_of_another() {
+    let Some(small) = SmallDisk::mount("8m") else { return };
+    let store = disk(small.path());
+    let (one, other) = (content(3_000_000, 10), content(20_000_000, 11));
+    let (pushed, full) = tokio::join!(push(&*store, &one), store.append(fresh(), body(&other, 50_000), true));
+    assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
+    assert!(pushed.is_ok() || matches!(pushed, Err(StorageError::Full(_))), "{pushed:?}");
+}
+
+/// A dropped request's write may still wait for a thread or a lock when the next request begins, and even when it has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_comes_late_touches_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let (first, lost, second) = (content(1_000, 12), content(70_000, 13), content(150_000, 14));
+    for round in 0..20_u64 {
+        let kept = store.append(fresh(), body(&first, 100), false).await.expect("appended").staged;
+        let held = fs::File::open(folder.path().join("uploads").join(kept.area.upload.to_string())).expect("there");
+        held.lock().expect("locked");
+        let append = store.append(kept.clone(), stalled(&lost, 70_000), false);
+        assert!(tokio::time::timeout(Duration::from_millis(3 + round % 5), append).await.is_err());
+        drop(held);
+        let staged = store.append(kept, body(&second, 150_000), false).await.expect("appended").staged;
+        let digest = sha256(&[first.clone(), second.clone()].concat());
+        assert_eq!(staged.hasher.clone().finish(), digest);
+        let key = store.publish(&staged, &digest).await.expect("published");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let read = drain(store.read(&key, 0..151_000).await.expect("opened")).await.expect("read");
+        assert_eq!(sha256(&read), digest);
+        store.remove(&key).await.expect("removed");
+    }
+}
