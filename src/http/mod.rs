@@ -71,11 +71,7 @@ impl App {
         let largest = registry.settings().limits.manifest_size.in_memory();
         Self {
             memory: MemoryBudget::new(settings.limits.body_memory.in_memory(), largest),
-<<<<<<< HEAD
-            pending: Arc::new(PendingResponses::new(MemoryBudget::open_to_strangers(
-=======
-            answers: Arc::new(Answers::new(MemoryBudget::open_to_anonymous(
->>>>>>> main
+            pending: Arc::new(PendingResponses::new(MemoryBudget::open_to_anonymous(
                 settings.limits.body_memory.in_memory(),
                 largest,
             ))),

@@ -82,7 +82,7 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
         let caller = caller(parts, app).await?;
         note_owner(parts, app, caller.credential());
         let repository = repository(parts)?;
-        let policy = app.auth.policy(caller.credential().principal()).await?;
+        let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
         let permit = policy.authorize::<P>(&caller, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
@@ -93,7 +93,7 @@ impl FromRequestParts<App> for CatalogPermit {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        let policy = app.auth.policy(caller.credential().principal()).await?;
+        let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
         policy.authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
     }
 }
@@ -210,7 +210,7 @@ pub(in crate::http) fn refuse(parts: &Parts, app: &App, error: CredentialError) 
         CredentialError::RateLimited { retry_after } => {
             OciError::too_many(retry_after, "too many wrong passwords: this one was not verified; try again later")
         }
-        CredentialError::Storage(error) => error.into(),
+        CredentialError::Storage(error) => OciError::of_store(error),
     }
 }
 

@@ -82,7 +82,7 @@ async fn refreshed(app: &App, form: &Query<'_>) -> Result<Response, OciError> {
     let Some(token) = form.get("refresh_token") else { return Err(invalid_request("refresh_token is missing")) };
     match app.auth.refresh_token(token).await {
         Ok(credential) => respond(app, &credential, false, &Scope::parse_all(form.all("scope"))).await,
-        Err(CredentialError::Storage(error)) => Err(error.into()),
+        Err(CredentialError::Storage(error)) => Err(OciError::of_store(error)),
         Err(_) => Err(OciError::new(Code::Unauthorized, "the refresh token is not valid, or no longer: log in again")
             .with_header(header::WWW_AUTHENTICATE, basic_challenge(app))),
     }
@@ -92,7 +92,7 @@ async fn refreshed(app: &App, form: &Query<'_>) -> Result<Response, OciError> {
 async fn respond(app: &App, credential: &Credential, keep: bool, scopes: &[Scope]) -> Result<Response, OciError> {
     let principal = credential.principal();
     let failed = |error| match error {
-        AuthError::Storage(error) => error.into(),
+        AuthError::Storage(error) => OciError::of_store(error),
         error => OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "no token could be signed"),
     };
     let issued = app.auth.issue(principal, scopes).await.map_err(failed)?;

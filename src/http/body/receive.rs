@@ -15,11 +15,11 @@ use tokio::time::Sleep;
 use super::minimum_rate::{MinimumRate, RateMeter, Waited};
 use super::upload_limits::{UploadPermit, WritePermit};
 use crate::http::error::{Code, OciError};
-use crate::registry::{ByteStream, Reserved, StorageError};
+use crate::registry::{BodyError, BodyStream, Reserved};
 
 /// The body as a stream for storage. It holds its write permit only while it has bytes to write. An empty chunk says that nothing came
 /// for a while; a body that is too slow ends with an error.
-pub(in crate::http) fn stream(body: Body, minimum_rate: MinimumRate, permit: UploadPermit) -> ByteStream {
+pub(in crate::http) fn stream(body: Body, minimum_rate: MinimumRate, permit: UploadPermit) -> BodyStream {
     Box::pin(Upload { received: Received::new(body, minimum_rate), permit, next: None, over: false })
 }
 
@@ -28,7 +28,7 @@ pub(in crate::http) fn is_empty(body: &Body) -> bool {
     body.is_end_stream()
 }
 
-/// The length that the client announced.
+/// The Content-Length.
 pub(in crate::http) fn declared_length(headers: &HeaderMap) -> Option<u64> {
     crate::http::request::headers::text(headers, header::CONTENT_LENGTH)?.parse().ok()
 }
@@ -46,7 +46,7 @@ impl BodyInMemory {
     }
 }
 
-/// The whole body; `None` where it has more than `limit` bytes. No memory is set aside for what was only announced. `code` is for
+/// The whole body; `None` where it has more than `limit` bytes. No memory is set aside for a Content-Length alone. `code` is for
 /// truncated bodies.
 pub(in crate::http) async fn gather(
     body: Body,
@@ -60,7 +60,7 @@ pub(in crate::http) async fn gather(
     while let Some(chunk) = received.next().await {
         let chunk = match chunk {
             Ok(chunk) => chunk,
-            Err(StorageError::SlowBody(_)) => return Err(too_slow(code, &chunk)),
+            Err(BodyError::TooSlow(_)) => return Err(too_slow(code, &chunk)),
             Err(error) => return Err(OciError::new(code, error.to_string())),
         };
         if (whole.len() + chunk.len()) as u64 > limit {
@@ -72,7 +72,7 @@ pub(in crate::http) async fn gather(
     Ok(Some(BodyInMemory { bytes: whole.freeze(), reserved }))
 }
 
-fn too_slow(code: Code, error: &Result<Bytes, StorageError>) -> OciError {
+fn too_slow(code: Code, error: &Result<Bytes, BodyError>) -> OciError {
     let message = error.as_ref().err().map(ToString::to_string).unwrap_or_default();
     OciError::new(code, message).with_status(StatusCode::REQUEST_TIMEOUT)
 }
@@ -105,7 +105,7 @@ impl Received {
 }
 
 impl Stream for Received {
-    type Item = Result<Bytes, StorageError>;
+    type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -121,7 +121,7 @@ impl Stream for Received {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     this.over = true;
-                    return Poll::Ready(Some(Err(StorageError::BrokenBody(error.to_string()))));
+                    return Poll::Ready(Some(Err(BodyError::Incomplete(error.to_string()))));
                 }
                 Poll::Ready(None) => {
                     this.over = true;
@@ -134,7 +134,7 @@ impl Stream for Received {
             Waited::Quiet => Ok(Bytes::new()),
             Waited::TooLong(why) => {
                 this.over = true;
-                Err(StorageError::SlowBody(why))
+                Err(BodyError::TooSlow(why))
             }
         }))
     }
@@ -155,7 +155,7 @@ struct Upload {
 }
 
 impl Upload {
-    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, StorageError>>> {
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let Some(next) = &mut self.next else { return Poll::Ready(None) };
         if let Poll::Ready(turn) = next.turn.as_mut().poll(context) {
             self.permit.enter(turn);
@@ -165,12 +165,12 @@ impl Upload {
         self.over = true;
         self.next = None;
         let why = "other uploads have been writing all the time (limits.concurrent_uploads)";
-        Poll::Ready(Some(Err(StorageError::Busy(why.to_owned()))))
+        Poll::Ready(Some(Err(BodyError::Busy(why.to_owned()))))
     }
 }
 
 impl Stream for Upload {
-    type Item = Result<Bytes, StorageError>;
+    type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -237,7 +237,7 @@ mod tests {
         drop(waiting);
         assert!(first.try_enter());
         let mut waiting = stream(Body::from("z"), SHORT, uploads.open(user("bob")).expect("a place"));
-        assert!(matches!(waiting.next().await, Some(Err(StorageError::Busy(_)))));
+        assert!(matches!(waiting.next().await, Some(Err(BodyError::Busy(_)))));
         assert!(waiting.next().await.is_none());
     }
 

@@ -1,7 +1,9 @@
-//! Answers that are held whole until their client takes them: manifests and lists. A client may ask for many and take none, so what
-//! waits is counted against a budget, for as long as any layer below holds the bytes.
+//! How much memory responses that wait for their client may hold per account and address: manifests and lists. A client may ask for many
+//! and read none, so they are counted against a budget, for as long as any layer below holds the bytes.
 //!
-//! A manifest that many ask for at once is held, and counted, once. (Blobs are read as they are taken, and are not counted here.)
+//! A manifest that many ask for at once is held, and counted, once. (Blobs are read as they are sent, and are not counted here.)
+//! `server::response_memory` counts the same bytes over the process, for every response: `server` does not know accounts, and this
+//! budget lets the large ones of many owners through up to `limits.body_memory`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::auth::{Authorized, Delete, Pull, Push};
-use crate::domain::{MediaType, Reference, Tag};
+use crate::domain::{MediaType, Precondition, Reference, Tag};
 use crate::http::App;
 use crate::http::auth::accounting::ChargedTo;
 use crate::http::auth::extractors::At;
@@ -19,7 +19,7 @@ use crate::http::request::headers::{
     CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value,
 };
 use crate::http::request::query::Query;
-use crate::registry::{Precondition, PushedManifest, Registry, RegistryError, StoredManifest};
+use crate::registry::{PulledManifest, PushedManifest, Registry, RegistryError};
 
 /// A manifest of more bytes is large: its parts, once parsed, take up many times as much, so these are stored one by one.
 const LARGE: usize = 256 * 1024;
@@ -36,21 +36,21 @@ pub(in crate::http) async fn get(
     Ok(respond(&manifest, &method, &headers))
 }
 
-fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> Response {
-    let known = is_known_to_client(request, &manifest.digest);
-    let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content.clone()) };
+fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> Response {
+    let known = is_known_to_client(request, manifest.digest());
+    let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content().clone()) };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_DIGEST, value(manifest.digest.to_string()));
-    headers.insert(header::ETAG, etag(&manifest.digest));
+    headers.insert(CONTENT_DIGEST, value(manifest.digest().to_string()));
+    headers.insert(header::ETAG, etag(manifest.digest()));
     // Of 304 as well: what 200 would have sent (RFC 9110, section 8.6).
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content.len()));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content().len()));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        headers.insert(header::CONTENT_TYPE, value(manifest.media_type.as_str()));
+        headers.insert(header::CONTENT_TYPE, value(manifest.media_type().as_str()));
     }
-    OfManifest::mark(&mut response, &manifest.digest);
+    OfManifest::mark(&mut response, manifest.digest());
     response
 }
 

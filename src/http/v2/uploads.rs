@@ -18,7 +18,7 @@ use crate::http::body::upload_limits::UploadPermit;
 use crate::http::error::{Code, OciError};
 use crate::http::request::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, uploaded_range, value};
 use crate::http::request::query::Query;
-use crate::registry::{ByteStream, Owner, Registry, RegistryError, UploadSession};
+use crate::registry::{BodyStream, Owner, Registry, RegistryError, UploadSession};
 
 /// Opens a session; or mounts a blob; or takes a whole blob at once.
 pub(in crate::http) async fn post(
@@ -76,7 +76,7 @@ async fn mount(
     if registry.has_blob(permit, digest).await? {
         return Ok(true);
     }
-    let policy = app.auth.policy(caller.credential().principal()).await?;
+    let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
     let source: Option<RepositoryName> = match from {
         Some(from) => from.parse().ok(),
         None => registry.mount_source(digest, &policy.mount_sources(caller.credential())).await?,
@@ -168,7 +168,7 @@ pub(in crate::http) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn content(app: &App, body: Body, upload: UploadPermit) -> Option<ByteStream> {
+fn content(app: &App, body: Body, upload: UploadPermit) -> Option<BodyStream> {
     (!body::is_empty(&body)).then(|| body::stream(body, app.minimum_rate(), upload))
 }
 
