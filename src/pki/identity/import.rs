@@ -69,22 +69,3 @@ pub(crate) fn remove_key_from_chain(paths: &PkiPaths) -> Result<(), PkiError> {
     );
     Ok(())
 }
-
-/// Goes back to our own certificate. Says whether there was an imported one.
-pub fn remove_import(data_dir: &Path) -> Result<bool, PkiError> {
-    let paths = PkiPaths::new(data_dir);
-    if !paths.imported_chain().exists() {
-        return Ok(false);
-    }
-    let _lock = lock_directory(&paths.serving_dir())?;
-    for path in [paths.imported_chain(), paths.imported_key()] {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PkiError::io("remove", path)(error));
-            }
-            _ => {}
-        }
-    }
-    sync_directory(&paths.serving_dir())?;
-    Ok(true)
-}

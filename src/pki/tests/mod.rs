@@ -23,6 +23,7 @@ use rustls::{RootCertStore, client::danger::ServerCertVerified};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::leaf::LeafOutcome;
 use super::*;
 use crate::domain::{Clock, Fingerprint};
 
@@ -100,4 +101,12 @@ pub(crate) fn operators_params() -> CertificateParams {
     let mut params = in_time();
     params.subject_alt_names = vec![alternative("given.test")];
     params
+}
+
+/// What an operator does who wants the registry's own certificate again.
+pub(crate) fn remove_imported(data_dir: &Path) {
+    let paths = PkiPaths::new(data_dir);
+    for path in [paths.imported_chain(), paths.imported_key()] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
