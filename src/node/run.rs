@@ -96,16 +96,13 @@ impl Node {
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?;
+        let source = identity_source(config, data)?.with_clock(clock.clone());
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::ManagedCa {
-            Some(Authority::load(data.path(), &Clock::system())?)
-        } else {
-            None
-        };
+        let authority =
+            if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
         let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
-            None => ServingIdentity::new(identity, Clock::system()),
+            Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
+            None => ServingIdentity::new(identity, clock.clone()),
         };
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();
@@ -113,7 +110,7 @@ impl Node {
         let auth =
             Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
         let auth = Arc::new(auth);
-        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), Clock::system()));
+        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
     }
