@@ -53,7 +53,7 @@ impl NewRegistry {
 
     /// Creates what is missing. If it is interrupted, the next run continues.
     pub(crate) async fn initialise(self, config: &Config, chosen: FirstStart) -> anyhow::Result<FirstRegistry> {
-        let metadata = open_metadata(config).await?;
+        let metadata = open_metadata(config, &Clock::system()).await?;
         let established = establish(&self.data, config, &metadata, &Clock::system(), chosen).await;
         let closed = metadata.close().await;
         let administrator = established?;

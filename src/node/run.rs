@@ -55,7 +55,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let clock = Clock::system();
-    let stores = open_stores(config).await?;
+    let stores = open_stores(config, &clock).await?;
     let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
     let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
 
