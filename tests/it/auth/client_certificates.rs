@@ -306,7 +306,7 @@ async fn unusable_files_are_told_at_the_start() {
     let (good, bad) = (ca.write(&server.home().join("ca.pem")), server.home().join("bad.pem"));
     for (content, section, said) in [
         (String::new(), format!("ca = {bad:?}"), "no BEGIN CERTIFICATE line"),
-        (ca.pair("alice", 1), format!("ca = {bad:?}"), "is no CA"),
+        (ca.pair("alice", 1), format!("ca = {bad:?}"), "is not a CA"),
         ("x".to_owned(), format!("ca = {good:?}\ncrl = [{bad:?}]"), "no BEGIN X509 CRL line"),
         (
             ClientCa::new("clients").crl(&[], 1),
