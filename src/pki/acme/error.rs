@@ -9,9 +9,9 @@ use super::store::AcmeStoreError;
 use crate::config::AcmeChallenge;
 use crate::pki::PkiError;
 
-/// Why there is no new certificate. The one at hand goes on being served.
+/// Why there is no new certificate. The current one stays in use.
 #[derive(Debug, thiserror::Error)]
-pub enum AcmeError {
+pub(crate) enum AcmeError {
     /// The authority's server gives no answer that could be understood.
     #[error(
         "the ACME server of {directory} cannot be used ({doing}): {reason}; check acme.directory, and that this host reaches it{}",
@@ -83,9 +83,9 @@ pub enum AcmeError {
         /// The file.
         path: String,
     },
-    /// The kept account is not one.
+    /// The stored account is damaged.
     #[error(
-        "the kept ACME account for {directory} is damaged; remove its row of acme_accounts, and a new account is made"
+        "the stored ACME account for {directory} is damaged; remove its row of acme_accounts, and a new account is made"
     )]
     DamagedAccount {
         /// The address of the directory.
@@ -101,7 +101,7 @@ pub enum AcmeError {
 
 /// A name that could not be validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedName {
+pub(crate) struct FailedName {
     /// The name or address.
     pub name: String,
     /// The problem's type and detail.

@@ -5,14 +5,14 @@ use std::path::Path;
 use rustls_pki_types::CertificateDer;
 
 use super::CertificateSummary;
-use super::name_constraints::PermittedNames;
+use super::permitted_names::PermittedNames;
 use crate::pki::certificate;
 use crate::pki::error::PkiError;
 use crate::pki::files::private_file::read_public;
 
 /// One certificate of a file.
 #[derive(Debug, Clone)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     /// The certificate.
     pub der: CertificateDer<'static>,
     /// What it says.
@@ -22,7 +22,7 @@ pub struct Inspected {
 }
 
 /// The certificates of a PEM file in their order, at least one, whatever their dates are.
-pub fn inspect(path: &Path) -> Result<Vec<Inspected>, PkiError> {
+pub(crate) fn inspect(path: &Path) -> Result<Vec<Inspected>, PkiError> {
     let chain = certificate::from_pem(path, &read_public(path)?)?;
     let one = |der: CertificateDer<'static>| {
         let summary = CertificateSummary::read(path, &der)?;

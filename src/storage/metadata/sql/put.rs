@@ -7,10 +7,10 @@ use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
 use super::{Written, repositories};
-use crate::domain::{Digest, RepositoryName};
+use crate::domain::{Digest, Precondition, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
+use crate::storage::metadata::{NewManifest, PutOutcome};
 
 statements! {
     TAG_TARGET = "SELECT m.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = $1 AND t.name = $2";
@@ -59,11 +59,11 @@ pub(super) async fn put<S: Session>(
 ) -> Result<Written<PutOutcome>, StorageError> {
     let existing = repositories::find(session, &repository).await?.unwrap_or(NOWHERE);
     if !holds(session, existing, &manifest).await? {
-        return Ok(Written::quietly(PutOutcome::PreconditionFailed));
+        return Ok(Written::without_effects(PutOutcome::PreconditionFailed));
     }
     let missing = missing(session, existing, &manifest).await?;
     if !missing.is_empty() {
-        return Ok(Written::quietly(PutOutcome::Missing(missing)));
+        return Ok(Written::without_effects(PutOutcome::Missing(missing)));
     }
     let id = match existing {
         NOWHERE => repositories::create(session, &repository, now).await?,
