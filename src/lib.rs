@@ -37,6 +37,8 @@
 //!
 //! # What may never be
 //!
+//! What does not hold yet is listed in `tests/it/architecture/to_go.rs`; that list only shrinks.
+//!
 //! *Parse at the edge.* Behind [`http`] and [`cli`], a repository, tag, digest, account or host name is never a raw string, and no value of
 //! [`domain`] is ever invalid. There is never a second parser of the same notion.
 //!
@@ -48,8 +50,9 @@
 //! directory. What a process keeps in memory never decides by itself: it carries a version or generation that the database confirms.
 //! A change is never committed without what follows from it.
 //!
-//! *Acknowledged is durable.* A 201 is never sent before content and row are on the disk. A blob is never read back to be hashed, and
-//! bytes are never stored under a digest that they do not have. A migration that has been released never changes.
+//! *Acknowledged is durable.* A 201 is never sent before content and row are on the disk. Bytes are hashed while they
+//! arrive and never read back for it, unless a client names another algorithm at the end; they are never stored under a digest that
+//! they do not have. A migration that has been released never changes.
 //!
 //! *Layers keep to themselves.* [`http`] never names [`storage`], not even by a re-export; [`server`] never names [`http`]; [`config`] knows
 //! [`domain`] alone; a backend's errors never leave the backend; failures become statuses in `http::error` and nowhere else. A command
@@ -58,11 +61,11 @@
 //! *Time is passed in.* Nothing but [`domain`]'s clock ever asks what time it is. Nothing ever repeats outside of [`jobs`], but for loops
 //! that belong to one connection or one call.
 //!
-//! *Nothing is unbounded.* Whatever a client can make larger (connections, bodies, memory, log lines, rows) has a limit, and one client
+//! *Nothing is unbounded.* Whatever a client can make larger (connections, bodies, memory, log lines, unfinished uploads) has a limit, and one client
 //! never uses it up for everyone. Nothing is ever fetched without limits of time and size.
 //!
 //! *Secrets stay inside.* A password, token or key is never an argument, never in a log line, and never in a file that others can read.
-//! Nothing is ever served without TLS. `unsafe` code is never accepted.
+//! Nothing of the registry is ever served without TLS. `unsafe` code is never accepted.
 //!
 //! # One login
 //!

@@ -8,15 +8,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-use super::access::policy_cache::PolicyCache;
-use super::credentials::access_token::{InvalidToken, Tokens};
-use super::credentials::password::Outcome;
-use super::credentials::refresh_token::{RefreshMemory, is_refresh_token};
-use super::keys::key_ring::KeyRing;
-use super::keys::schedule::{KeySchedule, Step};
-use super::keys::token_key::TokenKey;
+use super::access::PolicyCache;
+use super::credentials::{AccessTokens, InvalidToken, IssuedToken, PasswordOutcome, RefreshMemory, is_refresh_token};
+use super::keys::{KeyRing, KeySchedule, Step, TokenKey};
 use super::throttle::{FailedLogins, LoginAttempt, PasswordVerifier};
-use super::{AuthError, Credential, CredentialError, DataKey, IssuedToken, Policy, Principal, Scope, Secret};
+use super::{AuthError, Credential, CredentialError, DataKey, Policy, Principal, Scope, Secret};
 use crate::config::AuthSettings;
 use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
@@ -31,7 +27,7 @@ pub struct Authenticator {
     schedule: KeySchedule,
     pub(super) policies: PolicyCache,
     ring: ArcSwap<KeyRing>,
-    tokens: Tokens,
+    tokens: AccessTokens,
     passwords: PasswordVerifier,
     pub(super) refreshed: RefreshMemory,
     /// The policy version that the keys were read at; locked while they are read, so that no older ones overwrite them.
@@ -55,7 +51,7 @@ impl Authenticator {
             schedule: KeySchedule::new(&settings),
             policies: PolicyCache::new(Arc::clone(&store), settings.personal_namespaces),
             ring: ArcSwap::default(),
-            tokens: Tokens::new(&settings),
+            tokens: AccessTokens::new(&settings),
             passwords: PasswordVerifier::new(&settings, failed),
             refreshed: RefreshMemory::new(settings.password_memory),
             keys_version: Mutex::new(i64::MIN),
@@ -84,7 +80,7 @@ impl Authenticator {
         let user = known.user.as_ref();
         let attempt = LoginAttempt { typed: name, name: &known.name, user, failures: &known.failures, password, from };
         match (self.passwords.verify(attempt).await?, user) {
-            (Outcome::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
+            (PasswordOutcome::Right { rehashed }, Some(user)) => self.admit(user, rehashed).await,
             _ => Err(CredentialError::Wrong),
         }
     }
@@ -127,7 +123,7 @@ impl Authenticator {
         policy.principal(&user.name, user.epoch).ok_or(CredentialError::Wrong)
     }
 
-    /// The credential of the user whom a verified client certificate names. A changed password does not touch it; disabling or removing
+    /// The credential of the user that a verified client certificate names. A changed password does not touch it; disabling or removing
     /// the user does.
     pub async fn certificate(
         &self,

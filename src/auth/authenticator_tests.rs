@@ -95,7 +95,7 @@ async fn unknown_disabled_and_wrong_give_the_same_answer() {
     for (user, password) in [
         ("alice", "wrong"),
         ("alice", ""),
-        ("nobody", "wonderland"),
+        ("mallet", "wonderland"),
         ("mallory", "secret"),
         ("mallory", "wrong"),
         ("Alice", "wonderland"),
@@ -198,7 +198,7 @@ async fn a_refresh_token_is_a_password_of_its_user_and_is_not_renewed_for_itself
         assert_eq!(credential.principal(), alice.principal());
         assert!(!credential.may_be_kept() && !credential.is_token());
     }
-    for name in ["bob", "nobody", "Alice"] {
+    for name in ["bob", "mallet", "Alice"] {
         assert!(is_wrong(&registry.login(name, &token).await), "{name}");
     }
     let mut other = token.clone();
@@ -220,7 +220,7 @@ async fn many_equal_logins_at_once_all_pass() {
 #[tokio::test]
 async fn hashes_with_other_parameters_are_renewed_at_login() {
     let registry = Registry::open().await;
-    let old = crate::auth::credentials::password::hash_with(&secret("pw"), 64, 1, 1);
+    let old = crate::auth::credentials::hash_with(&secret("pw"), 64, 1, 1);
     let bob = NewUser { name: account("bob"), password_hash: old.clone(), admin: false };
     registry.store.add_user(bob, true).await.expect("added");
     let before = registry.login("bob", "pw").await.expect("logged in");
@@ -284,8 +284,8 @@ async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
     assert!(registry.authorize::<Push>(&alice, "alice/app").await.is_ok());
     assert!(matches!(registry.authorize::<Push>(&alice, "bob/app").await, Err(Denial::Forbidden(_))));
 
-    let unknown = registry.auth.certificate(&account("nobody"), Fingerprint::of_der(b"")).await;
-    assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "nobody"));
+    let unknown = registry.auth.certificate(&account("mallet"), Fingerprint::of_der(b"")).await;
+    assert!(matches!(unknown, Err(CredentialError::NoSuchUser(name)) if name.as_str() == "mallet"));
     registry.store.set_password(&account("alice"), hash_password(&secret("looking-glass"))).await.expect("set");
     registry.auth.reload_policy().await.expect("refreshed");
     assert!(

@@ -1,12 +1,21 @@
 //! Who someone is, and what they may do. Access is denied unless a grant allows it.
 //!
 //! [`Authenticator`] turns what a request presents (a password, a token, a certificate, nothing) into a [`Credential`]; [`Policy`] turns a
-//! credential into a permit, [`Authorized`] or [`CatalogPermit`]. Only policy makes permits, and use cases take them as
-//! arguments, so an unauthorised path does not compile. Rights are looked up anew at every use, in a snapshot without locks:
-//! a token only ever narrows them.
+//! credential into a permit, [`Authorized`], [`CatalogPermit`] or [`AdminPermit`], which says who acts ([`Actor`]). Only policy makes
+//! permits (and the operator's, at the command line, [`AdminPermit::local_operator`]), and use cases take them as arguments, so an
+//! unauthorised path does not compile. Rights are looked up at every use; a token only ever narrows them.
 //!
-//! Guessing: `login` is the gate before every password check, `line` shares out the places before it, `ledger` counts the wrong ones, by
-//! `account_limit` and `address_limit`; `familiar` knows whom a wait for others must not stop. `password_rules`: what may be chosen.
+//! | where is it decided | file |
+//! |---|---|
+//! | whether a password, token or certificate is accepted | `authenticator`, by the kinds in `credentials` |
+//! | whether a password is verified now, or the client must wait | `throttle`, drawn at its head |
+//! | which passwords may be chosen | `credentials/password_rules` |
+//! | how long tokens serve, and what they contain | `credentials/access_token`, `credentials/refresh_token` |
+//! | who may do what | `access/policy`, from the grants of `access/rules` |
+//! | how soon a change of users or grants takes effect | `access/policy_cache` |
+//! | what a denial says, and why something is allowed or denied | `access/denial`, `access/explanation` |
+//! | which key signs, and when it is replaced | `keys/key_ring`, `keys/schedule` |
+//! | how secrets in the database are encrypted | `keys/data_key` |
 
 mod access;
 mod authenticator;
@@ -17,15 +26,15 @@ mod keys;
 mod settings;
 mod throttle;
 
-pub use access::{
-    Actor, AdminPermit, Authorized, Blocker, Caller, CatalogPermit, Continue, Delete, Denial, DenialDetail,
-    Explanation, Permission, Policy, Pull, Push, Reason, Scope,
+// Public: what a permit says of its holder, for all that records or announces an action, and what the fuzz targets read.
+pub use access::{Actor, AdminPermit, Authorized, Caller, CatalogPermit, Denial, Permission, Policy, Scope};
+pub(crate) use access::{Continue, Delete, Explanation, Pull, Push};
+pub(crate) use authenticator::Authenticator;
+pub use credentials::{Credential, CredentialId, Principal};
+pub(crate) use credentials::{
+    CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password, hash_password,
+    is_password_of,
 };
-pub use authenticator::Authenticator;
-pub use credentials::{
-    Access, Credential, CredentialError, CredentialId, IssuedToken, LEAST_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH,
-    PasswordTooLong, Principal, Secret, WeakPassword, check_chosen_password, hash_password, is_password_of,
-};
-pub use error::AuthError;
-pub use keys::DataKey;
-pub use throttle::{AccountLimit, AccountState};
+pub(crate) use error::AuthError;
+pub(crate) use keys::DataKey;
+pub(crate) use throttle::AccountLimit;

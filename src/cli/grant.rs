@@ -54,7 +54,7 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::Add { to, on, allow } => add(context, Grant { to, on, allow }, output),
+        Verb::Add { to, on, allow } => add(context, &Grant { to, on, allow }, output),
         Verb::Remove { to, on } => {
             context.administer(async |admin, permit| Ok(admin.remove_grant(permit, &to, &on).await?))?;
             let json = json!({ "to": to.to_string(), "on": on.as_str() });
@@ -74,9 +74,9 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-fn add(context: &Context, grant: Grant, output: &Output) -> anyhow::Result<()> {
+fn add(context: &Context, grant: &Grant, output: &Output) -> anyhow::Result<()> {
     context.administer(async |admin, permit| Ok(admin.add_grant(permit, grant.clone()).await?))?;
-    output.done(&format!("{} may {} on {}", grant.to, grant.allow, grant.on), &to_json(&grant))
+    output.done(&format!("{} may {} on {}", grant.to, grant.allow, grant.on), &to_json(grant))
 }
 
 fn list(grants: &[Grant], output: &Output) -> anyhow::Result<()> {

@@ -48,10 +48,10 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let json = json!({
         "registry": registry.written(),
         "dry_run": args.dry_run,
-        "files": files.iter().map(|file| json!({ "path": file.path, "state": word(file.fate) })).collect::<Vec<_>>(),
+        "files": files.iter().map(|file| json!({ "path": file.path, "state": word(file.outcome) })).collect::<Vec<_>>(),
     });
     output.done(&text, &json)?;
-    match files.iter().find(|file| file.fate == RemovalOutcome::Changed) {
+    match files.iter().find(|file| file.outcome == RemovalOutcome::Changed) {
         Some(file) => bail!(
             "{} was changed after `trust` wrote it and was left in place: delete it by hand, then run untrust again",
             file.path.display()
@@ -62,7 +62,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
 
 fn line(file: &RemovedFile, dry_run: bool) -> String {
     let path = file.path.display();
-    match file.fate {
+    match file.outcome {
         RemovalOutcome::Removed if dry_run => format!("would remove {path}"),
         RemovalOutcome::Removed => format!("removed {path}"),
         RemovalOutcome::Gone => format!("already gone {path}"),
@@ -73,8 +73,8 @@ fn line(file: &RemovedFile, dry_run: bool) -> String {
     }
 }
 
-fn word(fate: RemovalOutcome) -> &'static str {
-    match fate {
+fn word(outcome: RemovalOutcome) -> &'static str {
+    match outcome {
         RemovalOutcome::Removed => "removed",
         RemovalOutcome::Gone => "gone",
         RemovalOutcome::Changed => "changed",

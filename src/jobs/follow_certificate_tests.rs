@@ -94,9 +94,9 @@ fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap_expir
     let data = tempfile::tempdir().unwrap();
     let mut job = started(own(data.path()));
     let overlap = Some(std::time::Duration::from_hours(1));
-    let succession =
+    let transition =
         RotationRequest { names: names(&["a.test"]), added: Vec::new(), constraints: Constraints::ToNames, overlap };
-    let new = Authority::rotate(data.path(), &succession).unwrap();
+    let new = Authority::rotate(data.path(), &transition).unwrap();
     follow(&mut job).unwrap();
     let until = new.rotation(jiff::Timestamp::now()).unwrap().until();
     let length = |at: jiff::Timestamp| job.serving.current().shown_for(Some("a.test"), at).cert.len();

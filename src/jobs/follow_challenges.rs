@@ -9,13 +9,13 @@ use crate::pki::acme::{AcmeChallenges, AcmeStore};
 
 pub(super) struct FollowChallenges {
     pub(super) challenges: Arc<AcmeChallenges>,
-    pub(super) ledger: Arc<dyn AcmeStore>,
+    pub(super) store: Arc<dyn AcmeStore>,
 }
 
 #[async_trait]
 impl Work for FollowChallenges {
     async fn run(&mut self, _: Cause) -> Result<(), Failure> {
-        let pending = self.ledger.pending().await.map_err(|error| Failure::of(&error))?;
+        let pending = self.store.pending().await.map_err(|error| Failure::of(&error))?;
         self.challenges.replace(pending);
         Ok(())
     }

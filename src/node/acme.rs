@@ -56,20 +56,20 @@ impl Acme {
                 "the registry's own certificate is served until ACME has issued one"
             );
         }
-        let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data_key));
+        let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data_key));
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        let orderer = Orderer::new(self.settings, Arc::clone(&ledger), Arc::clone(&self.challenges));
-        AcmeParts { challenges: self.challenges, ledger, orderer }
+        let orderer = Orderer::new(self.settings, Arc::clone(&store), Arc::clone(&self.challenges));
+        AcmeParts { challenges: self.challenges, store, orderer }
     }
 
     /// Answers only the challenges of this process, until `stop`; returns what is needed to order.
-    pub(crate) fn answer_only(self, ledger: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
+    pub(crate) fn answer_only(self, store: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        Orderer::new(self.settings, ledger, self.challenges)
+        Orderer::new(self.settings, store, self.challenges)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::auth::DataKey;
 use crate::pki::acme::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};
 use crate::storage::metadata::{AcmeChallengeRecord, Metadata};
 
-/// The ledger of a data directory.
+/// The store of a data directory.
 pub(crate) struct DatabaseAcmeStore {
     metadata: Arc<dyn Metadata>,
     data_key: DataKey,

@@ -10,8 +10,7 @@ use super::host_names::{best_for_others, names_to_serve};
 use super::identity::identity_source;
 use crate::config::Config;
 use crate::domain::net::HostName;
-use crate::domain::net::host_port::HostPort;
-use crate::domain::net::host_port::with_port;
+use crate::domain::net::host_port::{HostPort, with_port};
 use crate::pki::{Authority, Origin, PermittedNames, RotationRequest, SubjectName, ensure_leaf};
 use crate::trust::command::program_line_with_file;
 
@@ -51,8 +50,8 @@ pub(crate) fn replace_authority(
     names.sort();
     names.dedup();
     let constraints = constraints(config, replacement.unconstrained);
-    let succession = RotationRequest { names, added, constraints, overlap: replacement.overlap };
-    let mut new = Authority::rotate(data.path(), &succession)?;
+    let request = RotationRequest { names, added, constraints, overlap: replacement.overlap };
+    let mut new = Authority::rotate(data.path(), &request)?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
     let in_use = identity_source(config, data)?.load().is_ok_and(|identity| identity.origin() == Origin::ManagedCa);

@@ -38,12 +38,12 @@ pub(crate) async fn order_certificate(
         );
     };
     let directory = settings.directory.clone();
-    let ledger: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
+    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
     let certificate = match data.try_lock()? {
-        Ok(_lock) => order_alone(config, data, ledger).await?,
+        Ok(_lock) => order_alone(config, data, store).await?,
         Err(server) => {
             let challenges = AcmeChallenges::new(settings.acme.challenge);
-            match Orderer::new(settings, ledger, challenges).order().await {
+            match Orderer::new(settings, store, challenges).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
@@ -63,7 +63,7 @@ pub(crate) async fn order_certificate(
 async fn order_alone(
     config: &Config,
     data: &DataDirectory,
-    ledger: Arc<dyn AcmeStore>,
+    store: Arc<dyn AcmeStore>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
@@ -78,7 +78,7 @@ async fn order_alone(
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
         }
     };
-    let ordered = acme.answer_only(ledger, stop.clone()).order().await;
+    let ordered = acme.answer_only(store, stop.clone()).order().await;
     stop.cancel();
     if let Some(serving) = serving {
         serving.await.context("the listener stopped early")?;

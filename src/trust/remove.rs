@@ -31,7 +31,7 @@ pub struct RemovedFile {
     /// Where, on the host.
     pub path: PathBuf,
     /// What becomes of it.
-    pub fate: RemovalOutcome,
+    pub outcome: RemovalOutcome,
 }
 
 /// Removes what [`super::Plan::apply`] wrote for the registry; with `dry_run` only says what would become of each file.
@@ -45,18 +45,18 @@ pub fn remove(
     let turn = if dry_run || !has_traces(host, &path) { None } else { take_turn(host, scope, &path)? };
     let manifest = InstallRecord::load(&host.real(&path))?;
     let files = manifest.as_ref().map(|manifest| manifest.files.as_slice()).unwrap_or_default();
-    let mut fates: Vec<RemovedFile> = Vec::new();
+    let mut outcomes: Vec<RemovedFile> = Vec::new();
     for written in files {
-        fates.push(RemovedFile { path: written.path.clone(), fate: fate(host, written)? });
+        outcomes.push(RemovedFile { path: written.path.clone(), outcome: outcome(host, written)? });
     }
     if let Some(mut turn) = turn {
         file::remove_temporaries(&host.real(&path))?;
         if let Some(manifest) = manifest {
-            undo(host, scope, &path, manifest, &fates, &mut turn)?;
+            undo(host, scope, &path, manifest, &outcomes, &mut turn)?;
         }
     }
-    fates.extend(foreign(host, scope, registry, &fates));
-    Ok(fates)
+    outcomes.extend(foreign(host, scope, registry, &outcomes));
+    Ok(outcomes)
 }
 
 /// Whether a command has been at work here, even if it was killed before it wrote its manifest.
@@ -81,7 +81,7 @@ fn take_turn(host: &Host, scope: &InstallScope, manifest: &Path) -> Result<Optio
     }
 }
 
-fn fate(host: &Host, written: &WrittenFile) -> Result<RemovalOutcome, TrustError> {
+fn outcome(host: &Host, written: &WrittenFile) -> Result<RemovalOutcome, TrustError> {
     Ok(match file::read(&host.real(&written.path))? {
         None => RemovalOutcome::Gone,
         Some(bytes) if written.holds(&bytes) => RemovalOutcome::Removed,
@@ -95,17 +95,18 @@ fn undo(
     scope: &InstallScope,
     path: &Path,
     mut manifest: InstallRecord,
-    fates: &[RemovedFile],
+    outcomes: &[RemovedFile],
     turn: &mut ExclusiveLock,
 ) -> Result<(), TrustError> {
-    let has_fate = |written: &WrittenFile, fate| fates.iter().any(|f| f.path == written.path && f.fate == fate);
-    let is_store = |written: &&WrittenFile| written.os_store && !has_fate(written, RemovalOutcome::Changed);
+    let came_to =
+        |written: &WrittenFile, outcome| outcomes.iter().any(|f| f.path == written.path && f.outcome == outcome);
+    let is_store = |written: &&WrittenFile| written.os_store && !came_to(written, RemovalOutcome::Changed);
     let store = manifest.files.iter().find(is_store).map(|_| OsStore::detect(host)).transpose()?;
-    for written in manifest.files.iter().filter(|written| has_fate(written, RemovalOutcome::Removed)) {
+    for written in manifest.files.iter().filter(|written| came_to(written, RemovalOutcome::Removed)) {
         file::remove(&host.real(&written.path))?;
     }
     manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
-    manifest.files.retain(|written| has_fate(written, RemovalOutcome::Changed));
+    manifest.files.retain(|written| came_to(written, RemovalOutcome::Changed));
     // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
     let mut left = Vec::new();
     for directory in manifest.directories.iter().rev() {
@@ -140,6 +141,6 @@ fn foreign(host: &Host, scope: &InstallScope, registry: &RegistryAddress, known:
     let paths = certs.iter().flat_map(|certs| names.iter().map(|name| certs.join(name).join("ca.crt")));
     paths
         .filter(|path| host.real(path).exists() && !known.iter().any(|file| file.path == *path))
-        .map(|path| RemovedFile { path, fate: RemovalOutcome::Foreign })
+        .map(|path| RemovedFile { path, outcome: RemovalOutcome::Foreign })
         .collect()
 }

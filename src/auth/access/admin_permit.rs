@@ -21,7 +21,7 @@ impl AdminPermit {
         Self { actor }
     }
 
-    /// The permit of the operator who runs a command on an open data directory. Whoever may write there may change the database by
+    /// The permit of the operator who runs a command on an open data directory. Anyone who may write there may change the database by
     /// hand, so this asks for that permission of the file system, by the open handle, and for nothing else.
     pub fn local_operator(data_directory: impl AsFd) -> io::Result<Self> {
         let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
@@ -35,7 +35,7 @@ impl AdminPermit {
     }
 }
 
-/// The user's name; its number where the system knows no name.
+/// The user's name; its number if the system knows no name.
 fn os_user(uid: Uid) -> String {
     User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

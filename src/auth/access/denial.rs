@@ -5,10 +5,10 @@ use std::fmt;
 use crate::auth::{Principal, Scope};
 use crate::domain::{Action, Actions, RepositoryName};
 
-/// A refusal. `Display` is what the client may show.
+/// Policy said no. `Display` is what the client may show.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// Nobody has logged in (or the token has expired), and everybody may not.
+    /// The client has not logged in (or the token has expired), and not everyone may.
     #[error("{0}")]
     Unauthenticated(DenialDetail),
     /// The principal may, but its token was made for less: a new token with [`DenialDetail::scope`] will do.
@@ -19,7 +19,7 @@ pub enum Denial {
     Forbidden(DenialDetail),
 }
 
-/// What was refused, and the way out.
+/// What was denied, and what would allow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenialDetail {
     scope: Option<Scope>,
@@ -27,7 +27,7 @@ pub struct DenialDetail {
 }
 
 impl DenialDetail {
-    /// The scope that would have been needed, for the challenge; `None` where no token can be made for it.
+    /// The scope that would have been needed, for the challenge; `None` if no token can be made for it.
     pub fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }
@@ -40,50 +40,50 @@ impl fmt::Display for DenialDetail {
 }
 
 impl Denial {
-    /// The scope that would have been needed, for the challenge; `None` where no token can be made for it.
+    /// The scope that would have been needed, for the challenge; `None` if no token can be made for it.
     pub fn scope(&self) -> Option<&Scope> {
         match self {
             Self::Unauthenticated(detail) | Self::InsufficientScope(detail) | Self::Forbidden(detail) => detail.scope(),
         }
     }
 
-    pub(in crate::auth) fn unauthenticated(action: Action, repository: &RepositoryName) -> Self {
+    pub(super) fn unauthenticated(action: Action, repository: &RepositoryName) -> Self {
         let message = format!("authentication required: log in to {}", describe(action, repository));
         Self::Unauthenticated(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
-    pub(in crate::auth) fn insufficient_scope(action: Action, repository: &RepositoryName) -> Self {
-        let message = format!("the token was not made for this: ask for one to {}", describe(action, repository));
+    pub(super) fn insufficient_scope(action: Action, repository: &RepositoryName) -> Self {
+        let message = format!("the token does not cover this: request one to {}", describe(action, repository));
         Self::InsufficientScope(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
-    pub(in crate::auth) fn forbidden(who: &Principal, action: Action, repository: &RepositoryName) -> Self {
+    pub(super) fn forbidden(who: &Principal, action: Action, repository: &RepositoryName) -> Self {
         let message =
             format!("{} may not {}: ask an administrator for a grant", name(who), describe(action, repository));
         Self::Forbidden(DenialDetail { scope: Some(wanted(action, repository)), message })
     }
 
-    pub(in crate::auth) fn catalog_unauthenticated() -> Self {
+    pub(super) fn catalog_unauthenticated() -> Self {
         let message = "authentication required: log in to list repositories".to_owned();
         Self::Unauthenticated(DenialDetail { scope: Some(Scope::Catalog), message })
     }
 
-    pub(in crate::auth) fn catalog_insufficient_scope() -> Self {
-        let message = "the token was not made for this: ask for one to list repositories".to_owned();
+    pub(super) fn catalog_insufficient_scope() -> Self {
+        let message = "the token does not cover this: request one to list repositories".to_owned();
         Self::InsufficientScope(DenialDetail { scope: Some(Scope::Catalog), message })
     }
 
-    pub(in crate::auth) fn administration_unauthenticated() -> Self {
+    pub(super) fn administration_unauthenticated() -> Self {
         let message = "authentication required: log in as an administrator".to_owned();
         Self::Unauthenticated(DenialDetail { scope: None, message })
     }
 
-    pub(in crate::auth) fn administration_insufficient_scope() -> Self {
+    pub(super) fn administration_insufficient_scope() -> Self {
         let message = "no token covers administration: use the password or the client certificate itself".to_owned();
         Self::InsufficientScope(DenialDetail { scope: None, message })
     }
 
-    pub(in crate::auth) fn administration_forbidden(who: &Principal) -> Self {
+    pub(super) fn administration_forbidden(who: &Principal) -> Self {
         let message = format!("{} may not administer this registry: only administrators may", name(who));
         Self::Forbidden(DenialDetail { scope: None, message })
     }
@@ -94,7 +94,7 @@ fn name(who: &Principal) -> String {
 }
 
 /// `push to a/b`.
-pub(in crate::auth) fn describe(action: Action, repository: &RepositoryName) -> String {
+pub(super) fn describe(action: Action, repository: &RepositoryName) -> String {
     match action {
         Action::Pull => format!("pull {repository}"),
         Action::Push => format!("push to {repository}"),
@@ -102,7 +102,7 @@ pub(in crate::auth) fn describe(action: Action, repository: &RepositoryName) -> 
     }
 }
 
-/// What the challenge asks for: whoever pushes also looks whether the blobs are there, with the same token.
+/// What the challenge asks for: a client that pushes also checks whether the blobs exist, with the same token.
 fn wanted(action: Action, repository: &RepositoryName) -> Scope {
     let actions = match action {
         Action::Push => Actions::from(Action::Pull).with(Action::Push),

@@ -20,7 +20,7 @@ pub struct Explanation {
     short: Vec<GrantRecord>,
 }
 
-/// What makes every right void.
+/// What overrides every right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocker {
     /// No user has that name.
@@ -82,7 +82,7 @@ impl Explanation {
         &self.reasons
     }
 
-    /// What makes every right void.
+    /// What overrides every right.
     pub fn blocker(&self) -> Option<Blocker> {
         self.blocker
     }
@@ -197,7 +197,7 @@ mod tests {
         );
         assert!(explain("user:alice", Action::Push, "bob/app").contains("\n  no grant allows it\n"));
         assert!(explain("user:mallory", Action::Pull, "mallory/x").contains("mallory is disabled"));
-        assert!(explain("user:nobody", Action::Pull, "public/x").contains("unknown user nobody"));
+        assert!(explain("user:mallet", Action::Pull, "public/x").contains("unknown user mallet"));
         assert!(explain("group:ops", Action::Pull, "public/x").starts_with("denied"));
         assert!(explain("anonymous", Action::Pull, "team/x").ends_with("--to anonymous --on team/x --allow pull"));
         for action in [Action::Push, Action::Delete] {

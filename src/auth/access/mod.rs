@@ -1,13 +1,15 @@
-//! What someone may do: rules, policy over them, permits that policy alone makes, denials and explanations.
+//! What someone may do. `policy` decides, from the `rules` that grants make; it alone makes permits (`permit`, `catalog`, `admin_permit`), which
+//! say who acts (`actor`). `denial` is its no, `explanation` its reasons, `scope` what a token was asked for, `pull_ranges` where a list
+//! searches. `policy_cache` reads the policy of each account, and knows when to read it again.
 
 mod actor;
 mod admin_permit;
 mod catalog;
 mod denial;
 mod explanation;
-pub(crate) mod permit;
+mod permit;
 mod policy;
-pub(super) mod policy_cache;
+mod policy_cache;
 mod pull_ranges;
 mod rules;
 mod scope;
@@ -15,8 +17,10 @@ mod scope;
 pub use actor::{Actor, Caller};
 pub use admin_permit::AdminPermit;
 pub use catalog::CatalogPermit;
-pub use denial::{Denial, DenialDetail};
-pub use explanation::{Blocker, Explanation, Reason};
-pub use permit::{Authorized, Continue, Delete, Permission, Pull, Push};
+pub use denial::Denial;
+pub(crate) use explanation::Explanation;
+pub use permit::{Authorized, Permission};
+pub(crate) use permit::{Continue, Delete, Pull, Push};
 pub use policy::Policy;
+pub(super) use policy_cache::PolicyCache;
 pub use scope::Scope;

@@ -11,7 +11,7 @@ pub enum Pull {}
 /// Writing to a repository.
 #[derive(Debug)]
 pub enum Push {}
-/// Going on with an upload session of one's own: what [`Push`] allows, also with a token that has expired meanwhile.
+/// Continuing an upload session of one's own: what [`Push`] allows, also with a token that has expired meanwhile.
 #[derive(Debug)]
 pub enum Continue {}
 /// Deleting from a repository.
@@ -22,7 +22,7 @@ pub enum Delete {}
 pub trait Permission: Send + Sync + 'static {
     /// The action that a grant must allow.
     const ACTION: Action;
-    /// Whether a token that expired not long ago still serves.
+    /// Whether a token that expired not long ago is still accepted.
     const OUTLIVES_TOKEN: bool = false;
 }
 
@@ -43,7 +43,7 @@ impl Permission for Delete {
     const ACTION: Action = Action::Delete;
 }
 
-/// The proof that `subject` may do `P` to `repository`. There is no way to make one but to ask [`crate::auth::Policy`].
+/// The proof that `subject` may do `P` to `repository`. [`crate::auth::Policy`] alone makes one.
 #[derive(Debug)]
 pub struct Authorized<P> {
     repository: RepositoryName,

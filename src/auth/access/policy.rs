@@ -61,8 +61,8 @@ impl Policy {
         }
     }
 
-    /// What `principal` may do to `repository` now. A user who was disabled, or whose epoch has changed, may do nothing; so may a principal
-    /// that this is not the policy of.
+    /// What `principal` may do to `repository` now. A user who was disabled, or whose epoch has changed, may do nothing; neither may a
+    /// principal that this is not the policy of.
     pub fn allowed(&self, principal: &Principal, repository: &RepositoryName) -> Actions {
         let everyone = self.anonymous.allow(repository);
         match principal {

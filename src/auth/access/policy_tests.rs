@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Access, Continue, CredentialId, Delete, Pull, Push};
+use crate::auth::credentials::Access;
+use crate::auth::{Continue, CredentialId, Delete, Pull, Push};
 use crate::storage::metadata::{FailureRecord, GrantRecord};
 
 fn user(name: &str, admin: bool, disabled: bool) -> UserRecord {

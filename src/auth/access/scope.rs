@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::domain::{Action, Actions, RepositoryName};
 
-/// How many scopes of one request are looked at. A token with so many of the longest names still fits into a header.
+/// How many scopes of one request are read. A token with so many of the longest names still fits into a header.
 const MAX_SCOPES: usize = 32;
 
 /// Rights to one resource.

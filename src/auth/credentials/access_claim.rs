@@ -36,7 +36,7 @@ impl From<&Scope> for Access {
 }
 
 impl Access {
-    /// The same as a scope; `None` where it gives no right. One action is one text: `["pull,push"]` is none.
+    /// The same as a scope; `None` if it gives no right. One action is one text: `["pull,push"]` is not one.
     fn scope(&self) -> Option<Scope> {
         let several = |action: &String| action.contains(',');
         if self.actions.iter().any(several) { None } else { Scope::parse(&self.to_string()) }
@@ -69,7 +69,7 @@ impl TokenScope {
     }
 
     /// About how many bytes it takes.
-    pub(in crate::auth) fn weight(&self) -> u32 {
+    pub(super) fn weight(&self) -> u32 {
         let bytes: usize = self.repositories.keys().map(|name| name.as_str().len() + 64).sum();
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }

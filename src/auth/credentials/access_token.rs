@@ -1,4 +1,4 @@
-//! Bearer tokens: signing them, and believing only what we signed (RFC 7519, ES256).
+//! Access tokens: signing them, and accepting only what this registry signed (RFC 7519, ES256).
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,19 +9,18 @@ use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::access_claim::TokenScope;
+use super::access_claim::{Access, TokenScope};
 use super::principal::{ANONYMOUS, USER_PREFIX};
-use crate::auth::keys::key_ring::KeyRing;
-use crate::auth::keys::token_key::ALGORITHM;
-use crate::auth::{Access, AuthError, Principal, Scope};
+use crate::auth::keys::{ALGORITHM, KeyRing};
+use crate::auth::{AuthError, Principal, Scope};
 use crate::config::AuthSettings;
 use crate::domain::AccountName;
 
 /// How far clocks may differ, in seconds.
 pub(in crate::auth) const LEEWAY: i64 = 60;
-/// How long after it has expired a token still lets an upload go on, in seconds.
+/// How long after it has expired a token still lets an upload continue, in seconds.
 pub(in crate::auth) const EXPIRED_GRACE: i64 = 24 * 60 * 60;
-/// A longer token is not ours: see the limit on scopes.
+/// A longer token is not from here: see the limit on scopes.
 const MAX_LENGTH: usize = 16 * 1024;
 /// How many bytes of tokens are remembered as verified.
 const CACHE_CAPACITY: u64 = 8 * 1024 * 1024;
@@ -60,7 +59,7 @@ struct Claims {
     epoch: Option<i64>,
 }
 
-/// A token whose signature and claims were verified. Whether its user still counts, and what may be done, policy knows.
+/// A token whose signature and claims were verified. Policy knows whether its user may still log in, and what may be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::auth) struct VerifiedToken {
     kid: String,
@@ -79,12 +78,12 @@ impl VerifiedToken {
     }
 }
 
-/// A token that is not ours, not for us, or of no use any more.
+/// A token that this registry did not sign, that is for another service, or that is not accepted any more.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::auth) struct InvalidToken;
 
 /// Signs and verifies.
-pub(in crate::auth) struct Tokens {
+pub(in crate::auth) struct AccessTokens {
     issuer: String,
     service: String,
     lifetime: i64,
@@ -92,13 +91,13 @@ pub(in crate::auth) struct Tokens {
     verified: Cache<[u8; 32], Arc<VerifiedToken>>,
 }
 
-impl Tokens {
+impl AccessTokens {
     pub(in crate::auth) fn new(settings: &AuthSettings) -> Self {
         let mut validation = Validation::new(ALGORITHM);
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&[&settings.service]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        // Times are checked here, because a token that has just expired still lets an upload go on.
+        // Times are checked here, because a token that has just expired still lets an upload continue.
         validation.validate_exp = false;
         let lifetime = settings.token_seconds();
         let remembered = Duration::from_secs(lifetime.saturating_add(LEEWAY).unsigned_abs());
@@ -136,7 +135,7 @@ impl Tokens {
         Ok(IssuedToken { token, expires_in: Duration::from_secs(self.lifetime.unsigned_abs()), access: claims.access })
     }
 
-    /// Verifies a token, from memory where it was verified before. One that expired less than a day ago still passes; see
+    /// Verifies a token, from memory if it was verified before. One that expired less than a day ago still passes; see
     /// [`VerifiedToken::is_expired`].
     pub(in crate::auth) fn verify(
         &self,
@@ -152,18 +151,18 @@ impl Tokens {
         let verified = if let Some(known) = known {
             known
         } else {
-            let fresh = Arc::new(self.verify_anew(ring, token, now)?);
+            let fresh = Arc::new(self.verify_signature(ring, token, now)?);
             self.verified.insert(digest, Arc::clone(&fresh));
             fresh
         };
         if verified.exp.saturating_add(EXPIRED_GRACE) < now { Err(InvalidToken) } else { Ok(verified) }
     }
 
-    fn verify_anew(&self, ring: &KeyRing, token: &str, now: i64) -> Result<VerifiedToken, InvalidToken> {
+    fn verify_signature(&self, ring: &KeyRing, token: &str, now: i64) -> Result<VerifiedToken, InvalidToken> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
         let kid = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = ring.get(kid).ok_or(InvalidToken)?;
-        // Our tokens have this header and no other: no second algorithm, no key or address of one, nothing critical.
+        // AccessTokens from here have this header and no other: no second algorithm, no key or address of one, nothing critical.
         if header != key.header {
             return Err(InvalidToken);
         }

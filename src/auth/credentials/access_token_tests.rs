@@ -1,4 +1,4 @@
-//! Tokens that must pass, and many that must not.
+//! AccessTokens that must pass, and many that must not.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::DataKey;
-use crate::auth::keys::token_key::TokenKey;
+use crate::auth::keys::TokenKey;
 
 const NOW: i64 = 1_800_000_000;
 
 struct Mint {
-    tokens: Tokens,
+    tokens: AccessTokens,
     ring: KeyRing,
     foreign: KeyRing,
 }
@@ -21,7 +21,7 @@ impl Mint {
     fn new() -> Self {
         let data_key = DataKey::generate();
         let ring = || KeyRing::open(vec![TokenKey::generate(&data_key, NOW, NOW).expect("a key")], &data_key);
-        Self { tokens: Tokens::new(&AuthSettings::for_tests()), ring: ring(), foreign: ring() }
+        Self { tokens: AccessTokens::new(&AuthSettings::for_tests()), ring: ring(), foreign: ring() }
     }
 
     fn key(&self) -> &TokenKey {

@@ -44,18 +44,19 @@ pub enum CredentialId {
     DataDirectory,
 }
 
-/// Why a credential is worth nothing.
+/// Why a credential is not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CredentialError {
     /// Unknown user, disabled user, or wrong password: which of them is not told.
     #[error("wrong user name or password")]
     Wrong,
-    /// A token that is not ours, expired too long ago, or of a user who has changed since.
+    /// A token that this registry did not sign, that expired too long ago, or of a user who has changed since.
     #[error("the token is invalid or has expired")]
     Expired,
-    /// A certificate of a CA that is trusted to name users, for one who is not here. Told, because the holder of such a certificate
-    /// may know.
-    #[error("the client certificate is for {0}, who is no user here or is disabled: ask an administrator")]
+    /// A certificate of a CA that is trusted to name users, for an unknown or disabled one. The holder of such a certificate may know.
+    #[error(
+        "the client certificate is for {0}, who is not a user of this registry, or is disabled: ask an administrator"
+    )]
     NoSuchUser(AccountName),
     /// Too many passwords wait to be verified.
     #[error("too many logins at once; try again in {} s", retry_after.as_secs())]
@@ -63,10 +64,10 @@ pub enum CredentialError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// Too many passwords for this name, or from this address, were wrong: this one was not looked at. Names of nobody are answered the same.
+    /// Too many passwords for this name, or from this address, were wrong: this one was not verified. The answer for unknown names is the same.
     #[error("too many wrong passwords; try again in {} s", retry_after.as_secs())]
     RateLimited {
-        /// When the next is looked at.
+        /// When the next one is verified.
         retry_after: Duration,
     },
     /// The database failed.
@@ -110,12 +111,12 @@ impl Credential {
         &self.id
     }
 
-    /// Whom it belongs to.
+    /// Who it belongs to.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// Whether it is a token that expired less than a day ago: good for going on with an upload, for nothing else.
+    /// Whether it is a token that expired less than a day ago: good for continuing an upload, for nothing else.
     pub fn is_expired(&self) -> bool {
         self.expired
     }
@@ -134,7 +135,7 @@ impl Credential {
         self.token.as_ref().is_none_or(|scope| scope.covers(repository, action))
     }
 
-    /// The repositories of a token; `None` where the credential covers all that the principal may.
+    /// The repositories of a token; `None` if the credential covers all that the principal may.
     pub(in crate::auth) fn repositories(&self) -> Option<impl Iterator<Item = (&RepositoryName, Actions)>> {
         self.token.as_ref().map(|scope| scope.repositories())
     }

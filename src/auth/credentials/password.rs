@@ -1,12 +1,12 @@
-//! Argon2id: making and checking the hashes of passwords. CPU-bound; [`crate::auth::throttle::login`] calls it off the asynchronous threads.
+//! Argon2id: making and checking the hashes of passwords. CPU-bound; `throttle::verification` calls it off the asynchronous threads.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
 use crate::auth::Secret;
 
-/// What a password of nobody is checked against, so that it takes as long as one of somebody. No password is known to match it, and
-/// nothing would come of it.
+/// What a password for an unknown account is verified against, so that it takes as long as for a known one. No password is known to match
+/// it, and one that did would be refused all the same.
 pub(in crate::auth) const UNKNOWN_ACCOUNT_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Tm8gdXNlciBhdCBhbGwuLg$Tm9ib2R5IGtub3dzIHdoYXQgaGFzaGVzIHRvIHRoaXM";
 
@@ -19,7 +19,7 @@ const MAX_LANES: u32 = 4;
 ///
 /// # Panics
 /// When the operating system has no randomness.
-pub fn hash_password(password: &Secret) -> String {
+pub(crate) fn hash_password(password: &Secret) -> String {
     let salt: [u8; 16] = rand::random();
     hasher()
         .hash_password_with_salt(password.expose().as_bytes(), &salt)
@@ -29,42 +29,42 @@ pub fn hash_password(password: &Secret) -> String {
 
 /// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Outcome {
+pub(in crate::auth) enum PasswordOutcome {
     /// Not the password.
     Wrong,
     /// The password.
     Right {
-        /// A new hash of it, where the stored one was made with other parameters than today's.
+        /// A new hash of it, if the stored one was made with other parameters than today's.
         rehashed: Option<String>,
     },
 }
 
 /// A stored hash that cannot be used: damaged, of another algorithm, or too expensive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::auth) struct Unusable;
+pub(in crate::auth) struct UnusableHash;
 
 /// Checks a password against a stored hash, in constant time.
-pub(in crate::auth) fn check(password: &Secret, stored: &str) -> Result<Outcome, Unusable> {
-    let hash = PasswordHash::new(stored).map_err(|_| Unusable)?;
-    let params = Params::try_from(&hash).map_err(|_| Unusable)?;
+pub(in crate::auth) fn verify(password: &Secret, stored: &str) -> Result<PasswordOutcome, UnusableHash> {
+    let hash = PasswordHash::new(stored).map_err(|_| UnusableHash)?;
+    let params = Params::try_from(&hash).map_err(|_| UnusableHash)?;
     let is_current_kind = hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
     let affordable = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES && params.p_cost() <= MAX_LANES;
     let is_complete = hash.salt.is_some() && hash.hash.is_some();
     if !is_current_kind || !affordable || !is_complete {
-        return Err(Unusable);
+        return Err(UnusableHash);
     }
     if hasher().verify_password(password.expose().as_bytes(), &hash).is_err() {
-        return Ok(Outcome::Wrong);
+        return Ok(PasswordOutcome::Wrong);
     }
     let today = Params::DEFAULT;
     let outdated =
         (params.m_cost(), params.t_cost(), params.p_cost()) != (today.m_cost(), today.t_cost(), today.p_cost());
-    Ok(Outcome::Right { rehashed: outdated.then(|| hash_password(password)) })
+    Ok(PasswordOutcome::Right { rehashed: outdated.then(|| hash_password(password)) })
 }
 
 /// Whether it is the password that was hashed.
-pub fn is_password_of(password: &Secret, stored: &str) -> bool {
-    matches!(check(password, stored), Ok(Outcome::Right { .. }))
+pub(crate) fn is_password_of(password: &Secret, stored: &str) -> bool {
+    matches!(verify(password, stored), Ok(PasswordOutcome::Right { .. }))
 }
 
 fn hasher() -> Argon2<'static> {
@@ -93,22 +93,24 @@ mod tests {
         let hash = hash_password(&secret("hunter2"));
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert_ne!(hash, hash_password(&secret("hunter2")));
-        assert_eq!(check(&secret("hunter2"), &hash), Ok(Outcome::Right { rehashed: None }));
-        assert_eq!(check(&secret("hunter3"), &hash), Ok(Outcome::Wrong));
-        assert_eq!(check(&secret(""), &hash), Ok(Outcome::Wrong));
+        assert_eq!(verify(&secret("hunter2"), &hash), Ok(PasswordOutcome::Right { rehashed: None }));
+        assert_eq!(verify(&secret("hunter3"), &hash), Ok(PasswordOutcome::Wrong));
+        assert_eq!(verify(&secret(""), &hash), Ok(PasswordOutcome::Wrong));
     }
 
     #[test]
-    fn nobodys_hash_costs_as_much_as_any() {
-        assert_eq!(check(&secret("hunter2"), UNKNOWN_ACCOUNT_HASH), Ok(Outcome::Wrong));
+    fn the_hash_of_unknown_accounts_costs_as_much_as_any() {
+        assert_eq!(verify(&secret("hunter2"), UNKNOWN_ACCOUNT_HASH), Ok(PasswordOutcome::Wrong));
     }
 
     #[test]
     fn other_parameters_are_renewed() {
         let old = hash_with(&secret("hunter2"), 64, 1, 1);
-        let Ok(Outcome::Right { rehashed: Some(new) }) = check(&secret("hunter2"), &old) else { panic!("not renewed") };
-        assert_eq!(check(&secret("hunter2"), &new), Ok(Outcome::Right { rehashed: None }));
-        assert_eq!(check(&secret("wrong"), &old), Ok(Outcome::Wrong));
+        let Ok(PasswordOutcome::Right { rehashed: Some(new) }) = verify(&secret("hunter2"), &old) else {
+            panic!("not renewed")
+        };
+        assert_eq!(verify(&secret("hunter2"), &new), Ok(PasswordOutcome::Right { rehashed: None }));
+        assert_eq!(verify(&secret("wrong"), &old), Ok(PasswordOutcome::Wrong));
     }
 
     #[test]
@@ -124,12 +126,12 @@ mod tests {
             "$argon2id$m=19456,t=2,p=1",
             "$scrypt$ln=1",
         ] {
-            assert_eq!(check(&secret("x"), &format!("{prefix}${salt}${output}")), Err(Unusable), "{prefix}");
+            assert_eq!(verify(&secret("x"), &format!("{prefix}${salt}${output}")), Err(UnusableHash), "{prefix}");
         }
         for text in
             ["", "$", "hunter2", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1", "$2y$05$abcdefghijklmnopqrstuu"]
         {
-            assert_eq!(check(&secret("x"), text), Err(Unusable), "{text}");
+            assert_eq!(verify(&secret("x"), text), Err(UnusableHash), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::auth::Secret;
 use crate::domain::AccountName;
 
 /// The least number of characters.
-pub const LEAST_PASSWORD_LENGTH: usize = 10;
+const LEAST_PASSWORD_LENGTH: usize = 10;
 /// A piece up to this many characters, repeated, makes no password.
 const LONGEST_PIECE: usize = 4;
 
@@ -47,7 +47,7 @@ const WORDS: [&str; 24] = [
 
 /// Why a password may not be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WeakPassword {
+pub(crate) enum WeakPassword {
     /// It is too short.
     #[error("the password is too short: choose at least {LEAST_PASSWORD_LENGTH} characters")]
     Short,
@@ -63,7 +63,7 @@ pub enum WeakPassword {
 }
 
 /// Whether the user of this name may choose the password.
-pub fn check_chosen_password(name: &AccountName, password: &Secret) -> Result<(), WeakPassword> {
+pub(crate) fn check_chosen_password(name: &AccountName, password: &Secret) -> Result<(), WeakPassword> {
     let text = password.expose();
     if text.chars().count() < LEAST_PASSWORD_LENGTH {
         return Err(WeakPassword::Short);

@@ -1,16 +1,16 @@
-//! Who acts: somebody who has logged in, or anybody.
+//! Who acts: a user who has logged in, or anyone.
 
 use crate::domain::AccountName;
 
-/// The subject of everybody who has not logged in.
-pub(in crate::auth) const ANONYMOUS: &str = "anonymous";
+/// The subject of clients that have not logged in.
+pub(super) const ANONYMOUS: &str = "anonymous";
 /// What precedes a user's name in a subject.
-pub(in crate::auth) const USER_PREFIX: &str = "user:";
+pub(super) const USER_PREFIX: &str = "user:";
 
 /// Who acts. Holds nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
-    /// Whoever has not logged in.
+    /// A client that has not logged in.
     Anonymous,
     /// A user whose password or token was verified.
     User {
@@ -18,7 +18,7 @@ pub enum Principal {
         name: AccountName,
         /// Whether the user was an administrator when the credential was verified. For display: policy looks again.
         admin: bool,
-        /// The user's epoch when the credential was made; worthless as soon as the stored one differs.
+        /// The user's epoch when the credential was made; the credential is invalid as soon as the stored one differs.
         epoch: i64,
     },
     /// The operator at the command line of the registry's own host. Its right is an [`crate::auth::AdminPermit`], never a grant.

@@ -1,7 +1,7 @@
-//! Refresh tokens: what a client keeps instead of the password, where the operator allows it (RFC 6749, section 6).
+//! Refresh tokens: what a client keeps instead of the password, if the operator allows it (RFC 6749, section 6).
 //!
 //! 256 random bits with a prefix that scanners of leaked secrets can look for; the database holds their SHA-256. A token is good for what
-//! the password is good for, also as a password, until its time is over or the user is changed. It is not replaced at each use: docker hands the one from
+//! the password is good for, also as a password, until it expires or the user is changed. It is not replaced at each use: docker hands the one from
 //! `docker login` to its daemon, which cannot give back another.
 
 use std::time::Duration;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::settings::seconds;
 use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
+use crate::domain::oci::digest::hex;
 use crate::storage::metadata::RefreshTokenRecord;
 
 /// What every refresh token begins with.
@@ -23,7 +24,7 @@ const RANDOM_LENGTH: usize = 43;
 const NAME_OF_TOKEN: &str = "<token>";
 /// How many tokens are remembered at most.
 const MEMORY_CAPACITY: u64 = 10_000;
-/// The most that a user has at once; each login makes one, and the oldest makes way.
+/// The most that a user has at once; each login makes one, and the oldest is removed for it.
 const MOST: u32 = 64;
 
 /// Whether the text has the form of a refresh token.
@@ -70,7 +71,7 @@ impl Authenticator {
         Ok(principal.map(|principal| Credential::refresh_token(principal, record.hash)))
     }
 
-    /// A refresh token for a user who has just given the password; `None` where they are switched off, and for anybody else.
+    /// A refresh token for a user who has just given the password; `None` if they are switched off, and for anyone else.
     pub async fn issue_refresh_token(&self, principal: &Principal) -> Result<Option<String>, AuthError> {
         let (Some(lifetime), Principal::User { name, epoch, .. }) = (self.refresh_lifetime, principal) else {
             return Ok(None);
@@ -87,8 +88,8 @@ impl Authenticator {
         Ok(self.store.add_refresh_token(record, MOST).await?.then_some(token))
     }
 
-    /// Verifies a refresh token. Those of users who changed since, or were disabled, are worth nothing, and so are all of them once they
-    /// are switched off.
+    /// Verifies a refresh token. Those of users who changed since, or were disabled, are invalid, and so are all of them once they are
+    /// switched off.
     pub async fn refresh_token(&self, token: &str) -> Result<Credential, CredentialError> {
         if self.refresh_lifetime.is_none() || !token.starts_with(PREFIX) {
             return Err(CredentialError::Expired);
@@ -109,11 +110,5 @@ impl Authenticator {
 }
 
 fn hash(token: &str) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(token);
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(token))
 }

@@ -4,7 +4,7 @@ use rand::seq::IndexedRandom;
 use secrecy::{ExposeSecret, SecretString};
 
 /// The longest password, in bytes.
-pub const MAX_PASSWORD_LENGTH: usize = 1024;
+pub(crate) const MAX_PASSWORD_LENGTH: usize = 1024;
 
 /// What one-time passwords are made of: no `0`/`o`, no `1`/`i`/`l`.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
@@ -41,7 +41,7 @@ impl Secret {
         Self(SecretString::from(text))
     }
 
-    /// The password itself; for hashing it, and for showing it once to whom it belongs.
+    /// The password itself; for hashing it, and for showing it once to its owner.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -37,7 +37,7 @@ impl DataKey {
     }
 
     /// Encrypts a token key: AES-256-GCM with a random nonce; `name` is authenticated, so encrypted keys cannot be exchanged for one another.
-    pub(in crate::auth) fn encrypt(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {
+    pub(super) fn encrypt(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {
         self.encrypt_in(&context(name), secret)
     }
 
@@ -72,12 +72,12 @@ impl DataKey {
     }
 
     /// Decrypts what [`Self::encrypt`] encrypted under the same name.
-    pub(in crate::auth) fn decrypt(&self, name: &str, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
+    pub(super) fn decrypt(&self, name: &str, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
         self.decrypt_in(&context(name), encrypted)?
             .ok_or_else(|| AuthError::UnreadableTokenKey { kid: name.to_owned() })
     }
 
-    /// `None` where it was encrypted otherwise, or is damaged.
+    /// `None` if it was encrypted otherwise, or is damaged.
     fn decrypt_in(&self, context: &str, encrypted: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, AuthError> {
         let [FORMAT, rest @ ..] = encrypted else { return Ok(None) };
         let Some((nonce, body)) = rest.split_at_checked(NONCE_LEN) else { return Ok(None) };

@@ -1,11 +1,11 @@
 //! When token keys come and go: a successor is published a day before it signs, and the old one stays while its tokens may return.
 
-use crate::auth::credentials::access_token::{EXPIRED_GRACE, LEEWAY};
+use crate::auth::credentials::{EXPIRED_GRACE, LEEWAY};
 use crate::auth::settings::seconds;
 use crate::config::AuthSettings;
 use crate::storage::metadata::TokenKeyRecord;
 
-/// How long a key is published before it signs, unless the rotation is shorter than two days: whoever caches the key set for less knows it.
+/// How long a key is published before it signs, unless the rotation is shorter than two days: anyone who caches the key set for less knows it.
 const LEAD: i64 = 24 * 60 * 60;
 
 /// How keys rotate, in seconds.
@@ -26,7 +26,7 @@ pub(in crate::auth) enum Step<'a> {
         /// From when on it signs.
         signs_from: i64,
     },
-    /// Remove the key: none of its tokens is of any use any more.
+    /// Remove the key: none of its tokens is accepted any more.
     Remove(&'a str),
 }
 

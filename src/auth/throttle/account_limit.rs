@@ -13,13 +13,13 @@ const SKEW: i64 = 5 * 60;
 
 /// How many wrong passwords an account may be tried with. Decides from times that it is given; the clock is the caller's.
 #[derive(Clone, Copy, Debug)]
-pub struct AccountLimit {
+pub(crate) struct AccountLimit {
     max_per_day: usize,
 }
 
 /// What its wrong passwords mean for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountState {
+pub(crate) enum AccountState {
     /// It is verified.
     Free,
     /// It is not verified yet, after several consecutive wrong ones.
@@ -35,8 +35,8 @@ pub enum AccountState {
 }
 
 impl AccountState {
-    /// When the account is free, in whole seconds since the Unix epoch; `None` where it is.
-    pub fn until(self) -> Option<i64> {
+    /// When the account is free, in whole seconds since the Unix epoch; `None` if it is free now.
+    pub(crate) fn until(self) -> Option<i64> {
         match self {
             Self::Free => None,
             Self::BackingOff { until } | Self::Locked { until } => Some(until),
@@ -47,7 +47,7 @@ impl AccountState {
 impl AccountLimit {
     /// At most `max_per_day` wrong passwords in any 24 hours, with waits between them after the first ten consecutive ones; 0: no limit and no
     /// waits.
-    pub fn new(max_per_day: u32) -> Self {
+    pub(crate) fn new(max_per_day: u32) -> Self {
         Self { max_per_day: max_per_day as usize }
     }
 
@@ -57,12 +57,12 @@ impl AccountLimit {
     }
 
     /// How many wrong passwords came in the last 24 hours.
-    pub fn recent_failures(failures: &FailureRecord, now: i64) -> usize {
+    pub(crate) fn recent_failures(failures: &FailureRecord, now: i64) -> usize {
         recent(failures, now).count()
     }
 
     /// The state at `now`. Of a lock and a wait, the one that takes longer.
-    pub fn state(self, failures: &FailureRecord, now: i64) -> AccountState {
+    pub(crate) fn state(self, failures: &FailureRecord, now: i64) -> AccountState {
         if self.max_per_day == 0 || failures.at.is_empty() {
             return AccountState::Free;
         }

@@ -77,7 +77,7 @@ impl AddressLimit {
 }
 
 impl Recent {
-    /// Counts one more; `true` where the limit is reached and the log should say so.
+    /// Counts one more; `true` if the limit is reached and the log should say so.
     fn add(&mut self, now: Instant, most: usize) -> bool {
         self.at.push_back(now);
         while self.at.len() > most {

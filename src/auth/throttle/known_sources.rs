@@ -42,7 +42,7 @@ impl Source {
         }
     }
 
-    /// A password while limited: `true` where it is the one that was right from there. Any other counts as a failed attempt.
+    /// A password while limited: `true` if it is the one that was right from there. Any other counts as a failed attempt.
     pub(super) fn tried_while_limited(&mut self, tried: &Fingerprint) -> bool {
         let knows = self.knows(tried);
         *self = match *self {
@@ -79,7 +79,7 @@ impl KnownSources {
         }
     }
 
-    /// What the pair of name and address is known by, where it is.
+    /// The number of the pair of name and address, if it is known.
     pub(super) fn id(&self, name: &str, from: Network) -> Option<u64> {
         let id = self.hasher.hash_one((name, from));
         self.sources.as_ref().is_some_and(|sources| sources.contains_key(&id)).then_some(id)
@@ -91,7 +91,7 @@ impl KnownSources {
         sources.get(&self.hasher.hash_one((name, from))).is_some_and(|source| source.knows(password))
     }
 
-    /// Whether this very password was right from there; where it was not, it counts as a failed attempt.
+    /// Whether this very password was right from there; if not, it counts as a failed attempt.
     pub(super) fn tried_while_limited(&self, name: &str, from: Network, password: &Fingerprint) -> bool {
         self.change(name, from, |source| source.tried_while_limited(password)).unwrap_or(false)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::account_limit::AccountState;
 use super::address_limit::AddressState;
-use crate::auth::credentials::password::Outcome;
+use crate::auth::credentials::PasswordOutcome;
 
 /// What the limits say of an attempt before its password is verified.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,10 +73,10 @@ impl Verifying {
     /// The outcome of an account that `may_pass`: an unknown one, or one that is disabled, has no right password. A right password of a
     /// limited attempt ends no consecutive failures: it was admitted because it is known, and those who guess at the same time must not
     /// profit.
-    pub(super) fn settle(self, outcome: &Outcome, may_pass: bool) -> Settled {
+    pub(super) fn settle(self, outcome: &PasswordOutcome, may_pass: bool) -> Settled {
         match outcome {
-            Outcome::Right { .. } if may_pass => Settled::Right { ends_consecutive: !self.limited },
-            Outcome::Right { .. } | Outcome::Wrong => Settled::Wrong,
+            PasswordOutcome::Right { .. } if may_pass => Settled::Right { ends_consecutive: !self.limited },
+            PasswordOutcome::Right { .. } | PasswordOutcome::Wrong => Settled::Wrong,
         }
     }
 }

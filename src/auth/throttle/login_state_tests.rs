@@ -12,7 +12,7 @@ use crate::domain::Network;
 use crate::storage::metadata::FailureRecord;
 
 const NOW: i64 = 1_700_000_000;
-const RIGHT: Outcome = Outcome::Right { rehashed: None };
+const RIGHT: PasswordOutcome = PasswordOutcome::Right { rehashed: None };
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -44,7 +44,7 @@ fn a_limited_attempt_passes_by_a_known_password_alone_and_ends_nothing() {
 fn what_is_wrong_or_may_not_pass_is_settled_alike() {
     for known in [false, true] {
         let verifying = || if known { Login::Limited { retry_after: seconds(1) } } else { Login::Free }.admit(|| true);
-        assert_eq!(verifying().expect("admitted").settle(&Outcome::Wrong, true), Settled::Wrong);
+        assert_eq!(verifying().expect("admitted").settle(&PasswordOutcome::Wrong, true), Settled::Wrong);
         assert_eq!(verifying().expect("admitted").settle(&RIGHT, false), Settled::Wrong);
     }
 }
@@ -80,7 +80,7 @@ impl Model {
         let Ok(verifying) = login.admit(|| source.tried_while_limited(&fingerprint)) else {
             return Answer::RateLimited;
         };
-        let outcome = if password == 0 { RIGHT } else { Outcome::Wrong };
+        let outcome = if password == 0 { RIGHT } else { PasswordOutcome::Wrong };
         match verifying.settle(&outcome, true) {
             Settled::Wrong => {
                 self.addresses.failed(address, instant);

@@ -44,6 +44,6 @@ mod password_verifier;
 mod queue;
 mod verification;
 
-pub use account_limit::{AccountLimit, AccountState};
+pub(crate) use account_limit::AccountLimit;
 pub(super) use failed_logins::FailedLogins;
 pub(super) use password_verifier::{LoginAttempt, PasswordVerifier};

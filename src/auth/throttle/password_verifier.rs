@@ -1,5 +1,5 @@
-//! The way of a password: from memory, by joining an equal attempt under way, or by Argon2 when its turn comes; not at all where the
-//! limits refuse.
+//! The way of a password: from memory, by joining an equal attempt under way, or by Argon2 when its turn comes; not at all if the
+//! limits refuse it.
 //!
 //! Only right passwords are remembered, for one epoch of the account, so the policy at hand validates them, and no row is read: see
 //! [`PasswordVerifier::remembers`].
@@ -16,7 +16,7 @@ use super::known_sources::KnownSources;
 use super::login_state::RateLimited;
 use super::queue::Queue;
 use super::verification::{Verification, Verifications};
-use crate::auth::credentials::password::{Outcome, UNKNOWN_ACCOUNT_HASH};
+use crate::auth::credentials::{PasswordOutcome, UNKNOWN_ACCOUNT_HASH};
 use crate::auth::in_flight::{InFlight, Joined};
 use crate::auth::{CredentialError, Secret};
 use crate::config::AuthSettings;
@@ -32,7 +32,7 @@ const VERIFICATION: Duration = Duration::from_millis(50);
 /// A keyed hash over name, epoch and password of an attempt. The key is random and lives as long as the process.
 pub(super) type Fingerprint = [u8; 32];
 /// What an attempt gets to know.
-pub(super) type Verified = Result<Outcome, CredentialError>;
+pub(super) type Verified = Result<PasswordOutcome, CredentialError>;
 
 /// One attempt to log in.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ impl<'a> LoginAttempt<'a> {
         self.user.map_or(UNKNOWN_ACCOUNT_HASH, |user| &user.password_hash)
     }
 
-    /// Whether a password can be right at all. One of a user who may not log in never is, nor is it remembered, lest the quick answer
+    /// Whether a password can be right at all. One of a user who may not log in never is, nor is it remembered: the quick answer would
     /// tell something.
     fn may_pass(&self) -> bool {
         self.user.is_some_and(|user| !user.disabled)
@@ -131,15 +131,15 @@ impl PasswordVerifier {
         let _ = failed.login(attempt.failures, from).admit(known)?;
         if memory.as_ref().is_some_and(|memory| memory.get(&fingerprint).is_some()) {
             sources.verified(name, from, &fingerprint);
-            return Ok(Outcome::Right { rehashed: None });
+            return Ok(PasswordOutcome::Right { rehashed: None });
         }
         let start = || self.verification(&attempt, fingerprint).run();
         let Joined { work, was_under_way } = self.in_flight.join_or_start(fingerprint, start);
         let verified = work.await;
         match &verified {
-            Ok(Outcome::Right { .. }) => sources.verified(name, from, &fingerprint),
-            Ok(Outcome::Wrong) if was_under_way => failed.failed_from(from),
-            Ok(Outcome::Wrong) | Err(_) => {}
+            Ok(PasswordOutcome::Right { .. }) => sources.verified(name, from, &fingerprint),
+            Ok(PasswordOutcome::Wrong) if was_under_way => failed.failed_from(from),
+            Ok(PasswordOutcome::Wrong) | Err(_) => {}
         }
         verified
     }

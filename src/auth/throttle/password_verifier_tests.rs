@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::auth::DataKey;
-use crate::auth::credentials::password;
+use crate::auth::credentials::hash_with;
+use crate::auth::{DataKey, hash_password};
 use crate::domain::Clock;
 use crate::storage::metadata::{AddedUser, Metadata, NewUser, sqlite};
 
@@ -34,7 +34,7 @@ impl Login {
     async fn with(settings: AuthSettings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = sqlite::open(&folder.path().join("test.db"), Clock::system()).await.expect("opens");
-        let password_hash = password::hash_password(&secret("hunter2"));
+        let password_hash = hash_password(&secret("hunter2"));
         let user = NewUser { name: "alice".parse().expect("a name"), password_hash, admin: false };
         assert_eq!(store.add_user(user, true).await.expect("added"), AddedUser::Added);
         let failed = failed_logins(&store, &settings, 7);
@@ -66,11 +66,11 @@ impl Login {
 }
 
 fn is_right(outcome: &Verified) -> bool {
-    matches!(outcome, Ok(Outcome::Right { rehashed: None }))
+    matches!(outcome, Ok(PasswordOutcome::Right { rehashed: None }))
 }
 
 fn is_wrong(outcome: &Verified) -> bool {
-    matches!(outcome, Ok(Outcome::Wrong))
+    matches!(outcome, Ok(PasswordOutcome::Wrong))
 }
 
 /// How long someone who was refused must wait, in seconds.
@@ -137,14 +137,14 @@ async fn damaged_hashes_are_wrong_and_old_ones_are_renewed() {
     let alice = login.alice().await;
     let damaged = UserRecord { password_hash: "damaged".to_owned(), ..alice.clone() };
     assert!(is_wrong(&login.check(&damaged, "hunter2", HERE).await));
-    let old = UserRecord { password_hash: password::hash_with(&secret("hunter2"), 64, 1, 1), ..alice };
-    assert!(matches!(login.check(&old, "hunter2", HERE).await, Ok(Outcome::Right { rehashed: Some(_) })));
+    let old = UserRecord { password_hash: hash_with(&secret("hunter2"), 64, 1, 1), ..alice };
+    assert!(matches!(login.check(&old, "hunter2", HERE).await, Ok(PasswordOutcome::Right { rehashed: Some(_) })));
 }
 
 #[tokio::test]
 async fn after_ten_wrong_ones_the_right_one_waits_too_and_so_does_an_unknown_name() {
     let login = Login::with(settings()).await;
-    for name in ["alice", "nobody"] {
+    for name in ["alice", "mallet"] {
         for n in 0..10 {
             assert!(is_wrong(&login.attempt(name, &format!("guess{n}"), HERE).await), "{name} {n}");
         }
@@ -204,7 +204,7 @@ async fn many_guesses_at_once_are_not_more_than_one_after_the_other() {
         (AuthSettings { failures_per_account: 0, failures_per_address: 5, ..roomy }, 12),
     ] {
         let login = Login::with(limits).await;
-        let names: Vec<String> = (0..40).map(|n| format!("nobody{n}")).collect();
+        let names: Vec<String> = (0..40).map(|n| format!("mallet{n}")).collect();
         let guesses = names.iter().enumerate().map(|(n, name)| {
             let name = if most == 5 { "alice" } else { name };
             let login = &login;
@@ -220,10 +220,10 @@ async fn many_guesses_at_once_are_not_more_than_one_after_the_other() {
 #[tokio::test]
 async fn an_address_that_guesses_waits_for_every_name_and_others_do_not() {
     let login = Login::with(AuthSettings { failures_per_address: 3, ..settings() }).await;
-    for name in ["alice", "nobody", "ALICE"] {
+    for name in ["alice", "mallet", "ALICE"] {
         assert!(is_wrong(&login.attempt(name, "guess", HERE).await), "{name}");
     }
-    for name in ["alice", "nobody"] {
+    for name in ["alice", "mallet"] {
         assert!(
             retry_after(&login.attempt(name, "hunter2", HERE).await).is_some_and(|seconds| seconds >= 58),
             "{name}"
@@ -254,7 +254,7 @@ async fn guessers_from_everywhere_leave_room_for_known_sources() {
         };
         tokio::join!(known, release).0
     };
-    let (outcomes, known) = tokio::join!(guesses(&login, "nobody", 170), user);
+    let (outcomes, known) = tokio::join!(guesses(&login, "mallet", 170), user);
     assert!(is_right(&known), "{known:?}");
     assert_eq!(outcomes.iter().filter(|outcome| is_wrong(outcome)).count(), 12, "sixteen places, four of them kept");
     let busy = outcomes.iter().filter(|outcome| matches!(outcome, Err(CredentialError::Busy { .. }))).count();
@@ -264,7 +264,7 @@ async fn guessers_from_everywhere_leave_room_for_known_sources() {
 #[tokio::test]
 async fn a_restart_forgets_wrong_passwords_of_no_name() {
     let mut login = Login::with(AuthSettings { failures_per_account: 3, ..settings() }).await;
-    let names = ["alice", "nobody", "No Name At All"];
+    let names = ["alice", "mallet", "No Name At All"];
     for name in names {
         for n in 0..3 {
             assert!(is_wrong(&login.attempt(name, &format!("guess{n}"), HERE).await), "{name} {n}");
@@ -278,7 +278,7 @@ async fn a_restart_forgets_wrong_passwords_of_no_name() {
     }
     login.verifier = PasswordVerifier::new(&settings(), other);
     assert!(
-        is_wrong(&login.attempt("nobody", "guess", HERE).await),
+        is_wrong(&login.attempt("mallet", "guess", HERE).await),
         "what the database holds names no one without the key"
     );
 }

@@ -51,13 +51,13 @@ enum Shares {
 }
 
 impl Queue {
-    /// A queue of so many places, with some kept for known sources where those are remembered.
+    /// A queue of so many places, with some kept for known sources if those are remembered.
     pub(super) fn new(places: usize, remembers: bool) -> Arc<Self> {
         let kept = if remembers { places / 4 } else { 0 };
         Arc::new(Self { places, kept, taken: Mutex::default() })
     }
 
-    /// A place for an attempt from there, of a known `source` or of an unknown one; `None` where its shares, or the queue, are full.
+    /// A place for an attempt from there, of a known `source` or of an unknown one; `None` while its shares, or the queue, are full.
     pub(super) fn enter(self: &Arc<Self>, from: Network, source: Option<u64>) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let shares = self.known(&taken, source).or_else(|| self.unknown(&taken, from))?;

@@ -10,7 +10,7 @@ use super::known_sources::KnownSources;
 use super::login_state::{Settled, Verifying};
 use super::password_verifier::{Fingerprint, Verified};
 use super::queue::{Place, Queue};
-use crate::auth::credentials::password::{self, Outcome, UNKNOWN_ACCOUNT_HASH};
+use crate::auth::credentials::{PasswordOutcome, UNKNOWN_ACCOUNT_HASH, UnusableHash, verify};
 use crate::auth::{CredentialError, Secret};
 use crate::storage::metadata::FailureRecord;
 
@@ -23,7 +23,7 @@ pub(super) struct Verifications {
     pub(super) memory: Option<Cache<Fingerprint, ()>>,
     pub(super) sources: KnownSources,
     pub(super) failed: FailedLogins,
-    /// What is answered where the queue is full.
+    /// The answer while the queue is full.
     pub(super) busy: CredentialError,
 }
 
@@ -58,24 +58,24 @@ impl Verification {
     }
 
     /// The turn comes back with the outcome; if no one waits for it any more, it ends with the work.
-    async fn check(&self, turn: Turn) -> Result<(Outcome, Turn), CredentialError> {
+    async fn check(&self, turn: Turn) -> Result<(PasswordOutcome, Turn), CredentialError> {
         let (name, password, hash) = (self.target.typed.clone(), self.password.clone(), self.hash.clone());
         let work = move || (check_or_spend(&name, &password, &hash), turn);
         tokio::task::spawn_blocking(work).await.map_err(|_| self.shared.busy.clone())
     }
 
     /// Writes down what came of it.
-    async fn settle(&self, verifying: Verifying, outcome: Outcome, failures: FailureRecord) -> Verified {
+    async fn settle(&self, verifying: Verifying, outcome: PasswordOutcome, failures: FailureRecord) -> Verified {
         let Verifications { memory, failed, .. } = &*self.shared;
         match verifying.settle(&outcome, self.may_pass) {
             Settled::Wrong => {
                 failed.failed(&self.target, failures).await?;
-                return Ok(Outcome::Wrong);
+                return Ok(PasswordOutcome::Wrong);
             }
             Settled::Right { ends_consecutive: true } => failed.end_consecutive(&self.target, &failures).await,
             Settled::Right { ends_consecutive: false } => {}
         }
-        if let (Outcome::Right { rehashed: None }, Some(memory)) = (&outcome, memory) {
+        if let (PasswordOutcome::Right { rehashed: None }, Some(memory)) = (&outcome, memory) {
             memory.insert(self.fingerprint, ());
         }
         Ok(outcome)
@@ -83,10 +83,10 @@ impl Verification {
 }
 
 /// Checks; if the stored hash is unusable, the same time is spent to say no.
-fn check_or_spend(name: &str, password: &Secret, hash: &str) -> Outcome {
-    password::check(password, hash).unwrap_or_else(|password::Unusable| {
+fn check_or_spend(name: &str, password: &Secret, hash: &str) -> PasswordOutcome {
+    verify(password, hash).unwrap_or_else(|UnusableHash| {
         tracing::error!(user = name, "the stored password hash is damaged or too expensive; set a new password");
-        let _ = password::check(password, UNKNOWN_ACCOUNT_HASH);
-        Outcome::Wrong
+        let _ = verify(password, UNKNOWN_ACCOUNT_HASH);
+        PasswordOutcome::Wrong
     })
 }

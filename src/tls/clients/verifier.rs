@@ -1,4 +1,4 @@
-//! What the TLS library asks about a client's certificate: a trust_store that is swapped while the server runs.
+//! What the TLS library asks about a client's certificate: a trust store that is swapped while the server runs.
 
 use std::sync::Arc;
 

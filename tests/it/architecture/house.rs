@@ -110,7 +110,7 @@ impl House {
         }
     }
 
-    /// Follows the names that a module on the way imports from elsewhere.
+    /// Follows the names that a module in between imports from elsewhere.
     fn follow(&self, path: &[String], depth: usize) -> ModulePath {
         for end in 1..=path.len() {
             let (module, name, rest) = (&path[..end - 1], &path[end - 1], &path[end..]);

@@ -52,7 +52,7 @@ const PLACES: &[Place] = &[
             "src/storage/blobs/disk/staging.rs",
             "src/storage/coordination/versions.rs",
             "src/storage/metadata/sqlite/open.rs",
-            "src/trust/turn.rs",
+            "src/trust/exclusive_lock.rs",
         ],
         to_go: to_go::WAITING,
     },
@@ -75,7 +75,7 @@ const PLACES: &[Place] = &[
         what: "the terminal and the exit of the process",
         paths: &["process::exit"],
         crates: &["rpassword", "clap"],
-        at: &["src/cli/", "src/main.rs"],
+        at: &["src/cli/", "src/main.rs", "src/node/run.rs"],
         to_go: &[],
     },
 ];

@@ -32,7 +32,7 @@ async fn a_user_owns_no_repositories_that_were_there_before_unless_that_is_meant
 
     let removed = String::from_utf8(server.run(&["user", "remove", "nginx"]).stdout).expect("text");
     assert!(removed.contains("1 repositories of nginx/** stay") && removed.contains("repo list"), "{removed}");
-    assert!(add(&server, "nginx", ALICE_PASSWORD).is_some(), "the name is no way to what the first one left");
+    assert!(add(&server, "nginx", ALICE_PASSWORD).is_some(), "the name does not lead to what the first one left");
     server.run(&["repo", "remove", "nginx/web"]);
     assert_eq!(add(&server, "nginx", ALICE_PASSWORD), None);
     let removed = String::from_utf8(server.run(&["user", "remove", "nginx"]).stdout).expect("text");
@@ -98,7 +98,7 @@ async fn passwords_that_people_choose_have_ten_characters_and_are_not_guessed_fi
 }
 
 #[tokio::test]
-async fn words_that_mean_everyone_are_no_names_for_new_accounts() {
+async fn words_that_mean_everyone_are_refused_as_names_of_new_accounts() {
     let server = Server::start().await;
     for name in ["anonymous", "authenticated"] {
         let refused = add(&server, name, ALICE_PASSWORD).expect("refused");

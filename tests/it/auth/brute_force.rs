@@ -1,4 +1,4 @@
-//! Guessing passwords: it becomes slow and then impossible, tells nothing, and stops nobody else.
+//! Guessing passwords: it becomes slow and then impossible, tells nothing, and stops no one else.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::server::ALICE_PASSWORD;
 use crate::support::{Actor, Server, eventually, header};
 
-/// Two addresses of this machine beside the one that everybody has.
+/// Two addresses of this machine other than the one that everyone has.
 const ELSEWHERE: [u8; 4] = [127, 0, 0, 2];
 const FAR_AWAY: [u8; 4] = [127, 0, 0, 3];
 
@@ -44,10 +44,10 @@ async fn after_ten_wrong_passwords_in_a_minute_an_address_waits_and_others_do_no
     let guesser = server.actor_at(ELSEWHERE, "alice", ALICE_PASSWORD);
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     for n in 0..10 {
-        let answer = guess(&guesser, &format!("nobody{n}"), "a guess that no log has").await;
+        let answer = guess(&guesser, &format!("unknown{n}"), "a guess that no log has").await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{n}");
     }
-    let waits = pause(&guess(&guesser, "nobody", "a guess that no log has").await).expect("429");
+    let waits = pause(&guess(&guesser, "unknown", "a guess that no log has").await).expect("429");
     assert!((1..=60).contains(&waits), "{waits}");
     // In every form, and the right one as well.
     let form = [("grant_type", "password"), ("username", "alice"), ("password", ALICE_PASSWORD)];
@@ -57,7 +57,7 @@ async fn after_ten_wrong_passwords_in_a_minute_an_address_waits_and_others_do_no
         assert!(pause(&answer).is_some());
         assert!(answer.text().await.expect("text").contains("\"TOOMANYREQUESTS\""));
     }
-    // A token is no guess, and other addresses are not touched, whether they have been here before or not.
+    // A token is not a guess, and other addresses are not touched, whether they have been here before or not.
     let token = alice.token(&[]).await.expect("a token");
     let ping = guesser.with_token(Method::GET, "/v2/", &token).send().await.expect("an answer");
     assert_eq!(ping.status(), StatusCode::OK);
@@ -70,32 +70,32 @@ async fn after_ten_wrong_passwords_in_a_minute_an_address_waits_and_others_do_no
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_each_client_counts_for_itself_and_nobody_else_is_believed() {
+async fn behind_a_trusted_proxy_each_client_counts_for_itself_and_no_one_else_is_believed() {
     let (server, _) = server_with_alice("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n").await;
-    let (proxy, stranger) = (server.anonymous(), server.actor_at(ELSEWHERE, "x", "x"));
+    let (proxy, outsider) = (server.anonymous(), server.actor_at(ELSEWHERE, "x", "x"));
     let ask = async |who: &Actor, forwarded: &str, n: usize| {
-        let request = who.bare(Method::GET, "/auth/token").basic_auth(format!("nobody{n}"), Some("guess"));
+        let request = who.bare(Method::GET, "/auth/token").basic_auth(format!("unknown{n}"), Some("guess"));
         request.header("x-forwarded-for", forwarded).send().await.expect("an answer").status()
     };
     for n in 0..10 {
         // What stands before the last entry is what the client says of itself.
         assert_eq!(ask(&proxy, &format!("203.0.113.{n}, 198.51.100.1"), n).await, StatusCode::UNAUTHORIZED);
-        assert_eq!(ask(&stranger, &format!("203.0.113.{n}"), n).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(&outsider, &format!("203.0.113.{n}"), n).await, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(ask(&proxy, "198.51.100.1", 10).await, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(ask(&stranger, "203.0.113.10", 10).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask(&outsider, "203.0.113.10", 10).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(ask(&proxy, "198.51.100.2", 10).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn wrong_passwords_in_a_row_make_everybody_new_wait_for_known_and_unknown_names_alike() {
+async fn wrong_passwords_in_a_row_make_everyone_new_wait_for_known_and_unknown_names_alike() {
     let (server, alice) = server_with_alice("[auth]\nfailures_per_address = 0\n").await;
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     let token = alice.token(&[]).await.expect("a token");
     let guesser = server.actor_at(ELSEWHERE, "alice", ALICE_PASSWORD);
-    // Twelve that are looked at: the last two after a wait.
+    // Twelve that are verified: the last two after a wait.
     for n in 0..12 {
-        for name in ["alice", "nobody"] {
+        for name in ["alice", "unknown"] {
             let mut answer = guess(&guesser, name, &format!("guess {n}")).await;
             while let Some(seconds) = pause(&answer) {
                 assert!(n >= 10, "{name} {n}");
@@ -107,13 +107,13 @@ async fn wrong_passwords_in_a_row_make_everybody_new_wait_for_known_and_unknown_
         }
     }
     let mut bodies = Vec::new();
-    for (name, password) in [("nobody", ALICE_PASSWORD), ("alice", "guess 13"), ("alice", ALICE_PASSWORD)] {
+    for (name, password) in [("unknown", ALICE_PASSWORD), ("alice", "guess 13"), ("alice", ALICE_PASSWORD)] {
         let answer = guess(&guesser, name, password).await;
         assert!(pause(&answer).is_some_and(|seconds| (1..=4).contains(&seconds)), "{name}: {answer:?}");
         bodies.push(answer.text().await.expect("text"));
     }
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
-    // Whoever was here before goes on, with the password and with the token.
+    // Those who were here before continue, with the password and with the token.
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
     let ping = alice.with_token(Method::GET, "/v2/", &token).send().await.expect("an answer");
     assert_eq!(ping.status(), StatusCode::OK);
@@ -153,7 +153,7 @@ async fn a_locked_user_stays_locked_over_a_restart_until_unlocked() {
     assert_eq!(unlock(), "unlocked user alice; reset 3 wrong passwords\n");
     eventually("unlocked", async || login(&alice).await.status() == StatusCode::OK).await;
     assert_eq!(unlock(), "user alice was not locked\n");
-    assert!(!server.try_run(&["user", "unlock", "nobody"], "").status.success());
+    assert!(!server.try_run(&["user", "unlock", "unknown"], "").status.success());
 
     lock(&server.actor_at(ELSEWHERE, "alice", ALICE_PASSWORD)).await;
     server.run_with_input(&["user", "passwd", "alice", "--password-stdin"], "another password");
@@ -176,7 +176,7 @@ async fn zero_switches_both_limits_off() {
 async fn a_restart_forgets_wrong_passwords_of_no_name_and_tells_nothing() {
     let limits = "[auth]\nfailures_per_address = 0\nfailures_per_account = 3\n";
     let (mut server, alice) = server_with_alice(limits).await;
-    let names = ["alice", "stranger", "Not a name"];
+    let names = ["alice", "outsider", "Not a name"];
     for name in names {
         for n in 0..3 {
             let answer = guess(&alice, name, &format!("guess {n}")).await;
@@ -193,7 +193,7 @@ async fn a_restart_forgets_wrong_passwords_of_no_name_and_tells_nothing() {
     server.stop().await;
     let database = std::fs::read(server.data().join("portcullis.db")).expect("the database");
     let holds = |text: &str| database.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(holds("alice") && !holds("stranger") && !holds("Not a name"), "what is typed as a name may be a password");
+    assert!(holds("alice") && !holds("outsider") && !holds("Not a name"), "what is typed as a name may be a password");
 }
 
 #[tokio::test]
@@ -201,10 +201,10 @@ async fn guessers_from_many_addresses_do_not_keep_out_who_was_here_before() {
     let (server, alice) =
         server_with_alice("[auth]\npassword_memory = \"1s\"\npassword_concurrency = 1\npassword_queue = 16\n").await;
     assert_eq!(login(&alice).await.status(), StatusCode::OK);
-    let strangers: Vec<Actor> = (10..180).map(|n| server.actor_at([127, 0, n, 1], "x", "x")).collect();
+    let outsiders: Vec<Actor> = (10..180).map(|n| server.actor_at([127, 0, n, 1], "x", "x")).collect();
     let wave = async |n: usize| {
-        let guesses = strangers.iter().enumerate().map(|(who, stranger)| async move {
-            guess(stranger, &format!("nobody{who}"), &format!("guess {n}")).await.status()
+        let guesses = outsiders.iter().enumerate().map(|(who, outsider)| async move {
+            guess(outsider, &format!("unknown{who}"), &format!("guess {n}")).await.status()
         });
         futures_util::future::join_all(guesses).await
     };

@@ -104,7 +104,7 @@ async fn a_certificate_is_all_that_its_user_needs() {
 }
 
 #[tokio::test]
-async fn who_has_none_logs_in_as_ever_and_who_logs_in_is_who_he_says() {
+async fn who_has_none_logs_in_as_before_and_who_logs_in_is_who_they_say() {
     let ca = ClientCa::new("clients");
     let server = start(&ca, "").await;
     let with_password = server.actor("alice", ALICE_PASSWORD);
@@ -140,27 +140,29 @@ async fn the_token_endpoint_gives_the_certificates_user_a_token() {
     let opened = server.anonymous().with_token(Method::POST, "/v2/alice/app/blobs/uploads/", &token).send().await;
     let opened = opened.expect("an answer");
     assert_eq!(opened.status(), StatusCode::ACCEPTED);
-    // An upload belongs to its user, however he comes in.
+    // An upload belongs to its user, however they come in.
     let session = header(&opened, "location");
     assert_eq!(status(&alice, Method::GET, &session).await, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
-async fn a_certificate_of_nobody_here_is_a_wrong_credential() {
+async fn a_certificate_of_an_unknown_user_is_a_wrong_credential() {
     let ca = ClientCa::new("clients");
     let server = start(&ca, "").await;
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
-    for (name, said) in [("carol", "is for carol, who is no user here"), ("Not A Name", "names no user here")] {
-        let stranger = server.certified(&ca.pair(name, 1));
+    for (name, said) in
+        [("carol", "is for carol, who is not a user of this registry"), ("Not A Name", "names no user here")]
+    {
+        let outsider = server.certified(&ca.pair(name, 1));
         for path in ["/v2/", "/v2/public/app/tags/list", "/auth/token?scope=repository:public/app:pull"] {
-            let answer = stranger.bare(Method::GET, path).send().await.expect("an answer");
+            let answer = outsider.bare(Method::GET, path).send().await.expect("an answer");
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{name} {path}");
             assert!(header(&answer, "www-authenticate").starts_with("Bearer realm="));
             let text = answer.text().await.expect("text");
             assert!(text.contains(said), "{text}");
         }
-        let login = stranger.bare(Method::GET, "/v2/").basic_auth("alice", Some(ALICE_PASSWORD)).send().await;
-        assert_eq!(login.expect("an answer").status(), StatusCode::OK, "a password is as good as ever");
+        let login = outsider.bare(Method::GET, "/v2/").basic_auth("alice", Some(ALICE_PASSWORD)).send().await;
+        assert_eq!(login.expect("an answer").status(), StatusCode::OK, "a password is as good as before");
     }
     let bob = server.certified(&ca.pair("bob", 2));
     let token = bob.token(&["repository:bob/app:pull"]).await.expect("a token");
@@ -274,7 +276,7 @@ async fn a_list_that_is_overdue_refuses_and_a_new_ca_counts_after_sighup() {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_where_one_is_required() {
+async fn no_one_comes_in_without_where_one_is_required() {
     let ca = ClientCa::new("clients");
     let mut server = start(&ca, "required = true\nuser = \"san-email\"\npattern = \"{user}@example.com\"").await;
     assert!(server.anonymous().bare(Method::GET, "/v2/").send().await.is_err());
@@ -282,7 +284,7 @@ async fn nobody_comes_in_without_where_one_is_required() {
     eventually("the reason", async || server.log().contains("client_certificates.required")).await;
     let mail = |address: &str| {
         let address = rcgen::SanType::Rfc822Name(address.to_owned().try_into().expect("ASCII"));
-        ca.pair_with("somebody", 1, |params| params.subject_alt_names = vec![address])
+        ca.pair_with("someone", 1, |params| params.subject_alt_names = vec![address])
     };
     assert_eq!(status(&server.certified(&mail("alice@example.com")), Method::GET, "/v2/").await, StatusCode::OK);
     let other = server.certified(&mail("alice@other.test"));

@@ -1,4 +1,4 @@
-//! Every route is refused to whoever has no right to it. A route that is not listed here fails the first test.
+//! Every route is refused to anyone who has no right to it. A route that is not listed here fails the first test.
 
 use std::collections::BTreeSet;
 
@@ -108,27 +108,27 @@ async fn try_route(who: &Actor, method: &str, path: &str) -> (StatusCode, String
 }
 
 #[tokio::test]
-async fn nobody_without_a_right_gets_past_any_route() {
+async fn no_one_without_a_right_gets_past_any_route() {
     let (server, _, alice, anonymous) = Server::start_with_people().await;
     server.add_user("mallory", "mallory's password");
     let mallory = server.actor("mallory", "mallory's password");
     let place = alices_place(&alice).await;
     let absent = nowhere(&place);
     for (method, pattern, demands) in ROUTES {
-        for (who, stranger) in [("anonymous", &anonymous), ("mallory", &mallory)] {
-            let (status, body) = try_route(stranger, method, &place.fill(pattern)).await;
+        for (who, outsider) in [("anonymous", &anonymous), ("mallory", &mallory)] {
+            let (status, body) = try_route(outsider, method, &place.fill(pattern)).await;
             let refused = status == StatusCode::UNAUTHORIZED;
             match demands {
                 Right => {
                     assert!(refused, "{who} {method} {pattern}: {status} {body}");
-                    let (there_not, other) = try_route(stranger, method, &absent.fill(pattern)).await;
+                    let (there_not, other) = try_route(outsider, method, &absent.fill(pattern)).await;
                     let same = body.replace("alice/app", "X") == other.replace("alice/absent", "X");
                     assert!(
                         there_not == status && same,
                         "{who} {method} {pattern} tells whether it exists: {body} {other}"
                     );
                 }
-                // Any valid token will do, also one for nobody: it tells clients how to go on.
+                // Any valid token will do, also one for no one: it tells clients how to continue.
                 Login => assert_eq!(status, StatusCode::OK, "{who} {method} {pattern}: {body}"),
                 LoginAndFilters if who == "mallory" => {
                     assert_eq!(status, StatusCode::OK, "{who} {method} {pattern}: {body}");
@@ -163,7 +163,7 @@ async fn the_owner_gets_past_every_route() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_refused_even_where_everybody_may_pull() {
+async fn wrong_credentials_are_refused_even_where_everyone_may_pull() {
     let (server, admin, _, anonymous) = Server::start_with_people().await;
     Image::of("public").push(&admin, "public/app", "v1").await;
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
@@ -174,8 +174,8 @@ async fn wrong_credentials_are_refused_even_where_everybody_may_pull() {
         let response = liar.basic(Method::GET, path).send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
     }
-    let nobody = server.actor("nobody", "not the password");
-    let one = nobody.basic(Method::GET, "/v2/").send().await.expect("an answer").text().await.expect("text");
+    let unknown = server.actor("unknown", "not the password");
+    let one = unknown.basic(Method::GET, "/v2/").send().await.expect("an answer").text().await.expect("text");
     let other = liar.basic(Method::GET, "/v2/").send().await.expect("an answer").text().await.expect("text");
     assert_eq!(one, other, "whether a user exists is not told");
 }

@@ -98,7 +98,7 @@ async fn wrong_credentials_are_refused_in_every_form() {
     Image::of("public").push(&admin, "public/app", "v1").await;
     eventually("the grant", async || anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK)
         .await;
-    for (name, password) in [("alice", "wrong"), ("nobody", "wrong"), ("alice", "alice"), ("ALICE", ALICE_PASSWORD)] {
+    for (name, password) in [("alice", "wrong"), ("unknown", "wrong"), ("alice", "alice"), ("ALICE", ALICE_PASSWORD)] {
         let liar = server.actor(name, password);
         for path in ["/v2/", "/auth/token?scope=repository:public/app:pull", "/v2/public/app/manifests/v1"] {
             let response = liar.basic(Method::GET, path).send().await.expect("an answer");
@@ -187,7 +187,7 @@ async fn what_ends_a_person_ends_password_and_tokens_within_a_second() {
     assert!(server.actor("carol", "the new password").token(&[]).await.is_some());
     server.run(&["user", "enable", "dave"]);
     assert!(server.actor("dave", "the old password").token(&[]).await.is_some(), "enabled again");
-    // A namesake of somebody who was removed inherits no token.
+    // A namesake of someone who was removed inherits no token.
     let old = server.actor("erin", "the old password");
     assert!(old.token(&[]).await.is_none());
 }
@@ -214,7 +214,7 @@ async fn forged_tokens_are_refused() {
         with(&|claims| claims["iss"] = "other".into()),
         with(&|claims| claims["aud"] = "other".into()),
         with(&|claims| claims["aud"] = json!(["portcullis", "other"])),
-        with(&|claims| claims["sub"] = "user:nobody".into()),
+        with(&|claims| claims["sub"] = "user:unknown".into()),
         with(&|claims| claims["sub"] = "admin".into()),
         with(&|claims| claims["exp"] = (now - 120).into()),
         with(&|claims| claims["exp"] = "never".into()),
@@ -238,7 +238,7 @@ async fn forged_tokens_are_refused() {
         String::new(),
     ]);
     let mut named = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
-    named.kid = Some("somebody else's".to_owned());
+    named.kid = Some("someone else's".to_owned());
     forged.push(key.sign_as(&named, &claims));
     named.kid = Some(key.kid().to_owned());
     named.jku = Some("https://elsewhere.test/keys".to_owned());
@@ -261,7 +261,7 @@ async fn a_refresh_token_stands_for_the_password_until_the_user_changes() {
     let kept = kept["refresh_token"].as_str().expect("a refresh token").to_owned();
     let password = [("grant_type", "password"), ("username", "alice"), ("password", ALICE_PASSWORD)];
     let (_, online) = form(&alice, &password).await;
-    assert_eq!(online["refresh_token"], Value::Null, "nobody asked for one");
+    assert_eq!(online["refresh_token"], Value::Null, "no one asked for one");
     let (_, offline) = form(&alice, &[&password[..], &[("access_type", "offline")]].concat()).await;
     let other = offline["refresh_token"].as_str().expect("a refresh token").to_owned();
     assert_ne!(kept, other);

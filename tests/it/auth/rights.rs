@@ -55,8 +55,8 @@ async fn a_grant_counts_within_a_second_and_so_does_its_end() {
     .await;
     let again = server.try_run(&["grant", "remove", "--to", "user:alice", "--on", "team/**"], "");
     assert_eq!(again.status.code(), Some(1));
-    let nobody = server.try_run(&["grant", "add", "--to", "user:nobody", "--on", "a/**", "--allow", "pull"], "");
-    assert_eq!(nobody.status.code(), Some(1));
+    let unknown = server.try_run(&["grant", "add", "--to", "user:unknown", "--on", "a/**", "--allow", "pull"], "");
+    assert_eq!(unknown.status.code(), Some(1));
     let explained = server.run(&["grant", "explain", "user:alice", "push", "team/x"]).stdout;
     assert!(String::from_utf8_lossy(&explained).contains("grant add"), "{}", String::from_utf8_lossy(&explained));
 }
@@ -90,7 +90,7 @@ async fn what_is_open_to_anonymous_is_pulled_without_login_and_nothing_more() {
     server.run(&["grant", "add", "--to", "anonymous", "--on", "public/**", "--allow", "pull"]);
     eventually("the grant", async || anonymous.get("/v2/public/app/manifests/v1").await.status() == StatusCode::OK)
         .await;
-    assert_eq!(alice.get("/v2/public/app/manifests/v1").await.status(), StatusCode::OK, "alice is somebody");
+    assert_eq!(alice.get("/v2/public/app/manifests/v1").await.status(), StatusCode::OK, "alice has logged in");
     assert!(!may_push(&anonymous, "public/app").await);
     let push = server.try_run(&["grant", "add", "--to", "anonymous", "--on", "x/**", "--allow", "push"], "");
     assert_eq!(push.status.code(), Some(1), "anonymous never pushes");
@@ -132,11 +132,11 @@ async fn the_upload_session_of_another_is_not_there_by_any_verb() {
     let elsewhere = alice.get(&format!("/v2/alice/app/blobs/uploads/{id}")).await;
     assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
     let put = alice.bare(Method::PUT, &session).query(&[("digest", digest(content))]).body(content.to_vec());
-    assert_eq!(alice.send(put).await.status(), StatusCode::CREATED, "and alice goes on");
+    assert_eq!(alice.send(put).await.status(), StatusCode::CREATED, "and alice continues");
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_with_a_token_that_has_expired_and_nothing_else_does() {
+async fn an_upload_continues_with_a_token_that_has_expired_and_nothing_else_does() {
     let (server, _, alice, _) = Server::start_with_people().await;
     server.add_user("bob", "bob's password");
     let token = alice.token(&["repository:alice/app:pull,push,delete"]).await.expect("a token");

@@ -9,10 +9,10 @@ use std::process::Command;
 const STORIES: &[(&str, &str)] = &[
     ("ca export", "trust::rotation::a_host_moves_to_the_new_ca_without_a_new_pin_and_nothing_stays_behind"),
     ("ca rotate", "pki::rotation::hosts_of_both_cas_are_served_until_the_announced_date"),
-    ("ca seal", "pki::rotation::a_sealed_root_lets_renewals_go_on_and_signs_nothing_until_unsealed"),
+    ("ca seal", "pki::rotation::a_sealed_root_lets_renewals_continue_and_signs_nothing_until_unsealed"),
     ("ca show", "doctor::client::untrusted_first_and_trusted_after_the_command_that_is_named"),
     ("ca trust-command", "trust::the_server_names_the_command"),
-    ("ca unseal", "pki::rotation::a_sealed_root_lets_renewals_go_on_and_signs_nothing_until_unsealed"),
+    ("ca unseal", "pki::rotation::a_sealed_root_lets_renewals_continue_and_signs_nothing_until_unsealed"),
     ("cert import", "pki::given_certificates::a_combined_file_is_imported_without_its_key"),
     (
         "cert renew",

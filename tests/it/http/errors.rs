@@ -10,27 +10,27 @@ use crate::support::{Actor, Image, Server, eventually, header};
 #[derive(Clone, Copy, Debug)]
 enum By {
     Alice,
-    Nobody,
+    NoOne,
 }
-use By::{Alice, Nobody};
+use By::{Alice, NoOne};
 
 /// `(who, request, header, body, status, code, a header of the answer and what it contains)`; empty texts stand for none.
 ///
-/// `{blob}` `{manifest}` `{session}` exist in alice/app; `{absent}` is a digest that nobody has.
+/// `{blob}` `{manifest}` `{session}` exist in alice/app; `{absent}` is a digest that no blob has.
 type Row = (By, &'static str, &'static str, &'static str, u16, &'static str, &'static str);
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     // UNAUTHORIZED: with a challenge that says what would do.
-    (Nobody, "GET /v2/", "", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer realm="),
-    (Nobody, "GET /v2/alice/app/manifests/v1", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:pull\""),
-    (Nobody, "POST /v2/alice/app/blobs/uploads/", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:pull,push\""),
-    (Nobody, "DELETE /v2/alice/app/blobs/{blob}", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:delete\""),
-    (Nobody, "GET /v2/_catalog", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"registry:catalog:*\""),
-    (Nobody, "GET /v2/", "authorization: Bearer nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: error=\"invalid_token\""),
-    (Nobody, "GET /v2/", "authorization: Digest nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer"),
-    (Nobody, "GET /v2/", "authorization: Basic %%%", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer"),
-    (Nobody, "GET /auth/token", "authorization: Bearer nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
+    (NoOne, "GET /v2/", "", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer realm="),
+    (NoOne, "GET /v2/alice/app/manifests/v1", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:pull\""),
+    (NoOne, "POST /v2/alice/app/blobs/uploads/", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:pull,push\""),
+    (NoOne, "DELETE /v2/alice/app/blobs/{blob}", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"repository:alice/app:delete\""),
+    (NoOne, "GET /v2/_catalog", "", "", 401, "UNAUTHORIZED", "www-authenticate: scope=\"registry:catalog:*\""),
+    (NoOne, "GET /v2/", "authorization: Bearer nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: error=\"invalid_token\""),
+    (NoOne, "GET /v2/", "authorization: Digest nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer"),
+    (NoOne, "GET /v2/", "authorization: Basic %%%", "", 401, "UNAUTHORIZED", "www-authenticate: Bearer"),
+    (NoOne, "GET /auth/token", "authorization: Bearer nonsense", "", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
     (Alice, "GET /v2/bob/app/tags/list", "", "", 401, "UNAUTHORIZED", "www-authenticate: error=\"insufficient_scope\""),
     // NAME_INVALID, NAME_UNKNOWN.
     (Alice, "GET /v2/alice/APP/tags/list", "", "", 400, "NAME_INVALID", ""),
@@ -40,8 +40,8 @@ const TABLE: &[Row] = &[
     (Alice, "GET /v2/-alice/app/manifests/v1", "", "", 400, "NAME_INVALID", ""),
     (Alice, "GET /v2/alice/absent/tags/list", "", "", 404, "NAME_UNKNOWN", ""),
     (Alice, "GET /v2/alice/absent/manifests/v1", "", "", 404, "NAME_UNKNOWN", ""),
-    (Nobody, "GET /nowhere", "", "", 404, "NAME_UNKNOWN", ""),
-    (Nobody, "GET /v1/_ping", "", "", 404, "NAME_UNKNOWN", ""),
+    (NoOne, "GET /nowhere", "", "", 404, "NAME_UNKNOWN", ""),
+    (NoOne, "GET /v1/_ping", "", "", 404, "NAME_UNKNOWN", ""),
     // MANIFEST_UNKNOWN, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN.
     (Alice, "GET /v2/alice/app/manifests/absent", "", "", 404, "MANIFEST_UNKNOWN", ""),
     (Alice, "GET /v2/alice/app/manifests/{absent}", "", "", 404, "MANIFEST_UNKNOWN", ""),
@@ -73,9 +73,9 @@ const TABLE: &[Row] = &[
     (Alice, "PATCH /v2/alice/app/manifests/v1", "", "", 405, "UNSUPPORTED", "allow: GET, PUT, DELETE"),
     (Alice, "PATCH {session}", "content-encoding: gzip", "x", 415, "UNSUPPORTED", ""),
     (Alice, "GET /v2/alice/app/tags/list?n=x", "", "", 400, "PAGINATION_NUMBER_INVALID", ""),
-    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=magic", 400, "UNSUPPORTED", ""),
-    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 400, "UNSUPPORTED", ""),
-    (Nobody, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token&refresh_token=pcl_rt_x", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
+    (NoOne, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=magic", 400, "UNSUPPORTED", ""),
+    (NoOne, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token", 400, "UNSUPPORTED", ""),
+    (NoOne, "POST /auth/token", "content-type: application/x-www-form-urlencoded", "grant_type=refresh_token&refresh_token=pcl_rt_x", 401, "UNAUTHORIZED", "www-authenticate: Basic"),
 ];
 
 struct Place {
@@ -97,20 +97,20 @@ impl Place {
         text.replace("{manifest body}", &String::from_utf8_lossy(&self.image.manifest))
             .replace("{blob}", &self.blob)
             .replace("{session}", &self.session)
-            .replace("{absent}", &digest(b"nobody has this"))
+            .replace("{absent}", &digest(b"no one has this"))
     }
 }
 
 #[tokio::test]
 async fn each_error_has_its_status_its_code_and_its_headers() {
-    let (_server, _, alice, nobody) = Server::start_with_people().await;
+    let (_server, _, alice, no_one) = Server::start_with_people().await;
     let place = Place::make(&alice).await;
     let mut wrong = Vec::new();
     for (by, request, sent, body, status, code, expected) in TABLE {
         let (method, path) = request.split_once(' ').expect("method and path");
         let who = match by {
             Alice => &alice,
-            Nobody => &nobody,
+            NoOne => &no_one,
         };
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let mut builder = who.bare(method, &place.fill(path));
@@ -120,10 +120,10 @@ async fn each_error_has_its_status_its_code_and_its_headers() {
         if !body.is_empty() {
             builder = builder.body(place.fill(body));
         }
-        // Nobody does not even fetch an anonymous token.
+        // Without a token, not even an anonymous one.
         let response = match by {
             Alice => who.send(builder).await,
-            Nobody => builder.send().await.expect("an answer"),
+            NoOne => builder.send().await.expect("an answer"),
         };
         let (name, part) = expected.split_once(": ").unwrap_or(("content-type", "application/json"));
         let (found, value) = (response.status().as_u16(), header(&response, name));
@@ -201,7 +201,7 @@ async fn too_many_at_once_are_asked_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_read_only_registry_denies_every_change_and_goes_on_serving() {
+async fn a_read_only_registry_denies_every_change_and_continues_serving() {
     let (mut server, _, alice, _) = Server::start_with_people().await;
     let place = Place::make(&alice).await;
     server.stop().await;
@@ -231,6 +231,6 @@ async fn a_read_only_registry_denies_every_change_and_goes_on_serving() {
     assert_eq!(alice.get("/v2/alice/app/manifests/v1").await.status(), StatusCode::OK);
     assert_eq!(alice.get(&format!("/v2/alice/app/blobs/{blob}")).await.text().await.expect("text"), "a blob");
     assert_eq!(alice.get(session).await.status(), StatusCode::NO_CONTENT, "the session waits for better times");
-    let stranger = server.anonymous().post("/v2/alice/app/blobs/uploads/").await;
-    assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED, "rights come first");
+    let outsider = server.anonymous().post("/v2/alice/app/blobs/uploads/").await;
+    assert_eq!(outsider.status(), StatusCode::UNAUTHORIZED, "rights come first");
 }

@@ -52,7 +52,7 @@ async fn a_browser_gets_a_page_without_a_script() {
 }
 
 #[tokio::test]
-async fn everybody_else_gets_text_with_the_fingerprint() {
+async fn everyone_else_gets_text_with_the_fingerprint() {
     let server = Server::start().await;
     for accept in ["*/*", "application/json", "text/plain, text/html;q=0"] {
         let request = server.anonymous().bare(Method::GET, "/").header("accept", accept);

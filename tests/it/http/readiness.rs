@@ -25,7 +25,7 @@ pub(super) fn operators_pair(directory: &Path, days: i64) -> (String, String) {
     (format!("[tls]\ncertificate = \"{certificate}\"\nprivate_key = \"{private_key}\"\n"), pem)
 }
 
-/// What the server says to whoever trusts this certificate alone; it must say yes.
+/// What the server says to a client that trusts this certificate alone; it must say yes.
 pub(super) async fn asked_with(ca: &str, port: u16, path: &str) -> String {
     let root = Certificate::from_pem(ca.as_bytes()).expect("PEM");
     let client = Client::builder().tls_certs_only([root]).build().expect("a client");
@@ -60,6 +60,6 @@ async fn a_certificate_near_its_end_is_a_warning_and_the_node_stays_ready() {
     let said = ready(5).await;
     assert_eq!((&said["status"], &said["certificate"]["days_left"]), (&"ready".into(), &5.into()), "{said}");
     let warning = said["certificate"]["warning"].as_str().expect("a warning");
-    assert!(warning.contains("tls.certificate"), "what mends it: {warning}");
+    assert!(warning.contains("tls.certificate"), "what fixes it: {warning}");
     assert!(ready(60).await["certificate"].get("warning").is_none());
 }

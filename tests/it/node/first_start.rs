@@ -35,7 +35,7 @@ async fn an_empty_directory_becomes_a_registry_that_an_administrator_can_use() {
     let password = text.lines().next().expect("the password's line").to_owned();
     assert!(password.len() >= 16, "long enough");
     assert!(!server.log().contains(&password), "the password is not logged");
-    assert!(server.log().contains("initial-admin-password"), "but where it lies: {}", server.log());
+    assert!(server.log().contains("initial-admin-password"), "but where it is: {}", server.log());
     Image::of("first").push(&server.actor("admin", &password), "nginx", "v1").await;
 
     let ca = server.ca().to_owned();
@@ -68,7 +68,7 @@ async fn a_second_process_on_the_same_data_directory_is_refused() {
     let server = Server::start().await;
     let text = refused(&server, SERVE);
     assert!(text.contains(&format!("process {}", server.pid())) && text.contains("--data"), "{text}");
-    assert_eq!(server.anonymous().get("/health/ready").await.status(), StatusCode::OK, "the first goes on");
+    assert_eq!(server.anonymous().get("/health/ready").await.status(), StatusCode::OK, "the first continues");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::support::{Server, eventually};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Puts these C functions in the place of the C library's for the program that is started with the result.
+/// Replaces the C library's functions by these for the program that is started with the result.
 fn shim(directory: &Path, functions: &str) -> PathBuf {
     let (source, library) = (directory.join("shim.c"), directory.join("shim.so"));
     let head = "#define _GNU_SOURCE\n#include <errno.h>\n#include <sys/stat.h>\n#include <sys/syscall.h>\n#include <time.h>\n#include <unistd.h>\n";

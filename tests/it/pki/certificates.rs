@@ -1,4 +1,4 @@
-//! The certificate in use: swapped under load, and nobody notices.
+//! The certificate in use: swapped under load, and no one notices.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

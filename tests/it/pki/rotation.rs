@@ -60,7 +60,7 @@ fn succeeds(command: &mut Command) -> bool {
     run.expect("the program runs").success()
 }
 
-async fn everybody(ca: &str, server: &Server, wanted: bool) {
+async fn everyone(ca: &str, server: &Server, wanted: bool) {
     assert_eq!(reaches(&trusting(ca, server), server, "localhost").await, wanted, "rustls by name");
     assert_eq!(reaches(&trusting(ca, server), server, "127.0.0.1").await, wanted, "rustls by address");
     for (tool, reached) in tokio::task::block_in_place(|| tools_reach(ca, server)) {
@@ -91,7 +91,7 @@ async fn taken_up(new: &str, server: &Server) {
 async fn hosts_of_both_cas_are_served_until_the_announced_date() {
     let server = Server::start().await;
     let (old, before) = (server.ca().to_owned(), shown(&server));
-    everybody(&old, &server, true).await;
+    everyone(&old, &server, true).await;
     let rotation = format!("https://{}/.well-known/portcullis/rotation.pem", server.host());
     let none = trusting(&old, &server).get(&rotation).send().await.expect("an answer");
     assert_eq!(none.status(), StatusCode::NOT_FOUND);
@@ -101,8 +101,8 @@ async fn hosts_of_both_cas_are_served_until_the_announced_date() {
     let (said, new) = (String::from_utf8(said.stdout).expect("text"), ca_of(&server));
     assert!(said.contains("are served until") && said.contains("destroyed"), "{said}");
     taken_up(&new, &server).await;
-    everybody(&old, &server, true).await;
-    everybody(&new, &server, true).await;
+    everyone(&old, &server, true).await;
+    everyone(&new, &server, true).await;
     let after = shown(&server);
     assert_eq!(after["rotation"]["previous_sha256"], before["sha256"]);
     assert_ne!(after["sha256"], before["sha256"]);
@@ -118,7 +118,7 @@ async fn hosts_of_both_cas_are_served_until_the_announced_date() {
     assert!(statement.starts_with(&old), "the old CA comes first");
     let again = refusal(&server.try_run(&["ca", "rotate"], ""));
     assert!(again.contains("are served until") && again.contains("--at-once"), "{again}");
-    everybody(&old, &server, true).await;
+    everyone(&old, &server, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,8 +132,8 @@ async fn hosts_that_trust_the_old_ca_alone_are_served_no_longer_than_announced()
     // A new client each time: one that has been here resumes its session, and asks for no certificate.
     let over = async || !reaches(&trusting(&old, &server), &server, "localhost").await;
     eventually("the overlap ends", over).await;
-    everybody(&old, &server, false).await;
-    everybody(&new, &server, true).await;
+    everyone(&old, &server, false).await;
+    everyone(&new, &server, true).await;
     let gone = trusting(&new, &server).get(&rotation).send().await.expect("an answer");
     assert_eq!(gone.status(), StatusCode::NOT_FOUND);
     assert_eq!(shown(&server)["rotation"], Value::Null);
@@ -191,8 +191,8 @@ async fn a_new_name_is_served_at_once_to_hosts_of_the_new_ca_and_the_old_names_t
             server.stop().await;
             server.spawn().await;
         }
-        everybody(&old, &server, true).await;
-        everybody(&new, &server, true).await;
+        everyone(&old, &server, true).await;
+        everyone(&new, &server, true).await;
         assert!(reaches(&trusting(&new, &server), &server, "new.test").await, "restarted: {restarted}");
         assert!(!reaches(&trusting(&old, &server), &server, "new.test").await, "the old CA does not permit it");
     }
@@ -210,12 +210,12 @@ async fn at_once_the_old_ca_counts_no_longer() {
     assert!(said.contains("hosts must re-run trust with the new pin"), "{said}");
     let new = ca_of(&server);
     taken_up(&new, &server).await;
-    everybody(&old, &server, false).await;
-    everybody(&new, &server, true).await;
+    everyone(&old, &server, false).await;
+    everyone(&new, &server, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sealed_root_lets_renewals_go_on_and_signs_nothing_until_unsealed() {
+async fn a_sealed_root_lets_renewals_continue_and_signs_nothing_until_unsealed() {
     let server = Server::start().await;
     let ca = server.ca().to_owned();
     let short = refusal(&server.try_run(&["ca", "seal", "--passphrase-stdin"], "short"));
@@ -231,7 +231,7 @@ async fn a_sealed_root_lets_renewals_go_on_and_signs_nothing_until_unsealed() {
     assert!(!server.data().join("ca/root.key").exists());
 
     server.run(&["cert", "renew"]);
-    everybody(&ca, &server, true).await;
+    everyone(&ca, &server, true).await;
     let refused = refusal(&server.try_run(&["ca", "rotate"], ""));
     assert!(refused.contains("run `portcullis ca unseal` first"), "{refused}");
     let wrong = refusal(&server.try_run(&["ca", "unseal", "--passphrase-stdin"], "wrong horse battery staple"));
@@ -249,7 +249,7 @@ async fn a_sealed_root_lets_renewals_go_on_and_signs_nothing_until_unsealed() {
     server.run(&["ca", "unseal", "--from", path]);
     server.run(&["ca", "rotate"]);
     taken_up(&ca_of(&server), &server).await;
-    everybody(&ca, &server, true).await;
+    everyone(&ca, &server, true).await;
 }
 
 /// What a killed command has left: a whole authority, the old one or the new one, and no key of another.
@@ -316,16 +316,16 @@ async fn a_rotation_that_is_killed_leaves_the_old_authority_or_the_new_one() {
         delay.saw(now != pin);
         pin = now;
     }
-    hand_overs_that_are_killed(&server).await;
+    rotations_that_are_killed(&server).await;
     server.spawn().await;
-    everybody(&ca_of(&server), &server, true).await;
+    everyone(&ca_of(&server), &server, true).await;
     let left = std::fs::read_dir(server.data()).expect("readable").filter_map(Result::ok);
     let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(!left.iter().any(|name| name.starts_with(".ca.")), "what was left is destroyed: {left:?}");
 }
 
 /// With the new authority the statement for it is there, or the old one is in force: never the one without the other.
-async fn hand_overs_that_are_killed(server: &Server) {
+async fn rotations_that_are_killed(server: &Server) {
     let (mut pin, mut delay) = (is_whole(server, server.data()), Delay::new());
     while !delay.is_enough(6) {
         killed(server, &["ca", "rotate", "--overlap", "1h"], &delay).await;
@@ -336,7 +336,7 @@ async fn hand_overs_that_are_killed(server: &Server) {
             assert_eq!(rotation, Value::Null);
         } else {
             assert_eq!(rotation["previous_sha256"], pin.as_str());
-            // Only one hand-over runs at a time.
+            // Only one rotation runs at a time.
             server.run(&["ca", "rotate", "--at-once"]);
         }
         pin = is_whole(server, server.data());

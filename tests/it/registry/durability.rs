@@ -14,7 +14,7 @@ use crate::support::{Actor, Image, Raw, Server, eventually, header};
 const KILLS: usize = 15;
 const WRITERS: usize = 4;
 
-/// Paths below `/v2/`, and what lies there since the answer 201.
+/// Paths below `/v2/`, and what is there since the answer 201.
 type Acknowledged = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 /// A request that may meet the end of the server: `None` where it did.
@@ -104,7 +104,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_after_a_restart_from_where_the_session_stands() {
+async fn an_upload_continues_after_a_restart_from_where_the_session_stands() {
     let mut server = Server::start().await;
     server.add_user("alice", ALICE_PASSWORD);
     let content: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -169,7 +169,7 @@ async fn a_broken_upload_keeps_what_came_and_shows_nothing() {
     raw.send(format!("{}{}", head("PATCH", &session), "x".repeat(40))).await;
     drop(raw);
     eventually("what came is kept", async || header(&alice.get(&session).await, "range") == "0-39").await;
-    // The closing request itself breaks off.
+    // The closing request itself is cut off.
     let whole = digest("x".repeat(140).as_bytes());
     let mut raw = Raw::connect(&server).await;
     raw.send(format!("{}{}", head("PUT", &format!("{session}?digest={whole}")), "x".repeat(60))).await;

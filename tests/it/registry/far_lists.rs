@@ -103,7 +103,7 @@ async fn fill(server: &Server) {
 }
 
 #[tokio::test]
-async fn what_lies_between_the_names_of_a_caller_is_passed_in_bounded_steps_and_never_told() {
+async fn what_is_between_the_names_of_a_caller_is_passed_in_bounded_steps_and_never_told() {
     let mut server = Server::start().await;
     server.add_user("alice", ALICE_PASSWORD);
     server.run(&["grant", "add", "--to", "user:alice", "--on", "team/*/open", "--allow", "pull"]);

@@ -91,7 +91,7 @@ async fn every_kind_of_manifest_is_kept_byte_for_byte_with_its_type() {
 }
 
 #[tokio::test]
-async fn what_is_no_manifest_is_refused_with_the_reason() {
+async fn what_is_not_a_manifest_is_refused_with_the_reason() {
     let (_server, _, alice, _) = Server::start_with_people().await;
     push_blob(&alice, "alice/app", b"{}").await;
     let config = descriptor(CONFIG, b"{}");
@@ -249,7 +249,7 @@ async fn deleting_a_tag_leaves_the_manifest_and_deleting_that_takes_its_tags() {
 }
 
 #[tokio::test]
-async fn deleting_can_be_switched_off_for_everybody() {
+async fn deleting_can_be_switched_off_for_everyone() {
     let mut server = Server::start_with("[delete]\nenabled = false\n").await;
     let admin = server.actor("admin", crate::support::server::ADMIN_PASSWORD);
     Image::of("kept").push(&admin, "app", "v1").await;

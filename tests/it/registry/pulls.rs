@@ -45,7 +45,7 @@ async fn a_blob_is_read_in_ranges_of_every_form() {
 }
 
 #[tokio::test]
-async fn all_of_an_empty_blob_is_no_error() {
+async fn all_of_an_empty_blob_is_not_an_error() {
     let (_server, _, alice, _) = Server::start_with_people().await;
     let path = format!("/v2/alice/app/blobs/{}", push_blob(&alice, "alice/app", b"").await);
     let get = async |range: &str| alice.send(alice.bare(Method::GET, &path).header("range", range)).await;

@@ -189,7 +189,7 @@ async fn a_blob_may_be_empty_and_a_session_cancelled() {
 async fn a_blob_is_mounted_where_it_may_be_pulled_and_else_is_absent() {
     let (server, admin, alice, _) = Server::start_with_people().await;
     let mine = push_blob(&alice, "alice/base", b"a layer of mine").await;
-    let foreign = push_blob(&admin, "secret/base", b"a layer of somebody else").await;
+    let foreign = push_blob(&admin, "secret/base", b"a layer of someone else").await;
     open(&alice, "").await;
     let mount = async |query: String| alice.post(&format!("{UPLOADS}?{query}")).await;
     created(&mount(format!("mount={mine}&from=alice/base&origin=x")).await, &mine);
@@ -199,7 +199,7 @@ async fn a_blob_is_mounted_where_it_may_be_pulled_and_else_is_absent() {
     let anywhere = alice.with_token(Method::POST, &format!("{UPLOADS}?mount={again}"), &token);
     created(&anywhere.send().await.expect("an answer"), &again);
 
-    let absent = digest(b"nobody has this");
+    let absent = digest(b"no one has this");
     for query in [
         format!("mount={foreign}&from=secret/base"),
         format!("mount={foreign}"),
@@ -276,7 +276,7 @@ async fn compressed_bodies_are_refused_and_continue_is_answered() {
         )
     };
     let mut raw = Raw::connect(&server).await;
-    assert_eq!(raw.ask(&head(5, &token)).await.status, 100, "told to go on before a byte was sent");
+    assert_eq!(raw.ask(&head(5, &token)).await.status, 100, "told to continue before a byte was sent");
     assert_eq!(raw.ask("hello").await.status, 202);
     let mut raw = Raw::connect(&server).await;
     assert_eq!(raw.ask(&head(5, "nonsense")).await.status, 401, "refused before a byte was sent");

@@ -7,7 +7,7 @@ use crate::support::image::{digest, push_blob};
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
 use crate::support::{Raw, Server, eventually};
 
-/// More than the buffers on the way hold.
+/// More than the buffers in between hold.
 const BODY: usize = 12 * 1024 * 1024;
 
 fn basic(name: &str, password: &str) -> String {
@@ -94,7 +94,7 @@ async fn a_request_has_one_host_and_one_encoding() {
     )
     .await;
     assert_eq!(raw.answer().await.header("connection"), "close");
-    assert!(raw.read_to_end().await.is_empty(), "what follows is no request");
+    assert!(raw.read_to_end().await.is_empty(), "what follows is not a request");
 }
 
 #[tokio::test]

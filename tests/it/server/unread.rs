@@ -75,7 +75,7 @@ async fn ask(requests: &SendRequest<Bytes>, path: &str) -> h2::client::ResponseF
 }
 
 #[tokio::test]
-async fn a_thousand_pulls_that_stand_still_fit_into_the_bound() {
+async fn a_thousand_pulls_that_are_stalled_fit_into_the_bound() {
     let server = Server::start().await;
     let admin = server.actor("admin", ADMIN_PASSWORD);
     let digest = push_blob(&admin, "app", &vec![3; 10 * 1024 * 1024]).await;
@@ -90,7 +90,7 @@ async fn a_thousand_pulls_that_stand_still_fit_into_the_bound() {
 }
 
 #[tokio::test]
-async fn a_thousand_streams_that_stand_still_fit_into_the_bound() {
+async fn a_thousand_streams_that_are_stalled_fit_into_the_bound() {
     let server = Server::start().await;
     let admin = server.actor("admin", ADMIN_PASSWORD);
     let digest = push_blob(&admin, "app", &vec![3; 10 * 1024 * 1024]).await;

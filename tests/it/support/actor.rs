@@ -1,4 +1,4 @@
-//! Somebody who talks to the registry, as clients do: asks, is challenged, fetches a token, asks again.
+//! Someone who talks to the registry, as clients do: asks, is challenged, fetches a token, asks again.
 
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -24,14 +24,14 @@ impl Actor {
         Self::with_client(client(ca).http1_only(), port, credentials)
     }
 
-    /// Somebody who shows a certificate (with its key, both PEM) in the handshake, with HTTP/2 or without.
+    /// Someone who shows a certificate (with its key, both PEM) in the handshake, with HTTP/2 or without.
     pub fn with_certificate(port: u16, ca: &str, pair: &str, http2: bool) -> Self {
         let identity = reqwest::Identity::from_pem(pair.as_bytes()).expect("a certificate and its key");
         let client = client(ca).identity(identity);
         Self::with_client(if http2 { client } else { client.http1_only() }, port, None)
     }
 
-    /// Somebody at this address of this machine.
+    /// Someone at this address of this machine.
     pub fn at(port: u16, ca: &str, credentials: Option<(&str, &str)>, address: IpAddr) -> Self {
         Self::with_client(client(ca).local_address(address), port, credentials)
     }
@@ -57,7 +57,7 @@ impl Actor {
 
     /// A request with name and password on it.
     pub fn basic(&self, method: Method, path: &str) -> RequestBuilder {
-        let (name, password) = self.credentials.as_ref().expect("somebody with credentials");
+        let (name, password) = self.credentials.as_ref().expect("someone with credentials");
         self.bare(method, path).basic_auth(name, Some(password))
     }
 

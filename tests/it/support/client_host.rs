@@ -1,4 +1,4 @@
-//! The host on which `trust` runs: a directory that stands in for its root.
+//! The host on which `trust` runs: a directory that is used as its root.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// A client's host: a directory that stands in for its root.
+/// A client's host: a directory that is used as its root.
 pub struct ClientHost(pub TempDir);
 
 /// Every path below the root, with what it holds; directories hold nothing.

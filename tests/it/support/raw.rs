@@ -31,7 +31,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The header's value; empty where there is none.
+    /// The header's value; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
@@ -70,7 +70,7 @@ impl Raw {
         self.stream
     }
 
-    /// Sends bytes. A server that has hung up is no failure here: its answer tells.
+    /// Sends bytes. A server that has hung up is not a failure here: its answer tells.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
         let _ = self.stream.flush().await;

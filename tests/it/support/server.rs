@@ -67,7 +67,7 @@ impl Server {
         config.clone_into(&mut self.config);
     }
 
-    /// A fresh registry, its administrator, the user alice, and somebody who has not logged in.
+    /// A fresh registry, its administrator, the user alice, and someone who has not logged in.
     pub async fn start_with_people() -> (Self, Actor, Actor, Actor) {
         let server = Self::start().await;
         server.add_user("alice", ALICE_PASSWORD);
@@ -104,7 +104,7 @@ impl Server {
         self.run_with_input(&["user", "add", name, "--password-stdin"], password);
     }
 
-    /// Somebody with credentials.
+    /// Someone with credentials.
     pub fn actor(&self, name: &str, password: &str) -> Actor {
         Actor::new(self.port(), &self.ca, Some((name, password)))
     }
@@ -119,12 +119,12 @@ impl Server {
         Actor::at(self.port(), &self.ca, Some((name, password)), address.into())
     }
 
-    /// Somebody without.
+    /// Someone without.
     pub fn anonymous(&self) -> Actor {
         Actor::new(self.port(), &self.ca, None)
     }
 
-    /// Somebody with a client certificate and no password.
+    /// Someone with a client certificate and no password.
     pub fn certified(&self, pair: &str) -> Actor {
         Actor::with_certificate(self.port(), &self.ca, pair, true)
     }
@@ -147,7 +147,7 @@ impl Server {
         &self.data
     }
 
-    /// A directory for files that the test needs beside the data directory.
+    /// A directory for files that the test needs next to the data directory.
     pub fn home(&self) -> &Path {
         self.home.path()
     }

@@ -1,4 +1,4 @@
-//! `trust` and `untrust` that are killed, come at the same time, or find what somebody else has prepared for them.
+//! `trust` and `untrust` that are killed, come at the same time, or find what someone else has prepared for them.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -125,7 +125,7 @@ async fn many_at_once_leave_what_one_leaves() {
 
 /// `sudo portcullis untrust` with the user's HOME: what the user wrote there must not tell root what to remove.
 #[tokio::test(flavor = "multi_thread")]
-async fn root_does_not_act_on_what_lies_in_the_home_of_another() {
+async fn root_does_not_act_on_what_is_in_the_home_of_another() {
     let server = Server::start().await;
     let (registry, pin) = (server.host(), pin_of(&server));
     let name = registry.replace(':', "+");

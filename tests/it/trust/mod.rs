@@ -1,4 +1,4 @@
-//! Trust on a client's host: what is written into a stand-in root directory, what is refused, and that nothing stays.
+//! Trust on a client's host: what is written into a substitute root directory, what is refused, and that nothing stays.
 
 mod hostile;
 mod interrupted;
@@ -146,7 +146,7 @@ async fn two_registries_share_directories_and_the_last_removes_them() {
 async fn containerd_is_served_where_its_configuration_says() {
     let server = Server::start().await;
     let (registry, pin) = (server.host(), pin_of(&server));
-    // Installed, with nothing said about certificates: `nerdctl` looks there, and whoever sets a config_path names that place.
+    // Installed, with nothing said about certificates: `nerdctl` looks there, and a config_path names that directory.
     let plain = ClientHost::new().with("etc/containerd/config.toml", "version = 3\n");
     stdout(&plain.trust(&registry, &pin, &[]));
     assert_eq!(plain.text(&format!("etc/containerd/certs.d/{registry}/ca.crt")), server.ca());

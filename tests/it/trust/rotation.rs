@@ -1,4 +1,4 @@
-//! A registry whose CA hands over to another: hosts follow by what the old one has signed, and by nothing else.
+//! A registry whose CA changes: hosts follow by what the old one has signed, and by nothing else.
 
 use std::process::Output;
 
@@ -7,7 +7,7 @@ use crate::support::client_host::{ClientHost, refusal, stdout};
 use crate::support::hostile_server::{Ca, REGISTRY, constrained_to, ok};
 use crate::support::{Server, eventually};
 
-/// The server's CA as a stranger gets it.
+/// The server's CA as anyone gets it.
 async fn published(server: &Server) -> String {
     let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().expect("a client");
     let url = format!("https://{}/.well-known/portcullis/ca.pem", server.host());
@@ -86,7 +86,7 @@ async fn a_bare_host_with_the_old_pin_gets_the_new_ca_and_another_ca_is_still_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_hand_over_the_new_pin_is_needed() {
+async fn without_a_statement_the_new_pin_is_needed() {
     let server = Server::start().await;
     let (registry, old_pin, host) = (server.host(), pin_of(&server), ClientHost::new());
     stdout(&host.trust(&registry, &old_pin, &[]));
@@ -126,7 +126,7 @@ async fn server_of(by: &Ca, above: &str, ca_file: &str, statement: &str) -> Stri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_test_server_hands_over_when_nothing_is_wrong() {
+async fn the_test_server_is_followed_when_nothing_is_wrong() {
     let (old, new) = (Ca::new(|_| {}), Ca::new(|_| {}));
     let cross = old.vouches_for(&new, |_| {});
     let registry = server_of(&new, &cross, &new.pem(), &(old.pem() + &cross)).await;
@@ -170,7 +170,7 @@ async fn forged_statements_are_refused() {
         let registry = server_of(&old, "", &new.pem(), &statement).await;
         super::hostile::refused(&registry, &old.pin(), "REFUSED: the CA at");
     }
-    // Whoever stands in between has the statement, but not the old CA's word for his own certificate.
+    // A man in the middle has the statement, but not the old CA's signature on their own certificate.
     for (by, above) in [(&attacker, ""), (&new, of_another.as_str())] {
         let registry = server_of(by, above, &new.pem(), &(old.pem() + &good)).await;
         super::hostile::refused(&registry, &old.pin(), "REFUSED: with the pinned CA as the only root");
@@ -181,7 +181,7 @@ async fn forged_statements_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_ca_that_is_not_fit_hands_nothing_over() {
+async fn an_old_ca_that_is_not_fit_is_not_followed() {
     let new = Ca::new(|_| {});
     let expired = Ca::new(|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let elsewhere = Ca::new(|params| params.name_constraints = Some(constrained_to("other.test")));

@@ -113,7 +113,7 @@ async fn the_short_line_runs_what_it_pins_and_nothing_else() {
     let wget: Value = serde_json::from_slice(&wget.stdout).expect("JSON");
     let run = |line: &str, host: &ClientHost| {
         let folder = tempfile::tempdir().expect("a folder");
-        // The directory that stands in for the host's root is that of root here.
+        // The directory that is used as the host's root is that of root here.
         let line = line.trim().replace("sudo sh t", &format!("sh t --root {}", host.0.path().display()));
         let mut command = Command::new("sh");
         command.args(["-c", &line]).current_dir(folder.path()).env_clear().env("PATH", "/usr/bin:/bin");

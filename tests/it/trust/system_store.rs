@@ -19,7 +19,7 @@ pub(crate) fn store_of(registry: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_be_written_is_no_obstacle_to_the_rest() {
+async fn a_store_that_cannot_be_written_does_not_stop_the_rest() {
     let server = Server::start().await;
     let (registry, pin) = (server.host(), pin_of(&server));
     let unknown = ClientHost::new().with("etc/os-release", "ID=plan9\n");

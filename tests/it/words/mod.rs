@@ -28,8 +28,9 @@ const READ: &[&str] = &[
     "tests",
 ];
 
-/// Not ours to word: what is given by others, what has been applied, and the lists that name the words.
+/// Not ours to word: what is given by others, what has been applied, and the lists and the changelog that name the words.
 const NOT_READ: &[&str] = &[
+    ".github/CHANGELOG.md", // names what was renamed
     "src/auth/common_passwords.txt",
     "src/storage/metadata/sqlite/migrations",
     "tests/fuzz/Cargo.lock",
@@ -38,7 +39,7 @@ const NOT_READ: &[&str] = &[
 ];
 
 /// What has not been reworded yet. This list may only shrink.
-const TO_COME: &[&str] = &[".ci", ".github", "README.md", "certs", "scripts", "src", "tests"];
+const TO_COME: &[&str] = &["src", "tests"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -50,7 +50,7 @@ fn shown(server: &Server) -> Value {
     serde_json::from_slice(&server.run(&["cert", "show", "--json"]).stdout).expect("JSON")
 }
 
-fn complaint(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -73,14 +73,14 @@ async fn the_first_certificate_is_ordered_while_serving_and_taken_up_without_a_r
     assert_eq!(visitor.get("/v2/").await.expect("an answer"), 401);
     assert_eq!(visitor.get("/.well-known/portcullis/ca.pem").await.expect("an answer"), 404, "another authority's");
     assert!(Visitor::connect(server.port(), "b.registry.test", &root).await.is_ok());
-    assert_eq!(early.get("/v2/").await.expect("the open connection goes on"), 401);
+    assert_eq!(early.get("/v2/").await.expect("the open connection continues"), 401);
     assert!(server.log().contains("the registry's own certificate is served until"));
 
     let shown = shown(&server);
     assert_eq!((&shown["source"], &shown["directory"]), (&"ACME".into(), &pebble.directory().into()));
     let mode = fs::metadata(server.data().join("tls/acme.key")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(complaint(&server.try_run(&["ca", "trust-command"], "")).contains("not signed by this registry's CA"));
+    assert!(stderr_of(&server.try_run(&["ca", "trust-command"], "")).contains("not signed by this registry's CA"));
     server.run(&["health"]);
 
     let before = visitor.certificate();
@@ -149,12 +149,12 @@ async fn a_validating_handshake_serves_nothing() {
     assert_eq!(
         Visitor::connect(server.port(), "registry.test", &root).await.expect("served").certificate(),
         ordinary,
-        "and everybody else sees the ordinary certificate"
+        "and everyone else sees the ordinary certificate"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plain_http_answers_challenges_and_sends_everybody_else_to_https() {
+async fn plain_http_answers_challenges_and_sends_everyone_else_to_https() {
     let Some(pebble) = Pebble::start().await else { return };
     let more = format!("challenge = \"http-01\"\nhttp_listen = \"127.0.0.1:{}\"\n", pebble.http_port);
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], &more);
@@ -182,7 +182,7 @@ async fn an_account_is_bound_to_one_that_the_authority_knows() {
     let Some(pebble) = Pebble::start_with(&settings).await else { return };
     let unbound = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     unbound.run(&["init"]);
-    let text = complaint(&request(&unbound));
+    let text = stderr_of(&request(&unbound));
     assert!(text.contains("making an account") && text.contains("externalAccountRequired"), "{text}");
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -192,7 +192,7 @@ async fn an_account_is_bound_to_one_that_the_authority_knows() {
     bound.run(&["init"]);
     fs::write(&file, key).expect("writable");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
-    assert!(complaint(&request(&bound)).contains("chmod 600"), "others may read it");
+    assert!(stderr_of(&request(&bound)).contains("chmod 600"), "others may read it");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
     let ordered = request(&bound);
     assert!(ordered.status.success(), "{ordered:?}");
@@ -216,7 +216,7 @@ async fn addresses_are_validated_as_well_as_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_renews_and_open_connections_go_on() {
+async fn a_request_renews_and_open_connections_continue() {
     let Some(pebble) = Pebble::start().await else { return };
     let mut server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.spawn_on(&listen(&pebble)).await;
@@ -227,7 +227,7 @@ async fn a_request_renews_and_open_connections_go_on() {
     assert_eq!(requested["names"], json!(["registry.test"]));
     eventually("the new certificate", async || {
         let new = Visitor::connect(server.port(), "registry.test", &root).await.expect("served");
-        assert_eq!(old.get("/v2/").await.expect("the open connection goes on"), 401);
+        assert_eq!(old.get("/v2/").await.expect("the open connection continues"), 401);
         new.certificate() != old.certificate()
     })
     .await;
@@ -262,7 +262,7 @@ async fn a_certificate_is_renewed_in_time() {
     let mut first = served(&server, "registry.test", &root).await;
     eventually("the next certificate", async || {
         let next = Visitor::connect(server.port(), "registry.test", &root).await.expect("never without a valid one");
-        first.get("/v2/").await.expect("the open connection goes on");
+        first.get("/v2/").await.expect("the open connection continues");
         tokio::time::sleep(Duration::from_millis(300)).await;
         next.certificate() != first.certificate()
     })
@@ -277,7 +277,7 @@ async fn a_failed_validation_says_what_to_check_and_changes_nothing() {
     pebble.point("away.registry.test", "127.0.0.9").await;
     server.spawn_on(&listen(&pebble)).await;
     eventually("the failure in the log", async || server.log().contains("no certificate could be ordered")).await;
-    let text = complaint(&request(&server));
+    let text = stderr_of(&request(&server));
     for says in ["could not validate away.registry.test: ", "127.0.0.9", "port 443", "resolves to this host"] {
         assert!(text.contains(says), "{says}: {text}");
     }
@@ -285,12 +285,12 @@ async fn a_failed_validation_says_what_to_check_and_changes_nothing() {
     assert!(Visitor::connect(server.port(), "localhost", server.ca()).await.is_ok(), "its own is still served");
 
     pebble.point("away.registry.test", "127.0.0.1").await;
-    let mended = request(&server);
-    assert!(mended.status.success(), "{mended:?}");
+    let fixed = request(&server);
+    assert!(fixed.status.success(), "{fixed:?}");
     let root = pebble.root().await;
     let before = served(&server, "away.registry.test", &root).await.certificate();
     pebble.point("away.registry.test", "127.0.0.9").await;
-    complaint(&request(&server));
+    stderr_of(&request(&server));
     assert_eq!(served(&server, "registry.test", &root).await.certificate(), before, "the ordered one is still served");
 }
 
@@ -321,7 +321,7 @@ async fn an_authority_that_is_away_or_not_trusted_is_named() {
     let nowhere = format!("https://127.0.0.1:{}/dir", free_port());
     let server = registry(&pebble, &nowhere, &["registry.test"], "");
     server.run(&["init"]);
-    let text = complaint(&request(&server));
+    let text = stderr_of(&request(&server));
     assert!(text.contains(&nowhere) && text.contains("cannot connect") && text.contains("acme.directory"), "{text}");
     let mut untrusted = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     untrusted.configure(&format!(
@@ -330,12 +330,12 @@ async fn an_authority_that_is_away_or_not_trusted_is_named() {
         pebble.directory()
     ));
     untrusted.run(&["init"]);
-    let text = complaint(&request(&untrusted));
+    let text = stderr_of(&request(&untrusted));
     assert!(text.contains("acme.directory_ca"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_account_lies_sealed_in_the_database() {
+async fn the_account_is_encrypted_in_the_database() {
     let Some(pebble) = Pebble::start().await else { return };
     let server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.run(&["init"]);
@@ -345,5 +345,5 @@ async fn the_account_lies_sealed_in_the_database() {
     assert!(holds(pebble.directory().as_bytes()), "the account is there");
     assert!(!holds(b"key_pkcs8"), "and nothing of it can be read");
     let import = server.try_run(&["cert", "import", "--cert", "x", "--key", "y"], "");
-    assert!(complaint(&import).contains("ACME is switched on"));
+    assert!(stderr_of(&import).contains("ACME is switched on"));
 }

@@ -100,7 +100,7 @@ impl Pebble {
         std::fs::write(home.join("config.json"), json!({ "pebble": config }).to_string()).expect("writable");
     }
 
-    /// Ends it, where it runs, and starts it anew: it then knows no account and has another root.
+    /// Ends it, where it runs, and starts it again: it then knows no account and has another root.
     pub async fn restart(&mut self) {
         drop(self.authority.take());
         let mut command = Command::new("pebble");
@@ -159,7 +159,7 @@ fn spawn(command: &mut Command) -> Process {
     Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
 }
 
-/// Free for TCP and UDP at this moment, and below the ports that the system gives out by itself: nobody takes it meanwhile.
+/// Free for TCP and UDP at this moment, and below the ports that the system gives out by itself: no one takes it meanwhile.
 pub fn free_port() -> u16 {
     loop {
         let port = 10_000 + rand::random::<u16>() % 20_000;
