@@ -59,9 +59,11 @@ impl NewRegistry {
         let administrator = established?;
         closed?;
         match administrator {
-            Some(administrator) => {
-                Ok(FirstRegistry { authority: Authority::load(self.data.path())?, administrator, data: self.data })
-            }
+            Some(administrator) => Ok(FirstRegistry {
+                authority: Authority::load(self.data.path(), &Clock::system())?,
+                administrator,
+                data: self.data,
+            }),
             None => bail!(
                 "{} was already initialised, nothing changed{}",
                 self.data.path().display(),
@@ -119,10 +121,10 @@ async fn establish(
     chosen: FirstStart,
 ) -> anyhow::Result<Option<Administrator>> {
     let mut authority = if Authority::exists(data.path()) {
-        Authority::load(data.path())?
+        Authority::load(data.path(), &Clock::system())?
     } else {
         let names = names_to_serve(&config.server.hosts, None);
-        Authority::create(data.path(), &names, chosen.constraints)?
+        Authority::create(data.path(), &names, chosen.constraints, &Clock::system())?
     };
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;

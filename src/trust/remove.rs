@@ -119,7 +119,7 @@ fn undo(
         let mut kept = Vec::new();
         for directory in left {
             if !file::remove_empty_directory(&host.real(&directory))?
-                && !InstallRecord::hand_over(host, scope, &directory)?
+                && !InstallRecord::pass_on(host, scope, &directory)?
             {
                 kept.push(directory);
             }

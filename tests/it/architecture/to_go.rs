@@ -14,25 +14,11 @@ pub const EDGES: &[(&str, &str)] = &[
 ];
 
 /// Files (or rooms, with a `/` at the end) that read the time of day.
-pub const TIME_OF_DAY: &[&str] = &[
-    "src/auth/",
-    "src/cli/",
-    "src/client/",
-    "src/node/",
-    "src/pki/",
-    "src/tls/",
-    "src/trust/",
-];
+pub const TIME_OF_DAY: &[&str] =
+    &["src/auth/", "src/cli/", "src/client/", "src/node/", "src/pki/", "src/tls/", "src/trust/"];
 
 /// Files (or rooms, with a `/` at the end) that measure how long something takes.
-pub const MONOTONIC_TIME: &[&str] = &[
-    "src/auth/",
-    "src/http/",
-    "src/node/",
-    "src/pki/",
-    "src/tls/",
-    "src/trust/",
-];
+pub const MONOTONIC_TIME: &[&str] = &["src/auth/", "src/http/", "src/node/", "src/pki/", "src/tls/", "src/trust/"];
 
 /// Files (or rooms) with something that repeats.
 pub const INTERVALS: &[&str] = &["src/auth/", "src/pki/"];
