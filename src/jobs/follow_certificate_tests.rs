@@ -47,7 +47,7 @@ fn renewals_and_imports_of_other_processes_are_served() {
     imported(data.path(), &pair.0, &pair.1).unwrap();
     follow(&mut job).unwrap();
     assert_eq!(job.serving.current().origin(), Origin::Imported);
-    remove_imported(data.path());
+    crate::pki::tests::remove_import(data.path());
     follow(&mut job).unwrap();
     assert_eq!(job.serving.current().origin(), Origin::ManagedCa);
 }

@@ -54,6 +54,14 @@ pub(crate) fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<Cert
     Ok(import(data_dir, &OperatorFiles::read(chain, key)?, Clock::system().now())?.summary().clone())
 }
 
+/// The operator has deleted the imported pair.
+pub(crate) fn remove_import(data_dir: &Path) {
+    let paths = PkiPaths::new(data_dir);
+    for path in [paths.imported_chain(), paths.imported_key()] {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
 /// Someone who has stolen a CA key and signs whatever they like with it.
 fn forge(ca_pem: &Path, ca_key: &Path, alternative: Vec<SanType>, is_ca: IsCa) -> CertifiedKey<KeyPair> {
     let stolen = KeyPair::from_pem(&std::fs::read_to_string(ca_key).unwrap()).unwrap();
@@ -101,12 +109,4 @@ pub(crate) fn operators_params() -> CertificateParams {
     let mut params = in_time();
     params.subject_alt_names = vec![alternative("given.test")];
     params
-}
-
-/// What an operator does who wants the registry's own certificate again.
-pub(crate) fn remove_imported(data_dir: &Path) {
-    let paths = PkiPaths::new(data_dir);
-    for path in [paths.imported_chain(), paths.imported_key()] {
-        std::fs::remove_file(path).unwrap();
-    }
 }
