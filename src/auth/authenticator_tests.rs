@@ -276,7 +276,7 @@ async fn a_known_token_is_verified_and_used_without_the_database() {
 }
 
 #[tokio::test]
-async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
+async fn a_certificates_user_must_be_here_and_enabled_and_has_all_their_rights() {
     let registry = Registry::open().await;
     let alice =
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.expect("just added, and known");

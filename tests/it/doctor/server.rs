@@ -39,7 +39,7 @@ async fn a_healthy_server_has_no_problem() {
 }
 
 #[test]
-fn a_server_that_is_stopped_is_a_problem_and_all_else_is_looked_at() {
+fn a_server_that_is_stopped_is_a_problem_and_all_else_is_checked() {
     let server = stopped("[server]\nlisten = \"127.0.0.1:0\"\n");
     let before: Vec<_> =
         fs::read_dir(server.data()).expect("there").map(|entry| entry.expect("there").path()).collect();
@@ -79,7 +79,7 @@ async fn a_key_that_others_can_read() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_ended_or_will_soon() {
+async fn a_certificate_that_has_expired_or_will_soon() {
     let mut server = Server::start().await;
     for (days, state) in [(-3, "problem"), (5, "warning"), (60, "ok")] {
         let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
@@ -131,7 +131,7 @@ fn a_database_that_is_damaged_gone_or_another() {
     let mut damaged = good.clone();
     let middle = damaged.len() / 4;
     damaged[middle..].fill(0x5a);
-    for bytes in [damaged, b"this is no database, but long enough to be looked at as one".repeat(20)] {
+    for bytes in [damaged, b"this is not a database, but long enough to be read as one".repeat(20)] {
         fs::write(&path, &bytes).expect("writable");
         let report = doctor(&server);
         assert!(report.fix("database", "portcullis.db").contains("backup"));
@@ -179,7 +179,7 @@ fn a_directory_that_is_none_or_holds_nothing() {
 }
 
 #[tokio::test]
-async fn the_first_password_that_still_lies_there_is_a_warning() {
+async fn the_first_password_that_is_still_there_is_a_warning() {
     let mut server = Server::absent("");
     server.spawn().await;
     let report = doctor(&server);
