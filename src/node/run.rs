@@ -104,7 +104,7 @@ impl Node {
             Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
             None => ServingIdentity::new(identity, clock.clone()),
         };
-        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
+        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =
