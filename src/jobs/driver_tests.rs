@@ -243,6 +243,8 @@ impl Lines {
 async fn a_job_that_begins_to_fail_or_works_again_is_logged_once() {
     use tracing_subscriber::layer::SubscriberExt;
     let lines = Lines::default();
+    // With a second dispatcher, a line of the program that a parallel test reaches first is not switched off for every thread.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let mut started =
         start(&[&[Badly; 30][..], &[Panic, Well]].concat(), Duration::ZERO, |job| job.retry(EVERY, EVERY));
