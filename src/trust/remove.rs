@@ -107,13 +107,7 @@ fn undo(
     }
     manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
     manifest.files.retain(|written| came_to(written, RemovalOutcome::Changed));
-    // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
-    let mut left = Vec::new();
-    for directory in manifest.directories.iter().rev() {
-        if !file::remove_empty_directory(&host.real(directory))? {
-            left.push(directory.clone());
-        }
-    }
+    let mut left = remove_empty(host, &manifest.directories)?;
     if manifest.files.is_empty() {
         InstallRecord::remove(&host.real(path))?;
         let mut kept = Vec::new();
@@ -134,7 +128,19 @@ fn undo(
     store.map_or(Ok(()), |store| store.update_after_removing(host))
 }
 
-/// Files that tools will go on reading, although `trust` did not write them.
+/// Removes directories from the bottom up, and returns those that are not empty. The record's own directories are not, as long as the
+/// record is in them.
+fn remove_empty(host: &Host, directories: &[PathBuf]) -> Result<Vec<PathBuf>, TrustError> {
+    let mut left = Vec::new();
+    for directory in directories.iter().rev() {
+        if !file::remove_empty_directory(&host.real(directory))? {
+            left.push(directory.clone());
+        }
+    }
+    Ok(left)
+}
+
+/// Files that tools will continue to read, although `trust` did not write them.
 fn foreign(host: &Host, scope: &InstallScope, registry: &RegistryAddress, known: &[RemovedFile]) -> Vec<RemovedFile> {
     let certs = [scope.docker_certs(), scope.containers_certs()];
     let names = registry.directory_names();
