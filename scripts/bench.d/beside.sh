@@ -15,7 +15,6 @@ beside_round() {
   for name in "${sides[@]}"; do measure_push_patch "$name"; done
   for name in "${sides[@]}"; do measure_pull "$name"; done
   for name in "${sides[@]}"; do measure_manifests "$name"; done
-  for name in "${sides[@]}"; do load head "$name" "$(authorization "$name")" --script "$work/head.lua"; done
   for name in "${sides[@]}"; do load password "$name" "$(basic bench)"; done
   for name in "${sides[@]}"; do connections "$name"; done
   servers_stop
@@ -24,14 +23,12 @@ beside_round() {
 # beside - the rounds and the table; fails when a line is below $least.
 beside() {
   local round
-  printf 'wrk.method = "HEAD"\n' >"$work/head.lua"
   for ((round = 1; round <= rounds; round++)); do beside_round "$round"; done
   printf '%-34s %12s %12s %9s %16s\n' metric new old ratio 'CPU ratio'
   beside_line 'blob push, one PUT, MB/s' put
   beside_line 'blob push, streamed PATCH, MB/s' patch
   beside_line 'blob pull, MB/s' pull
   beside_line 'manifest GET with a token, req/s' manifest
-  beside_line 'manifest HEAD with a token, req/s' head
   beside_line 'manifest GET with a password, req/s' password
   beside_line 'new TLS connections, req/s' connections
   ((missed == 0))

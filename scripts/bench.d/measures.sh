@@ -151,14 +151,14 @@ measure_passwords() {
   fi
 }
 
-# load METRIC NAME HEADER [WRK-ARGUMENTS...] - requests per second for the manifest by tag over 32 connections, the latency at p99,
+# load METRIC NAME HEADER - requests per second for the manifest by tag over 32 connections, the latency at p99,
 # and the server's CPU time for each, in microseconds.
 load() {
   local before after
   before=$(cpu_seconds "$2")
   wrk --threads 2 --connections 32 --duration "${load_seconds}s" --timeout 30s --latency --header "$3" \
     --header 'Accept: application/vnd.oci.image.manifest.v1+json' \
-    "${@:4}" "$(url "$2")/v2/bench/app/manifests/latest" >"$work/wrk"
+    "$(url "$2")/v2/bench/app/manifests/latest" >"$work/wrk"
   after=$(cpu_seconds "$2")
   if grep -q 'Non-2xx' "$work/wrk"; then
     cat "$work/wrk" >&2

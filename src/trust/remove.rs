@@ -1,4 +1,4 @@
-//! Trust taken back: what the manifest names and no one has changed since goes, and the directories that were made for it.
+//! Removing trust: the files in the install record that no one has changed since are deleted, and the directories that were made for it.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ pub enum RemovalOutcome {
     Removed,
     /// It was gone already.
     Gone,
-    /// Somebody has changed it: it stays, and stays in the manifest.
+    /// It was changed since: it stays, and stays in the record.
     Changed,
     /// It was there before `trust`, or was put there by other means: it stays.
     Foreign,
@@ -69,7 +69,7 @@ fn has_traces(host: &Host, manifest: &Path) -> bool {
         || is_empty()
 }
 
-/// `None` where there is no manifest and this user may write none: then nothing here is this user's to remove.
+/// `None` if there is no record and this user may write none: then nothing here is this user's to remove.
 fn take_turn(host: &Host, scope: &InstallScope, manifest: &Path) -> Result<Option<ExclusiveLock>, TrustError> {
     match ExclusiveLock::take(host, scope) {
         Err(TrustError::Io { cause, .. })
@@ -107,7 +107,13 @@ fn undo(
     }
     manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
     manifest.files.retain(|written| came_to(written, RemovalOutcome::Changed));
-    let mut left = remove_empty(host, &manifest.directories)?;
+    // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
+    let mut left = Vec::new();
+    for directory in manifest.directories.iter().rev() {
+        if !file::remove_empty_directory(&host.real(directory))? {
+            left.push(directory.clone());
+        }
+    }
     if manifest.files.is_empty() {
         InstallRecord::remove(&host.real(path))?;
         let mut kept = Vec::new();
@@ -126,18 +132,6 @@ fn undo(
         manifest.save(&host.real(path))?;
     }
     store.map_or(Ok(()), |store| store.update_after_removing(host))
-}
-
-/// Removes directories from the bottom up, and returns those that are not empty. The record's own directories are not, as long as the
-/// record is in them.
-fn remove_empty(host: &Host, directories: &[PathBuf]) -> Result<Vec<PathBuf>, TrustError> {
-    let mut left = Vec::new();
-    for directory in directories.iter().rev() {
-        if !file::remove_empty_directory(&host.real(directory))? {
-            left.push(directory.clone());
-        }
-    }
-    Ok(left)
 }
 
 /// Files that tools will continue to read, although `trust` did not write them.
