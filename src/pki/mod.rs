@@ -12,8 +12,7 @@ pub(crate) mod lifetime;
 pub(crate) mod tests;
 
 pub(crate) use authority::{
-    Authority, RootKeyLocation, RootTransition, RotationRequest, StoredRootKey, move_root_key,
-    seal_root_key,
+    Authority, RootKeyLocation, RootTransition, RotationRequest, StoredRootKey, move_root_key, seal_root_key,
 };
 pub(crate) use certificate::CertificateSummary;
 pub(crate) use certificate::inspect::{Inspected, inspect};
