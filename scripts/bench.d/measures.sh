@@ -151,17 +151,22 @@ measure_passwords() {
   fi
 }
 
-# load METRIC NAME HEADER - requests per second for the manifest by tag over 32 connections, and the latency at p99.
+# load METRIC NAME HEADER - requests per second for the manifest by tag over 32 connections, the latency at p99,
+# and the server's CPU time for each, in microseconds.
 load() {
+  local before after
+  before=$(cpu_seconds "$2")
   wrk --threads 2 --connections 32 --duration "${load_seconds}s" --timeout 30s --latency --header "$3" \
     --header 'Accept: application/vnd.oci.image.manifest.v1+json' \
     "$(url "$2")/v2/bench/app/manifests/latest" >"$work/wrk"
+  after=$(cpu_seconds "$2")
   if grep -q 'Non-2xx' "$work/wrk"; then
     cat "$work/wrk" >&2
     echo "bench: $2 refused requests of the $1 run" >&2
     exit 1
   fi
   record "$1" "$2" "$(awk '/^Requests\/sec:/ { print $2 }' "$work/wrk")"
+  record "$1_cpu" "$2" "$(awk -v a="$before" -v b="$after" '/requests in/ { print 1000000 * (b - a) / $1 }' "$work/wrk")"
   record "$1_p99" "$2" "$(awk '$1 == "99%" { print $2 }' "$work/wrk" | milliseconds)"
 }
 

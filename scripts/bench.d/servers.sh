@@ -2,7 +2,7 @@
 # of token), and `htpasswd` (docker-registry with passwords, bcrypt at its own default cost of 10).
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-declare -A port=([ours]=15001 [token]=15002 [htpasswd]=15003 [nginx]=15004)
+declare -A port=([ours]=15001 [token]=15002 [htpasswd]=15003 [nginx]=15004 [before]=15005)
 declare -A pid=()
 password=a-password-of-some-length
 
@@ -11,7 +11,7 @@ server_start() {
   local name=$1 begin
   command_of "$name"
   begin=$EPOCHREALTIME
-  PORTCULLIS_DATA="$work/ours" PORTCULLIS_TLS_CERTIFICATE="$work/tls.pem" PORTCULLIS_TLS_PRIVATE_KEY="$work/tls.key" \
+  PORTCULLIS_DATA="$work/$name" PORTCULLIS_TLS_CERTIFICATE="$work/tls.pem" PORTCULLIS_TLS_PRIVATE_KEY="$work/tls.key" \
     "${server_command[@]}" >"$work/$name.log" 2>&1 &
   pid[$name]=$!
   until (exec 3<>"/dev/tcp/127.0.0.1/${port[$name]}") 2>/dev/null; do
@@ -46,6 +46,7 @@ url() { printf 'https://localhost:%s' "${port[$1]}"; }
 command_of() {
   case $1 in
     ours) server_command=("$binary" serve --listen "127.0.0.1:${port[ours]}" --host localhost) ;;
+    before) server_command=("$older" serve --listen "127.0.0.1:${port[before]}" --host localhost) ;;
     nginx)
       nginx_config >"$work/nginx.conf"
       server_command=(nginx -p "$work" -c "$work/nginx.conf" -g 'daemon off;')
@@ -59,9 +60,10 @@ command_of() {
 
 # servers_prepare - what must exist before the first start of a round.
 servers_prepare() {
-  rm -rf "$work"/{ours,token,htpasswd}
-  mkdir -p "$work"/{ours,token,htpasswd}
+  rm -rf "$work"/{ours,before,token,htpasswd}
+  mkdir -p "$work"/{ours,before,token,htpasswd}
   PORTCULLIS_DATA="$work/ours" "$binary" init --host localhost --admin bench --admin-password-stdin <<<"$password" >/dev/null
+  [[ -z ${older:-} ]] || PORTCULLIS_DATA="$work/before" "$older" init --host localhost --admin bench --admin-password-stdin <<<"$password" >/dev/null
   { htpasswd -Bbn -C 10 bench "$password" && htpasswd -Bbn -C 5 cheap "$password"; } >"$work/users" 2>/dev/null
 }
 
@@ -131,7 +133,7 @@ certificates_make() {
 # authorization NAME - the header that the requests of a run carry.
 authorization() {
   case $1 in
-    ours) printf 'Authorization: Bearer %s' "$(our_token)" ;;
+    ours | before) printf 'Authorization: Bearer %s' "$(our_token "$1")" ;;
     token) printf 'Authorization: Bearer %s' "$(registry_token)" ;;
     *) basic bench ;;
   esac
@@ -140,14 +142,15 @@ authorization() {
 # basic USER - the user `cheap` of docker-registry has a bcrypt hash of cost 5, as the program htpasswd makes by itself.
 basic() { printf 'Authorization: Basic %s' "$(printf '%s:%s' "$1" "$password" | base64 -w 0)"; }
 
+# our_token NAME - from a portcullis.
 our_token() {
   local scope='repository:bench/app:pull,push'
   curl --silent --fail --insecure --user "bench:$password" --get --data-urlencode "scope=$scope" \
-    --data-urlencode "service=$(our_service)" "$(url ours)/auth/token" | jq -r .token
+    --data-urlencode "service=$(our_service "$1")" "$(url "$1")/auth/token" | jq -r .token
 }
 
 our_service() {
-  curl --silent --insecure --output /dev/null --dump-header - "$(url ours)/v2/" | sed -n 's/.*service="\([^"]*\)".*/\1/p'
+  curl --silent --insecure --output /dev/null --dump-header - "$(url "$1")/v2/" | sed -n 's/.*service="\([^"]*\)".*/\1/p'
 }
 
 # docker-registry 2.8 names keys by libtrust's fingerprint. RS256 is cheaper to verify than our ES256: a generous choice.

@@ -15,5 +15,5 @@ pub use clock::{Clock, ManualClock};
 pub use net::{Fingerprint, HostName, HostPort, Network};
 pub use oci::{
     Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, Manifest, MediaType, NameRange,
-    Reference, RepositoryName, Tag, UploadId,
+    Precondition, Reference, RepositoryName, Tag, UploadId,
 };

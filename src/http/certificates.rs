@@ -39,7 +39,7 @@ impl PublishedAuthority {
     }
 }
 
-/// What there is to say of the certificate in use.
+/// The status of the certificate in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedCertificate {
     /// The host names and addresses that it is for.
@@ -48,7 +48,7 @@ pub struct ServedCertificate {
     pub not_after: String,
     /// Whole days until then; negative once it is past.
     pub days_left: i64,
-    /// What is about to go wrong, and the command that mends it; `None` while nothing is.
+    /// What is about to go wrong, and the command that fixes it; `None` while nothing is.
     pub warning: Option<String>,
 }
 

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::auth::challenge::Challenge;
 use super::request::headers::{uploaded_range, value};
-use crate::registry::{OutOfMemory, RegistryError, StorageError};
+use crate::registry::{BodyError, OutOfMemory, RegistryError};
 
 /// The codes of the specification, and the few of Docker's that clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// A blob that a manifest refers to, or that was asked for, is not there.
     BlobUnknown,
-    /// An upload cannot go on like this.
+    /// An upload cannot continue like this.
     BlobUploadInvalid,
     /// No such upload session.
     BlobUploadUnknown,
-    /// Forbidden by policy, to everybody.
+    /// Forbidden by policy, for everyone.
     Denied,
     /// Not a digest, or not the content's.
     DigestInvalid,
@@ -143,11 +143,11 @@ impl OciError {
     }
 
     pub(super) fn no_endpoint() -> Self {
-        Self::new(Code::NameUnknown, "nothing lies at this path").with_status(StatusCode::NOT_FOUND)
+        Self::new(Code::NameUnknown, "no such endpoint").with_status(StatusCode::NOT_FOUND)
     }
 
     pub(super) fn method_not_allowed(allowed: &str) -> Self {
-        Self::new(Code::Unsupported, "this method is not offered here").with_header(header::ALLOW, value(allowed))
+        Self::new(Code::Unsupported, "method not allowed").with_header(header::ALLOW, value(allowed))
     }
 
     pub(super) fn unsupported_encoding() -> Self {
@@ -165,7 +165,7 @@ impl OciError {
     }
 
     pub(super) fn too_many(retry_after: std::time::Duration, message: impl Into<String>) -> Self {
-        // Rounded up: whoever comes back then must not be too early.
+        // Rounded up, so that a client that comes back then is not too early.
         let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).max(1).to_string();
         Self::new(Code::TooManyRequests, message).with_header(header::RETRY_AFTER, value(seconds))
     }
@@ -197,13 +197,20 @@ impl OciError {
         Self { internal, ..Self::new(code, message).with_status(status) }
     }
 
+    /// 503: something is in use that is given back soon. The log says what.
+    fn busy(what: &impl ToString) -> Self {
+        Self::internal(StatusCode::SERVICE_UNAVAILABLE, what, "the registry is too busy to do this now: try again")
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// A store failed for a room other than the registry: told like the registry's own failures.
+    pub(super) fn of_store(error: impl Into<RegistryError>) -> Self {
+        error.into().into()
+    }
+
     /// The answer to a request whose handler panicked.
     pub(super) fn panicked() -> Self {
-        Self::internal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            &"a request handler panicked",
-            "the registry failed to do this",
-        )
+        Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &"a request handler panicked", "internal error")
     }
 }
 
@@ -262,32 +269,27 @@ impl From<RegistryError> for OciError {
             }
             RegistryError::ReadOnly => Self::new(Code::Denied, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
-            RegistryError::Storage(error) => error.into(),
+            RegistryError::Body(error) => error.into(),
+            RegistryError::Full(_) => Self::internal(
+                StatusCode::INSUFFICIENT_STORAGE,
+                &message,
+                "the registry's disk is full; nothing was stored",
+            ),
+            RegistryError::Busy(_) => Self::busy(&message),
+            RegistryError::Failed(_) => Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &message, "internal error"),
         }
     }
 }
 
-impl From<StorageError> for OciError {
-    fn from(error: StorageError) -> Self {
+impl From<BodyError> for OciError {
+    fn from(error: BodyError) -> Self {
+        let message = error.to_string();
         match error {
-            StorageError::Full(_) => Self::internal(
-                StatusCode::INSUFFICIENT_STORAGE,
-                &error,
-                "the registry's disk is full; nothing was stored",
-            ),
-            StorageError::BrokenBody(_) => Self::new(Code::BlobUploadInvalid, error.to_string()),
-            StorageError::SlowBody(_) => {
-                Self::new(Code::BlobUploadInvalid, error.to_string()).with_status(StatusCode::REQUEST_TIMEOUT)
+            BodyError::Incomplete(_) => Self::new(Code::BlobUploadInvalid, message),
+            BodyError::TooSlow(_) => {
+                Self::new(Code::BlobUploadInvalid, message).with_status(StatusCode::REQUEST_TIMEOUT)
             }
-            StorageError::Busy(_) => Self::internal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &error,
-                "the registry is too busy to do this now: try again",
-            )
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
-            StorageError::Damaged(_) | StorageError::Failed { .. } => {
-                Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "the registry failed to do this")
-            }
+            BodyError::Busy(_) => Self::busy(&message),
         }
     }
 }
@@ -308,5 +310,22 @@ impl IntoResponse for OciError {
             response.extensions_mut().insert(*internal);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_busy_is_503_and_to_be_tried_again_and_what_failed_is_500() {
+        let busy = OciError::from(RegistryError::Busy("the database is locked".to_owned())).into_response();
+        assert_eq!(
+            (busy.status(), &busy.headers()[header::RETRY_AFTER]),
+            (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from_static("1"))
+        );
+        let failed = OciError::from(RegistryError::Failed("input/output error".to_owned())).into_response();
+        assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(failed.headers().get(header::RETRY_AFTER).is_none());
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn live() -> impl IntoResponse {
 }
 
 /// Requests can be served: the database answers, and the server is not about to stop. How long the certificate lasts is told, but
-/// a node whose certificate nears its end goes on serving: there is nothing better to send clients to.
+/// a node whose certificate is about to expire continues to serve: clients have no better one to go to.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let (status, text) = if app.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping")

@@ -23,11 +23,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
-use self::body::pace::Patience;
-use self::body::places::{Place, Places};
+use self::body::minimum_rate::MinimumRate;
+use self::body::upload_limits::{UploadLimits, UploadPermit};
 use self::error::OciError;
-use self::middleware::answers::Answers;
-use self::middleware::refusals::Refusals;
+use self::middleware::denied_log::DeniedLog;
+use self::middleware::pending_responses::PendingResponses;
 use self::v2::cursor::CursorKey;
 use crate::auth::Authenticator;
 use crate::config::{AuthSettings, LimitSettings, ServerSettings};
@@ -53,11 +53,11 @@ pub struct App {
     certificates: Arc<dyn Certificates>,
     draining: Arc<AtomicBool>,
     cursors: Arc<CursorKey>,
-    places: Arc<Places>,
+    uploads: Arc<UploadLimits>,
     memory: Arc<MemoryBudget>,
-    answers: Arc<Answers>,
+    pending: Arc<PendingResponses>,
     large_manifests: Arc<Semaphore>,
-    refusals: Arc<Refusals>,
+    denied_log: Arc<DeniedLog>,
 }
 
 impl App {
@@ -71,15 +71,15 @@ impl App {
         let largest = registry.settings().limits.manifest_size.in_memory();
         Self {
             memory: MemoryBudget::new(settings.limits.body_memory.in_memory(), largest),
-            answers: Arc::new(Answers::new(MemoryBudget::open_to_anonymous(
+            pending: Arc::new(PendingResponses::new(MemoryBudget::open_to_anonymous(
                 settings.limits.body_memory.in_memory(),
                 largest,
             ))),
             large_manifests: Arc::new(Semaphore::new(1)),
             registry,
             auth,
-            places: Places::new(settings.limits.concurrent_uploads),
-            refusals: Arc::default(),
+            uploads: UploadLimits::new(settings.limits.concurrent_uploads),
+            denied_log: Arc::default(),
             settings: Arc::new(settings),
             certificates,
             draining: Arc::new(AtomicBool::new(false)),
@@ -93,8 +93,8 @@ impl App {
     }
 
     /// A place among the uploads, for as long as the body comes.
-    fn open_place(&self, owner: Owner) -> Result<Place, OciError> {
-        self.places.open(owner)
+    fn open_upload(&self, owner: Owner) -> Result<UploadPermit, OciError> {
+        self.uploads.open(owner)
     }
 
     /// Memory for a body that is held whole, to be grown.
@@ -102,8 +102,8 @@ impl App {
         self.memory.open(owner)
     }
 
-    fn patience(&self) -> Patience {
-        Patience { idle: self.settings.server.idle_timeout, rate: self.settings.server.minimum_rate.bytes() }
+    fn minimum_rate(&self) -> MinimumRate {
+        MinimumRate { idle: self.settings.server.idle_timeout, rate: self.settings.server.minimum_rate.bytes() }
     }
 
     fn is_draining(&self) -> bool {

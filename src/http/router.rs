@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use super::App;
 use super::auth::token;
 use super::error::{Code, OciError};
-use super::middleware::access_log::{Asked, RequestId};
+use super::middleware::access_log::{LoggedRequest, RequestId};
 use super::middleware::cors;
 use super::request::headers::{API_VERSION, REQUEST_ID, value};
 use super::v2::route::{Endpoint, NoRoute, Route};
@@ -22,7 +22,7 @@ use super::v2::{blobs, catalog, manifests, ping, referrers, search, tags, upload
 use super::web::index;
 use super::{health, well_known};
 
-/// What the table says. What a route demands of the caller stands in its handler's arguments.
+/// The routes. What a route requires of the caller is in its handler's arguments.
 fn table() -> Vec<Row> {
     use Endpoint::{
         Blob, Ca, Catalog, Index, Jwks, Live, Manifest, Ping, Ready, Referrers, Rotation, Search, Tags, Token,
@@ -105,13 +105,13 @@ pub fn service(app: &App) -> Router {
 }
 
 async fn answer(table: Arc<[Row]>, app: App, mut request: Request) -> Response {
-    let asked = Asked::note(&mut request);
-    let (refusals, answers) = (Arc::clone(&app.refusals), Arc::clone(&app.answers));
+    let asked = LoggedRequest::note(&mut request);
+    let (denied_log, pending) = (Arc::clone(&app.denied_log), Arc::clone(&app.pending));
     let response = AssertUnwindSafe(dispatch(&table, app, request)).catch_unwind().await;
     let response = response.unwrap_or_else(|_| asked.panicked());
-    let mut response = answers.hold(response, || asked.owner()).await;
+    let mut response = pending.hold(response, || asked.owner()).await;
     complete(&mut response, asked.id);
-    asked.log(response.status(), &refusals);
+    asked.log(response.status(), &denied_log);
     response
 }
 

@@ -11,7 +11,7 @@ use crate::http::request::origin::asked_host;
 use crate::http::v2::route::Route;
 use crate::http::web::DEFAULT_PORT;
 
-/// The CA's certificate as PEM. Whoever fetches it compares its fingerprint with one from elsewhere.
+/// The CA's certificate as PEM. The client compares its fingerprint with one from another channel.
 pub(super) async fn ca(State(app): State<App>) -> Result<Response, OciError> {
     let authority = app.certificates.authority().ok_or_else(|| {
         OciError::new(Code::NameUnknown, "this registry's certificate was not made by an authority of its own")
@@ -19,7 +19,7 @@ pub(super) async fn ca(State(app): State<App>) -> Result<Response, OciError> {
     Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], authority.pem.clone()).into_response())
 }
 
-/// The script that makes a host trust this registry by the name that was asked for. Whoever runs it has its hash from elsewhere.
+/// The script that makes a host trust this registry by the name that was asked for. The user who runs it has its hash from another channel.
 pub(super) async fn trust_script(State(app): State<App>, parts: Parts) -> Result<Response, OciError> {
     let unknown = |message: String| OciError::new(Code::NameUnknown, message);
     // Not the public address: the line that was made for this name has the hash of this name's script.
@@ -45,9 +45,10 @@ pub(super) async fn trust_script(State(app): State<App>, parts: Parts) -> Result
 /// While the CA takes the place of another: the one before, then the certificate in which it vouches for its successor. Hosts that
 /// trust the one before move on by it.
 pub(super) async fn rotation(State(app): State<App>) -> Result<Response, OciError> {
-    let rotation = app.certificates.rotation().ok_or_else(|| {
-        OciError::new(Code::NameUnknown, "no other authority hands over to this registry's at this time")
-    })?;
+    let rotation = app
+        .certificates
+        .rotation()
+        .ok_or_else(|| OciError::new(Code::NameUnknown, "no CA transition is in progress"))?;
     Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], rotation).into_response())
 }
 

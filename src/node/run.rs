@@ -22,7 +22,7 @@ use crate::jobs::Jobs;
 use crate::jobs::list::{Parts, list};
 use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
-use crate::server::{Caught, Server, Signals};
+use crate::server::{Server, SignalEvent, Signals};
 use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
@@ -96,18 +96,15 @@ impl Node {
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?;
+        let source = identity_source(config, data)?.with_clock(clock.clone());
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::ManagedCa {
-            Some(Authority::load(data.path(), &Clock::system())?)
-        } else {
-            None
-        };
+        let authority =
+            if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
         let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
-            None => ServingIdentity::new(identity, Clock::system()),
+            Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
+            None => ServingIdentity::new(identity, clock.clone()),
         };
-        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
+        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =
@@ -161,12 +158,12 @@ impl Node {
 async fn obey_signals(mut signals: Signals, app: App, jobs: Jobs, stop: CancellationToken) {
     loop {
         match signals.next().await {
-            Caught::Reload => jobs.reload(),
-            Caught::End if stop.is_cancelled() => {
+            SignalEvent::Reload => jobs.reload(),
+            SignalEvent::End if stop.is_cancelled() => {
                 tracing::warn!("asked to stop a second time: stopping without draining");
                 std::process::exit(1);
             }
-            Caught::End => {
+            SignalEvent::End => {
                 tracing::info!("stopping: transfers in progress may finish, new ones are refused");
                 app.start_draining();
                 stop.cancel();

@@ -1,6 +1,6 @@
 //! What a use case may fail with, in the registry's own words.
 
-use super::{OutOfMemory, Owner};
+use super::{BodyError, OutOfMemory, Owner};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
 use crate::domain::{Digest, Reference, RepositoryName};
@@ -105,7 +105,29 @@ pub enum RegistryError {
     /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
-    /// Storage failed.
+    /// The body of an upload ended early. What came before is kept where the session outlives the request.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Body(#[from] BodyError),
+    /// The disk is full, or below the free-space floor. Nothing was changed.
+    #[error("no space left: {0}")]
+    Full(String),
+    /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
+    #[error("too busy: {0}")]
+    Busy(String),
+    /// Storage failed or is damaged, in words for the log.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The kinds of storage's errors that a caller can act on; the rest is for the log.
+impl From<StorageError> for RegistryError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Full(what) => Self::Full(what),
+            StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
+            StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
+            StorageError::Busy(what) => Self::Busy(what),
+            StorageError::Damaged(_) | StorageError::Failed { .. } => Self::Failed(error.to_string()),
+        }
+    }
 }

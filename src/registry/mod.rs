@@ -3,6 +3,7 @@
 //! Each takes a permit ([`crate::auth::Authorized`]) that names the repository, so none can be reached without a right to it.
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
+mod content;
 mod delete;
 mod error;
 mod expire;
@@ -17,6 +18,7 @@ mod referrers;
 mod session_locks;
 mod upload;
 
+pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
 pub use list::{Next, Page};
 pub use memory::{MemoryBudget, OutOfMemory, Reserved};
@@ -26,15 +28,12 @@ pub use push::PushedManifest;
 pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
-pub use crate::storage::StorageError;
-pub use crate::storage::blobs::{ByteStream, Content};
-pub use crate::storage::metadata::{Precondition, StoredManifest};
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
+use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
 use manifest_cache::ManifestCache;
@@ -100,16 +99,16 @@ impl Registry {
 
     /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anyone may
     /// ask this.
-    pub async fn ready(&self) -> Result<(), StorageError> {
+    pub async fn ready(&self) -> Result<(), RegistryError> {
         let mut last = self.readiness.lock().await;
         if let Some((asked, answer)) = &*last
             && self.clock.instant().saturating_duration_since(*asked) < READINESS_AGE
         {
-            return answer.clone();
+            return Ok(answer.clone()?);
         }
         let answer = self.metadata.ping().await;
         *last = Some((self.clock.instant(), answer.clone()));
-        answer
+        Ok(answer?)
     }
 
     /// Every use case that changes anything asks this first.

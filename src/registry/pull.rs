@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::manifest_cache::Known;
-use super::{Registry, RegistryError};
+use super::{Content, PulledManifest, Registry, RegistryError};
 use crate::auth::{Authorized, Pull};
 use crate::domain::{Digest, Reference};
-use crate::storage::blobs::Content;
-use crate::storage::metadata::{BlobRecord, StoredManifest};
+use crate::storage::metadata::BlobRecord;
 
 /// A blob that may be read: its row was checked.
 pub struct BlobContent<'r> {
@@ -22,17 +21,17 @@ impl Registry {
         &self,
         permit: &Authorized<Pull>,
         reference: &Reference,
-    ) -> Result<Arc<StoredManifest>, RegistryError> {
+    ) -> Result<PulledManifest, RegistryError> {
         let repository = permit.repository();
         let key = (repository.clone(), reference.clone());
         let moment = self.manifests.moment(repository);
         match self.manifests.get(&key, moment) {
-            Known::Fresh(manifest) => return Ok(manifest),
+            Known::Fresh(manifest) => return Ok(manifest.into()),
             Known::ToCompare(manifest) => {
                 let generation = self.metadata.generation(repository).await?;
                 self.manifests.saw(repository, moment, generation);
                 if generation == Some(manifest.generation) {
-                    return Ok(manifest);
+                    return Ok(manifest.into());
                 }
             }
             Known::Unknown => {}
@@ -47,7 +46,7 @@ impl Registry {
             Some(manifest) => {
                 let manifest = Arc::new(manifest);
                 self.manifests.keep(key, moment, Arc::clone(&manifest));
-                Ok(manifest)
+                Ok(manifest.into())
             }
             None => Err(self.unknown_manifest(repository.clone(), reference.clone()).await?),
         }
@@ -95,6 +94,6 @@ impl BlobContent<'_> {
 
     /// Its bytes, or the half-open `range` of them; or where the client gets them.
     pub async fn read(&self, range: Range<u64>) -> Result<Content, RegistryError> {
-        Ok(self.registry.blobs.locate(&self.record.key, range).await?)
+        Ok(self.registry.blobs.locate(&self.record.key, range).await?.into())
     }
 }

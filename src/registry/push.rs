@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{BLOB_LEASE, Registry, RegistryError};
 use crate::auth::{Authorized, Push};
-use crate::domain::{Algorithm, Descriptor, Digest, Hasher, Manifest, MediaType, Reference, Tag};
-use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
+use crate::domain::{Algorithm, Descriptor, Digest, Hasher, Manifest, MediaType, Precondition, Reference, Tag};
+use crate::storage::metadata::{NewManifest, PutOutcome};
 
 /// A manifest that was stored.
 #[derive(Debug)]

@@ -6,10 +6,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-
+use super::content::for_storage;
 use super::session_locks::SessionLock;
-use super::{BLOB_LEASE, Owner, Registry, RegistryError};
+use super::{BLOB_LEASE, BodyStream, Owner, Registry, RegistryError};
 use crate::auth::{Authorized, Continue, Push};
 use crate::domain::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::storage::StorageError;
@@ -117,7 +116,7 @@ impl UploadSession {
 
     /// Appends a chunk and stores the progress. Where a `range` is given it must begin at the session's length
     /// ([`RegistryError::OffsetMismatch`], before a byte is written).
-    pub async fn append(self, range: Option<ContentRange>, body: ByteStream) -> Result<Self, RegistryError> {
+    pub async fn append(self, range: Option<ContentRange>, body: BodyStream) -> Result<Self, RegistryError> {
         to_its_end(async move {
             let session = self.receive(range, body, true).await?;
             Ok(session)
@@ -129,7 +128,7 @@ impl UploadSession {
     pub async fn commit(
         mut self,
         range: Option<ContentRange>,
-        body: Option<ByteStream>,
+        body: Option<BodyStream>,
         digest: Digest,
     ) -> Result<(), RegistryError> {
         self.check_offset(range)?;
@@ -166,12 +165,12 @@ impl UploadSession {
     async fn receive(
         mut self,
         range: Option<ContentRange>,
-        body: ByteStream,
+        body: BodyStream,
         keep: bool,
     ) -> Result<Self, RegistryError> {
         self.check_offset(range)?;
         let before = self.staged.length;
-        let body = self.cut_at_limit(body);
+        let body = for_storage(body, self.most_to_take());
         let appended = self.registry.blobs.append(self.staged.clone(), body, keep && self.stored).await?;
         let received = appended.staged.length - before;
         if let (Some(range), None) = (range, &appended.broken)
@@ -198,21 +197,10 @@ impl UploadSession {
         }
     }
 
-    /// Lets at most one byte more through than a blob may have, which is enough to see that it has too many.
-    fn cut_at_limit(&self, body: ByteStream) -> ByteStream {
-        let Some(limit) = self.registry.settings.largest_blob() else { return body };
-        let left = limit.saturating_sub(self.staged.length).saturating_add(1);
-        Box::pin(body.scan(left, |left, chunk| {
-            std::future::ready(match chunk {
-                Ok(_) if *left == 0 => None,
-                Ok(mut chunk) => {
-                    chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-                    *left -= chunk.len() as u64;
-                    Some(Ok(chunk))
-                }
-                Err(error) => Some(Err(error)),
-            })
-        }))
+    /// How many bytes are taken: one more than a blob may have, which is enough to see that it has too many.
+    fn most_to_take(&self) -> Option<u64> {
+        let limit = self.registry.settings.largest_blob()?;
+        Some(limit.saturating_sub(self.staged.length).saturating_add(1))
     }
 
     /// After an incomplete body: a session that outlives the request keeps what came, made durable first.

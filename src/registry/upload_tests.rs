@@ -51,7 +51,7 @@ impl Stores {
     /// Publishes the content under the key of its SHA-512, and records it by its SHA-256: as another backend's key would be.
     async fn push_under_another_key(&self, content: &'static [u8]) -> BlobKey {
         let staged = Staged::empty(UploadId::generate(), Algorithm::Sha512);
-        let staged = self.blobs.append(staged, body(content), false).await.expect("appended").staged;
+        let staged = self.blobs.append(staged, for_storage(body(content), None), false).await.expect("appended").staged;
         let key = self.blobs.publish(&staged, &staged.hasher.clone().finish()).await.expect("published");
         let blob = BlobRecord { digest: sha256(content), size: content.len() as u64, key: key.clone() };
         self.metadata.link_blob(&repository(), blob, None, BLOB_LEASE).await.expect("linked");
@@ -72,7 +72,7 @@ fn sha256(content: &[u8]) -> Digest {
     Hasher::digest(Algorithm::Sha256, content)
 }
 
-fn body(content: &'static [u8]) -> ByteStream {
+fn body(content: &'static [u8]) -> BodyStream {
     Box::pin(futures_util::stream::iter([Ok(content.into())]))
 }
 

@@ -1,4 +1,5 @@
-//! Plain HTTP for an authority's look at a challenge (RFC 8555, section 8.3), and for nothing else: everybody else is sent to https.
+//! Plain HTTP for an ACME server that validates a challenge (RFC 8555, section 8.3), and for nothing else: all other requests are sent to
+//! https.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use super::{BindError, REST, listen, plain_http};
 use crate::domain::net::peer_address::PeerAddress;
 use crate::pki::acme::AcmeChallenges;
 
-/// Connections at once; whoever comes then waits in the kernel's queue.
+/// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 128;
 /// For one request and its answer.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Where an authority looks.
+/// Where an ACME server looks.
 const PLACE: &str = "/.well-known/acme-challenge/";
 
 /// A bound socket for plain HTTP.
@@ -43,7 +44,7 @@ impl AcmeListener {
         let accept_all = async {
             loop {
                 // The semaphore is never closed; without room there is nothing to accept.
-                let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+                let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
                 let Ok((stream, peer)) = self.listener.accept().await else {
                     tokio::time::sleep(REST).await;
                     continue;
@@ -52,7 +53,7 @@ impl AcmeListener {
                 tokio::spawn(async move {
                     let respond = |request: &Request<_>| respond(request, &challenges, https_port);
                     plain_http::answer_with(stream, PeerAddress::new(peer), LIMIT, respond).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
         };
@@ -70,7 +71,7 @@ fn respond<B>(request: &Request<B>, challenges: &AcmeChallenges, https_port: u16
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
                 response
             }
-            None => plain_http::text(StatusCode::NOT_FOUND, "No such challenge is under way.\n".to_owned()),
+            None => plain_http::text(StatusCode::NOT_FOUND, "Unknown challenge.\n".to_owned()),
         },
         _ => plain_http::respond(request, Some(https_port)),
     }

@@ -1,14 +1,14 @@
 //! What a connection is doing, kept in a few atomics: the accept loop asks it which connection has been idle for the longest, and the
-//! connection itself when its patience is over.
+//! connection itself when a time limit is over.
 //!
 //! A request is under way from its head to the moment at which the last byte of its answer has left for the socket. Until then that
-//! part of the answer is *owed*: it waits for the peer to take it, on HTTP/2 for a window to open. What is owed for too long is a stall.
+//! part of the response is *unsent*: it waits for the peer to read it, on HTTP/2 for a window to open. What is unsent for too long is a stall.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use super::debts::Debts;
+use super::unsent_parts::UnsentParts;
 
 /// No time at all.
 const NEVER: u64 = u64::MAX;
@@ -67,7 +67,7 @@ impl Due {
 /// One connection's.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Requests under way, those whose answers are owed included.
+    /// Requests under way, including those whose responses are unsent.
     under_way: AtomicUsize,
     /// When a request last began, got on, or ended.
     moved: AtomicU64,
@@ -81,12 +81,12 @@ pub(super) struct Activity {
     blocked: AtomicBool,
     /// When the socket last began to take something again.
     unblocked: AtomicU64,
-    debts: Arc<Debts>,
+    unsent: Arc<UnsentParts>,
 }
 
 /// A request under way.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Activity>);
+pub(super) struct ActiveRequest(Arc<Activity>);
 
 impl Activity {
     /// Of a connection that has just begun: its first request is awaited.
@@ -100,17 +100,17 @@ impl Activity {
             closing: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             unblocked: AtomicU64::new(0),
-            debts: Arc::default(),
+            unsent: Arc::default(),
         }
     }
 
     /// A request has come.
-    pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> UnderWay {
+    pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> ActiveRequest {
         self.multiplexed.store(multiplexed, Relaxed);
         self.under_way.fetch_add(1, Relaxed);
         self.head.store(NEVER, Relaxed);
         self.touch();
-        UnderWay(Arc::clone(self))
+        ActiveRequest(Arc::clone(self))
     }
 
     /// Something got on: a part of a body came or went.
@@ -137,9 +137,9 @@ impl Activity {
         self.closing.store(true, Relaxed);
     }
 
-    /// What the connection owes in all.
-    pub(super) fn debts(&self) -> &Arc<Debts> {
-        &self.debts
+    /// The unsent parts of all responses of the connection.
+    pub(super) fn unsent(&self) -> &Arc<UnsentParts> {
+        &self.unsent
     }
 
     /// Since when nothing has been asked of the connection; `None` while a request is under way.
@@ -156,11 +156,11 @@ impl Activity {
         (now().saturating_sub(moved) >= millis(quiet)).then_some(moved)
     }
 
-    /// When patience ends, as things stand; `None` while requests are under way and nothing is owed.
+    /// When the next time limit is over; `None` while requests are in progress and nothing is unsent.
     pub(super) fn due(&self, limits: &Limits) -> Option<Due> {
         if self.under_way.load(Relaxed) > 0 {
             // Single streams are ended first; this is for what they leave behind.
-            return self.stalled_at(&self.debts, limits.stall + limits.stall / 4);
+            return self.stalled_at(&self.unsent, limits.stall + limits.stall / 4);
         }
         let head = self.head.load(Relaxed);
         if head != NEVER {
@@ -169,10 +169,10 @@ impl Activity {
         Some(Due::after(self.moved.load(Relaxed), millis(limits.idle), Overdue::Idle))
     }
 
-    /// When these debts are a stall. While the socket itself is blocked, or takes little by little, the window of a stream is not what
+    /// When these unsent parts are a stall. While the socket itself is blocked, or takes little by little, the window of a stream is not what
     /// holds them up, and the peer has far longer.
-    pub(super) fn stalled_at(&self, debts: &Debts, limit: Duration) -> Option<Due> {
-        let oldest = debts.oldest()?;
+    pub(super) fn stalled_at(&self, unsent: &UnsentParts, limit: Duration) -> Option<Due> {
+        let oldest = unsent.oldest()?;
         let limit = millis(limit);
         let slow = Due::after(oldest, limit.saturating_mul(SLOW), Overdue::Stalled);
         if self.blocked.load(Relaxed) {
@@ -184,13 +184,13 @@ impl Activity {
     }
 }
 
-impl UnderWay {
+impl ActiveRequest {
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.0
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.touch();
         self.0.under_way.fetch_sub(1, Relaxed);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_of_http2_are_no_requests() {
+    fn pings_of_http2_are_not_requests() {
         let activity = Arc::new(Activity::new());
         drop(activity.begin(true));
         activity.read();
@@ -231,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_debt_counts_and_one_that_is_paid_does_not() {
+    fn the_oldest_unsent_part_counts_and_one_that_was_sent_does_not() {
         let activity = Arc::new(Activity::new());
         let request = activity.begin(true);
-        let (first, second) = (activity.debts().owe(), activity.debts().owe());
+        let (first, second) = (activity.unsent().add(), activity.unsent().add());
         drop(first);
         assert_eq!(what(&activity), Some(Overdue::Stalled));
         drop(second);
@@ -247,8 +247,8 @@ mod tests {
     fn a_socket_that_is_slow_is_not_a_window_that_stays_shut() {
         let activity = Arc::new(Activity::new());
         let _request = activity.begin(true);
-        let _debt = activity.debts().owe();
-        let left = |activity: &Activity| activity.due(&LIMITS).expect("owed").left();
+        let _unsent = activity.unsent().add();
+        let left = |activity: &Activity| activity.due(&LIMITS).expect("unsent").left();
         assert!(left(&activity) <= Duration::from_secs(75));
         activity.wrote(true);
         assert!(left(&activity) > Duration::from_secs(700), "the socket is blocked");

@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Admission {
     total: Arc<Semaphore>,
     /// From this many connections on, an idle one makes room for each newcomer, so that none has to wait.
-    crowded: usize,
+    nearly_full: usize,
     per_address: usize,
     max_pending: usize,
     table: Mutex<ConnectionTable>,
@@ -43,7 +43,7 @@ impl Admission {
         let total = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             total: Arc::new(Semaphore::new(total)),
-            crowded: total - total / 16,
+            nearly_full: total - total / 16,
             per_address: settings.max_connections_per_address.max(1),
             max_pending: max_pending.clamp(1, total),
             table: Mutex::default(),
@@ -60,7 +60,7 @@ impl Admission {
             if table.of_address(address) >= self.per_address && !table.make_room_of(address) {
                 return None;
             }
-            if table.len() >= self.crowded && self.total.available_permits() > 0 {
+            if table.len() >= self.nearly_full && self.total.available_permits() > 0 {
                 table.shed_idle();
             }
         }
@@ -89,7 +89,7 @@ impl Admission {
     }
 
     /// Closes the connection that can best be spared: the oldest without a request, else the longest idle one, else the one that has
-    /// stood still for the longest.
+    /// been stalled for the longest.
     pub(super) fn make_room(&self) {
         let mut table = self.table();
         let _ = table.evict_oldest_pending() || table.shed_idle() || table.evict_quietest();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     /// A connection that is at work.
-    async fn busy(admission: &Arc<Admission>, last: u8) -> (Admitted, super::super::activity::UnderWay) {
+    async fn busy(admission: &Arc<Admission>, last: u8) -> (Admitted, super::super::activity::ActiveRequest) {
         let admitted = admission.admit(peer(last)).await.unwrap();
         admitted.establish();
         let request = admitted.activity().begin(true);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_house_evicts_the_pending_and_waits_for_a_place() {
+    async fn at_the_limit_the_pending_is_evicted_and_the_newcomer_waits() {
         let admission = admission(1, 10, 1);
         let pending = admission.admit(peer(1)).await.unwrap();
         let waiting = tokio::spawn({
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn in_a_full_house_the_address_with_the_most_gives_up_its_longest_idle_connection() {
+    async fn at_the_limit_the_address_with_the_most_gives_up_its_longest_idle_connection() {
         let admission = admission(5, 10, 5);
         let alone = idle(&admission, 9).await;
         let many = [idle(&admission, 1).await, idle(&admission, 1).await, idle(&admission, 1).await];
@@ -267,7 +267,7 @@ mod tests {
         first.establish();
         let _request = first.activity().begin(false);
         let second = admission.admit(peer(1)).await.unwrap();
-        assert!(second.speak_for(peer(7)).is_none(), "the client has its share, whoever speaks for it");
+        assert!(second.speak_for(peer(7)).is_none(), "the client has its share, whichever proxy speaks for it");
         assert!(admission.admit(peer(1)).await.unwrap().speak_for(peer(8)).is_some());
         drop(first);
         assert_eq!(admission.table().len(), 0);

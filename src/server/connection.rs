@@ -16,14 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Limits};
 use super::admission::Admitted;
-use super::course::{Course, Ending, Event, Step};
-use super::lent::{Lent, lend};
-use super::patience::Patience;
+use super::http2_streams::Http2Streams;
+use super::lifecycle::{Action, Close, Event, Lifecycle};
 use super::proxy_protocol::ProxyProtocol;
-use super::service::{Answering, Client};
-use super::stall::StallGuard;
-use super::streams::Streams;
-use super::{farewell, plain_http};
+use super::reclaimable_stream::{ReclaimableStream, reclaimable};
+use super::service::{Client, RequestService};
+use super::timeouts::Timeouts;
+use super::write_timeout::WriteTimeout;
+use super::{closing, plain_http};
 use crate::config::ServerSettings;
 use crate::domain::net::peer_address::PeerAddress;
 use crate::tls::ACME_TLS;
@@ -43,7 +43,7 @@ const LEAVE: Duration = Duration::from_millis(500);
 
 /// What all connections of a server share.
 pub(super) struct Connections {
-    answering: Arc<Answering>,
+    service: Arc<RequestService>,
     acceptor: Acceptor,
     clients: Option<Arc<ClientVerifier>>,
     proxies: Option<ProxyProtocol>,
@@ -54,10 +54,10 @@ pub(super) struct Connections {
     cut: CancellationToken,
 }
 
-type Secured = TlsStream<StallGuard<TcpStream>>;
+type Secured = TlsStream<WriteTimeout<TcpStream>>;
 
 /// What the first byte says.
-enum Greeting {
+enum FirstByte {
     Tls,
     Other,
     Closed,
@@ -72,9 +72,9 @@ impl Connections {
         shutdown: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        let answering = Answering::new(router, settings.max_requests, settings.keep_alive, shutdown.clone());
+        let service = RequestService::new(router, settings.max_requests, settings.keep_alive, shutdown.clone());
         Self {
-            answering: Arc::new(answering),
+            service: Arc::new(service),
             acceptor: tls,
             clients,
             proxies: settings.proxy_protocol.then(|| ProxyProtocol::new(settings.trusted_proxies.clone().into())),
@@ -92,7 +92,7 @@ impl Connections {
         let activity = Arc::clone(admitted.activity());
         let handshake = async {
             let (admitted, peer) = self.introduce(&stream, peer, admitted).await?;
-            let secured = self.greet(stream, peer, &activity).await?;
+            let secured = self.handshake(stream, peer, &activity).await?;
             Some((secured, peer, admitted))
         };
         let secured = tokio::select! {
@@ -128,15 +128,15 @@ impl Connections {
     }
 
     /// Does the handshake; a client that speaks plain HTTP is answered here and gets no further.
-    async fn greet(&self, stream: TcpStream, peer: PeerAddress, activity: &Arc<Activity>) -> Option<Secured> {
-        match greeting(&stream).await {
-            Greeting::Tls => {
-                let guarded = StallGuard::new(stream, self.limits.stall, Arc::clone(activity));
+    async fn handshake(&self, stream: TcpStream, peer: PeerAddress, activity: &Arc<Activity>) -> Option<Secured> {
+        match first_byte(&stream).await {
+            FirstByte::Tls => {
+                let guarded = WriteTimeout::new(stream, self.limits.stall, Arc::clone(activity));
                 match self.acceptor.accept(guarded).await {
                     Ok(stream) if is_validation(&stream) => {
                         tracing::debug!(%peer, "answered an ACME challenge");
-                        // The handshake was the answer; whether the peer hears our farewell is its own affair.
-                        farewell::tls(stream).await;
+                        // The handshake was the answer; whether the peer reads the end of the connection does not matter.
+                        closing::tls(stream).await;
                         None
                     }
                     Ok(stream) => Some(stream),
@@ -144,17 +144,17 @@ impl Connections {
                         log_failed_handshake(peer, &error);
                         // The alert says why: the peer is given time to read it.
                         if let Some(stream) = stream {
-                            farewell::tcp(stream.into_inner()).await;
+                            closing::tcp(stream.into_inner()).await;
                         }
                         None
                     }
                 }
             }
-            Greeting::Other => {
+            FirstByte::Other => {
                 plain_http::answer(stream, peer, self.limits.header).await;
                 None
             }
-            Greeting::Closed => None,
+            FirstByte::Closed => None,
         }
     }
 
@@ -167,14 +167,14 @@ impl Connections {
             certificate: certificate.map(Arc::new),
             activity: Arc::clone(admitted.activity()),
         };
-        let (lent, home) = lend(stream, Some(Arc::clone(admitted.activity())));
-        if self.converse(lent, client, admitted).await == Ending::AtOnce {
+        let (stream, reclaim) = reclaimable(stream, Some(Arc::clone(admitted.activity())));
+        if self.converse(stream, client, admitted).await == Close::AtOnce {
             return;
         }
-        if let Some(stream) = home.take() {
+        if let Some(stream) = reclaim.take() {
             admitted.activity().close();
             tokio::select! {
-                () = farewell::tls(stream) => {}
+                () = closing::tls(stream) => {}
                 () = admitted.evicted() => {}
                 () = self.cut.cancelled() => {}
             }
@@ -182,7 +182,7 @@ impl Connections {
     }
 
     /// Speaks HTTP until one side has had enough.
-    async fn converse(&self, stream: Lent<Secured>, client: Client, admitted: &Admitted) -> Ending {
+    async fn converse(&self, stream: ReclaimableStream<Secured>, client: Client, admitted: &Admitted) -> Close {
         let (peer, activity) = (client.peer, Arc::clone(admitted.activity()));
         let begun = AtomicBool::new(false);
         let http = self.http(&activity);
@@ -190,14 +190,14 @@ impl Connections {
             if !begun.swap(true, Ordering::Relaxed) {
                 admitted.establish();
             }
-            Arc::clone(&self.answering).answer(client.clone(), request)
+            Arc::clone(&self.service).answer(client.clone(), request)
         });
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-        let mut patience = std::pin::pin!(Patience::new(Arc::clone(&activity), self.limits));
+        let mut timeouts = std::pin::pin!(Timeouts::new(Arc::clone(&activity), self.limits));
         let mut leave = std::pin::pin!(tokio::time::sleep(LEAVE));
-        let mut course = Course { admitted, begun: &begun, peer, draining: false, leaving: false };
+        let mut lifecycle = Lifecycle { admitted, begun: &begun, peer, draining: false, leaving: false };
         loop {
-            let (draining, leaving) = (course.draining, course.leaving);
+            let (draining, leaving) = (lifecycle.draining, lifecycle.leaving);
             let event = tokio::select! {
                 biased;
                 outcome = connection.as_mut() => Event::Over(outcome.err()),
@@ -205,13 +205,13 @@ impl Connections {
                 () = leave.as_mut(), if leaving => Event::TimeToLeave,
                 () = self.shutdown.cancelled(), if !draining => Event::Shutdown,
                 () = admitted.evicted(), if !leaving => Event::Evicted,
-                overdue = patience.as_mut(), if !leaving => Event::Overdue(overdue),
+                overdue = timeouts.as_mut(), if !leaving => Event::Overdue(overdue),
             };
-            match course.after(event) {
-                Step::End(ending) => return ending,
-                Step::Continue => {}
-                Step::Finish => connection.as_mut().graceful_shutdown(),
-                Step::Leave => {
+            match lifecycle.after(event) {
+                Action::End(ending) => return ending,
+                Action::Continue => {}
+                Action::Finish => connection.as_mut().graceful_shutdown(),
+                Action::Leave => {
                     connection.as_mut().graceful_shutdown();
                     leave.as_mut().reset(tokio::time::Instant::now() + LEAVE);
                 }
@@ -219,9 +219,9 @@ impl Connections {
         }
     }
 
-    /// What hyper is told about a connection. The limits of time are [`Patience`]'s.
-    fn http(&self, activity: &Arc<Activity>) -> Builder<Streams> {
-        let mut http = Builder::new(Streams::new(Arc::clone(activity), self.limits.stall));
+    /// What hyper is told about a connection. The limits of time are [`Timeouts`]'s.
+    fn http(&self, activity: &Arc<Activity>) -> Builder<Http2Streams> {
+        let mut http = Builder::new(Http2Streams::new(Arc::clone(activity), self.limits.stall));
         http.http1().header_read_timeout(None).max_buf_size(HTTP1_BUFFER);
         http.http2()
             .timer(TokioTimer::new())
@@ -242,12 +242,12 @@ fn is_validation(stream: &Secured) -> bool {
 }
 
 /// Looks at the first byte and leaves it in place.
-async fn greeting(stream: &TcpStream) -> Greeting {
+async fn first_byte(stream: &TcpStream) -> FirstByte {
     let mut first = [0];
     match stream.peek(&mut first).await {
-        Ok(1..) if first[0] == TLS_HANDSHAKE => Greeting::Tls,
-        Ok(1..) => Greeting::Other,
-        Ok(0) | Err(_) => Greeting::Closed,
+        Ok(1..) if first[0] == TLS_HANDSHAKE => FirstByte::Tls,
+        Ok(1..) => FirstByte::Other,
+        Ok(0) | Err(_) => FirstByte::Closed,
     }
 }
 

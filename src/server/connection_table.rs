@@ -83,7 +83,7 @@ impl ConnectionTable {
         oldest.is_some_and(|(address, number)| self.evict(address, number))
     }
 
-    /// A connection of this address ends: the oldest without a request, the longest idle, or the one that has stood still for the
+    /// A connection of this address ends: the oldest without a request, the longest idle, or the one that has been stalled for the
     /// longest. Whether there was one.
     pub(super) fn make_room_of(&mut self, address: Network) -> bool {
         let Some(connections) = self.by_address.get(&address) else { return false };

@@ -60,6 +60,6 @@ mod tests {
         assert_eq!(share(1024, 8192, 4096), (448, 224));
         assert_eq!(share(1024, 100, 4096), (100, 398), "what connections do not need, requests may have");
         let (connections, requests) = share(64, 8192, 4096);
-        assert!(connections >= 1 && requests >= 1, "however low the limit, somebody is served");
+        assert!(connections >= 1 && requests >= 1, "however low the limit, one client is served");
     }
 }

@@ -4,33 +4,33 @@
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
 //! `axum::Router` answers. Nothing here knows what the router does.
 //!
-//! A connection keeps a record of what it does (its `activity`), which serves both sides: `patience` ends a connection that is idle,
-//! slow or stalled for too long, and where the house is full, the record says which connection can best be spared. At its end a
-//! connection is closed in stages (`farewell`), so that an answer that was given before the request was read arrives.
+//! A connection keeps a record of what it does (its `activity`), which serves both sides: `timeouts` ends a connection that is idle,
+//! slow or stalled for too long, and at the limit of connections, the record says which one is closed for a new one. At its end a
+//! connection is closed in stages (`closing`), so that a response that was sent before the request was read arrives.
 
 mod acme_listener;
 mod activity;
 mod admission;
-mod answer;
-mod answer_memory;
+mod closing;
 mod connection;
 mod connection_table;
-mod course;
-mod debts;
-mod farewell;
 mod file_limit;
-mod lent;
-mod patience;
+mod http2_streams;
+mod lifecycle;
 mod plain_http;
 mod proxy_protocol;
+mod reclaimable_stream;
 mod request_body;
-mod requests;
+mod request_limit;
+mod response_body;
+mod response_memory;
 mod service;
 mod signals;
-mod stall;
-mod streams;
 #[cfg(test)]
 mod tests;
+mod timeouts;
+mod unsent_parts;
+mod write_timeout;
 
 use std::io;
 use std::net::SocketAddr;
@@ -49,7 +49,7 @@ use crate::config::ServerSettings;
 use crate::tls::{Acceptor, ClientVerifier};
 
 pub use acme_listener::AcmeListener;
-pub use signals::{Caught, Signals};
+pub use signals::{SignalEvent, Signals};
 
 /// Waiting connections that the kernel keeps for us.
 const BACKLOG: u32 = 4096;
@@ -183,7 +183,7 @@ async fn accept_all(
     }
 }
 
-/// A peer that left before we came is no problem; a system without descriptors is, and passes as connections end.
+/// A peer that left early needs no handling; running out of file descriptors does, and passes as connections end.
 async fn recover(error: &io::Error, admission: &Admission) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {

@@ -17,8 +17,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::farewell;
-use super::lent::lend;
+use super::closing;
+use super::reclaimable_stream::reclaimable;
 use crate::domain::net::peer_address::PeerAddress;
 
 const BUFFER: usize = 16 * 1024;
@@ -40,7 +40,7 @@ pub(super) async fn answer_with(
         tracing::debug!(%peer, status = response.status().as_u16(), "plain HTTP");
         std::future::ready(Ok::<_, Infallible>(response))
     });
-    let (stream, home) = lend(stream, None);
+    let (stream, reclaim) = reclaimable(stream, None);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(BUFFER).keep_alive(false);
     let exchange = http.serve_connection(TokioIo::new(stream), service);
@@ -49,9 +49,9 @@ pub(super) async fn answer_with(
         Ok(Ok(())) => {}
         Err(_) => tracing::debug!(%peer, "closed: plain HTTP took too long"),
     }
-    // The body, where there is one, was not read: a client that sends first and reads later sees the answer all the same.
-    if let Some(stream) = home.take() {
-        let _ = tokio::time::timeout(limit, farewell::tcp(stream)).await;
+    // A body was not read: a client that sends first and reads later sees the answer all the same.
+    if let Some(stream) = reclaim.take() {
+        let _ = tokio::time::timeout(limit, closing::tcp(stream)).await;
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn respond<B>(request: &Request<B>, https_port: Option<u16>) -> Respo
 fn credentials_exposed(target: Option<&str>) -> String {
     format!(
         "This port speaks HTTPS: use {}\n\
-         The credentials in this request travelled over the network in the clear: change them.\n",
+         The credentials in this request were sent over the network unencrypted: change them.\n",
         target.unwrap_or("https://")
     )
 }

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::answer::Exchange;
+use super::response_body::Exchange;
 
 /// What is left of a small body is read, so that the connection can be kept.
 const SMALL: usize = 64 * 1024;
@@ -27,7 +27,7 @@ pub(super) struct RequestBody {
     incoming: Option<Incoming>,
     asked: bool,
     ended: bool,
-    home: Arc<Mutex<State>>,
+    outcome: Arc<Mutex<State>>,
     exchange: Arc<Exchange>,
 }
 
@@ -37,18 +37,19 @@ pub(super) struct Remainder(Arc<Mutex<State>>);
 
 enum State {
     /// A handler still has it.
-    Lent,
+    InUse,
     /// It was read to its end.
     Read,
     /// It was given up.
-    Left { body: Incoming, asked: bool },
+    Abandoned { body: Incoming, asked: bool },
 }
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, exchange: Arc<Exchange>) -> (Self, Remainder) {
-        let home = Arc::new(Mutex::new(State::Lent));
-        let body = Self { incoming: Some(incoming), asked: false, ended: false, home: Arc::clone(&home), exchange };
-        (body, Remainder(home))
+        let outcome = Arc::new(Mutex::new(State::InUse));
+        let body =
+            Self { incoming: Some(incoming), asked: false, ended: false, outcome: Arc::clone(&outcome), exchange };
+        (body, Remainder(outcome))
     }
 }
 
@@ -81,15 +82,15 @@ impl Drop for RequestBody {
     fn drop(&mut self) {
         let Some(body) = self.incoming.take() else { return };
         let state =
-            if self.ended || body.is_end_stream() { State::Read } else { State::Left { body, asked: self.asked } };
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = state;
+            if self.ended || body.is_end_stream() { State::Read } else { State::Abandoned { body, asked: self.asked } };
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
 impl Remainder {
     /// Leaves the stream of HTTP/2 open for a moment, unless all was read.
     pub(super) fn linger(self) {
-        if let State::Left { mut body, .. } = self.take() {
+        if let State::Abandoned { mut body, .. } = self.take() {
             tokio::spawn(tokio::time::timeout(GRACE, async move {
                 if !read(&mut body).await {
                     std::future::pending::<()>().await;
@@ -99,7 +100,7 @@ impl Remainder {
     }
 
     fn take(&self) -> State {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Lent)
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), State::InUse)
     }
 
     /// Reads what is left, where that is little and there already. Whether nothing is left then, so that the connection can be kept.
@@ -108,10 +109,10 @@ impl Remainder {
     pub(super) async fn read(self, waits: bool) -> bool {
         match self.take() {
             State::Read => true,
-            State::Lent => false,
-            State::Left { asked, .. } if waits && !asked => false,
-            State::Left { body, .. } if body.size_hint().lower() > SMALL as u64 => false,
-            State::Left { mut body, .. } => tokio::time::timeout(SOON, read(&mut body)).await.unwrap_or(false),
+            State::InUse => false,
+            State::Abandoned { asked, .. } if waits && !asked => false,
+            State::Abandoned { body, .. } if body.size_hint().lower() > SMALL as u64 => false,
+            State::Abandoned { mut body, .. } => tokio::time::timeout(SOON, read(&mut body)).await.unwrap_or(false),
         }
     }
 }

@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::activity::Activity;
-use super::answer::{Answer, Exchange};
-use super::answer_memory::{AnswerMemory, Held, SMALL};
+use super::http2_streams as streams;
 use super::request_body::RequestBody;
-use super::requests::Requests;
-use super::streams;
+use super::request_limit::RequestLimit;
+use super::response_body::{Exchange, ResponseBody};
+use super::response_memory::{HeldMemory, ResponseMemory, SMALL};
 use crate::domain::net::network::Network;
 use crate::domain::net::peer_address::PeerAddress;
 use crate::tls::PresentedCertificate;
@@ -29,10 +29,10 @@ use crate::tls::PresentedCertificate;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// What all connections share that answers need.
-pub(super) struct Answering {
+pub(super) struct RequestService {
     router: Router,
-    requests: Arc<Requests>,
-    memory: Arc<AnswerMemory>,
+    requests: Arc<RequestLimit>,
+    memory: Arc<ResponseMemory>,
     /// Told to clients: how long an idle connection stays open.
     keep_alive: HeaderValue,
     shutdown: CancellationToken,
@@ -50,7 +50,7 @@ pub(super) struct Client {
 
 /// What becomes of an HTTP/1 connection after an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum ConnectionUse {
     /// It can serve another request.
     Stays,
     /// It ends: something of the request was not read, or the client asked for it.
@@ -59,13 +59,13 @@ enum Fate {
     Open,
 }
 
-impl Answering {
+impl RequestService {
     pub(super) fn new(router: Router, max_requests: usize, keep_alive: Duration, shutdown: CancellationToken) -> Self {
         let keep_alive = format!("timeout={}", keep_alive.as_secs());
         Self {
             router,
-            requests: Arc::new(Requests::new(max_requests)),
-            memory: Arc::new(AnswerMemory::new()),
+            requests: Arc::new(RequestLimit::new(max_requests)),
+            memory: Arc::new(ResponseMemory::new()),
             keep_alive: HeaderValue::try_from(keep_alive).unwrap_or(HeaderValue::from_static("timeout=1")),
             shutdown,
         }
@@ -76,18 +76,18 @@ impl Answering {
         self: Arc<Self>,
         client: Client,
         request: Request<Incoming>,
-    ) -> Result<Response<Answer>, Infallible> {
+    ) -> Result<Response<ResponseBody>, Infallible> {
         let version = request.version();
         let under_way = client.activity.begin(version == Version::HTTP_2);
         let asks_to_close = says_close(request.headers());
         // hyper closes the connection after an encoding next to a length, and does not tell here.
         let may_close = asks_to_close || request.headers().contains_key(TRANSFER_ENCODING);
         let waits = request.headers().contains_key(EXPECT);
-        let Some(place) = self.requests.admit(client.counted_as) else {
+        let Some(permit) = self.requests.admit(client.counted_as) else {
             let refusal = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests are under way; try again");
-            return Ok(self.finish(refusal, version, Fate::Closes, Exchange::without_place(under_way)));
+            return Ok(self.finish(refusal, version, ConnectionUse::Closes, Exchange::refused(under_way)));
         };
-        let exchange = Exchange::new(under_way, place);
+        let exchange = Exchange::new(under_way, permit);
         let (request, remainder) = track(request, &exchange);
         let response = self.route(client, request).await;
         let reusable = match remainder {
@@ -98,12 +98,12 @@ impl Answering {
             Some(remainder) if !says_close(response.headers()) => remainder.read(waits).await,
             _ => true,
         };
-        let fate = match (reusable && !asks_to_close, may_close) {
-            (false, _) => Fate::Closes,
-            (true, true) => Fate::Open,
-            (true, false) => Fate::Stays,
+        let usage = match (reusable && !asks_to_close, may_close) {
+            (false, _) => ConnectionUse::Closes,
+            (true, true) => ConnectionUse::Open,
+            (true, false) => ConnectionUse::Stays,
         };
-        Ok(self.finish(response, version, fate, exchange))
+        Ok(self.finish(response, version, usage, exchange))
     }
 
     async fn route(&self, client: Client, mut request: Request<Body>) -> Response<Body> {
@@ -120,26 +120,26 @@ impl Answering {
         &self,
         response: Response<Body>,
         version: Version,
-        fate: Fate,
+        usage: ConnectionUse,
         exchange: Arc<Exchange>,
-    ) -> Response<Answer> {
+    ) -> Response<ResponseBody> {
         let (mut response, held) = self.hold(response);
         let headers = response.headers_mut();
         if version == Version::HTTP_2 {
             headers.remove(CONNECTION);
         } else if !says_close(headers) {
-            if fate == Fate::Closes {
+            if usage == ConnectionUse::Closes {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            } else if fate == Fate::Stays && version == Version::HTTP_11 && !self.shutdown.is_cancelled() {
+            } else if usage == ConnectionUse::Stays && version == Version::HTTP_11 && !self.shutdown.is_cancelled() {
                 headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
                 headers.insert(KEEP_ALIVE, self.keep_alive.clone());
             }
         }
-        response.map(|body| Answer::new(body, exchange, streams::current(), held))
+        response.map(|body| ResponseBody::new(body, exchange, streams::current(), held))
     }
 
     /// Counts what a large answer keeps in memory; where all of that memory is taken, the answer is dropped for one that says so.
-    fn hold(&self, response: Response<Body>) -> (Response<Body>, Option<Arc<Held>>) {
+    fn hold(&self, response: Response<Body>) -> (Response<Body>, Option<Arc<HeldMemory>>) {
         // Only a body that is in memory already has a length; one that is streamed is bounded where it is read.
         if response.body().size_hint().exact().is_none_or(|length| length <= SMALL as u64) {
             return (response, None);

@@ -14,7 +14,7 @@ pub struct Signals {
 
 /// What arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caught {
+pub enum SignalEvent {
     /// SIGTERM or SIGINT: end the server; a second one is meant for now.
     End,
     /// SIGHUP: read the certificate again.
@@ -32,11 +32,11 @@ impl Signals {
     }
 
     /// Waits for the next one. Dropping the future loses none.
-    pub async fn next(&mut self) -> Caught {
+    pub async fn next(&mut self) -> SignalEvent {
         tokio::select! {
-            _ = self.terminate.recv() => Caught::End,
-            _ = self.interrupt.recv() => Caught::End,
-            _ = self.hangup.recv() => Caught::Reload,
+            _ = self.terminate.recv() => SignalEvent::End,
+            _ = self.interrupt.recv() => SignalEvent::End,
+            _ = self.hangup.recv() => SignalEvent::Reload,
         }
     }
 }
@@ -50,7 +50,9 @@ mod tests {
     #[tokio::test]
     async fn each_signal_is_caught_and_told_apart() {
         let mut signals = Signals::catch().unwrap();
-        for (sent, caught) in [(Signal::HUP, Caught::Reload), (Signal::TERM, Caught::End), (Signal::INT, Caught::End)] {
+        for (sent, caught) in
+            [(Signal::HUP, SignalEvent::Reload), (Signal::TERM, SignalEvent::End), (Signal::INT, SignalEvent::End)]
+        {
             kill_process(getpid(), sent).unwrap();
             assert_eq!(signals.next().await, caught);
         }

@@ -50,7 +50,7 @@ pub(crate) fn two_certificates(pem: &[u8]) -> Result<[CertificateDer<'static>; 2
 /// At least one certificate, and nothing but certificates.
 fn only_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = PemText::read(pem).map_err(|fault| match fault {
-        PemFault::Unfinished(_) => "it breaks off before the certificate's end".to_owned(),
+        PemFault::Unfinished(_) => "it is truncated before the certificate's end".to_owned(),
         fault => format!("its PEM is damaged ({fault})"),
     })?;
     if text.items.is_empty() {
@@ -94,7 +94,7 @@ mod tests {
         assert!(one_certificate(pem.replace('\n', "\r\n").as_bytes()).is_ok());
         for (bad, why) in [
             (String::new(), "empty"),
-            (pem[..pem.len() / 2].to_owned(), "breaks off"),
+            (pem[..pem.len() / 2].to_owned(), "truncated"),
             (format!("{pem}{pem}"), "several"),
             (format!("{pem}garbage"), "something else"),
             (format!("garbage{pem}"), "something else"),

@@ -93,7 +93,7 @@ pub(super) fn url(registry: &RegistryAddress, path: &str) -> String {
     format!("https://{}{path}", registry.written())
 }
 
-/// Quoted and cut: it comes from a stranger and goes to a terminal.
+/// Quoted and cut: it comes from an unverified server and goes to a terminal.
 fn location(headers: &HeaderMap) -> String {
     let location = headers.get(header::LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
     let location: String = String::from_utf8_lossy(location).chars().take(200).collect();

@@ -52,7 +52,7 @@ pub fn self_contained_line(trusted: &Trusted<'_>) -> String {
     format!("sh -c '{steps}'")
 }
 
-// -f: the brackets of an IPv6 address are no pattern for files that happen to be in the directory. BusyBox has none of wget's
+// -f: the brackets of an IPv6 address are not a pattern for files in the directory. BusyBox has none of wget's
 // options, reads no ~/.netrc, and sends nothing along with a redirect.
 const SELF_CONTAINED: &str = r#"set -euf; umask 022; t=$(mktemp); trap "rm -f $t" EXIT;
 u=https://@HOST@/.well-known/portcullis/ca.pem;
@@ -76,11 +76,6 @@ s /etc/ca-certificates/trust-source/anchors update-ca-trust; fi"#;
 /// The same for a host that has this program; it checks more, and can undo it.
 pub fn program_line(host: &str, pin: &str) -> String {
     format!("portcullis trust {host} --ca-sha256 {pin}")
-}
-
-/// The same where the CA is the operator's own: an imported certificate, or one from a private ACME authority.
-pub fn program_line_with_file(host: &str) -> String {
-    format!("portcullis trust {host} --ca-file FILE")
 }
 
 #[cfg(test)]
@@ -133,7 +128,7 @@ mod tests {
         assert!(short_line(&trusted("r.test:443")).contains("https://r.test/.well-known"));
     }
 
-    /// Runs a line where `tool` is a stand-in that notes its arguments and answers without end.
+    /// Runs a line where `tool` is a fake that records its arguments and answers without end.
     fn run_with(tool: &str, line: &str) -> (String, Output) {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
@@ -182,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_of_an_address_are_no_pattern() {
+    fn brackets_of_an_address_are_not_a_pattern() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("1:5000"), "").expect("writable");
         let line = self_contained_line(&trusted("[::1]:5000"));

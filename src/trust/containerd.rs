@@ -43,7 +43,7 @@ pub(crate) fn locations(host: &Host, name: &str) -> Result<Vec<CertsLocation>, T
     Ok(location(host, &configured, name).into_iter().chain(in_usual).collect())
 }
 
-/// The directories of `config_path`; none where there is no configuration or it names none. As containerd does, follows `imports`
+/// The directories of `config_path`; none if the configuration is missing or names none. As containerd does, follows `imports`
 /// and takes what the last file says. A file that cannot be read as TOML counts for nothing, because containerd does not start with it
 /// either.
 pub(crate) fn config_paths(host: &Host) -> Result<Vec<PathBuf>, TrustError> {
@@ -77,11 +77,11 @@ fn named_paths(config: &toml::Table) -> Option<&str> {
 /// The files that a file imports, in their order: absolute or next to it, with shell patterns.
 fn imports(host: &Host, from: &Path, config: &toml::Table) -> Vec<PathBuf> {
     let patterns = config.get("imports").and_then(toml::Value::as_array).into_iter().flatten();
-    let beside = from.parent().unwrap_or(Path::new("/"));
+    let directory = from.parent().unwrap_or(Path::new("/"));
     let root = host.real("/".as_ref());
     let found = patterns.filter_map(toml::Value::as_str).flat_map(|pattern| {
         // An absolute pattern replaces the directory.
-        let wanted = beside.join(pattern);
+        let wanted = directory.join(pattern);
         let below = wanted.strip_prefix("/").unwrap_or(&wanted);
         let pattern = Path::new(&glob::Pattern::escape(&root.to_string_lossy())).join(below);
         glob::glob(&pattern.to_string_lossy()).into_iter().flatten().filter_map(Result::ok).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Why a registry was not trusted, or trust not removed: what, where, what to do. The cause stands in the text itself, so no error
+//! Why a registry was not trusted, or trust not removed: what, where, what to do. The cause is part of the text itself, so no error
 //! has a source that would be printed behind it once more.
 
 use std::io;
@@ -10,12 +10,12 @@ use crate::domain::net::Fingerprint;
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The host can be in no certificate.
-    #[error("`{host}` can stand in no certificate: write a host name or an IP address")]
+    #[error("`{host}` cannot appear in a certificate: write a host name or an IP address")]
     BadName {
         /// What was written.
         host: String,
     },
-    /// Nobody answers.
+    /// No answer.
     #[error(
         "cannot connect to {address}: {cause}; check the name, the port, and that the registry runs. Nothing was written"
     )]
@@ -45,9 +45,9 @@ pub enum TrustError {
         /// What the TLS library says.
         cause: io::Error,
     },
-    /// The answer is no sound HTTP.
+    /// The answer is truncated or not valid HTTP.
     #[error(
-        "the answer of {url} breaks off or is no HTTP ({reason}); try again, and ask the registry's operator if it stays so. Nothing was written"
+        "the answer of {url} was truncated or is not valid HTTP ({reason}); try again, and ask the registry's operator if it stays so. Nothing was written"
     )]
     BadAnswer {
         /// What was asked for.
@@ -114,7 +114,7 @@ pub enum TrustError {
         /// What should be.
         pin: Fingerprint,
     },
-    /// Nobody said which CA to trust.
+    /// The CA to trust was not given.
     #[error(
         "`trust` has not been used for {registry} on this host, so it needs the pin: --ca-sha256 HEX, as `portcullis ca show` prints it \
          on the server (or --ca-file FILE, where the CA is the operator's own). Nothing was written"
@@ -123,9 +123,9 @@ pub enum TrustError {
         /// The registry.
         registry: String,
     },
-    /// The pinned CA does not hand over to the one that is served.
+    /// The pinned CA has not signed a transition to the CA that is served.
     #[error(
-        "REFUSED: the registry has another CA, and the statement at {url} by which the pinned one would hand over to it does not \
+        "REFUSED: the registry has another CA, and the cross-certificate at {url} by which the pinned one would vouch for it does not \
          hold: {reason}; ask the registry's operator for `portcullis ca show`. Nothing was written"
     )]
     FalseStatement {
@@ -136,7 +136,7 @@ pub enum TrustError {
     },
     /// A certificate that signs nothing.
     #[error(
-        "the pinned certificate at {url} is no CA ({reason}): pin the CA that `portcullis ca show` names. Nothing was written"
+        "the pinned certificate at {url} is not a CA ({reason}): pin the CA that `portcullis ca show` names. Nothing was written"
     )]
     NoAuthority {
         /// Where it came from.

@@ -1,6 +1,6 @@
 //! One `trust` or `untrust` at a time: each reads the manifests, decides, and writes, and none may see what another has half done.
 //!
-//! The lock is a file that only its owner can open, beside the manifests, so that nobody else can hold up root by holding it. It goes
+//! The lock is a file that only its owner can open, next to the install records, so that no one else can block root by holding it. It goes
 //! when the turn is over, and with it the directories that were made for it and have stayed empty.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -31,7 +31,7 @@ pub(super) struct ExclusiveLock {
 
 impl ExclusiveLock {
     /// Waits for those that came before.
-    // A command of its own, whose thread serves nobody.
+    // A command of its own, whose thread serves no one else.
     #[allow(clippy::disallowed_methods)]
     pub(super) fn take(host: &Host, scope: &InstallScope) -> Result<Self, TrustError> {
         let manifests = scope.manifests();
@@ -55,7 +55,7 @@ impl ExclusiveLock {
         &self.made
     }
 
-    /// Removes a directory too, if it is empty when the turn is over; those that lie in others last.
+    /// Removes a directory too, if it is empty when the lock is released; nested directories first.
     pub(super) fn remove_at_end(&mut self, directory: &Path) {
         if !self.made.iter().any(|made| made == directory) {
             self.made.push(directory.to_owned());

@@ -12,7 +12,7 @@ use crate::pki::files::atomic_file::{self, is_temporary};
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
 
-/// What a file holds; `None` where there is none.
+/// What a file holds; `None` if it does not exist.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
     Ok(Some(bytes))
 }
 
-/// Writes a file that everybody may read, whole or not at all. Its directory must be there.
+/// Writes a file that everyone may read, whole or not at all. Its directory must be there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
     atomic_file::write(path, bytes, 0o644).map_err(TrustError::io("write", path))
 }
@@ -44,7 +44,7 @@ pub(crate) fn missing_on(host: &Host, directory: &Path) -> Vec<PathBuf> {
     missing
 }
 
-/// Makes a directory and those above it, for everybody to enter. One that exists is left as it is.
+/// Makes a directory and those above it, for everyone to enter. One that exists is left as it is.
 pub(crate) fn make_directories(path: &Path) -> Result<(), TrustError> {
     for directory in missing_directories(path) {
         match fs::create_dir(&directory) {
@@ -58,7 +58,7 @@ pub(crate) fn make_directories(path: &Path) -> Result<(), TrustError> {
     Ok(())
 }
 
-/// What killed commands have left beside a file: halves of it that were to take its place.
+/// What killed commands have left next to a file: halves of it that were to take its place.
 pub(crate) fn temporaries(path: &Path) -> Vec<PathBuf> {
     let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let stem = name(path);
@@ -66,7 +66,7 @@ pub(crate) fn temporaries(path: &Path) -> Vec<PathBuf> {
     entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|entry| is_temporary(&name(entry), &stem)).collect()
 }
 
-/// Removes them. Nobody else may be writing the file.
+/// Removes them. No one else may be writing the file.
 pub(crate) fn remove_temporaries(path: &Path) -> Result<(), TrustError> {
     temporaries(path).iter().try_for_each(|path| remove(path))
 }

@@ -1,11 +1,11 @@
-//! The host whose tools shall trust the registry, and whose: everybody's, or one user's rootless ones.
+//! The host whose tools shall trust the registry, and for whom: everyone, or one user's rootless tools.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 
-/// A machine, by its root directory. Another root than `/` stands in for a machine, for tests and for images being built.
+/// A machine, by its root directory. Another root than `/` is used for tests and for images being built.
 #[derive(Debug, Clone)]
 pub struct Host {
     root: PathBuf,
@@ -17,7 +17,7 @@ impl Host {
         Self { root: root.into() }
     }
 
-    /// Where a path of the host lies for this process.
+    /// Where this process finds a path of the host.
     pub fn real(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
@@ -57,7 +57,7 @@ impl Home {
 /// Whose tools.
 #[derive(Debug, Clone)]
 pub enum InstallScope {
-    /// Everybody's.
+    /// For everyone.
     System,
     /// One user's rootless ones.
     User(Home),

@@ -17,7 +17,7 @@ use super::registry_address::RegistryAddress;
 use super::script_record;
 use crate::domain::net::Fingerprint;
 
-/// The record of one registry. Paths are the host's own, whatever root stands in for it.
+/// The record of one registry. Paths are the host's own, whatever root replaces it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InstallRecord {
@@ -27,7 +27,7 @@ pub(crate) struct InstallRecord {
     pub(crate) ca_sha256: String,
     /// Every file.
     pub(crate) files: Vec<WrittenFile>,
-    /// Every directory that was not there before, each after the one that it lies in.
+    /// Every directory that was not there before, each after its parent.
     pub(crate) directories: Vec<PathBuf>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct WrittenFile {
     /// The SHA-256 of what was written there before and may still be there, where the command was killed before it took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<String>,
-    /// Whether it lies in the OS store, whose command has to run when it goes.
+    /// Whether it is in the OS store, whose command has to run when it goes.
     pub(crate) os_store: bool,
 }
 
@@ -59,7 +59,7 @@ impl InstallRecord {
         Self { registry: registry.to_owned(), ca_sha256: String::new(), files: Vec::new(), directories: Vec::new() }
     }
 
-    /// Where the manifest of a registry lies.
+    /// Where the record of a registry is stored.
     pub(crate) fn path(scope: &InstallScope, registry: &RegistryAddress) -> PathBuf {
         scope.manifests().join(format!("{}.json", registry.file_name()))
     }
@@ -141,7 +141,7 @@ impl InstallRecord {
 
     /// Hands a directory that another registry still needs over to that registry's manifest, which will remove it then.
     /// Says whether there was one.
-    pub(crate) fn hand_over(host: &Host, scope: &InstallScope, directory: &Path) -> Result<bool, TrustError> {
+    pub(crate) fn pass_on(host: &Host, scope: &InstallScope, directory: &Path) -> Result<bool, TrustError> {
         let manifests = host.real(&scope.manifests());
         let Ok(entries) = fs::read_dir(&manifests) else { return Ok(false) };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
@@ -150,12 +150,12 @@ impl InstallRecord {
             }
             let path = path.with_extension("json");
             let Ok(Some(mut manifest)) = Self::load(&path) else { continue };
-            let lies_below = manifest.files.iter().any(|file| file.path.starts_with(directory));
-            if !lies_below && !path.starts_with(host.real(directory)) {
+            let is_below = manifest.files.iter().any(|file| file.path.starts_with(directory));
+            if !is_below && !path.starts_with(host.real(directory)) {
                 continue;
             }
             if !manifest.directories.iter().any(|noted| noted == directory) {
-                // Before those that lie in it.
+                // Before its children.
                 let at = manifest.directories.iter().position(|noted| noted.starts_with(directory));
                 let at = at.unwrap_or(manifest.directories.len());
                 manifest.directories.insert(at, directory.to_owned());

@@ -23,7 +23,7 @@ pub struct PinnedAuthority {
 }
 
 impl PinnedAuthority {
-    /// Checks the pin first: nothing else that a stranger sent is looked at.
+    /// Checks the pin first: nothing else from an unverified server is parsed.
     pub(super) fn check(
         der: CertificateDer<'static>,
         registry: &RegistryAddress,
@@ -35,7 +35,7 @@ impl PinnedAuthority {
             return Err(TrustError::WrongPin { url, found, pin });
         }
         let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&der) else {
-            return Err(TrustError::NoAuthority { url, reason: "it is no X.509 certificate" });
+            return Err(TrustError::NoAuthority { url, reason: "it is not an X.509 certificate" });
         };
         if let Some(reason) = why_no_authority(&certificate) {
             return Err(TrustError::NoAuthority { url, reason });
@@ -71,17 +71,17 @@ impl PinnedAuthority {
         Self { predecessor: Some(predecessor.der.clone()), ..self }
     }
 
-    /// The CA that was pinned and hands over to this one.
+    /// The pinned CA, if it has signed a transition to this one.
     pub(super) fn predecessor(&self) -> Option<&CertificateDer<'static>> {
         self.predecessor.as_ref()
     }
 
-    /// The SHA-256 of the CA that was pinned, where that hands over to this one.
+    /// The SHA-256 of the pinned CA, if it has signed a transition to this one.
     pub fn succeeds(&self) -> Option<Fingerprint> {
         self.predecessor.as_ref().map(|der| Fingerprint::of_der(der))
     }
 
-    /// The certificate as PEM: written anew from what was checked, not the stranger's bytes.
+    /// The certificate as PEM: encoded again from what was checked, not the bytes that the server sent.
     pub fn pem(&self) -> String {
         certificate_to_pem(&self.der)
     }

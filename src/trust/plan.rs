@@ -55,7 +55,7 @@ pub struct Plan {
 /// What was done.
 #[derive(Debug)]
 pub struct Applied {
-    /// Where the manifest of it lies; `None` where nothing had to be written.
+    /// Where its install record is stored; `None` if nothing had to be written.
     pub manifest: Option<PathBuf>,
     /// The command that took over the operating system's store; `None` where that was not needed.
     pub store_command: Option<&'static str>,
@@ -92,7 +92,7 @@ impl Plan {
         plan.add_written_before(written)?;
         plan.notes.extend(plan.authority.succeeds().map(|old| {
             let new = plan.authority.fingerprint();
-            format!("the CA {old} hands over to {new}, which is trusted from now on instead")
+            format!("the CA {old} is replaced by {new}, which is trusted from now on instead")
         }));
         let other = plan.files.iter().find(|file| file.state == PlannedState::Other);
         match other {

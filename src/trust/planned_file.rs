@@ -9,7 +9,7 @@ pub enum PlannedState {
     Absent,
     /// It holds this very CA.
     Same,
-    /// It holds the CA that hands over to this one, and is replaced.
+    /// It holds the previous CA, and is replaced.
     Predecessor,
     /// It holds something else, and may be replaced.
     Other,

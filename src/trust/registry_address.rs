@@ -45,7 +45,7 @@ impl RegistryAddress {
         }
     }
 
-    /// A file name that no other registry has: `registry.test+5000`. `+` stands in no host name.
+    /// A file name that no other registry has: `registry.test+5000`. `+` cannot appear in a host name.
     pub(crate) fn file_name(&self) -> String {
         self.address.chars().filter(|c| !matches!(c, '[' | ']')).map(|c| if c == ':' { '+' } else { c }).collect()
     }
@@ -65,7 +65,7 @@ impl RegistryAddress {
         self.parsed.ip()
     }
 
-    /// What the server's certificate must be for; `None` where the host can stand in no certificate.
+    /// What the server's certificate must be for; `None` if the host cannot appear in a certificate.
     pub(crate) fn server_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.host().to_owned()).ok()
     }

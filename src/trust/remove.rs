@@ -1,4 +1,4 @@
-//! Trust taken back: what the manifest names and no one has changed since goes, and the directories that were made for it.
+//! Removing trust: the files in the install record that no one has changed since are deleted, and the directories that were made for it.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ pub enum RemovalOutcome {
     Removed,
     /// It was gone already.
     Gone,
-    /// Somebody has changed it: it stays, and stays in the manifest.
+    /// It was changed since: it stays, and stays in the record.
     Changed,
     /// It was there before `trust`, or was put there by other means: it stays.
     Foreign,
@@ -69,7 +69,7 @@ fn has_traces(host: &Host, manifest: &Path) -> bool {
         || is_empty()
 }
 
-/// `None` where there is no manifest and this user may write none: then nothing here is this user's to remove.
+/// `None` if there is no record and this user may write none: then nothing here is this user's to remove.
 fn take_turn(host: &Host, scope: &InstallScope, manifest: &Path) -> Result<Option<ExclusiveLock>, TrustError> {
     match ExclusiveLock::take(host, scope) {
         Err(TrustError::Io { cause, .. })
@@ -119,7 +119,7 @@ fn undo(
         let mut kept = Vec::new();
         for directory in left {
             if !file::remove_empty_directory(&host.real(&directory))?
-                && !InstallRecord::hand_over(host, scope, &directory)?
+                && !InstallRecord::pass_on(host, scope, &directory)?
             {
                 kept.push(directory);
             }
@@ -134,7 +134,7 @@ fn undo(
     store.map_or(Ok(()), |store| store.update_after_removing(host))
 }
 
-/// Files that tools will go on reading, although `trust` did not write them.
+/// Files that tools will continue to read, although `trust` did not write them.
 fn foreign(host: &Host, scope: &InstallScope, registry: &RegistryAddress, known: &[RemovedFile]) -> Vec<RemovedFile> {
     let certs = [scope.docker_certs(), scope.containers_certs()];
     let names = registry.directory_names();

@@ -1,4 +1,4 @@
-//! From a CA that is pinned to the one that it hands over to.
+//! From a pinned CA to the one that replaces it.
 //!
 //! The registry publishes the old CA and a certificate in which that one vouches for the new one's key. It is believed when the
 //! server proves itself by the old CA alone, and the certificate is signed by that CA, in date, and for the very key and name of the
@@ -19,15 +19,15 @@ use crate::domain::net::Fingerprint;
 /// Where a registry keeps the statement while it lasts: the old CA, then the certificate that it has signed.
 const PATH: &str = "/.well-known/portcullis/rotation.pem";
 
-/// The CA that the pinned one hands over to; `None` where nobody says that it does.
+/// The CA that the pinned one has signed a transition to; `None` if the registry serves none.
 pub(super) async fn follow(
     registry: &RegistryAddress,
     pin: Fingerprint,
     limit: Duration,
 ) -> Result<Option<PinnedAuthority>, TrustError> {
-    // From a stranger: nothing is believed of it but what has the pinned hash.
-    let stranger = RegistryClient::unverified(registry, limit)?;
-    let Ok(Ok([old, _])) = stranger.file(PATH).await.map(|body| two_certificates(&body)) else {
+    // Unverified: only what has the pinned hash is trusted.
+    let unverified = RegistryClient::unverified(registry, limit)?;
+    let Ok(Ok([old, _])) = unverified.file(PATH).await.map(|body| two_certificates(&body)) else {
         return Ok(None);
     };
     if Fingerprint::of_der(&old) != pin {
@@ -56,7 +56,7 @@ pub(super) async fn follow(
 fn check(statement: &[u8], old: &[u8], new: &[u8]) -> Result<(), &'static str> {
     let parse = |der| x509_parser::parse_x509_certificate(der).map(|(_, certificate)| certificate);
     let (Ok(statement), Ok(old), Ok(new)) = (parse(statement), parse(old), parse(new)) else {
-        return Err("it holds what is no X.509 certificate");
+        return Err("it is not an X.509 certificate");
     };
     if statement.issuer().as_raw() != old.subject().as_raw()
         || statement.verify_signature(Some(old.public_key())).is_err()

@@ -16,7 +16,7 @@ use crate::domain::net::Fingerprint;
 const PING: &str = "/v2/";
 
 /// Fetches the CA, checks it, and finds a registry behind it, each request within `limit`. Whatever the host trusts already counts for
-/// nothing: a CA that is neither the pinned one nor the one that the pinned one hands over to is refused.
+/// nothing: a CA that is neither the pinned one nor the one that the pinned one has signed a transition to is refused.
 pub async fn verify(
     registry: &RegistryAddress,
     pin: Fingerprint,

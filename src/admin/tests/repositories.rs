@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::Fixture;
 use crate::admin::AdminError;
-use crate::domain::{Algorithm, Hasher, RepositoryName, Tag};
-use crate::storage::metadata::{NewManifest, Precondition};
+use crate::domain::{Algorithm, Hasher, Precondition, RepositoryName, Tag};
+use crate::storage::metadata::NewManifest;
 
 /// Another process pushes a manifest with two tags.
 pub(super) async fn push(fixture: &Fixture, repository: &str) {

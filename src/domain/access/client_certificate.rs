@@ -13,7 +13,7 @@ pub enum ClientCertificate {
         fingerprint: Fingerprint,
     },
     /// It names no user, or not clearly; the text says why. A request that brings other credentials does not need it.
-    NamesNobody(String),
+    NamesUnknownUser(String),
     /// It counted when the connection began and no longer does; the text says why. A new connection would be refused, and so is
     /// every request on this one that needs rights.
     Withdrawn(String),

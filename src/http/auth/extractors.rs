@@ -7,10 +7,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
+use super::accounting::{note_account, note_owner};
 use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent, rule};
-use super::charged::{charge, recognise};
 use crate::auth::{Authorized, Caller, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::reference::InvalidReference;
@@ -34,7 +34,7 @@ const FOREIGN_PASSWORD: &str = "a page of another site may not use the password 
 pub(in crate::http) struct At<T>(pub(in crate::http) T);
 
 /// The request and its verified credential, anonymous where it has none.
-pub(in crate::http) struct Presented(pub(in crate::http) Caller);
+pub(in crate::http) struct VerifiedCaller(pub(in crate::http) Caller);
 
 /// The same, but not anonymous.
 pub(in crate::http) struct LoggedIn;
@@ -52,7 +52,7 @@ where
     }
 }
 
-impl FromRequestParts<App> for Presented {
+impl FromRequestParts<App> for VerifiedCaller {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
@@ -80,9 +80,9 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        charge(parts, app, caller.credential());
+        note_owner(parts, app, caller.credential());
         let repository = repository(parts)?;
-        let policy = app.auth.policy(caller.credential().principal()).await?;
+        let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
         let permit = policy.authorize::<P>(&caller, &repository);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
@@ -93,12 +93,12 @@ impl FromRequestParts<App> for CatalogPermit {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        let policy = app.auth.policy(caller.credential().principal()).await?;
+        let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
         policy.authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
     }
 }
 
-/// What a mount needs beside the right to push: named together, so that a client that asks for one token gets the right one.
+/// What a mount needs in addition to the right to push: named together, so that a client that asks for one token gets the right one.
 /// Whether there is anything to pull from is not told.
 fn mount_source(parts: &Parts) -> Vec<Scope> {
     let query = Query::parse(parts.uri.query());
@@ -129,7 +129,7 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
         Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await?,
         Some(Err(error)) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
-    recognise(parts, &credential);
+    note_account(parts, &credential);
     Ok(credential)
 }
 
@@ -155,7 +155,7 @@ pub(in crate::http) async fn check_password(
 ) -> Result<Credential, CredentialError> {
     let credential =
         app.auth.password(name, password, client_address(parts, &app.settings.server.trusted_proxies)).await?;
-    recognise(parts, &credential);
+    note_account(parts, &credential);
     Ok(credential)
 }
 
@@ -163,7 +163,7 @@ pub(in crate::http) async fn check_password(
 pub(in crate::http) fn admit_connection(parts: &Parts, app: &App) -> Result<(), OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         Some(ClientCertificate::Withdrawn(why)) => Err(unauthorized(parts, app, Vec::new(), None, why)),
-        Some(ClientCertificate::Names { .. } | ClientCertificate::NamesNobody(_)) | None => Ok(()),
+        Some(ClientCertificate::Names { .. } | ClientCertificate::NamesUnknownUser(_)) | None => Ok(()),
     }
 }
 
@@ -173,8 +173,8 @@ fn comes_from_another_site(parts: &Parts) -> bool {
     text(&parts.headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// The credential of a request without an Authorization header. A certificate of nobody here is a wrong credential: its holder
-/// meant to be somebody, and must not be anybody without a word.
+/// The credential of a request without an Authorization header. A certificate that names no user of this registry is a wrong credential: its
+/// holder meant to log in, and must not become anonymous without being told.
 pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Credential, OciError> {
     match parts.extensions.get::<ClientCertificate>() {
         None => Ok(Credential::anonymous()),
@@ -184,10 +184,10 @@ pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Crede
         Some(ClientCertificate::Names { user, fingerprint }) => {
             let credential =
                 app.auth.certificate(user, *fingerprint).await.map_err(|error| refuse(parts, app, error))?;
-            recognise(parts, &credential);
+            note_account(parts, &credential);
             Ok(credential)
         }
-        Some(ClientCertificate::NamesNobody(why) | ClientCertificate::Withdrawn(why)) => {
+        Some(ClientCertificate::NamesUnknownUser(why) | ClientCertificate::Withdrawn(why)) => {
             Err(unauthorized(parts, app, Vec::new(), None, why))
         }
     }
@@ -210,11 +210,11 @@ pub(in crate::http) fn refuse(parts: &Parts, app: &App, error: CredentialError) 
         CredentialError::RateLimited { retry_after } => {
             OciError::too_many(retry_after, "too many wrong passwords: this one was not verified; try again later")
         }
-        CredentialError::Storage(error) => error.into(),
+        CredentialError::Storage(error) => OciError::of_store(error),
     }
 }
 
-/// The answer where rights or the token's scope are missing: why, and every scope that is needed.
+/// The answer if rights or the token's scope are missing: why, and every scope that is needed.
 pub(in crate::http) fn denied(parts: &Parts, app: &App, denial: &Denial, also: &[Scope]) -> OciError {
     let error = match denial {
         Denial::Unauthenticated(_) => None,
@@ -271,6 +271,6 @@ impl From<InvalidReference> for OciError {
 
 impl From<InvalidUploadId> for OciError {
     fn from(_: InvalidUploadId) -> Self {
-        Self::new(Code::BlobUploadUnknown, "there is no such upload session")
+        Self::new(Code::BlobUploadUnknown, "unknown upload session")
     }
 }

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::auth::{AuthError, Credential, CredentialError, Scope, Secret};
 use crate::http::App;
+use crate::http::auth::accounting::ChargedTo;
 use crate::http::auth::authorization::Authorization;
 use crate::http::auth::challenge;
-use crate::http::auth::charged::Charged;
 use crate::http::auth::extractors::{admit_connection, basic, certified, check_password, refuse};
-use crate::http::body::reading as body;
+use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
 use crate::http::request::headers::{text, value};
 use crate::http::request::query::Query;
@@ -48,7 +48,7 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
 
 /// Credentials and parameters in a form.
 pub(in crate::http) async fn post(
-    Charged(owner): Charged,
+    ChargedTo(owner): ChargedTo,
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, OciError> {
@@ -57,7 +57,7 @@ pub(in crate::http) async fn post(
     require_form(&parts)?;
     let form = match body::declared_length(&parts.headers) {
         Some(length) if length > FORM_LIMIT => None,
-        _ => body::gather(body, FORM_LIMIT, app.patience(), app.reserve(owner), Code::Unsupported).await?,
+        _ => body::gather(body, FORM_LIMIT, app.minimum_rate(), app.reserve(owner), Code::Unsupported).await?,
     };
     let form = form.ok_or_else(|| OciError::too_large(Code::Unsupported, "the form has more than 16 KiB"))?;
     let form = std::str::from_utf8(&form.bytes).map_err(|_| invalid_request("the form is not UTF-8"))?;
@@ -82,7 +82,7 @@ async fn refreshed(app: &App, form: &Query<'_>) -> Result<Response, OciError> {
     let Some(token) = form.get("refresh_token") else { return Err(invalid_request("refresh_token is missing")) };
     match app.auth.refresh_token(token).await {
         Ok(credential) => respond(app, &credential, false, &Scope::parse_all(form.all("scope"))).await,
-        Err(CredentialError::Storage(error)) => Err(error.into()),
+        Err(CredentialError::Storage(error)) => Err(OciError::of_store(error)),
         Err(_) => Err(OciError::new(Code::Unauthorized, "the refresh token is not valid, or no longer: log in again")
             .with_header(header::WWW_AUTHENTICATE, basic_challenge(app))),
     }
@@ -92,7 +92,7 @@ async fn refreshed(app: &App, form: &Query<'_>) -> Result<Response, OciError> {
 async fn respond(app: &App, credential: &Credential, keep: bool, scopes: &[Scope]) -> Result<Response, OciError> {
     let principal = credential.principal();
     let failed = |error| match error {
-        AuthError::Storage(error) => error.into(),
+        AuthError::Storage(error) => OciError::of_store(error),
         error => OciError::internal(StatusCode::INTERNAL_SERVER_ERROR, &error, "no token could be signed"),
     };
     let issued = app.auth.issue(principal, scopes).await.map_err(failed)?;

@@ -1,5 +1,5 @@
-//! Bodies of requests: how they are read, how slowly they may come, and how many may come at the same time.
+//! Request bodies: how they are received, how slowly they may arrive, and how many may be uploaded at the same time.
 
-pub(super) mod pace;
-pub(super) mod places;
-pub(super) mod reading;
+pub(super) mod minimum_rate;
+pub(super) mod receive;
+pub(super) mod upload_limits;

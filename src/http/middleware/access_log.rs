@@ -1,4 +1,4 @@
-//! One line in the log for each request, under the request's id; and what a handler that panicked is answered with.
+//! The access log: one line for each request, under the request's id; and the response if a handler panics.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,36 +10,36 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::refusals::{Refusals, excerpt};
+use super::denied_log::{DeniedLog, excerpt};
 use crate::domain::net::peer_address::PeerAddress;
-use crate::http::auth::charged::Recognised;
+use crate::http::auth::accounting::VerifiedAccount;
 use crate::http::error::OciError;
 use crate::registry::Owner;
 
 /// What the log and the accounts need to know of a request that a handler has taken over.
-pub(in crate::http) struct Asked {
+pub(in crate::http) struct LoggedRequest {
     pub(in crate::http) id: RequestId,
     since: Instant,
     method: Method,
     path: String,
     peer: Option<SocketAddr>,
-    recognised: Recognised,
+    verified: VerifiedAccount,
 }
 
-impl Asked {
+impl LoggedRequest {
     pub(in crate::http) fn note(request: &mut Request) -> Self {
-        let (id, recognised) = (RequestId(Uuid::now_v7()), Recognised::default());
+        let (id, verified) = (RequestId(Uuid::now_v7()), VerifiedAccount::default());
         request.extensions_mut().insert(id);
-        request.extensions_mut().insert(recognised.clone());
+        request.extensions_mut().insert(verified.clone());
         let peer = request.extensions().get::<PeerAddress>().map(PeerAddress::socket);
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        Self { id, since: Instant::now(), method, path, peer, recognised }
+        Self { id, since: Instant::now(), method, path, peer, verified }
     }
 
     /// The account, or the address of the connection.
     pub(in crate::http) fn owner(&self) -> Owner {
         let address = || self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        self.recognised.account().cloned().unwrap_or_else(|| Owner::of(None, address()))
+        self.verified.account().cloned().unwrap_or_else(|| Owner::of(None, address()))
     }
 
     pub(in crate::http) fn panicked(&self) -> Response {
@@ -48,11 +48,11 @@ impl Asked {
         OciError::panicked().into_response()
     }
 
-    pub(in crate::http) fn log(&self, status: StatusCode, refusals: &Arc<Refusals>) {
+    pub(in crate::http) fn log(&self, status: StatusCode, denied_log: &Arc<DeniedLog>) {
         let quiet = matches!(self.method, Method::GET | Method::HEAD) && status.as_u16() < 400;
-        // What strangers can cause at will is counted beyond a few lines.
-        let refused = status.is_client_error() && self.recognised.account().is_none();
-        if refused && !refusals.may_be_told(self.peer.map(|peer| peer.ip()), status) {
+        // What unauthenticated clients can cause at will is counted after a few lines.
+        let refused = status.is_client_error() && self.verified.account().is_none();
+        if refused && !denied_log.may_be_told(self.peer.map(|peer| peer.ip()), status) {
             return;
         }
         let (id, method, path, status) =

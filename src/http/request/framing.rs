@@ -1,4 +1,4 @@
-//! What a request must have before it means anything: one host, and a body whose end is where everyone on the way sees it
+//! What a request must have before it means anything: one host, and a body whose end is where every proxy sees it
 //! (RFC 9112, sections 3.2 and 6.1; RFC 9113, section 8.3.1).
 
 use axum::http::header::{HOST, TRANSFER_ENCODING};

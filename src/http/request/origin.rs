@@ -19,7 +19,7 @@ const HTTPS: &str = "https";
 /// The port that an `https` address has where it names none.
 const HTTPS_PORT: &str = "443";
 
-/// The host, with its port where there is one: as the operator says, else as the client wrote it. A proxy's word counts only where the
+/// The host, with its port, if it has one: as the operator says, else as the client wrote it. A proxy's word counts only where the
 /// operator trusts the proxy.
 pub(in crate::http) fn origin(parts: &Parts, settings: &HttpSettings) -> Result<String, OciError> {
     match public_host(settings) {

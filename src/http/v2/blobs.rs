@@ -93,7 +93,7 @@ fn redirect(to: &Uri, digest: &Digest) -> Response {
 fn wanted_range(headers: &HeaderMap, digest: &Digest, size: u64) -> Result<Option<Range<u64>>, OciError> {
     let same = text(headers, header::IF_RANGE).is_none_or(|tag| tag == format!("\"{digest}\""));
     let range = text(headers, header::RANGE).filter(|_| same).and_then(ByteRange::from_header);
-    // All of nothing: a client that resumes a download, or checks for ranges, has what there is.
+    // An empty blob has no range: a client that resumes its download, or checks for ranges, gets all of it.
     let range = range.filter(|range| !(size == 0 && range.includes_start_of_nothing()));
     range.map(|range| range.within(size)).transpose().map_err(|error| {
         OciError::bad_range(Code::SizeInvalid, error.to_string())

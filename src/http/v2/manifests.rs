@@ -8,18 +8,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::auth::{Authorized, Delete, Pull, Push};
-use crate::domain::{MediaType, Reference, Tag};
+use crate::domain::{MediaType, Precondition, Reference, Tag};
 use crate::http::App;
-use crate::http::auth::charged::Charged;
+use crate::http::auth::accounting::ChargedTo;
 use crate::http::auth::extractors::At;
-use crate::http::body::reading as body;
+use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
-use crate::http::middleware::answers::OfManifest;
+use crate::http::middleware::pending_responses::OfManifest;
 use crate::http::request::headers::{
     CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value,
 };
 use crate::http::request::query::Query;
-use crate::registry::{Precondition, PushedManifest, Registry, RegistryError, StoredManifest};
+use crate::registry::{PulledManifest, PushedManifest, Registry, RegistryError};
 
 /// A manifest of more bytes is large: its parts, once parsed, take up many times as much, so these are stored one by one.
 const LARGE: usize = 256 * 1024;
@@ -36,28 +36,28 @@ pub(in crate::http) async fn get(
     Ok(respond(&manifest, &method, &headers))
 }
 
-fn respond(manifest: &StoredManifest, method: &Method, request: &HeaderMap) -> Response {
-    let known = is_known_to_client(request, &manifest.digest);
-    let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content.clone()) };
+fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> Response {
+    let known = is_known_to_client(request, manifest.digest());
+    let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content().clone()) };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_DIGEST, value(manifest.digest.to_string()));
-    headers.insert(header::ETAG, etag(&manifest.digest));
+    headers.insert(CONTENT_DIGEST, value(manifest.digest().to_string()));
+    headers.insert(header::ETAG, etag(manifest.digest()));
     // Of 304 as well: what 200 would have sent (RFC 9110, section 8.6).
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content.len()));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content().len()));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        headers.insert(header::CONTENT_TYPE, value(manifest.media_type.as_str()));
+        headers.insert(header::CONTENT_TYPE, value(manifest.media_type().as_str()));
     }
-    OfManifest::mark(&mut response, &manifest.digest);
+    OfManifest::mark(&mut response, manifest.digest());
     response
 }
 
 /// Stores a manifest under its digest and its tags.
 pub(in crate::http) async fn put(
     permit: Authorized<Push>,
-    Charged(owner): Charged,
+    ChargedTo(owner): ChargedTo,
     At(reference): At<Reference>,
     State(app): State<App>,
     request: Request,
@@ -69,7 +69,7 @@ pub(in crate::http) async fn put(
     let limit = app.registry.settings().limits.manifest_size.bytes();
     let content = match body::declared_length(&parts.headers) {
         Some(length) if length > limit => None,
-        _ => body::gather(body, limit, app.patience(), app.reserve(owner), Code::ManifestInvalid).await?,
+        _ => body::gather(body, limit, app.minimum_rate(), app.reserve(owner), Code::ManifestInvalid).await?,
     };
     // Counted until the manifest is stored.
     let (content, _reserved) = content.ok_or(RegistryError::ManifestTooLarge { limit })?.into_parts();
@@ -108,7 +108,7 @@ fn tags(reference: &Reference, query: &Query<'_>, limit: usize) -> Result<Vec<Ta
 fn content_type(headers: &HeaderMap) -> Result<Option<MediaType>, OciError> {
     let Some(header) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
     let parsed = header.to_str().ok().and_then(|text| MediaType::from_content_type(text).ok());
-    parsed.map(Some).ok_or_else(|| OciError::new(Code::ManifestInvalid, "the Content-Type is no media type"))
+    parsed.map(Some).ok_or_else(|| OciError::new(Code::ManifestInvalid, "invalid Content-Type: expected a media type"))
 }
 
 fn precondition(headers: &HeaderMap) -> Result<Precondition, OciError> {

@@ -9,7 +9,7 @@ use crate::domain::oci::repository_name::InvalidRepositoryName;
 /// What the paths of the scripts by which hosts trust the registry begin with.
 const TRUST_SCRIPTS: &str = "/.well-known/portcullis/trust/";
 
-/// The endpoints, without what stands in their paths.
+/// The endpoints, without the parameters in their paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/`
@@ -87,7 +87,7 @@ pub struct Route {
 /// A path that names no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoRoute {
-    /// Nothing lies there.
+    /// Unknown path.
     Unknown,
     /// The part that should be a repository's name is none.
     InvalidName(InvalidRepositoryName),

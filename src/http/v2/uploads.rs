@@ -11,20 +11,20 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::{Authorized, Caller, Continue, Denial, Pull, Push, Scope};
 use crate::domain::{Action, Actions, Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::http::App;
-use crate::http::auth::charged::Charged;
-use crate::http::auth::extractors::{At, Presented, denied};
-use crate::http::body::places::Place;
-use crate::http::body::reading as body;
+use crate::http::auth::accounting::ChargedTo;
+use crate::http::auth::extractors::{At, VerifiedCaller, denied};
+use crate::http::body::receive as body;
+use crate::http::body::upload_limits::UploadPermit;
 use crate::http::error::{Code, OciError};
 use crate::http::request::headers::{CONTENT_DIGEST, UPLOAD_UUID, text, uploaded_range, value};
 use crate::http::request::query::Query;
-use crate::registry::{ByteStream, Owner, Registry, RegistryError, UploadSession};
+use crate::registry::{BodyStream, Owner, Registry, RegistryError, UploadSession};
 
 /// Opens a session; or mounts a blob; or takes a whole blob at once.
 pub(in crate::http) async fn post(
     permit: Authorized<Push>,
-    Presented(caller): Presented,
-    Charged(owner): Charged,
+    VerifiedCaller(caller): VerifiedCaller,
+    ChargedTo(owner): ChargedTo,
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, OciError> {
@@ -55,14 +55,14 @@ async fn upload_at_once(
     body: Body,
     digest: Digest,
 ) -> Result<Response, OciError> {
-    check_announced_length(app, headers, None)?;
-    let place = app.open_place(owner)?;
+    check_content_length(app, headers, None)?;
+    let upload = app.open_upload(owner)?;
     let session = app.registry.begin_single_upload(permit, digest.algorithm()).await?;
-    session.commit(None, content(app, body, place), digest.clone()).await?;
+    session.commit(None, content(app, body, upload), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
 }
 
-/// Mounts from `from`, or from wherever the caller may pull. A source that the caller may not pull is no different from one that
+/// Mounts from `from`, or from wherever the caller may pull. A source that the caller may not pull is treated like one that
 /// does not have the blob; a source that the caller may pull, but not with this token, is worth another token.
 async fn mount(
     permit: &Authorized<Push>,
@@ -76,7 +76,7 @@ async fn mount(
     if registry.has_blob(permit, digest).await? {
         return Ok(true);
     }
-    let policy = app.auth.policy(caller.credential().principal()).await?;
+    let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
     let source: Option<RepositoryName> = match from {
         Some(from) => from.parse().ok(),
         None => registry.mount_source(digest, &policy.mount_sources(caller.credential())).await?,
@@ -106,21 +106,21 @@ pub(in crate::http) async fn get(
 /// Appends a chunk, or a stream of unknown length.
 pub(in crate::http) async fn patch(
     permit: Authorized<Continue>,
-    Charged(owner): Charged,
+    ChargedTo(owner): ChargedTo,
     At(id): At<UploadId>,
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
-    let Writing { session, range, place } = Writing::begin(&app, &permit, owner, id, &parts.headers).await?;
-    let session = session.append(range, body::stream(body, app.patience(), place)).await?;
+    let Writing { session, range, upload } = Writing::begin(&app, &permit, owner, id, &parts.headers).await?;
+    let session = session.append(range, body::stream(body, app.minimum_rate(), upload)).await?;
     Ok(accepted(permit.repository(), id, session.length(), StatusCode::ACCEPTED))
 }
 
 /// Appends the last chunk, if there is one, and commits.
 pub(in crate::http) async fn put(
     permit: Authorized<Continue>,
-    Charged(owner): Charged,
+    ChargedTo(owner): ChargedTo,
     At(id): At<UploadId>,
     State(app): State<App>,
     request: Request,
@@ -131,8 +131,8 @@ pub(in crate::http) async fn put(
         Some(digest) => digest.parse()?,
         None => return Err(OciError::new(Code::DigestInvalid, "the parameter digest is missing")),
     };
-    let Writing { session, range, place } = Writing::begin(&app, &permit, owner, id, &parts.headers).await?;
-    session.commit(range, content(&app, body, place), digest.clone()).await?;
+    let Writing { session, range, upload } = Writing::begin(&app, &permit, owner, id, &parts.headers).await?;
+    session.commit(range, content(&app, body, upload), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
 }
 
@@ -140,7 +140,7 @@ pub(in crate::http) async fn put(
 struct Writing {
     session: UploadSession,
     range: Option<ContentRange>,
-    place: Place,
+    upload: UploadPermit,
 }
 
 impl Writing {
@@ -152,9 +152,9 @@ impl Writing {
         headers: &HeaderMap,
     ) -> Result<Self, OciError> {
         let range = content_range(headers)?;
-        check_announced_length(app, headers, range)?;
-        let place = app.open_place(owner)?;
-        Ok(Self { session: app.registry.resume_upload(permit, id).await?, range, place })
+        check_content_length(app, headers, range)?;
+        let upload = app.open_upload(owner)?;
+        Ok(Self { session: app.registry.resume_upload(permit, id).await?, range, upload })
     }
 }
 
@@ -168,8 +168,8 @@ pub(in crate::http) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn content(app: &App, body: Body, place: Place) -> Option<ByteStream> {
-    (!body::is_empty(&body)).then(|| body::stream(body, app.patience(), place))
+fn content(app: &App, body: Body, upload: UploadPermit) -> Option<BodyStream> {
+    (!body::is_empty(&body)).then(|| body::stream(body, app.minimum_rate(), upload))
 }
 
 fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, OciError> {
@@ -183,7 +183,7 @@ fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, OciError> 
 }
 
 /// Refuses what cannot fit before a byte of it is read.
-fn check_announced_length(app: &App, headers: &HeaderMap, range: Option<ContentRange>) -> Result<(), OciError> {
+fn check_content_length(app: &App, headers: &HeaderMap, range: Option<ContentRange>) -> Result<(), OciError> {
     let Some(actual) = body::declared_length(headers) else { return Ok(()) };
     if let Some(range) = range
         && range.length() != actual

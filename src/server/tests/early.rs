@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As much as a client may be sending by the time it hears the answer: more than all buffers on the way hold.
+/// As much as a client may be sending by the time it hears the answer: more than all buffers in between hold.
 const BODY: usize = 12 * 1024 * 1024;
 
 /// Sends everything first and reads only then, as simple clients do.

@@ -7,14 +7,15 @@ use super::*;
 const SOON: Duration = Duration::from_millis(300);
 const PATIENT: Duration = Duration::from_secs(20);
 
-type Requests = SendRequest<bytes::Bytes>;
+type RequestLimit = SendRequest<bytes::Bytes>;
 
 impl Running {
     /// A client whose streams may receive `window` bytes, and its connection as much as `connection`.
-    async fn http2(&self, window: u32, connection: u32) -> (Requests, JoinHandle<Result<(), h2::Error>>) {
+    async fn http2(&self, window: u32, connection: u32) -> (RequestLimit, JoinHandle<Result<(), h2::Error>>) {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(window).initial_connection_window_size(connection);
-        let (requests, connection): (Requests, Connection<_, _>) = builder.handshake(self.tls().await).await.unwrap();
+        let (requests, connection): (RequestLimit, Connection<_, _>) =
+            builder.handshake(self.tls().await).await.unwrap();
         (requests, tokio::spawn(connection))
     }
 }
@@ -23,7 +24,7 @@ fn get(path: &str) -> http::Request<()> {
     http::Request::get(format!("https://localhost{path}")).body(()).unwrap()
 }
 
-async fn whole(requests: &Requests, path: &str) -> String {
+async fn whole(requests: &RequestLimit, path: &str) -> String {
     let (response, _) = requests.clone().ready().await.unwrap().send_request(get(path), true).unwrap();
     let mut body = response.await.unwrap().into_body();
     let mut text = Vec::new();
@@ -86,7 +87,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_continue() {
 #[tokio::test]
 async fn the_last_part_of_an_answer_that_is_never_taken_ends_with_its_connection() {
     let running = start(|settings| settings.idle_timeout = SOON);
-    // The window lets one byte through, so hyper hands over all of the answer and is done with it.
+    // The window lets one byte through, so hyper sends all of the response and is done with it.
     let (requests, connection) = running.http2(1, 1 << 20).await;
     let (response, _) = requests.clone().ready().await.unwrap().send_request(get("/who"), true).unwrap();
     let deaf = response.await.unwrap().into_body();

@@ -20,7 +20,7 @@ async fn curl_is_sent_to_https() {
 }
 
 #[tokio::test]
-async fn credentials_in_the_clear_must_be_changed() {
+async fn unencrypted_credentials_must_be_changed() {
     let running = start(|_| {});
     let answer = plain(&running, "GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic Y2FuYXJ5\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("change them"), "{answer}");

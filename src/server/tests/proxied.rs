@@ -46,11 +46,11 @@ async fn a_trusted_proxy_must_send_the_header_and_others_must_not() {
     assert_eq!(who_after(&running, b"").await, None, "no header");
     assert_eq!(who_after(&running, b"PROXY TCP4 nonsense\r\n").await, None);
     assert_eq!(who_after(&running, &[b"PROXY ".as_slice(), &[b'x'; 200]].concat()).await, None);
-    let stranger = start(|settings| {
+    let untrusted = start(|settings| {
         (settings.proxy_protocol, settings.trusted_proxies) = (true, vec!["192.0.2.0/24".parse().unwrap()]);
     });
-    assert_eq!(who_after(&stranger, b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 443\r\n").await, None);
-    assert!(who_after(&stranger, b"").await.unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(who_after(&untrusted, b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 443\r\n").await, None);
+    assert!(who_after(&untrusted, b"").await.unwrap().starts_with("127.0.0.1:"));
 }
 
 #[tokio::test]

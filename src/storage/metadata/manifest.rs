@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::domain::{Digest, MediaType, RepositoryName, Tag};
+use crate::domain::{Digest, MediaType, Precondition, RepositoryName, Tag};
 use crate::storage::StorageError;
 
 /// A manifest as it is served: the exact bytes and type that were put.
@@ -46,20 +46,6 @@ pub struct NewManifest {
     pub tags: Vec<Tag>,
     /// What must hold of the first tag.
     pub precondition: Precondition,
-}
-
-/// A condition on a tag, checked in the transaction that moves it (RFC 9110, section 13.1: If-Match, If-None-Match).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Precondition {
-    /// None.
-    #[default]
-    Always,
-    /// The tag points to one of these manifests now.
-    PointsToAny(Vec<Digest>),
-    /// The tag exists, whatever it points to.
-    Exists,
-    /// The tag does not exist yet.
-    Absent,
 }
 
 /// What became of a put.

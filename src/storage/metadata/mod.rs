@@ -28,9 +28,7 @@ pub use grant::{GrantRecord, Grants};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
-pub use manifest::{
-    Manifests, NewManifest, PageLimit, Precondition, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest,
-};
+pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, RepositoryBlobs};

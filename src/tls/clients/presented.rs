@@ -46,7 +46,7 @@ impl PresentedCertificate {
             (None, Ok(user)) => {
                 ClientCertificate::Names { user: user.clone(), fingerprint: Fingerprint::of_der(&self.chain[0]) }
             }
-            (None, Err(unnamed)) => ClientCertificate::NamesNobody(unnamed.to_string()),
+            (None, Err(unnamed)) => ClientCertificate::NamesUnknownUser(unnamed.to_string()),
         }
     }
 

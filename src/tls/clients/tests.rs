@@ -227,7 +227,7 @@ fn an_open_connection_sees_what_was_revoked_since_and_bad_files_change_nothing()
     let fingerprint = Fingerprint::of_der(&certificate);
     let alice = ClientCertificate::Names { user: "alice".parse().unwrap(), fingerprint };
     assert_eq!(shown.now(), alice);
-    assert!(matches!(nameless.now(), ClientCertificate::NamesNobody(text) if text.contains("common name")));
+    assert!(matches!(nameless.now(), ClientCertificate::NamesUnknownUser(text) if text.contains("common name")));
 
     write(dir.path(), "a.crl", "torn");
     assert!(verifier.reload().is_err());

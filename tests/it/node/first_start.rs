@@ -205,7 +205,7 @@ async fn plain_http_is_told_what_to_do() {
     assert!(push.body.contains("HTTPS"), "{}", push.body);
     let exposed = ask(format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic YTpi\r\n\r\n")).await;
     assert_eq!(exposed.status, 400);
-    assert!(exposed.body.contains("in the clear") && exposed.body.contains("change"), "{}", exposed.body);
+    assert!(exposed.body.contains("unencrypted") && exposed.body.contains("change"), "{}", exposed.body);
 }
 
 #[tokio::test]

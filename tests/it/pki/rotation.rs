@@ -95,7 +95,7 @@ async fn hosts_of_both_cas_are_served_until_the_announced_date() {
     let rotation = format!("https://{}/.well-known/portcullis/rotation.pem", server.host());
     let none = trusting(&old, &server).get(&rotation).send().await.expect("an answer");
     assert_eq!(none.status(), StatusCode::NOT_FOUND);
-    assert!(none.text().await.expect("text").contains("no other authority hands over"));
+    assert!(none.text().await.expect("text").contains("no CA transition"));
 
     let said = server.run(&["ca", "rotate", "--overlap", "1h"]);
     let (said, new) = (String::from_utf8(said.stdout).expect("text"), ca_of(&server));

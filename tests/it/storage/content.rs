@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use portcullis::domain::{Algorithm, Clock, Digest, Hasher, RepositoryName, Tag, UploadId};
+use portcullis::domain::{Algorithm, Clock, Digest, Hasher, Precondition, RepositoryName, Tag, UploadId};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::{self, BlobKey, BlobStore, ByteStream, Staged};
-use portcullis::storage::metadata::{self, BlobRecord, Metadata, NewManifest, Precondition, PutOutcome};
+use portcullis::storage::metadata::{self, BlobRecord, Metadata, NewManifest, PutOutcome};
 
 /// How long a blob is leased.
 pub const LEASE: Duration = Duration::from_hours(24);

@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use portcullis::domain::Digest;
+use portcullis::domain::Precondition;
 use portcullis::storage::blobs::BlobStore;
-use portcullis::storage::metadata::{
-    BlobRecord, Metadata, NewManifest, Precondition, PutOutcome, UploadProgress, UploadRecord,
-};
+use portcullis::storage::metadata::{BlobRecord, Metadata, NewManifest, PutOutcome, UploadProgress, UploadRecord};
 
 use super::content::{LEASE, body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
 

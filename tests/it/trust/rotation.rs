@@ -54,7 +54,7 @@ async fn a_host_moves_to_the_new_ca_without_a_new_pin_and_nothing_stays_behind()
         let pin: Vec<&str> = pin.iter().flat_map(|pin| ["--ca-sha256", pin]).collect();
         let arguments = [&[registry.as_str()], &pin[..]].concat();
         let said = stdout(&trust(host, &arguments));
-        assert!(said.contains(&format!("note: the CA {old_pin} hands over to {new_pin}")), "{said}");
+        assert!(said.contains(&format!("note: the CA {old_pin} is replaced by {new_pin}")), "{said}");
         assert!(said.contains("ran update-ca-certificates"), "{said}");
         for path in paths.iter().chain([&store]) {
             assert!(said.contains(&format!("replaced /{path}")), "{said}");

@@ -29,7 +29,7 @@ pub(in crate::http) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     ))
 });
 
-/// What there is to tell somebody who came by this name.
+/// What the page says to a visitor who used this host name.
 #[derive(Template)]
 #[template(path = "index.html", config = "src/http/web/page/askama.toml")]
 pub(in crate::http) struct Page {

@@ -143,7 +143,11 @@ fn lock(file: &File, path: &Path) -> Result<(), StorageError> {
             locked => return locked.map_err(|error| failed("locking", path, error.into())),
         }
     }
-    file.try_lock().map_err(|error| failed("locking", path, error.into()))
+    file.try_lock().map_err(|error| match error {
+        // Passes once the disk has caught up.
+        TryLockError::WouldBlock => StorageError::Busy(format!("{} is still being written", path.display())),
+        TryLockError::Error(error) => failed("locking", path, error),
+    })
 }
 
 fn short(path: &Path, present: u64, length: u64) -> StorageError {

@@ -7,10 +7,10 @@ use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
 use super::{Written, repositories};
-use crate::domain::{Digest, RepositoryName};
+use crate::domain::{Digest, Precondition, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{NewManifest, Precondition, PutOutcome};
+use crate::storage::metadata::{NewManifest, PutOutcome};
 
 statements! {
     TAG_TARGET = "SELECT m.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = $1 AND t.name = $2";

@@ -1,7 +1,9 @@
-//! Answers that are held whole until their client takes them: manifests and lists. A client may ask for many and take none, so what
-//! waits is counted against a budget, for as long as any layer below holds the bytes.
+//! How much memory responses that wait for their client may hold per account and address: manifests and lists. A client may ask for many
+//! and read none, so they are counted against a budget, for as long as any layer below holds the bytes.
 //!
-//! A manifest that many ask for at once is held, and counted, once. (Blobs are read as they are taken, and are not counted here.)
+//! A manifest that many ask for at once is held, and counted, once. (Blobs are read as they are sent, and are not counted here.)
+//! `server::response_memory` counts the same bytes over the process, for every response: `server` does not know accounts, and this
+//! budget lets the large ones of many owners through up to `limits.body_memory`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,7 +21,7 @@ use crate::registry::{MemoryBudget, OutOfMemory, Owner, Reserved};
 const SMALL: u64 = 8 * 1024;
 
 /// The answers that wait.
-pub(in crate::http) struct Answers {
+pub(in crate::http) struct PendingResponses {
     budget: Arc<MemoryBudget>,
     manifests: Mutex<HashMap<Digest, Weak<Held>>>,
 }
@@ -50,7 +52,7 @@ impl AsRef<[u8]> for Taken {
     }
 }
 
-impl Answers {
+impl PendingResponses {
     /// Within this budget.
     pub(in crate::http) fn new(budget: Arc<MemoryBudget>) -> Self {
         Self { budget, manifests: Mutex::default() }
@@ -113,32 +115,32 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_is_counted_until_its_last_byte_is_let_go() {
-        let answers = Answers::new(MemoryBudget::new(100_000, 1));
-        let first = answers.hold(answer(1, false), owner).await;
-        let second = answers.hold(answer(2, false), owner).await;
-        assert_eq!(answers.hold(answer(3, false), owner).await.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(answers.hold("small".into_response(), owner).await.status(), StatusCode::OK);
+        let pending = PendingResponses::new(MemoryBudget::new(100_000, 1));
+        let first = pending.hold(answer(1, false), owner).await;
+        let second = pending.hold(answer(2, false), owner).await;
+        assert_eq!(pending.hold(answer(3, false), owner).await.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(pending.hold("small".into_response(), owner).await.status(), StatusCode::OK);
         let bytes = first.into_body().collect().await.expect("bytes").to_bytes();
         let last = bytes.slice(9_999..);
         drop(bytes);
-        assert_eq!(answers.hold(answer(3, false), owner).await.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(pending.hold(answer(3, false), owner).await.status(), StatusCode::TOO_MANY_REQUESTS);
         drop(last);
-        assert_eq!(answers.hold(answer(3, false), owner).await.status(), StatusCode::OK);
+        assert_eq!(pending.hold(answer(3, false), owner).await.status(), StatusCode::OK);
         drop(second);
     }
 
     #[tokio::test]
     async fn one_manifest_is_held_once_however_many_wait_for_it() {
-        let answers = Answers::new(MemoryBudget::new(100_000, 1));
+        let pending = PendingResponses::new(MemoryBudget::new(100_000, 1));
         let mut held = Vec::new();
         for _ in 0..100 {
-            held.push(answers.hold(answer(1, true), owner).await);
+            held.push(pending.hold(answer(1, true), owner).await);
         }
         assert!(held.iter().all(|response| response.status() == StatusCode::OK));
-        held.push(answers.hold(answer(2, true), owner).await);
-        assert_eq!(answers.hold(answer(3, true), owner).await.status(), StatusCode::TOO_MANY_REQUESTS);
+        held.push(pending.hold(answer(2, true), owner).await);
+        assert_eq!(pending.hold(answer(3, true), owner).await.status(), StatusCode::TOO_MANY_REQUESTS);
         drop(held);
-        assert_eq!(answers.hold(answer(3, true), owner).await.status(), StatusCode::OK);
-        assert_eq!(answers.manifests.lock().expect("not poisoned").len(), 1, "what is gone is forgotten");
+        assert_eq!(pending.hold(answer(3, true), owner).await.status(), StatusCode::OK);
+        assert_eq!(pending.manifests.lock().expect("not poisoned").len(), 1, "what is gone is forgotten");
     }
 }

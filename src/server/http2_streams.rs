@@ -1,5 +1,5 @@
 //! Streams of HTTP/2, each a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
-//! nothing of what it asked for in all that time, and the rest of the connection goes on.
+//! nothing of what it asked for in all that time, and the rest of the connection continues.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,59 +10,59 @@ use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::debts::Debts;
+use super::unsent_parts::UnsentParts;
 
 tokio::task_local! {
-    /// What the stream whose task this is owes.
-    static STREAM: Arc<Debts>;
+    /// The unsent parts of the stream whose task this is.
+    static STREAM: Arc<UnsentParts>;
 }
 
-/// What the stream that is being polled owes; `None` on HTTP/1.
-pub(super) fn current() -> Option<Arc<Debts>> {
+/// The unsent parts of the stream that is being polled; `None` on HTTP/1.
+pub(super) fn current() -> Option<Arc<UnsentParts>> {
     STREAM.try_with(Arc::clone).ok()
 }
 
 /// Runs the streams of one connection.
 #[derive(Clone)]
-pub(super) struct Streams {
+pub(super) struct Http2Streams {
     activity: Arc<Activity>,
     limit: Duration,
 }
 
-impl Streams {
+impl Http2Streams {
     pub(super) fn new(activity: Arc<Activity>, limit: Duration) -> Self {
         Self { activity, limit }
     }
 }
 
-impl<F> Executor<F> for Streams
+impl<F> Executor<F> for Http2Streams
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let debts = Arc::<Debts>::default();
-        let limited = Limited {
+        let unsent = Arc::<UnsentParts>::default();
+        let limited = TimedStream {
             stream: Box::pin(stream),
-            debts: Arc::clone(&debts),
+            unsent: Arc::clone(&unsent),
             activity: Arc::clone(&self.activity),
             limit: self.limit,
             timer: None,
         };
-        tokio::spawn(STREAM.scope(debts, limited));
+        tokio::spawn(STREAM.scope(unsent, limited));
     }
 }
 
 /// A stream that ends where it stalls: dropping it resets it.
-struct Limited<F> {
+struct TimedStream<F> {
     stream: Pin<Box<F>>,
-    debts: Arc<Debts>,
+    unsent: Arc<UnsentParts>,
     activity: Arc<Activity>,
     limit: Duration,
-    /// Set once something is owed.
+    /// Set once something is unsent.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F: Future<Output = ()>> Future for Limited<F> {
+impl<F: Future<Output = ()>> Future for TimedStream<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -70,7 +70,7 @@ impl<F: Future<Output = ()>> Future for Limited<F> {
             return Poll::Ready(());
         }
         loop {
-            let left = match self.activity.stalled_at(&self.debts, self.limit) {
+            let left = match self.activity.stalled_at(&self.unsent, self.limit) {
                 Some(due) if due.left().is_zero() => {
                     tracing::debug!("a stream was reset: the peer does not take its answer");
                     return Poll::Ready(());

@@ -1,4 +1,4 @@
-//! The end of a connection, in stages (RFC 9112, section 9.6).
+//! How a connection is closed: in stages (RFC 9112, section 9.6).
 //!
 //! A socket that is closed while bytes of the peer are unread is reset, and a reset destroys what the peer has not read yet: the answer
 //! that would tell it why. So the writing half is closed first, then what still comes is read and thrown away, up to limits of bytes and
@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::stall::StallGuard;
+use super::write_timeout::WriteTimeout;
 
 /// For the whole of it.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -23,9 +23,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const BUFFER: usize = 16 * 1024;
 
 /// Closes a TLS connection in stages.
-pub(super) async fn tls(mut stream: TlsStream<StallGuard<TcpStream>>) {
+pub(super) async fn tls(mut stream: TlsStream<WriteTimeout<TcpStream>>) {
     let closing = async {
-        // A peer that is gone needs no farewell.
+        // A peer that is gone reads nothing.
         if stream.shutdown().await.is_ok() {
             discard(stream.get_ref().0.get_ref()).await;
         }
@@ -58,7 +58,7 @@ async fn discard(stream: &TcpStream) {
     }
 }
 
-/// Not async, so that the buffer is no part of a future.
+/// Not async, so that the buffer is not part of a future.
 fn read_some(stream: &TcpStream) -> io::Result<usize> {
     stream.try_read(&mut [0; BUFFER])
 }

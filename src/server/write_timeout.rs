@@ -1,7 +1,7 @@
 //! Ends connections whose peer takes nothing any more: a response that is not read holds memory and a file without end.
 //!
 //! Bodies that come too slowly are the request handlers' concern; only the socket sees that a *response* is not taken. (On HTTP/2 a
-//! window can hold up a response as well, which the socket does not see: see [`Streams`](super::streams::Streams).)
+//! window can hold up a response as well, which the socket does not see: see [`Http2Streams`](super::http2_streams::Http2Streams).)
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::activity::Activity;
 
 /// A stream whose writes fail once the peer has taken no byte for `limit`.
 #[derive(Debug)]
-pub(super) struct StallGuard<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
     /// Told whether the socket takes what is written.
@@ -25,7 +25,7 @@ pub(super) struct StallGuard<S> {
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: AsyncWrite + Unpin> StallGuard<S> {
+impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
     pub(super) fn new(stream: S, limit: Duration, activity: Arc<Activity>) -> Self {
         Self { stream, limit, activity, waiting: None }
     }
@@ -60,7 +60,7 @@ impl<S: AsyncWrite + Unpin> StallGuard<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -70,7 +70,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.guard(context, |stream, context| stream.poll_write(context, bytes))
     }

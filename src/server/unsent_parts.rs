@@ -1,13 +1,13 @@
-//! Parts of answers that wait for the peer to take them, oldest first.
+//! Which parts of responses wait for the peer to read them, oldest first.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activity::now;
 
-/// What one connection, or one stream of HTTP/2, owes its peer.
+/// The unsent parts of one connection, or of one stream of HTTP/2.
 #[derive(Debug, Default)]
-pub(super) struct Debts(Mutex<List>);
+pub(super) struct UnsentParts(Mutex<List>);
 
 #[derive(Debug, Default)]
 struct List {
@@ -16,22 +16,22 @@ struct List {
     since: BTreeMap<u64, u64>,
 }
 
-/// One part; paid when dropped.
+/// One part; sent when dropped.
 #[derive(Debug)]
-pub(super) struct Debt {
-    debts: Arc<Debts>,
+pub(super) struct UnsentPart {
+    unsent: Arc<UnsentParts>,
     number: u64,
 }
 
-impl Debts {
+impl UnsentParts {
     /// A part waits from now on.
-    pub(super) fn owe(self: &Arc<Self>) -> Debt {
+    pub(super) fn add(self: &Arc<Self>) -> UnsentPart {
         let mut list = self.list();
         let number = list.next;
         list.next += 1;
         list.since.insert(number, now());
         drop(list);
-        Debt { debts: Arc::clone(self), number }
+        UnsentPart { unsent: Arc::clone(self), number }
     }
 
     /// Since when the oldest part waits.
@@ -45,8 +45,8 @@ impl Debts {
     }
 }
 
-impl Drop for Debt {
+impl Drop for UnsentPart {
     fn drop(&mut self) {
-        self.debts.list().since.remove(&self.number);
+        self.unsent.list().since.remove(&self.number);
     }
 }

@@ -1,4 +1,4 @@
-//! The body of an answer, which knows what of it the peer has not taken yet.
+//! The body of a response, which knows what of it the peer has not read yet.
 //!
 //! hyper and h2 keep what they were given until the socket, or the window of a stream, takes it. Each part therefore carries its own
 //! record and is released by being dropped.
@@ -11,10 +11,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::activity::UnderWay;
-use super::answer_memory::Held;
-use super::debts::{Debt, Debts};
-use super::requests::Place;
+use super::activity::ActiveRequest;
+use super::request_limit::RequestPermit;
+use super::response_memory::HeldMemory;
+use super::unsent_parts::{UnsentPart, UnsentParts};
 
 /// The largest part of an answer on HTTP/2: each has the whole limit of time, so a peer that opens its window by little gets on.
 const FRAME: usize = 64 * 1024;
@@ -22,19 +22,19 @@ const FRAME: usize = 64 * 1024;
 /// A request from its head to the last byte of its answer.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    under_way: UnderWay,
+    under_way: ActiveRequest,
     /// `None` for one that is only told that there is no room.
-    _place: Option<Place>,
+    _permit: Option<RequestPermit>,
 }
 
 impl Exchange {
-    pub(super) fn new(under_way: UnderWay, place: Place) -> Arc<Self> {
-        Arc::new(Self { under_way, _place: Some(place) })
+    pub(super) fn new(under_way: ActiveRequest, permit: RequestPermit) -> Arc<Self> {
+        Arc::new(Self { under_way, _permit: Some(permit) })
     }
 
-    /// One that is refused for want of room.
-    pub(super) fn without_place(under_way: UnderWay) -> Arc<Self> {
-        Arc::new(Self { under_way, _place: None })
+    /// One that is refused because the limit is reached.
+    pub(super) fn refused(under_way: ActiveRequest) -> Arc<Self> {
+        Arc::new(Self { under_way, _permit: None })
     }
 
     /// Something of it got on.
@@ -44,31 +44,31 @@ impl Exchange {
 }
 
 /// The body of an answer.
-pub(super) struct Answer {
+pub(super) struct ResponseBody {
     body: Body,
     /// The rest of a chunk that is sent in parts.
     rest: Bytes,
     exchange: Arc<Exchange>,
-    /// What this stream owes; HTTP/2 only.
-    stream: Option<Arc<Debts>>,
-    held: Option<Arc<Held>>,
+    /// The unsent parts of this stream; HTTP/2 only.
+    stream: Option<Arc<UnsentParts>>,
+    held: Option<Arc<HeldMemory>>,
 }
 
 /// A part of an answer on its way.
 struct Part {
     bytes: Bytes,
-    _debt: Debt,
-    _stream: Option<Debt>,
-    _held: Option<Arc<Held>>,
+    _unsent: UnsentPart,
+    _stream: Option<UnsentPart>,
+    _held: Option<Arc<HeldMemory>>,
     exchange: Arc<Exchange>,
 }
 
-impl Answer {
+impl ResponseBody {
     pub(super) fn new(
         body: Body,
         exchange: Arc<Exchange>,
-        stream: Option<Arc<Debts>>,
-        held: Option<Arc<Held>>,
+        stream: Option<Arc<UnsentParts>>,
+        held: Option<Arc<HeldMemory>>,
     ) -> Self {
         Self { body, rest: Bytes::new(), exchange, stream, held }
     }
@@ -80,15 +80,15 @@ impl Answer {
         self.exchange.touch();
         Bytes::from_owner(Part {
             bytes: chunk,
-            _debt: self.exchange.under_way.activity().debts().owe(),
-            _stream: self.stream.as_ref().map(Debts::owe),
+            _unsent: self.exchange.under_way.activity().unsent().add(),
+            _stream: self.stream.as_ref().map(UnsentParts::add),
             _held: self.held.clone(),
             exchange: Arc::clone(&self.exchange),
         })
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -1,7 +1,7 @@
-//! Places among the uploads: how many bodies may be under way, and how many of them write at the same time.
+//! How many uploads may be in progress, and how many of them may write at the same time: in all, and per account or address.
 //!
-//! A body takes a place to write only while it has bytes to write, and gives it up as soon as it waits for its client; so slow
-//! clients keep no one waiting. Each owner has a share of both. Taking and giving up a place touches two counters and no lock.
+//! An upload holds a write permit only while it has bytes to write, and releases it as soon as it waits for its client; so slow
+//! clients keep no one waiting. Each owner has a share of both. Taking and releasing a write permit touches two counters and no lock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::http::error::OciError;
 use crate::registry::Owner;
 
-/// Into how many shares the places are divided.
+/// Into how many shares the limits are divided.
 const SHARES: usize = 4;
 
-/// All places.
-pub(in crate::http) struct Places {
+/// The limits, and the uploads that are counted against them.
+pub(in crate::http) struct UploadLimits {
     writing: Arc<Semaphore>,
-    /// The places to write of one owner.
+    /// The write permits of one owner.
     share: usize,
-    /// The bodies of one owner; [`SHARES`] times as many in all.
+    /// The uploads of one owner; [`SHARES`] times as many in all.
     under_way: usize,
     open: Mutex<Open>,
 }
@@ -36,21 +36,21 @@ struct Bodies {
     writing: Arc<Semaphore>,
 }
 
-/// One body under way. Ends when it is dropped.
-pub(in crate::http) struct Place {
-    places: Arc<Places>,
+/// The right to upload one body; released when dropped.
+pub(in crate::http) struct UploadPermit {
+    uploads: Arc<UploadLimits>,
     owner: Owner,
     share: Arc<Semaphore>,
-    writing: Option<Turn>,
+    writing: Option<WritePermit>,
 }
 
 /// The right to write now.
-pub(in crate::http) struct Turn {
+pub(in crate::http) struct WritePermit {
     _of_share: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl UploadLimits {
     /// Places for `count` bodies that write at the same time.
     pub(in crate::http) fn new(count: usize) -> Arc<Self> {
         let count = count.clamp(1, Semaphore::MAX_PERMITS);
@@ -63,7 +63,7 @@ impl Places {
     }
 
     /// A place for one more body of this owner.
-    pub(in crate::http) fn open(self: &Arc<Self>, owner: Owner) -> Result<Place, OciError> {
+    pub(in crate::http) fn open(self: &Arc<Self>, owner: Owner) -> Result<UploadPermit, OciError> {
         let mut open = self.open_bodies();
         let count = open.by_owner.get(&owner).map_or(0, |bodies| bodies.count);
         let message = if count >= self.under_way {
@@ -77,7 +77,7 @@ impl Places {
             let bodies = open.by_owner.entry(owner.clone()).or_insert_with(new);
             bodies.count += 1;
             let share = Arc::clone(&bodies.writing);
-            return Ok(Place { places: Arc::clone(self), owner, share, writing: None });
+            return Ok(UploadPermit { uploads: Arc::clone(self), owner, share, writing: None });
         };
         Err(OciError::too_many(Duration::from_secs(1), message))
     }
@@ -88,30 +88,30 @@ impl Places {
     }
 }
 
-impl Place {
+impl UploadPermit {
     /// Takes the right to write, where it can be had at once or is held already.
     pub(in crate::http) fn try_enter(&mut self) -> bool {
         if self.writing.is_none() {
             let of_share = Arc::clone(&self.share).try_acquire_owned();
-            let of_all = Arc::clone(&self.places.writing).try_acquire_owned();
+            let of_all = Arc::clone(&self.uploads.writing).try_acquire_owned();
             if let (Ok(of_share), Ok(of_all)) = (of_share, of_all) {
-                self.writing = Some(Turn { _of_share: of_share, _of_all: of_all });
+                self.writing = Some(WritePermit { _of_share: of_share, _of_all: of_all });
             }
         }
         self.writing.is_some()
     }
 
-    /// Waits for the right to write; to be handed to [`Place::enter`]. `None` never comes: nothing closes the counters.
-    pub(in crate::http) fn turn(&self) -> impl Future<Output = Option<Turn>> + Send + use<> {
-        let (share, all) = (Arc::clone(&self.share), Arc::clone(&self.places.writing));
+    /// Waits for the right to write; to be handed to [`UploadPermit::enter`]. `None` never comes: nothing closes the counters.
+    pub(in crate::http) fn turn(&self) -> impl Future<Output = Option<WritePermit>> + Send + use<> {
+        let (share, all) = (Arc::clone(&self.share), Arc::clone(&self.uploads.writing));
         async move {
             let of_share = share.acquire_owned().await.ok()?;
             let of_all = all.acquire_owned().await.ok()?;
-            Some(Turn { _of_share: of_share, _of_all: of_all })
+            Some(WritePermit { _of_share: of_share, _of_all: of_all })
         }
     }
 
-    pub(in crate::http) fn enter(&mut self, turn: Option<Turn>) {
+    pub(in crate::http) fn enter(&mut self, turn: Option<WritePermit>) {
         self.writing = turn;
     }
 
@@ -121,9 +121,9 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for UploadPermit {
     fn drop(&mut self) {
-        let mut open = self.places.open_bodies();
+        let mut open = self.uploads.open_bodies();
         open.all -= 1;
         if let Some(bodies) = open.by_owner.get_mut(&self.owner) {
             bodies.count -= 1;
@@ -142,36 +142,40 @@ mod tests {
         Owner::Account(name.parse().expect("a name"))
     }
 
-    fn open(places: &Arc<Places>, name: &str, count: usize) -> Vec<Place> {
-        (0..count).map(|_| places.open(user(name)).expect("a place")).collect()
+    fn open(uploads: &Arc<UploadLimits>, name: &str, count: usize) -> Vec<UploadPermit> {
+        (0..count).map(|_| uploads.open(user(name)).expect("a place")).collect()
     }
 
     #[test]
     fn one_owner_fills_only_a_share() {
-        let places = Places::new(8);
-        let mut mine = open(&places, "alice", 8);
-        assert!(places.open(user("alice")).is_err(), "as many as there are places");
-        assert_eq!(mine.iter_mut().filter_map(|place| place.try_enter().then_some(())).count(), 2, "a quarter writes");
-        let mut others = open(&places, "bob", 1);
+        let uploads = UploadLimits::new(8);
+        let mut mine = open(&uploads, "alice", 8);
+        assert!(uploads.open(user("alice")).is_err(), "as many as may write");
+        assert_eq!(
+            mine.iter_mut().filter_map(|permit| permit.try_enter().then_some(())).count(),
+            2,
+            "a quarter writes"
+        );
+        let mut others = open(&uploads, "bob", 1);
         assert!(others[0].try_enter());
         drop((mine, others));
-        let left = places.open_bodies();
-        assert_eq!((left.all, left.by_owner.len(), places.writing.available_permits()), (0, 0, 8));
+        let left = uploads.open_bodies();
+        assert_eq!((left.all, left.by_owner.len(), uploads.writing.available_permits()), (0, 0, 8));
     }
 
     #[test]
     fn there_is_a_most_in_all() {
-        let places = Places::new(2);
-        let held: Vec<Place> = ["a", "b", "c", "d"].iter().flat_map(|name| open(&places, name, 2)).collect();
-        assert!(places.open(user("e")).is_err());
+        let uploads = UploadLimits::new(2);
+        let held: Vec<UploadPermit> = ["a", "b", "c", "d"].iter().flat_map(|name| open(&uploads, name, 2)).collect();
+        assert!(uploads.open(user("e")).is_err());
         drop(held);
-        assert!(places.open(user("e")).is_ok());
+        assert!(uploads.open(user("e")).is_ok());
     }
 
     #[tokio::test]
     async fn a_place_that_is_given_up_goes_to_the_next() {
-        let places = Places::new(1);
-        let (mut first, mut second) = (open(&places, "alice", 1), open(&places, "bob", 1));
+        let uploads = UploadLimits::new(1);
+        let (mut first, mut second) = (open(&uploads, "alice", 1), open(&uploads, "bob", 1));
         assert!(first[0].try_enter() && first[0].try_enter(), "held already");
         assert!(!second[0].try_enter());
         let turn = tokio::spawn(second[0].turn());

@@ -1,4 +1,4 @@
-//! Waits until a connection has been idle, slow or stalled for too long. The timer is set lazily: a request that comes and goes within
+//! When a connection has been idle, slow or stalled for too long. The timer is set lazily: a request that comes and goes within
 //! the limits sets none.
 
 use std::pin::Pin;
@@ -15,20 +15,20 @@ const TICK: Duration = Duration::from_millis(2);
 
 /// Ends when one of the limits is over. To be polled after the connection and in the same task, so that it sees what the connection has
 /// just read or answered.
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     activity: Arc<Activity>,
     limits: Limits,
     timer: Pin<Box<Sleep>>,
 }
 
-impl Patience {
+impl Timeouts {
     pub(super) fn new(activity: Arc<Activity>, limits: Limits) -> Self {
         let timer = Box::pin(tokio::time::sleep(limits.header));
         Self { activity, limits, timer }
     }
 }
 
-impl Future for Patience {
+impl Future for Timeouts {
     type Output = Overdue;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Overdue> {

@@ -1,4 +1,5 @@
-//! A stream that is lent to hyper, and comes back when hyper is done with it, whatever the reason: the connection is closed in stages.
+//! A stream that hyper owns while it serves, and that comes back when hyper drops it for any reason, so that the connection can be closed
+//! in stages.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,36 +10,36 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 
-/// Where the stream comes back to.
-pub(super) struct Home<S>(Arc<Mutex<Option<S>>>);
+/// Where the stream is found after hyper has dropped it.
+pub(super) struct Reclaim<S>(Arc<Mutex<Option<S>>>);
 
-/// The stream on loan. It tells the connection's activity of what is read.
-pub(super) struct Lent<S> {
+/// The stream that hyper owns. It tells the connection's activity of what is read.
+pub(super) struct ReclaimableStream<S> {
     stream: Option<S>,
-    home: Arc<Mutex<Option<S>>>,
+    reclaim: Arc<Mutex<Option<S>>>,
     activity: Option<Arc<Activity>>,
 }
 
-/// Lends a stream.
-pub(super) fn lend<S>(stream: S, activity: Option<Arc<Activity>>) -> (Lent<S>, Home<S>) {
-    let home = Arc::new(Mutex::new(None));
-    (Lent { stream: Some(stream), home: Arc::clone(&home), activity }, Home(home))
+/// Wraps a stream for hyper.
+pub(super) fn reclaimable<S>(stream: S, activity: Option<Arc<Activity>>) -> (ReclaimableStream<S>, Reclaim<S>) {
+    let reclaim = Arc::new(Mutex::new(None));
+    (ReclaimableStream { stream: Some(stream), reclaim: Arc::clone(&reclaim), activity }, Reclaim(reclaim))
 }
 
-impl<S> Home<S> {
-    /// The stream, once its loan has ended.
+impl<S> Reclaim<S> {
+    /// The stream, once hyper has dropped it.
     pub(super) fn take(&self) -> Option<S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl<S> Drop for Lent<S> {
+impl<S> Drop for ReclaimableStream<S> {
     fn drop(&mut self) {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
+        *self.reclaim.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
     }
 }
 
-impl<S: Unpin> Lent<S> {
+impl<S: Unpin> ReclaimableStream<S> {
     fn with<T>(mut self: Pin<&mut Self>, ask: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &mut self.stream {
             Some(stream) => ask(Pin::new(stream)),
@@ -48,7 +49,7 @@ impl<S: Unpin> Lent<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ReclaimableStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -65,7 +66,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ReclaimableStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.with(|stream| stream.poll_write(context, bytes))
     }

@@ -1,4 +1,4 @@
-//! The course of one conversation: what each event means for the connection, decided without touching it.
+//! When a connection ends: what each event (shutdown, eviction, a time limit) means for it, decided without touching it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,9 +8,9 @@ use crate::domain::net::peer_address::PeerAddress;
 
 /// How a connection is closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum Close {
     /// The peer is given time to read what was sent last.
-    InStages,
+    Gracefully,
     /// It does not read, or there is no time.
     AtOnce,
 }
@@ -32,19 +32,19 @@ pub(super) enum Event {
 }
 
 /// What is done about it.
-pub(super) enum Step {
+pub(super) enum Action {
     /// Nothing.
     Continue,
     /// The requests under way are the last.
     Finish,
     /// The same, and the connection has a moment to end by itself.
     Leave,
-    /// The conversation is over.
-    End(Ending),
+    /// The connection is over.
+    End(Close),
 }
 
-/// How far the conversation has come.
-pub(super) struct Course<'c> {
+/// The state of one connection.
+pub(super) struct Lifecycle<'c> {
     pub(super) admitted: &'c Admitted,
     /// Whether there was a request.
     pub(super) begun: &'c AtomicBool,
@@ -55,41 +55,41 @@ pub(super) struct Course<'c> {
     pub(super) leaving: bool,
 }
 
-impl Course<'_> {
-    pub(super) fn after(&mut self, event: Event) -> Step {
+impl Lifecycle<'_> {
+    pub(super) fn after(&mut self, event: Event) -> Action {
         let begun = self.begun.load(Ordering::Relaxed);
         match event {
             Event::Over(error) => {
                 if let Some(error) = error {
                     tracing::debug!(peer = %self.peer, %error, "connection ended");
                 }
-                Step::End(Ending::InStages)
+                Action::End(Close::Gracefully)
             }
-            Event::Cut => Step::End(Ending::AtOnce),
-            Event::Shutdown | Event::Evicted if !begun => Step::End(Ending::AtOnce),
+            Event::Cut => Action::End(Close::AtOnce),
+            Event::Shutdown | Event::Evicted if !begun => Action::End(Close::AtOnce),
             Event::Shutdown => {
                 self.draining = true;
-                Step::Finish
+                Action::Finish
             }
             Event::Evicted | Event::Overdue(Overdue::Idle) => {
                 self.leaving = true;
-                Step::Leave
+                Action::Leave
             }
             Event::TimeToLeave => {
                 if self.admitted.is_evicted() || self.admitted.activity().idle_since().is_some() {
-                    return Step::End(Ending::InStages);
+                    return Action::End(Close::Gracefully);
                 }
                 // A request came at the last moment. It is the last: the connection ends by itself after it.
                 self.leaving = false;
-                Step::Continue
+                Action::Continue
             }
             Event::Overdue(Overdue::Header) => {
                 tracing::debug!(peer = %self.peer, "closed: no request in time");
-                Step::End(Ending::InStages)
+                Action::End(Close::Gracefully)
             }
             Event::Overdue(Overdue::Stalled) => {
                 tracing::debug!(peer = %self.peer, "closed: the peer does not take its answers");
-                Step::End(Ending::AtOnce)
+                Action::End(Close::AtOnce)
             }
         }
     }

@@ -1,5 +1,5 @@
-//! How many requests may be under way at once: in all, and of one address. Each may hold memory and files for as long as its client
-//! takes the answer slowly.
+//! How many requests may be in progress at once: in all, and from one address. Each may hold memory and files for as long as its client
+//! reads the response slowly.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use crate::domain::net::network::Network;
 
 /// Counts requests.
 #[derive(Debug)]
-pub(super) struct Requests {
+pub(super) struct RequestLimit {
     total: usize,
     table: Mutex<Table>,
 }
@@ -21,18 +21,18 @@ struct Table {
 
 /// The right of one request to be worked on; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    requests: Arc<Requests>,
+pub(super) struct RequestPermit {
+    requests: Arc<RequestLimit>,
     address: Network,
 }
 
-impl Requests {
+impl RequestLimit {
     pub(super) fn new(total: usize) -> Self {
         Self { total: total.max(1), table: Mutex::default() }
     }
 
-    /// A place for a request from the address, which has at most half of all places.
-    pub(super) fn admit(self: &Arc<Self>, address: Network) -> Option<Place> {
+    /// A permit for a request from the address, which gets at most half of all.
+    pub(super) fn admit(self: &Arc<Self>, address: Network) -> Option<RequestPermit> {
         let mut table = self.table();
         let share = self.total.div_ceil(2);
         if table.count >= self.total || table.by_address.get(&address).is_some_and(|count| *count >= share) {
@@ -41,7 +41,7 @@ impl Requests {
         table.count += 1;
         *table.by_address.entry(address).or_default() += 1;
         drop(table);
-        Some(Place { requests: Arc::clone(self), address })
+        Some(RequestPermit { requests: Arc::clone(self), address })
     }
 
     /// Each change is complete in itself, so a panic elsewhere leaves the count sound.
@@ -50,7 +50,7 @@ impl Requests {
     }
 }
 
-impl Drop for Place {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         let mut table = self.requests.table();
         table.count -= 1;
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn one_address_has_half_and_all_have_no_more_than_all() {
-        let requests = Arc::new(Requests::new(4));
+        let requests = Arc::new(RequestLimit::new(4));
         let admit = |last: u8| requests.admit(Network::of([10, 0, 0, last].into()));
         let (first, second) = (admit(1).expect("room"), admit(1).expect("room"));
         assert!(admit(1).is_none(), "its half is taken");

@@ -1,5 +1,8 @@
-//! The memory that answers hold which are sent from memory (manifests, lists): bounded over the whole process, because a client decides
-//! how long an answer waits to be taken. What many answers share counts once. Blobs are streamed and have a bound of their own.
+//! How much memory responses that are sent from memory (manifests, lists, pages) may hold over the whole process, because a client decides
+//! how long a response waits to be read. A buffer that many responses share counts once. Blobs are streamed and have a bound of their own.
+//!
+//! `http::middleware::pending_responses` counts the same bytes per account and address, which only `http` knows; this bound holds for any
+//! router, and below the share of one owner.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +16,7 @@ const LIMIT: usize = 32 * 1024 * 1024;
 
 /// Counts what is held.
 #[derive(Debug)]
-pub(super) struct AnswerMemory {
+pub(super) struct ResponseMemory {
     limit: usize,
     held: Mutex<Buffers>,
 }
@@ -27,18 +30,18 @@ struct Buffers {
 
 /// The right of an answer to hold its bytes; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Held {
-    memory: Arc<AnswerMemory>,
+pub(super) struct HeldMemory {
+    memory: Arc<ResponseMemory>,
     buffer: (usize, usize),
 }
 
-impl AnswerMemory {
+impl ResponseMemory {
     pub(super) fn new() -> Self {
         Self { limit: LIMIT, held: Mutex::default() }
     }
 
     /// Room for these bytes. One answer always finds room, however large it is.
-    pub(super) fn hold(self: &Arc<Self>, bytes: &Bytes) -> Option<Held> {
+    pub(super) fn hold(self: &Arc<Self>, bytes: &Bytes) -> Option<HeldMemory> {
         let buffer = (bytes.as_ptr() as usize, bytes.len());
         let mut held = self.held();
         if !held.uses.contains_key(&buffer) {
@@ -49,7 +52,7 @@ impl AnswerMemory {
         }
         *held.uses.entry(buffer).or_default() += 1;
         drop(held);
-        Some(Held { memory: Arc::clone(self), buffer })
+        Some(HeldMemory { memory: Arc::clone(self), buffer })
     }
 
     /// Each change is complete in itself, so a panic elsewhere leaves the count sound.
@@ -58,7 +61,7 @@ impl AnswerMemory {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldMemory {
     fn drop(&mut self) {
         let mut held = self.memory.held();
         let Some(uses) = held.uses.get_mut(&self.buffer) else { return };
@@ -76,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_is_shared_counts_once_and_what_is_sent_no_more() {
-        let memory = Arc::new(AnswerMemory { limit: 100, held: Mutex::default() });
+        let memory = Arc::new(ResponseMemory { limit: 100, held: Mutex::default() });
         let (manifest, other) = (Bytes::from(vec![1; 80]), Bytes::from(vec![2; 80]));
         let first = memory.hold(&manifest).expect("room");
         let second = memory.hold(&manifest.clone()).expect("it is there already");

@@ -1,5 +1,5 @@
-//! The log under a flood: what strangers are refused is told a few times in each interval, in all and for each address, and then
-//! counted; and no text of a client's makes a line long.
+//! How many denied requests of unauthenticated clients are logged: a few lines per interval, in all and per address, and then one line
+//! that counts the rest, so that a flood does not fill the log; and how long a client's text may be in a line.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -13,16 +13,16 @@ use crate::domain::Network;
 
 /// How long is counted before the log tells of it.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many refusals are told one by one in an interval.
+/// How many denied requests are logged one by one in an interval.
 const TOLD: usize = 100;
 /// The same for one address.
 const TOLD_OF_ONE: usize = 20;
 /// The longest text of a client's in the log, in bytes.
 const LONGEST: usize = 256;
 
-/// Refusals of requests without a valid credential.
+/// Denied requests without a valid credential.
 #[derive(Default)]
-pub(in crate::http) struct Refusals(Mutex<Interval>);
+pub(in crate::http) struct DeniedLog(Mutex<Interval>);
 
 #[derive(Default)]
 struct Interval {
@@ -34,7 +34,7 @@ struct Interval {
     untold: BTreeMap<u16, u64>,
 }
 
-impl Refusals {
+impl DeniedLog {
     /// Whether this one gets a line of its own. If not, it is counted, and one line tells of all at the end of the interval.
     pub(in crate::http) fn may_be_told(self: &Arc<Self>, from: Option<IpAddr>, status: StatusCode) -> bool {
         let mut interval = self.interval();
@@ -96,13 +96,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_few_are_told_of_each_address_and_the_rest_is_counted() {
-        let refusals = Arc::new(Refusals::default());
-        let ask = |last: u8| refusals.may_be_told(Some([192, 0, 2, last].into()), StatusCode::UNAUTHORIZED);
+        let denied_log = Arc::new(DeniedLog::default());
+        let ask = |last: u8| denied_log.may_be_told(Some([192, 0, 2, last].into()), StatusCode::UNAUTHORIZED);
         assert_eq!((0..1000).filter(|_| ask(1)).count(), TOLD_OF_ONE);
         assert!(ask(2), "another address is not hidden by the flood");
         assert_eq!((0..250).filter(|last| ask(*last)).count(), TOLD - TOLD_OF_ONE - 1);
-        assert_eq!(refusals.interval().untold.values().sum::<u64>(), 1000 - 20 + 250 - 79);
-        refusals.sum_up();
+        assert_eq!(denied_log.interval().untold.values().sum::<u64>(), 1000 - 20 + 250 - 79);
+        denied_log.sum_up();
         assert!(ask(1), "a new interval");
     }
 
