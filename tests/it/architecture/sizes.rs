@@ -46,7 +46,6 @@ fn functions_fit_on_a_screen() {
 }
 
 #[test]
-#[ignore = "until the rooms are in place"]
 fn no_exception_about_functions_is_left_over() {
     let house = House::of_the_project();
     let long = |path: &str, name: &str| {

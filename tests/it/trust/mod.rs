@@ -117,7 +117,7 @@ async fn what_others_wrote_or_changed_is_left() {
     assert!(said.contains(&format!("unchanged /{theirs}")) && said.contains(&format!("wrote /{ours}")), "{said}");
     fs::write(host.0.path().join(&ours), "changed").expect("writable");
     let output = host.run(&["untrust", &registry]);
-    assert!(refusal(&output).contains(&format!("/{ours} has been changed")));
+    assert!(refusal(&output).contains(&format!("/{ours} was changed")));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains(&format!("left /{theirs}: `trust` did not write it")), "{said}");
     assert_eq!(host.text(&ours), "changed");
