@@ -187,7 +187,7 @@ fn a_root_that_permits_no_hand_over_is_left_at_once_or_not_at_all() {
     assert!(text.contains("path length") && text.contains("--at-once"), "{text}");
     plant_root(dir.path(), |params| params.not_after = params.not_before + time::Duration::hours(2));
     let text = Authority::rotate(dir.path(), &wanted(Some(DAY)), &Clock::system()).unwrap_err().to_string();
-    assert!(text.contains("it has ended"), "{text}");
+    assert!(text.contains("it has expired"), "{text}");
     fs::remove_file(PkiPaths::new(dir.path()).root_key()).unwrap();
     Authority::rotate(dir.path(), &wanted(None), &Clock::system()).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but ca/");
