@@ -55,7 +55,7 @@
 //! they do not have. A migration that has been released never changes.
 //!
 //! *Layers keep to themselves.* [`http`] never names [`storage`], not even by a re-export; [`server`] never names [`http`]; [`config`] knows
-//! [`domain`] alone; a backend's errors never leave the backend; failures become statuses in `http::error` and nowhere else. A command
+//! [`domain`] alone, and rooms take their sections of it; a backend's errors never leave the backend; failures become statuses in `http::error` and nowhere else. A command
 //! never decides a rule: [`admin`] and [`registry`] do, so that other callers decide the same.
 //!
 //! *Time is passed in.* Nothing but [`domain`]'s clock ever asks what time it is. Nothing ever repeats outside of [`jobs`], but for loops
@@ -101,15 +101,15 @@
 //!
 //! `GET /v2/alice/app/manifests/v1`: the remembered token gives an [`auth::Authorized`]`<Pull>`, and the manifest comes from memory. An
 //! entry there is valid as long as its repository has the generation that it was read at; the database was asked for that at most
-//! 250 ms ago. For each blob, the row (repository, digest) is read, which is the right to read the file; the file is then read in
+//! 10 ms ago. For each blob, the row (repository, digest) is read, which is the right to read the file; the file is then read in
 //! pieces of 256 KiB off the async threads.
 //!
 //! # One grant
 //!
 //! `portcullis grant add --to user:alice --on 'team/**' --allow pull,push` is parsed by [`cli`] and calls one use case of [`admin`] with
 //! the permit of the local operator. One transaction writes the row and raises the version of the policy. A running server (another
-//! process) has a job that asks for that version every 250 ms; it reads again what has changed, and the next request is judged by
-//! it, with tokens that were issued before as well.
+//! process) has a job that asks for that version every 250 ms; accounts are then read again as they are needed, and the
+//! next request is judged by what they may do now, with tokens that were issued before as well.
 //!
 //! # One certificate
 //!
@@ -128,7 +128,7 @@
 pub(crate) mod admin;
 pub mod auth;
 pub mod cli;
-pub mod client;
+pub(crate) mod client;
 pub mod config;
 pub(crate) mod doctor;
 pub mod domain;
@@ -141,5 +141,5 @@ pub mod registry;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
-pub mod tls;
+pub(crate) mod tls;
 pub mod trust;

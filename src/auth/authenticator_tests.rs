@@ -15,6 +15,10 @@ impl Registry {
     /// With alice, whose password is `wonderland`.
     async fn open() -> Self {
         let (dir, store) = database().await;
+        Self::on(dir, store).await
+    }
+
+    async fn on(dir: tempfile::TempDir, store: Arc<dyn Metadata>) -> Self {
         let auth = Authenticator::open(store.clone(), AuthSettings::for_tests(), DataKey::generate(), Clock::system())
             .await
             .expect("opened");
@@ -276,7 +280,7 @@ async fn a_known_token_is_verified_and_used_without_the_database() {
 }
 
 #[tokio::test]
-async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
+async fn the_user_of_a_certificate_must_exist_and_be_enabled_and_has_all_their_rights() {
     let registry = Registry::open().await;
     let alice =
         registry.auth.certificate(&account("alice"), Fingerprint::of_der(b"")).await.expect("just added, and known");
@@ -299,4 +303,48 @@ async fn a_certificates_user_must_be_here_and_enabled_and_has_all_his_rights() {
         Err(CredentialError::NoSuchUser(_))
     ));
     assert!(registry.authorize::<Push>(&alice, "alice/app").await.is_err(), "nor is the old credential good");
+}
+
+/// 100,000 users and 100,000 grants, in rows that cannot be parsed: reading any of them fails.
+async fn crowd(dir: &tempfile::TempDir) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("test.db"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("opened");
+    for statement in [
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+            INSERT INTO users (name, password_hash, admin, epoch, created_at) SELECT 'NOT A NAME ' || i, '', 0, -i, 0 FROM n",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+            INSERT INTO grants (grantee, pattern, can_pull, can_push, can_delete)
+            SELECT 'NOT A GRANTEE ' || i, 'NOT A PATTERN', 1, 0, 0 FROM n",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect("inserted");
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn of_many_users_and_grants_only_those_of_the_caller_are_read() {
+    let (dir, store) = database().await;
+    crowd(&dir).await;
+    assert!(store.users().await.is_err() && store.grants().await.is_err(), "the others cannot be read");
+    let registry = Registry::on(dir, store).await;
+    let grant = GrantRecord {
+        to: "user:alice".parse().expect("a grantee"),
+        on: "bob/*".parse().expect("a pattern"),
+        allow: "push".parse().expect("actions"),
+    };
+    registry.store.add_grant(grant.clone()).await.expect("added");
+    let token = registry.token("repository:bob/app:push").await;
+    let credential = registry.auth.bearer(&token).await.expect("valid");
+    assert!(registry.authorize::<Push>(&credential, "bob/app").await.is_ok());
+    let anonymous = registry.authorize::<Pull>(&Credential::anonymous(), "bob/app").await;
+    assert!(matches!(anonymous, Err(Denial::Unauthenticated(_))));
+
+    // A change for another user, and then one for alice.
+    registry.add("bob", "builders", false).await;
+    registry.auth.reload_policy().await.expect("read");
+    assert!(registry.login("bob", "builders").await.is_ok());
+    assert!(registry.authorize::<Push>(&credential, "bob/app").await.is_ok());
+    registry.store.remove_grant(&grant.to, &grant.on).await.expect("removed");
+    registry.auth.reload_policy().await.expect("read");
+    assert!(registry.authorize::<Push>(&credential, "bob/app").await.is_err());
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::output::{Output, is_terminal};
 use super::{ca_rotate, ca_seal};
+use crate::domain::Clock;
 use crate::domain::net::host_port::HostPort;
 use crate::node::authority::trustable_host;
 use crate::pki::{Authority, PermittedNames, RootKeyLocation};
@@ -42,7 +43,7 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
-    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path())?);
+    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path(), &Clock::system())?);
     match verb {
         Verb::Show => show(&load()?, output),
         Verb::Export { der: true } => output.raw(load()?.root_der()),
@@ -81,7 +82,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
         "permitted": permitted,
         "root_not_after": authority.root_not_after().to_string(),
         "issuing_not_after": authority.issuing_not_after().to_string(),
-        "root_key_present": authority.root_key_place() == RootKeyLocation::Here,
+        "root_key_present": authority.root_key_location() == RootKeyLocation::Here,
         "root_key": root_key_word,
         "rotation": rotation.map(|(old, until)| json!({
             "previous_sha256": old.to_string(),
@@ -94,7 +95,7 @@ fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
 
 /// Where the root key is, for people and in JSON.
 fn root_key(authority: &Authority) -> (&'static str, &'static str) {
-    match authority.root_key_place() {
+    match authority.root_key_location() {
         RootKeyLocation::Here => ("in the data directory", "here"),
         RootKeyLocation::Sealed => ("sealed: `portcullis ca unseal` unseals it", "sealed"),
         RootKeyLocation::Elsewhere => ("on other storage: `portcullis ca unseal --from FILE` restores it", "elsewhere"),
@@ -108,7 +109,7 @@ fn trust_command(
     output: &Output,
 ) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let authority = Authority::load(data.path())?;
+    let authority = Authority::load(data.path(), &Clock::system())?;
     let host = trustable_host(&config, &data, &authority, host)?;
     let (sha256, pem, constrained) =
         (authority.fingerprint().to_string(), authority.root_pem(), authority.is_constrained());

@@ -12,6 +12,7 @@ use super::trust::home_of_environment;
 use crate::doctor::finding::{Finding, State};
 use crate::doctor::host::{self, Examined};
 use crate::doctor::server;
+use crate::domain::Clock;
 use crate::domain::net::host_port::HostPort;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::of_this_machine;
@@ -48,6 +49,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
                 home: home_of_environment().ok(),
                 registry: RegistryAddress::from(registry),
                 limit,
+                clock: Clock::system(),
                 variables: variables(),
             };
             block_on_and_leave(host::examine(&examined))?
@@ -82,6 +84,7 @@ fn of_server(context: &Context, limit: Duration) -> anyhow::Result<Vec<Finding>>
         machine: of_this_machine(),
         config,
         limit,
+        clock: Clock::system(),
     };
     let inspection = inspect_metadata(&subject.config, matches!(subject.holder, server::Holder::None));
     findings.extend(block_on_and_leave(server::examine(&subject, inspection))?);

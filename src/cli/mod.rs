@@ -3,27 +3,27 @@
 //! A command parses its arguments, calls a use case and prints the result on stdout. An error is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
-pub(crate) mod banner;
+mod banner;
 mod ca;
 mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
 mod config;
-pub(crate) mod context;
+mod context;
 mod doctor;
 mod grant;
 mod guide;
-pub(crate) mod health;
-pub(crate) mod init;
+mod health;
+mod init;
 mod man;
-pub(crate) mod output;
+mod output;
 mod passphrase;
-pub(crate) mod password;
+mod password;
 mod repo;
 mod secret_input;
-pub(crate) mod serve;
-pub(crate) mod trust;
+mod serve;
+mod trust;
 mod untrust;
 mod user;
 

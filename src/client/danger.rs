@@ -1,6 +1,6 @@
 //! The danger, kept in one place: TLS clients that do not ask an authority who the server is.
 //!
-//! Three uses are right. Asking our own server how it is: its certificate is at hand, byte for byte. Fetching the CA that a pin
+//! Three uses are right. Asking our own server how it is: its certificate is known, byte for byte. Fetching the CA that a pin
 //! vouches for: nothing that comes over that connection is believed but what has the pinned hash. And looking at what a server
 //! presents, to show it to a person who asks what is wrong: nothing is believed at all.
 

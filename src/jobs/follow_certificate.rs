@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::change::Change;
 use super::job::{Cause, Failure};
-use crate::pki::identity::source::Signature;
+use crate::pki::identity::source::SourceStamp;
 use crate::pki::{Identity, IdentitySource};
 use crate::tls::ServingIdentity;
 
 pub(super) struct FollowCertificate {
     serving: Arc<ServingIdentity>,
     source: IdentitySource,
-    change: Change<Signature>,
+    change: Change<SourceStamp>,
     refused: Option<String>,
 }
 

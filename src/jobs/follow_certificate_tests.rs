@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::domain::Clock;
 use crate::domain::Fingerprint;
 use crate::pki::tests::{imported, names, operators_pair, operators_params};
 use crate::pki::{Authority, Constraints, Origin, RotationRequest, remove_import, renew_leaf};
 
 /// The job of a server that has just started.
 fn started(source: IdentitySource) -> FollowCertificate {
-    let mut job = FollowCertificate::new(ServingIdentity::new(source.prepare().unwrap()), source);
+    let mut job = FollowCertificate::new(ServingIdentity::new(source.prepare().unwrap(), Clock::system()), source);
     follow(&mut job).unwrap();
     job
 }
@@ -29,7 +30,7 @@ fn shown(job: &FollowCertificate) -> Fingerprint {
 
 fn own(dir: &Path) -> IdentitySource {
     let wanted = names(&["a.test"]);
-    Authority::create(dir, &wanted, Constraints::ToNames).unwrap();
+    Authority::create(dir, &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     IdentitySource::data_directory(dir, wanted)
 }
 
@@ -38,7 +39,7 @@ fn renewals_and_imports_of_other_processes_are_served() {
     let (data, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut job = started(own(data.path()));
     let first = shown(&job);
-    renew_leaf(data.path(), &mut Authority::load(data.path()).unwrap(), &names(&["a.test"])).unwrap();
+    renew_leaf(data.path(), &mut Authority::load(data.path(), &Clock::system()).unwrap(), &names(&["a.test"])).unwrap();
     follow(&mut job).unwrap();
     assert_ne!(shown(&job), first);
 
@@ -96,7 +97,7 @@ fn a_rotation_is_followed_and_the_chain_shrinks_by_itself_when_the_overlap_expir
     let overlap = Some(std::time::Duration::from_hours(1));
     let transition =
         RotationRequest { names: names(&["a.test"]), added: Vec::new(), constraints: Constraints::ToNames, overlap };
-    let new = Authority::rotate(data.path(), &transition).unwrap();
+    let new = Authority::rotate(data.path(), &transition, &Clock::system()).unwrap();
     follow(&mut job).unwrap();
     let until = new.rotation(jiff::Timestamp::now()).unwrap().until();
     let length = |at: jiff::Timestamp| job.serving.current().shown_for(Some("a.test"), at).cert.len();

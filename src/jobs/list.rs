@@ -43,9 +43,7 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, mut follow_authority, clients, acme, clock } = parts;
-    let mut follow = FollowCertificate::new(Arc::clone(&serving), source.clone());
-    let mut renew = RenewCertificate::new(Arc::clone(&serving), source, clock.clone());
+    let Parts { auth, registry, serving, source, follow_authority, clients, acme, clock } = parts;
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -57,6 +55,26 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5)),
+    ];
+    jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
+    jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
+    jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
+    jobs
+}
+
+fn certificate_jobs(
+    serving: Arc<ServingIdentity>,
+    source: IdentitySource,
+    mut follow_authority: Box<dyn FnMut() + Send>,
+    clock: Clock,
+) -> [Job; 3] {
+    let mut follow = FollowCertificate::new(Arc::clone(&serving), source.clone());
+    let mut renew = RenewCertificate::new(serving, source, clock);
+    let authority = move |_| {
+        follow_authority();
+        Ok(())
+    };
+    [
         Job::new(
             "follow-certificate",
             millis(400),
@@ -72,20 +90,9 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             blocking(move |_| renew.step()),
         )
         .retry(mins(1), hours(6)),
-        Job::new(
-            "follow-authority",
-            millis(400),
-            "cannot follow changes of the CA",
-            blocking(move |_| {
-                follow_authority();
-                Ok(())
-            }),
-        )
-        .retry(millis(400), mins(1)),
-    ];
-    jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
-    jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
-    jobs
+        Job::new("follow-authority", millis(400), "cannot follow changes of the CA", blocking(authority))
+            .retry(millis(400), mins(1)),
+    ]
 }
 
 fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {

@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::job::{Cause, Failure, Work};
 use crate::domain::{Clock, Fingerprint};
-use crate::pki::acme::renewal::{Held, choose, due};
+use crate::pki::acme::renewal::{CurrentCertificate, choose, due};
 use crate::pki::acme::{AcmeError, Orderer, issued_by};
 use crate::pki::{CertificateSummary, Identity, Origin};
 use crate::tls::ServingIdentity;
@@ -32,7 +32,7 @@ pub(super) struct OrderCertificate {
     orderer: Orderer,
     serving: Arc<ServingIdentity>,
     clock: Clock,
-    held: Option<Held>,
+    held: Option<CurrentCertificate>,
     next_order: Instant,
     next_question: Instant,
 }
@@ -72,7 +72,7 @@ impl OrderCertificate {
         let known: Option<Fingerprint> = self.held.as_ref().map(|held| held.summary.fingerprint);
         if known != Some(current.summary().fingerprint) {
             let directory = issued_by(&self.orderer.settings().data_dir);
-            self.held = Some(Held { summary: current.summary().clone(), directory, suggested: None });
+            self.held = Some(CurrentCertificate { summary: current.summary().clone(), directory, suggested: None });
             self.next_question = self.clock.instant();
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rcgen::{Issuer, KeyPair};
 
 use super::*;
+use crate::domain::Clock;
 use crate::domain::ManualClock;
 use crate::pki::tests::{alternative, in_time, names};
 use crate::pki::{Authority, Constraints, Identity, PkiPaths, files::private_file, write_key, write_public};
@@ -30,8 +31,8 @@ fn old_leaf(data: &Path) -> Identity {
 fn our_own_is_renewed_at_two_thirds_and_served_on_while_that_fails() {
     let data = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
-    Authority::create(data.path(), &wanted, Constraints::ToNames).unwrap();
-    let serving = ServingIdentity::new(old_leaf(data.path()));
+    Authority::create(data.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
+    let serving = ServingIdentity::new(old_leaf(data.path()), Clock::system());
     let source = IdentitySource::data_directory(data.path(), wanted);
     let mut job = RenewCertificate::new(Arc::clone(&serving), source, Clock::system());
     let shown = || serving.current().summary().fingerprint;
@@ -51,12 +52,12 @@ fn our_own_is_renewed_at_two_thirds_and_served_on_while_that_fails() {
 #[test]
 fn a_certificate_that_expires_soon_is_warned_of_once_a_day() {
     let data = tempfile::tempdir().unwrap();
-    Authority::create(data.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(data.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let source = IdentitySource::data_directory(data.path(), names(&["a.test"]));
     let identity = source.prepare().unwrap();
     let until = identity.summary().not_after;
     let manual = ManualClock::at(until - Duration::from_hours(24 * 20));
-    let mut job = RenewCertificate::new(ServingIdentity::new(identity), source, manual.clock());
+    let mut job = RenewCertificate::new(ServingIdentity::new(identity, Clock::system()), source, manual.clock());
     job.warn_when_near();
     assert_eq!(job.warned, None, "there is time");
     manual.advance(Duration::from_hours(24 * 7));

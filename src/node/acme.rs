@@ -8,6 +8,7 @@ use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use crate::auth::DataKey;
 use crate::config::{AcmeChallenge, Config};
+use crate::domain::Clock;
 use crate::jobs::list::AcmeParts;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, OrderSettings, Orderer};
 use crate::pki::{Origin, SubjectName};
@@ -60,7 +61,7 @@ impl Acme {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        let orderer = Orderer::new(self.settings, Arc::clone(&store), Arc::clone(&self.challenges));
+        let orderer = Orderer::new(self.settings, Arc::clone(&store), Arc::clone(&self.challenges), Clock::system());
         AcmeParts { challenges: self.challenges, store, orderer }
     }
 
@@ -69,7 +70,7 @@ impl Acme {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        Orderer::new(self.settings, store, self.challenges)
+        Orderer::new(self.settings, store, self.challenges, Clock::system())
     }
 }
 

@@ -9,6 +9,7 @@ use super::first_start::constraints;
 use super::host_names::{best_for_others, names_to_serve};
 use super::identity::identity_source;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::domain::net::HostName;
 use crate::domain::net::host_port::{HostPort, with_port};
 use crate::pki::{Authority, Origin, PermittedNames, RotationRequest, SubjectName, ensure_leaf};
@@ -40,7 +41,7 @@ pub(crate) fn replace_authority(
     data: &DataDirectory,
     replacement: &Replacement<'_>,
 ) -> anyhow::Result<Replaced> {
-    let old = Authority::load(data.path())?;
+    let old = Authority::load(data.path(), &Clock::system())?;
     let mut names = names_to_serve(&config.server.hosts, Some(&old));
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
@@ -51,7 +52,7 @@ pub(crate) fn replace_authority(
     names.dedup();
     let constraints = constraints(config, replacement.unconstrained);
     let request = RotationRequest { names, added, constraints, overlap: replacement.overlap };
-    let mut new = Authority::rotate(data.path(), &request)?;
+    let mut new = Authority::rotate(data.path(), &request, &Clock::system())?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
     let in_use = identity_source(config, data)?.load().is_ok_and(|identity| identity.origin() == Origin::ManagedCa);

@@ -6,6 +6,7 @@ use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
 use super::identity::identity_source;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::pki::{self, Authority, Identity, OperatorFiles, Origin, PkiError};
 
 /// Renews the registry's own certificate; a running server serves it within a second.
@@ -19,7 +20,7 @@ pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow
             identity.origin()
         );
     }
-    let mut authority = Authority::load(data.path())?;
+    let mut authority = Authority::load(data.path(), &Clock::system())?;
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     pki::renew_leaf(data.path(), &mut authority, &names)?;
     Ok(source.load()?)
@@ -40,5 +41,5 @@ pub(crate) fn import_certificate(
     if config.acme.is_enabled() {
         bail!("ACME is enabled, and its certificate is served: set acme.directory to \"none\" first");
     }
-    Ok(pki::import(data.path(), &files?)?)
+    Ok(pki::import(data.path(), &files?, Clock::system().now())?)
 }

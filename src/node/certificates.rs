@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::domain::Clock;
 use crate::http::{Certificates, PublishedAuthority, ServedCertificate};
 use crate::pki::{Authority, AuthorityStamp, Origin, expiry_warning};
 use crate::tls::ServingIdentity;
@@ -49,7 +50,7 @@ impl CertificatesInUse {
         if known.as_ref().is_some_and(|known| known.state == state && known.read.elapsed() < READ_AGAIN) {
             return;
         }
-        match Authority::load(&self.data_dir) {
+        match Authority::load(&self.data_dir, &Clock::system()) {
             Ok(authority) if !authority.vouches_for(&self.serving.current()) => {}
             Ok(authority) => {
                 let now = Published::of(&authority, state);

@@ -53,15 +53,17 @@ impl NewRegistry {
 
     /// Creates what is missing. If it is interrupted, the next run continues.
     pub(crate) async fn initialise(self, config: &Config, chosen: FirstStart) -> anyhow::Result<FirstRegistry> {
-        let metadata = open_metadata(config).await?;
+        let metadata = open_metadata(config, &Clock::system()).await?;
         let established = establish(&self.data, config, &metadata, &Clock::system(), chosen).await;
         let closed = metadata.close().await;
         let administrator = established?;
         closed?;
         match administrator {
-            Some(administrator) => {
-                Ok(FirstRegistry { authority: Authority::load(self.data.path())?, administrator, data: self.data })
-            }
+            Some(administrator) => Ok(FirstRegistry {
+                authority: Authority::load(self.data.path(), &Clock::system())?,
+                administrator,
+                data: self.data,
+            }),
             None => bail!(
                 "{} was already initialised, nothing changed{}",
                 self.data.path().display(),
@@ -119,10 +121,10 @@ async fn establish(
     chosen: FirstStart,
 ) -> anyhow::Result<Option<Administrator>> {
     let mut authority = if Authority::exists(data.path()) {
-        Authority::load(data.path())?
+        Authority::load(data.path(), &Clock::system())?
     } else {
         let names = names_to_serve(&config.server.hosts, None);
-        Authority::create(data.path(), &names, chosen.constraints)?
+        Authority::create(data.path(), &names, chosen.constraints, &Clock::system())?
     };
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     ensure_leaf(data.path(), &mut authority, &names)?;

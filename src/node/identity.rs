@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::pki::{Authority, IdentitySource};
 use crate::tls::{ClientFiles, ClientVerifier};
 
@@ -16,7 +17,7 @@ pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
         return Ok(IdentitySource::files(data.path(), pair.certificate, pair.private_key));
     }
     // A damaged authority is reported before anything is asked of it.
-    Authority::load(data.path())?;
+    Authority::load(data.path(), &Clock::system())?;
     let hosts = config.server.hosts.clone();
     let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
     Ok(if config.acme.is_enabled() { source.with_acme() } else { source })
@@ -27,6 +28,6 @@ pub(super) fn client_verifier(config: &Config) -> anyhow::Result<Option<Arc<Clie
     let settings = &config.client_certificates;
     let Some(ca) = settings.ca.clone() else { return Ok(None) };
     let files = ClientFiles { ca, crls: settings.crl.clone() };
-    let verifier = ClientVerifier::open(files, settings.rule(), settings.required);
+    let verifier = ClientVerifier::open(files, settings.rule(), settings.required, Clock::system());
     Ok(Some(verifier.context("the files that [client_certificates] names cannot be used")?))
 }

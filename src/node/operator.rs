@@ -18,7 +18,7 @@ pub(crate) async fn with_metadata<T>(
     data: &DataDirectory,
     work: impl AsyncFnOnce(Arc<dyn Metadata>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let metadata = open_metadata(config).await?;
+    let metadata = open_metadata(config, &Clock::system()).await?;
     let result = match data.require_first_start_done(&*metadata).await {
         Ok(()) => work(Arc::clone(&metadata)).await,
         Err(error) => Err(error),

@@ -13,6 +13,7 @@ use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
 use crate::config::{AcmeChallenge, Config};
+use crate::domain::Clock;
 use crate::pki::CertificateSummary;
 use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeStore, Orderer};
 use crate::server::Server;
@@ -43,7 +44,7 @@ pub(crate) async fn order_certificate(
         Ok(_lock) => order_alone(config, data, store).await?,
         Err(server) => {
             let challenges = AcmeChallenges::new(settings.acme.challenge);
-            match Orderer::new(settings, store, challenges).order().await {
+            match Orderer::new(settings, store, challenges, Clock::system()).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
@@ -74,7 +75,10 @@ async fn order_alone(
         AcmeChallenge::TlsAlpn01 => {
             let server = Server::bind(config.server.clone())?;
             let identity = identity_source(config, data)?.prepare()?;
-            let tls = tls::Acceptor::new(ServingIdentity::with_challenges(identity, acme.challenges()), None)?;
+            let tls = tls::Acceptor::new(
+                ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
+                None,
+            )?;
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
         }
     };

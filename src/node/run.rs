@@ -55,7 +55,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let clock = Clock::system();
-    let stores = open_stores(config).await?;
+    let stores = open_stores(config, &clock).await?;
     let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
     let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
 
@@ -98,10 +98,14 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let source = identity_source(config, data)?;
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path())?) } else { None };
+        let authority = if identity.origin() == Origin::ManagedCa {
+            Some(Authority::load(data.path(), &Clock::system())?)
+        } else {
+            None
+        };
         let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, acme.challenges()),
-            None => ServingIdentity::new(identity),
+            Some(acme) => ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
+            None => ServingIdentity::new(identity, Clock::system()),
         };
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
         certificates.look();
@@ -109,7 +113,7 @@ impl Node {
         let auth =
             Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
         let auth = Arc::new(auth);
-        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), Clock::system()));
+        let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
     }

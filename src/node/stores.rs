@@ -16,16 +16,16 @@ pub(crate) struct Stores {
 }
 
 /// Opens both stores, creating what is missing.
-pub(crate) async fn open_stores(config: &Config) -> Result<Stores, StorageError> {
-    let metadata = open_metadata(config).await?;
-    let blobs = disk::open(&config.data_dir, config.storage.min_free_space.bytes(), Clock::system())?;
+pub(crate) async fn open_stores(config: &Config, clock: &Clock) -> Result<Stores, StorageError> {
+    let metadata = open_metadata(config, clock).await?;
+    let blobs = disk::open(&config.data_dir, config.storage.min_free_space.bytes(), clock.clone())?;
     Ok(Stores { metadata, blobs })
 }
 
 /// Opens the metadata store alone, for commands that need no blob.
-pub(crate) async fn open_metadata(config: &Config) -> Result<Arc<dyn Metadata>, StorageError> {
+pub(crate) async fn open_metadata(config: &Config, clock: &Clock) -> Result<Arc<dyn Metadata>, StorageError> {
     let data = DataDirectory::at(&config.data_dir);
-    sqlite::open(&data.database(), Clock::system()).await
+    sqlite::open(&data.database(), clock.clone()).await
 }
 
 /// Examines the metadata store without creating or migrating it. `idle` says that no process has it open.

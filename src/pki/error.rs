@@ -25,7 +25,7 @@ pub enum PkiError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// What puts it right, where this process runs.
+        /// What fixes it, if this process runs there.
         advice: String,
     },
     /// The clock is behind this program's own making.
@@ -69,13 +69,11 @@ pub enum PkiError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A text that is no host name and no address.
-    #[error("`{name}` is no host name and no IP address: {reason}")]
-    BadName {
-        /// What was written.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
+    /// A text that is neither a host name nor an address.
+    #[error("{reason}")]
+    InvalidName {
+        /// The text, and what is wrong with it.
+        reason: String,
     },
     /// A certificate was asked for without a name.
     #[error("a certificate needs at least one name; give --host NAME")]
@@ -86,7 +84,7 @@ pub enum PkiError {
         /// The directory of the authority.
         path: PathBuf,
     },
-    /// The name lies outside what the root certificate permits.
+    /// The name is outside what the root certificate permits.
     #[error(
         "the certificate authority may not sign for `{name}` (only for {permitted} and names below them); \
          remove that name, or make a new authority with `portcullis ca rotate --host {name}`"
@@ -97,7 +95,7 @@ pub enum PkiError {
         /// What the root permits.
         permitted: String,
     },
-    /// The issuing authority cannot go on and the root key is not here.
+    /// The issuing authority cannot continue and the root key is not here.
     #[error("the issuing certificate {} {problem} and the root key {} is not here to make a new one; bring it back", issuing.display(), root_key.display())]
     RootKeyMissing {
         /// The issuing certificate.
@@ -150,19 +148,19 @@ pub enum PkiError {
     },
     /// A rotation is under way.
     #[error(
-        "hosts that trust the root before this one are served until {until}, and only one change at a time can be served: \
+        "hosts that trust the previous root are served until {until}, and only one change at a time can be served: \
          rotate again after that, or give those hosts up with --at-once. Nothing changed"
     )]
-    RotationUnderWay {
+    TransitionUnderWay {
         /// The announced date.
         until: Timestamp,
     },
-    /// The root is not made for a hand-over.
+    /// The root is not made for a transition.
     #[error(
-        "the root certificate {} does not permit a hand-over to a new root ({reason}): rotate with --at-once, and have every \
-         host trust anew. Nothing changed", path.display()
+        "the root certificate {} does not permit a transition to a new root ({reason}): rotate with --at-once, and have every \
+         host trust the new one. Nothing changed", path.display()
     )]
-    NoHandOver {
+    NoTransition {
         /// The root certificate.
         path: PathBuf,
         /// Why.
@@ -188,7 +186,7 @@ pub enum PkiError {
     /// The new root is in force, but the old key is still there.
     #[error("the new root is in force, but what is left of the old one in {} could not be destroyed ({reason}): remove it by hand", path.display())]
     OldKeyLeft {
-        /// Where the old authority lies.
+        /// Where the old authority is stored.
         path: PathBuf,
         /// Why.
         reason: String,
@@ -293,7 +291,7 @@ impl PkiError {
         matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
     }
 
-    /// Whether the pair itself is at fault, so that issuing anew mends it; exposed keys and failing disks are not mended so.
+    /// Whether the pair itself is at fault, so that issuing it again fixes it; exposed keys and failing disks are not fixed by that.
     pub(crate) fn is_fixed_by_reissue(&self) -> bool {
         self.is_missing()
             || matches!(

@@ -19,7 +19,7 @@ use super::lifetime::renewal_due;
 /// What [`ensure_leaf`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeafOutcome {
-    /// The certificate at hand is good.
+    /// The current certificate is good.
     Kept,
     /// A new one was written.
     Issued,
@@ -49,21 +49,22 @@ pub fn renew_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectNa
 
 fn issue(paths: &PkiPaths, authority: &mut Authority, names: &[SubjectName]) -> Result<(), PkiError> {
     let leaf = authority.issue_leaf(names)?;
-    let rotation = authority.rotation(Timestamp::now()).cloned();
+    let now = authority.clock().now();
+    let rotation = authority.rotation(now).cloned();
     if let Some(within) = rotation.and_then(|rotation| names_within(names, &rotation)) {
-        let bridge = authority.issue_leaf(&within)?;
+        let cross_signed = authority.issue_leaf(&within)?;
         let pair = Pair::at(paths.cross_signed_chain(), paths.cross_signed_key());
-        pair.write(bridge.chain_pem.as_bytes(), bridge.key_pem.as_bytes())?;
+        pair.write(cross_signed.chain_pem.as_bytes(), cross_signed.key_pem.as_bytes(), now)?;
     } else if paths.cross_signed_key().exists() {
-        // Of an overlap that has ended.
+        // Of an overlap that is over.
         destroy_key(&paths.cross_signed_key())?;
         remove_public(&paths.cross_signed_chain())?;
     }
-    Pair::at(paths.leaf_chain(), paths.leaf_key()).write(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes())
+    Pair::at(paths.leaf_chain(), paths.leaf_key()).write(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes(), now)
 }
 
 fn is_good(paths: &PkiPaths, authority: &Authority, names: &[SubjectName]) -> Result<bool, PkiError> {
-    let now = Timestamp::now();
+    let now = authority.clock().now();
     let identity = match Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::ManagedCa, now) {
         Ok(identity) => identity,
         Err(error) if error.is_fixed_by_reissue() => {
@@ -80,11 +81,11 @@ fn is_good(paths: &PkiPaths, authority: &Authority, names: &[SubjectName]) -> Re
     Ok(wanted == present
         && !renewal_due(summary.not_before, summary.not_after, now)
         && is_from(authority, &paths.leaf_chain())?
-        && has_good_bridge(paths, authority, &identity, now)?)
+        && has_good_cross_signed_chain(paths, authority, &identity, now)?)
 }
 
-/// Whether clients that trust the root before are served, as long as they are to be.
-fn has_good_bridge(
+/// Whether clients that trust the previous root are served, as long as they are to be.
+fn has_good_cross_signed_chain(
     paths: &PkiPaths,
     authority: &Authority,
     identity: &Identity,

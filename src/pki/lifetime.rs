@@ -1,4 +1,4 @@
-//! How long certificates live and when they are made anew.
+//! How long certificates live and when they are replaced.
 
 use std::time::Duration;
 

@@ -1,10 +1,8 @@
-//! Keys, certificates and the TLS configuration.
+//! TLS of the server: what a handshake is answered with, and which certificates of clients count.
 //!
-//! A registry that is only reachable over TLS has to bring its own certificates: [`Authority`] makes a private root whose
-//! name constraints bind it to this registry's names, [`ensure_leaf`] keeps a 90-day certificate under it, [`Identity`] loads
-//! and checks what is served (ours or the operator's), and [`ServingIdentity`] swaps it without dropping a connection.
-//! [`ClientVerifier`] says which certificates of clients count, and whom they name.
-//! This module knows nothing of HTTP or the registry.
+//! [`ServingIdentity`] holds the certificate that `pki` made or loaded, and swaps it without dropping a connection; [`Acceptor`] does the
+//! handshakes, an ACME authority's validating ones among them; [`ClientVerifier`] says which certificates of clients are accepted, and
+//! which user each of them names. This module knows nothing of HTTP or the registry.
 
 mod acceptor;
 mod clients;
@@ -13,6 +11,6 @@ pub(crate) mod serving;
 mod validation;
 
 pub use acceptor::Acceptor;
-pub use clients::{ClientFiles, ClientFilesError, ClientVerifier, PresentedCertificate, explain_refusal};
+pub use clients::{ClientFiles, ClientVerifier, PresentedCertificate, explain_refusal};
 pub use serving::ServingIdentity;
 pub use validation::ACME_TLS;

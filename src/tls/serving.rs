@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::validation;
+use crate::domain::Clock;
 use crate::pki::acme::AcmeChallenges;
 use crate::pki::identity::Identity;
 
@@ -16,17 +16,18 @@ use crate::pki::identity::Identity;
 pub struct ServingIdentity {
     current: ArcSwap<Identity>,
     challenges: Option<Arc<AcmeChallenges>>,
+    clock: Clock,
 }
 
 impl ServingIdentity {
     /// Serves `identity` until it is swapped.
-    pub fn new(identity: Identity) -> Arc<Self> {
-        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: None })
+    pub fn new(identity: Identity, clock: Clock) -> Arc<Self> {
+        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: None, clock })
     }
 
     /// The same, and answers an authority's validating handshakes.
-    pub fn with_challenges(identity: Identity, challenges: Arc<AcmeChallenges>) -> Arc<Self> {
-        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: Some(challenges) })
+    pub fn with_challenges(identity: Identity, clock: Clock, challenges: Arc<AcmeChallenges>) -> Arc<Self> {
+        Arc::new(Self { current: ArcSwap::from_pointee(identity), challenges: Some(challenges), clock })
     }
 
     /// Whether validating handshakes are to be expected.
@@ -54,6 +55,6 @@ impl ResolvesServerCert for ServingIdentity {
         {
             return validation::certificate(challenges, &hello);
         }
-        Some(Arc::clone(self.current.load().shown_for(hello.server_name(), Timestamp::now())))
+        Some(Arc::clone(self.current.load().shown_for(hello.server_name(), self.clock.now())))
     }
 }

@@ -1,13 +1,13 @@
 //! Files and directories on the client's host: written whole with the mode that tools need, whatever the umask is.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::TrustError;
 use super::host::Host;
-use crate::pki::{is_temporary, temporary_next_to};
+use crate::pki::files::atomic_file::{self, is_temporary};
 
 /// No CA, manifest or configuration comes near this; a path may lead to something endless.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
@@ -26,22 +26,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
 
 /// Writes a file that everyone may read, whole or not at all. Its directory must be there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
-    let temporary = temporary_next_to(path);
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // The error above is the one to report.
-        let _ = fs::remove_file(&temporary);
-        return Err(TrustError::io("write", path)(error));
-    }
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(TrustError::io("sync", directory))
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    atomic_file::write(path, bytes, 0o644).map_err(TrustError::io("write", path))
 }
 
 /// The directories that [`make_directories`] would make, from the top down.

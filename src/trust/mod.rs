@@ -17,7 +17,6 @@ mod exclusive_lock;
 pub(crate) mod file;
 pub(crate) mod host;
 pub(crate) mod install_record;
-pub(crate) mod name_constraints;
 pub(crate) mod os_store;
 mod pinned_authority;
 mod plan;

@@ -6,9 +6,10 @@ use x509_parser::certificate::X509Certificate;
 
 use super::authority_file::one_certificate;
 use super::error::TrustError;
-use super::name_constraints::Reach;
 use super::registry_address::RegistryAddress;
 use crate::domain::net::Fingerprint;
+use crate::pki::certificate::name_constraints::NameConstraints;
+use crate::pki::certificate::timestamp;
 use crate::pki::certificate_to_pem;
 
 /// The CA of a registry, after every check that needs no connection.
@@ -48,15 +49,15 @@ impl PinnedAuthority {
         if now >= not_after {
             return Err(TrustError::Expired { url, not_after });
         }
-        let reach = Reach::of(&certificate);
-        if !reach.covers(registry) {
+        let constraints = NameConstraints::of(&certificate);
+        if !constraints.permit(registry.host(), registry.ip()) {
             return Err(TrustError::NotPermitted {
                 url,
                 host: registry.host().to_owned(),
-                permitted: reach.to_string(),
+                permitted: constraints.to_string(),
             });
         }
-        let constrained = reach.is_bound();
+        let constrained = constraints.is_bound();
         Ok(Self { der, fingerprint: found, not_after, constrained, predecessor: None })
     }
 
@@ -103,8 +104,10 @@ impl PinnedAuthority {
 
 /// Whether the certificate in a PEM file is constrained like that.
 pub(super) fn is_constrained(pem: &[u8]) -> bool {
-    let reach = |der: &[u8]| x509_parser::parse_x509_certificate(der).map(|(_, certificate)| Reach::of(&certificate));
-    one_certificate(pem).is_ok_and(|der| reach(&der).is_ok_and(|reach| reach.is_bound()))
+    let is_bound = |der: &[u8]| {
+        x509_parser::parse_x509_certificate(der).is_ok_and(|(_, read)| NameConstraints::of(&read).is_bound())
+    };
+    one_certificate(pem).is_ok_and(|der| is_bound(&der))
 }
 
 fn why_no_authority(certificate: &X509Certificate<'_>) -> Option<&'static str> {
@@ -118,9 +121,4 @@ fn why_no_authority(certificate: &X509Certificate<'_>) -> Option<&'static str> {
         Ok(_) => None,
         Err(_) => Some("its key usage is malformed"),
     }
-}
-
-fn timestamp(seconds: i64) -> Timestamp {
-    // X.509 time ends with the year 9999, as does jiff's; later times count as long past.
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN)
 }

@@ -12,6 +12,7 @@ const DEFAULT_PORT: u16 = 443;
 /// A registry as image references name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryAddress {
+    parsed: HostPort,
     /// As it was written, in lower case: what references begin with.
     written: String,
     /// `HOST:PORT`, always with a port, IPv6 in brackets.
@@ -20,7 +21,7 @@ pub struct RegistryAddress {
 
 impl From<HostPort> for RegistryAddress {
     fn from(parsed: HostPort) -> Self {
-        Self { written: parsed.to_string(), address: parsed.with_default_port(DEFAULT_PORT) }
+        Self { written: parsed.to_string(), address: parsed.with_default_port(DEFAULT_PORT), parsed }
     }
 }
 
@@ -51,18 +52,17 @@ impl RegistryAddress {
 
     /// The host alone: a name, or an address without brackets.
     pub(crate) fn host(&self) -> &str {
-        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
-        host.trim_start_matches('[').trim_end_matches(']')
+        self.parsed.bare_host()
     }
 
     /// The port.
     pub(crate) fn port(&self) -> u16 {
-        self.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(DEFAULT_PORT)
+        self.parsed.port().unwrap_or(DEFAULT_PORT)
     }
 
     /// The host, where it is an address.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
-        self.host().parse().ok()
+        self.parsed.ip()
     }
 
     /// What the server's certificate must be for; `None` if the host cannot appear in a certificate.

@@ -4,8 +4,7 @@
 //! A version's template never changes once it was released: lines with its hash are in wikis and in images. What is new goes into a
 //! new version, and the old ones stay served.
 
-use std::fmt::Write;
-
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// The version that new lines name.
@@ -59,11 +58,7 @@ impl Trusted<'_> {
     /// The SHA-256 of the current version's text, in hexadecimal digits.
     pub fn script_sha256(&self) -> String {
         let text = self.script(CURRENT).unwrap_or_default();
-        Sha256::digest(text).iter().fold(String::new(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        HEXLOWER.encode(&Sha256::digest(text))
     }
 }
 

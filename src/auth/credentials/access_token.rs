@@ -162,7 +162,7 @@ impl AccessTokens {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
         let kid = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = ring.get(kid).ok_or(InvalidToken)?;
-        // AccessTokens from here have this header and no other: no second algorithm, no key or address of one, nothing critical.
+        // Tokens from here have this header and no other: no second algorithm, no key or address of one, nothing critical.
         if header != key.header {
             return Err(InvalidToken);
         }

@@ -1,4 +1,4 @@
-//! AccessTokens that must pass, and many that must not.
+//! Tokens that must pass, and many that must not.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::auth::settings::seconds;
 use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
-use crate::domain::oci::digest::hex;
 use crate::storage::metadata::RefreshTokenRecord;
 
 /// What every refresh token begins with.
@@ -110,5 +110,5 @@ impl Authenticator {
 }
 
 fn hash(token: &str) -> String {
-    hex(&Sha256::digest(token))
+    HEXLOWER.encode(&Sha256::digest(token))
 }

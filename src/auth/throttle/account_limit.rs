@@ -69,7 +69,8 @@ impl AccountLimit {
         let at: Vec<i64> = recent(failures, now).collect();
         let oldest = at.len().checked_sub(self.max_per_day);
         let locked = oldest.map(|oldest| AccountState::Locked { until: at[oldest] + DAY });
-        let waiting = at.last().map(|last| AccountState::BackingOff { until: last + wait(failures.in_row, at.len()) });
+        let waiting =
+            at.last().map(|last| AccountState::BackingOff { until: last + wait(failures.consecutive, at.len()) });
         let longest = locked.into_iter().chain(waiting).max_by_key(|state| state.until());
         longest.filter(|state| state.until() > Some(now)).unwrap_or(AccountState::Free)
     }
@@ -120,11 +121,11 @@ mod tests {
     #[test]
     fn after_a_hundred_in_a_day_it_is_locked_until_the_first_is_a_day_old() {
         let limit = AccountLimit::new(100);
-        let spread = FailureRecord { at: (0..100).map(|n| NOW + n * 600).collect(), in_row: 3 };
+        let spread = FailureRecord { at: (0..100).map(|n| NOW + n * 600).collect(), consecutive: 3 };
         let last = NOW + 99 * 600;
         assert_eq!(limit.state(&spread, last), AccountState::Locked { until: NOW + DAY });
         assert_eq!(limit.state(&spread, NOW + DAY), AccountState::Free);
-        let fewer = FailureRecord { at: spread.at[1..].to_vec(), in_row: 3 };
+        let fewer = FailureRecord { at: spread.at[1..].to_vec(), consecutive: 3 };
         assert_eq!(limit.state(&fewer, last), AccountState::Free);
         assert_eq!(AccountLimit::recent_failures(&spread, NOW + DAY), 99);
     }
@@ -132,23 +133,23 @@ mod tests {
     #[test]
     fn failures_that_ended_ask_for_no_wait_and_forgotten_ones_are_not_consecutive() {
         let limit = AccountLimit::new(100);
-        let mut failures = FailureRecord { at: vec![NOW; 30], in_row: 0 };
+        let mut failures = FailureRecord { at: vec![NOW; 30], consecutive: 0 };
         assert_eq!(limit.state(&failures, NOW), AccountState::Free);
-        failures.in_row = 30;
+        failures.consecutive = 30;
         assert_eq!(limit.state(&failures, NOW), AccountState::BackingOff { until: NOW + 900 });
         failures.add(NOW + DAY, NOW);
-        assert_eq!((failures.in_row, failures.at.len()), (1, 1));
+        assert_eq!((failures.consecutive, failures.at.len()), (1, 1));
     }
 
     #[test]
     fn a_clock_that_was_wrong_once_locks_no_one_out() {
-        let failures = FailureRecord { at: vec![NOW + 10 * DAY; 200], in_row: 200 };
+        let failures = FailureRecord { at: vec![NOW + 10 * DAY; 200], consecutive: 200 };
         assert_eq!(AccountLimit::new(100).state(&failures, NOW), AccountState::Free);
     }
 
     #[test]
     fn without_a_limit_an_account_is_always_free() {
-        let failures = FailureRecord { at: vec![NOW; 5000], in_row: 5000 };
+        let failures = FailureRecord { at: vec![NOW; 5000], consecutive: 5000 };
         assert_eq!(AccountLimit::new(0).state(&failures, NOW), AccountState::Free);
         assert!(matches!(AccountLimit::new(3).state(&failures, NOW), AccountState::Locked { .. }));
     }
@@ -168,7 +169,7 @@ mod tests {
                     continue;
                 }
                 if kind < 60 {
-                    failures.in_row = 0;
+                    failures.consecutive = 0;
                 } else {
                     failures.add(now, now - DAY);
                     wrong.push(now);
@@ -181,10 +182,10 @@ mod tests {
         }
 
         #[test]
-        fn no_one_waits_longer_than_a_day(at in proptest::collection::vec(-DAY..400, 0..300), in_row in any::<u32>()) {
+        fn no_one_waits_longer_than_a_day(at in proptest::collection::vec(-DAY..400, 0..300), consecutive in any::<u32>()) {
             let mut at: Vec<i64> = at.into_iter().map(|at| NOW + at).collect();
             at.sort_unstable();
-            let until = AccountLimit::new(100).state(&FailureRecord { at, in_row }, NOW).until();
+            let until = AccountLimit::new(100).state(&FailureRecord { at, consecutive }, NOW).until();
             prop_assert!(until.is_none_or(|until| until > NOW && until <= NOW + DAY + SKEW));
         }
     }

@@ -114,8 +114,8 @@ impl FailedLogins {
 
     /// The consecutive failures of an account that has these end, because a password was right.
     pub(super) async fn end_consecutive(&self, target: &Target, failures: &FailureRecord) {
-        if let (Some(account), 1..) = (&target.name.account, failures.in_row)
-            && let Err(error) = self.store.end_failures_in_row(account).await
+        if let (Some(account), 1..) = (&target.name.account, failures.consecutive)
+            && let Err(error) = self.store.end_consecutive_failures(account).await
         {
             tracing::warn!(user = %account, %error, "wrong passwords before a right one could not be forgiven");
         }
@@ -129,11 +129,11 @@ impl FailedLogins {
                 failures = AccountLimit::recent_failures(failures, now),
                 "a user is locked: too many wrong passwords in 24 hours, the last from this address; end it by: portcullis user unlock {account}"
             );
-        } else if failures.in_row == WITHOUT_WAIT {
+        } else if failures.consecutive == WITHOUT_WAIT {
             tracing::warn!(
                 user = %account,
                 address = %from,
-                failures = failures.in_row,
+                failures = failures.consecutive,
                 "several consecutive wrong passwords for a user, the last from this address: from now on each makes the next wait longer"
             );
         }

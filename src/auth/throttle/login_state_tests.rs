@@ -90,7 +90,7 @@ impl Model {
             Settled::Right { ends_consecutive } => {
                 source.verified(&fingerprint);
                 if ends_consecutive {
-                    self.failures.in_row = 0;
+                    self.failures.consecutive = 0;
                 }
                 Answer::Right
             }

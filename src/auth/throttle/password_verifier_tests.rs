@@ -104,7 +104,7 @@ async fn what_may_not_be_remembered_is_not() {
     let disabled = UserRecord { disabled: true, ..login.alice().await };
     assert!(is_wrong(&login.check(&disabled, "hunter2", HERE).await));
     assert_eq!(login.verifier.shared.memory.as_ref().map(Cache::iter).map(Iterator::count), Some(0));
-    assert_eq!(login.alice().await.failures.in_row, 1, "as wrong as any");
+    assert_eq!(login.alice().await.failures.consecutive, 1, "as wrong as any");
     let forgetful = Login::with(AuthSettings { password_memory: Duration::ZERO, ..settings() }).await;
     assert!(is_right(&forgetful.attempt("alice", "hunter2", HERE).await));
 }
@@ -192,7 +192,7 @@ async fn a_right_password_ends_consecutive_failures_and_not_the_days_count() {
         assert!(is_right(&login.attempt("alice", "hunter2", HERE).await));
     }
     let failures = login.alice().await.failures;
-    assert_eq!((failures.at.len(), failures.in_row), (18, 0));
+    assert_eq!((failures.at.len(), failures.consecutive), (18, 0));
 }
 
 #[tokio::test]

@@ -17,13 +17,15 @@ use crate::pki::CertificateSummary;
 pub(crate) struct Chain {
     certificates: Vec<CertificateDer<'static>>,
     summaries: Vec<CertificateSummary>,
+    /// When it was presented, by this host's clock.
+    seen: Timestamp,
 }
 
 impl Chain {
     /// `None` if it is empty, or contains something that is not a certificate.
-    pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Option<Self> {
+    pub(super) fn new(certificates: Vec<CertificateDer<'static>>, seen: Timestamp) -> Option<Self> {
         let summaries: Option<Vec<_>> = certificates.iter().map(CertificateSummary::of_der).collect();
-        summaries.filter(|summaries| !summaries.is_empty()).map(|summaries| Self { certificates, summaries })
+        summaries.filter(|summaries| !summaries.is_empty()).map(|summaries| Self { certificates, summaries, seen })
     }
 
     /// Every certificate, the server's own first.
@@ -62,11 +64,11 @@ impl Chain {
         }
     }
 
-    /// Now, or the nearest time at which every presented certificate is valid.
+    /// When it was presented, or the nearest time at which every presented certificate is valid.
     fn validation_time(&self) -> UnixTime {
         let begin = self.summaries.iter().map(|summary| summary.not_before.as_second()).max().unwrap_or_default();
         let end = self.summaries.iter().map(|summary| summary.not_after.as_second()).min().unwrap_or(i64::MAX);
-        let seconds = Timestamp::now().as_second().min(end).max(begin);
+        let seconds = self.seen.as_second().min(end).max(begin);
         UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
     }
 }
@@ -91,7 +93,7 @@ mod tests {
         let mut leaf = CertificateParams::new(vec!["registry.test".to_owned()]).unwrap();
         (leaf.not_before, leaf.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 2, 1));
         let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &Issuer::from_params(&params, &key)).unwrap();
-        let chain = Chain::new(vec![leaf.der().clone()]).unwrap();
+        let chain = Chain::new(vec![leaf.der().clone()], Timestamp::UNIX_EPOCH).unwrap();
         let name = |text: &str| ServerName::try_from(text.to_owned()).unwrap();
         for asked in ["registry.test", "other.test"] {
             assert!(chain.is_trusted_by(std::slice::from_ref(&root), &name(asked)));
@@ -99,6 +101,6 @@ mod tests {
             assert!(!chain.is_trusted_by(&[], &name(asked)));
         }
         assert!(chain.is_for(&name("registry.test")) && !chain.is_for(&name("other.test")));
-        assert!(Chain::new(Vec::new()).is_none());
+        assert!(Chain::new(Vec::new(), Timestamp::UNIX_EPOCH).is_none());
     }
 }

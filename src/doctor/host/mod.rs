@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::doctor::finding::Finding;
+use crate::domain::Clock;
 use crate::trust::host::{Home, Host, InstallScope};
 use crate::trust::registry_address::RegistryAddress;
 
@@ -40,6 +41,8 @@ pub(crate) struct Examined {
     pub(crate) registry: RegistryAddress,
     /// The limit of each connection and of each program that is run.
     pub(crate) limit: Duration,
+    /// This host's clock.
+    pub(crate) clock: Clock,
     /// The environment: `PATH`, proxies, `SSL_CERT_FILE`.
     pub(crate) variables: BTreeMap<String, String>,
 }

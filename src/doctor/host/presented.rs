@@ -12,11 +12,17 @@ use tokio::net::TcpStream;
 use super::{Chain, Examined};
 use crate::client::{Client, ClientError, TrustMode};
 use crate::doctor::finding::Finding;
+use crate::domain::Clock;
 use crate::pki::CertificateSummary;
 use crate::trust::client::limits;
 
 /// The chain that the server at `address` presents to clients that ask for `name`. Nothing is verified.
-pub(crate) async fn presented_at(address: SocketAddr, name: ServerName<'static>, limit: Duration) -> io::Result<Chain> {
+pub(crate) async fn presented_at(
+    address: SocketAddr,
+    name: ServerName<'static>,
+    limit: Duration,
+    clock: &Clock,
+) -> io::Result<Chain> {
     let host = match &name {
         ServerName::IpAddress(rustls_pki_types::IpAddr::V6(_)) => format!("[{}]", name.to_str()),
         name => name.to_str().into_owned(),
@@ -27,7 +33,7 @@ pub(crate) async fn presented_at(address: SocketAddr, name: ServerName<'static>,
         error if error.waited().is_some() => io::ErrorKind::TimedOut.into(),
         error => io::Error::other(error),
     })?;
-    Chain::new(certificates).ok_or_else(|| io::Error::other("it presents no valid certificate"))
+    Chain::new(certificates, clock.now()).ok_or_else(|| io::Error::other("it presents no valid certificate"))
 }
 
 pub(super) async fn check(examined: &Examined, address: SocketAddr) -> (Vec<Finding>, Option<Chain>) {
@@ -41,10 +47,10 @@ pub(super) async fn check(examined: &Examined, address: SocketAddr) -> (Vec<Find
         );
         return (vec![finding], None);
     };
-    match presented_at(address, name.clone(), examined.limit).await {
+    match presented_at(address, name.clone(), examined.limit, &examined.clock).await {
         Ok(chain) => {
             let mut findings = vec![Finding::ok("tls", describe(&chain))];
-            findings.extend(dates(&chain, Timestamp::now()));
+            findings.extend(dates(&chain, examined.clock.now()));
             findings.push(names(examined, &chain, &name));
             (findings, Some(chain))
         }
@@ -153,7 +159,7 @@ mod tests {
         let mut params = CertificateParams::new(vec!["registry.test".to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(2026, 3, 1), date_time_ymd(2026, 6, 1));
         let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
-        let chain = Chain::new(vec![der]).unwrap();
+        let chain = Chain::new(vec![der], Timestamp::UNIX_EPOCH).unwrap();
         let at = |date: &str| {
             let found = dates(&chain, format!("{date}T12:00:00Z").parse().unwrap()).swap_remove(0);
             (found.check, found.state)

@@ -94,7 +94,7 @@ pub(super) async fn check(examined: &Examined) -> (Finding, Option<String>) {
     if let Some(host) = answer.realm_host.as_deref().filter(|host| !is_same_host(host, registry)) {
         return (rewritten(registry.written(), host), challenge);
     }
-    let skew = answer.clock.map_or(0, |clock| Timestamp::now().as_second() - clock);
+    let skew = answer.clock.map_or(0, |clock| examined.clock.seconds() - clock);
     if skew.abs() > SKEW_SECONDS {
         let finding = Finding::warning(
             "clock",

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Examined;
 
@@ -30,19 +30,21 @@ pub(super) async fn ask(examined: &Examined, name: &str, arguments: &[&str]) -> 
         command.envs(examined.variable(variable).map(|value| (variable, value)));
     }
     let mut child = command.spawn().ok()?;
-    let until = Instant::now() + examined.limit;
-    let succeeded = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status.success(),
-            Ok(None) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
-            _ => {
-                // It is our child, and its time is over; it may have exited just now, which is not an error.
-                let _ = child.kill();
-                let _ = child.wait();
-                break false;
+    let exited = tokio::time::timeout(examined.limit, async {
+        loop {
+            match child.try_wait() {
+                Ok(None) => tokio::time::sleep(PAUSE).await,
+                Ok(Some(status)) => break status.success(),
+                Err(_) => break false,
             }
         }
-    };
+    });
+    let succeeded = exited.await.unwrap_or_else(|_| {
+        // It is our child, and its time is over; it may have exited just now, which is not an error.
+        let _ = child.kill();
+        let _ = child.wait();
+        false
+    });
     if !succeeded {
         return None;
     }

@@ -20,7 +20,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let identity = served(subject);
     match &identity {
         Ok(identity) => {
-            findings.push(in_date(identity));
+            findings.push(in_date(identity, subject.clock.now()));
             findings.extend(compatibility(subject, identity));
             findings.extend(not_ordered_yet(subject, identity));
             findings.extend(names(subject, identity));
@@ -71,7 +71,7 @@ fn fix(subject: &Subject) -> String {
 /// Whether the root has expired or is not yet valid: then nothing that it signs is accepted.
 fn root_is_out_of_time(subject: &Subject) -> bool {
     let root = inspect(&PkiPaths::new(&subject.data.path).root_certificate()).ok();
-    let now = Timestamp::now();
+    let now = subject.clock.now();
     root.and_then(|root| root.into_iter().next())
         .is_some_and(|root| now > root.summary.not_after || now < root.summary.not_before)
 }
@@ -86,9 +86,9 @@ fn compatibility(subject: &Subject, identity: &Identity) -> Vec<Finding> {
     identity.warnings().iter().map(finding).collect()
 }
 
-fn in_date(identity: &Identity) -> Finding {
+fn in_date(identity: &Identity, now: Timestamp) -> Finding {
     let summary = identity.summary();
-    match expiry_warning(identity, Timestamp::now()) {
+    match expiry_warning(identity, now) {
         Some(warning) => {
             let (what, fix) = warning.split_once(": ").unwrap_or((&warning, "portcullis cert show"));
             Finding::warning(CHECK, what, "after that every client rejects it", fix)
@@ -179,7 +179,7 @@ fn covers(pattern: &str, name: &SubjectName) -> bool {
 /// Root and issuing certificate, and the transition from a previous root.
 fn authority(subject: &Subject) -> Vec<Finding> {
     let paths = PkiPaths::new(&subject.data.path);
-    let now = Timestamp::now();
+    let now = subject.clock.now();
     let one = |path: &std::path::Path| inspect(path).map(|mut found| found.swap_remove(0));
     let issuing = match one(&paths.issuing_certificate()) {
         Ok(issuing) => issuing_finding(&issuing, &paths, now),

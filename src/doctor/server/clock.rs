@@ -18,7 +18,7 @@ const TOLERANCE_SECONDS: i64 = 300;
 const TIMESYNC: &str = "/run/systemd/timesync";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
-    let now = Timestamp::now();
+    let now = subject.clock.now();
     let fix = "timedatectl set-ntp true";
     let why = "certificates seem not yet valid, and tokens seem expired";
     if let Some(reason) = implausible(subject, now) {

@@ -60,22 +60,8 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let path = subject.data.path.display();
     let meta = match fs::metadata(&subject.data.path) {
         Ok(meta) if meta.is_dir() => meta,
-        Ok(_) => {
-            return vec![Finding::problem(
-                CHECK,
-                format!("{path} is not a directory"),
-                "the server cannot start",
-                "set another with --data DIR",
-            )];
-        }
-        Err(error) => {
-            return vec![Finding::problem(
-                CHECK,
-                format!("cannot access {path}: {error}"),
-                "all data of the registry is stored there",
-                format!("run `portcullis init --data {path}`, set another with --data DIR, or run doctor as its owner"),
-            )];
-        }
+        Ok(_) => return vec![not_a_directory(&path.to_string())],
+        Err(error) => return vec![no_access(&path.to_string(), &error)],
     };
     let mut findings = access(subject, &meta);
     match &subject.data.initialised_on {
@@ -96,6 +82,20 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     findings.push(serving(subject));
     findings.extend(first_password(subject));
     findings
+}
+
+fn not_a_directory(path: &str) -> Finding {
+    let what = format!("{path} is not a directory");
+    Finding::problem(CHECK, what, "the server cannot start", "set another with --data DIR")
+}
+
+fn no_access(path: &str, error: &io::Error) -> Finding {
+    Finding::problem(
+        CHECK,
+        format!("cannot access {path}: {error}"),
+        "all data of the registry is stored there",
+        format!("run `portcullis init --data {path}`, set another with --data DIR, or run doctor as its owner"),
+    )
 }
 
 fn access(subject: &Subject, meta: &fs::Metadata) -> Vec<Finding> {

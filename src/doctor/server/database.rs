@@ -1,5 +1,6 @@
 //! The database: whether it opens, is intact, and fits this version.
 
+use std::cmp::Ordering;
 use std::future::Future;
 use std::time::Duration;
 
@@ -34,23 +35,29 @@ pub(super) async fn check(
         }
         Ok(seen) => match seen.schema {
             None => Finding::problem(CHECK, format!("{shown} is not a database of this program"), why, fix),
-            Some(schema) if schema > seen.known => Finding::problem(
-                CHECK,
-                format!(
-                    "{shown} was written by a newer version (schema {schema}; this version knows schemas up to {})",
-                    seen.known
-                ),
-                "this version does not start with that database",
-                "run the newer version, or restore a backup made before the upgrade",
-            ),
-            Some(schema) if schema < seen.known => Finding::warning(
-                CHECK,
-                format!("{shown} has schema {schema}; the next start upgrades it to {}", seen.known),
-                "an older version can no longer read it after that",
-                "make a backup before the next start",
-            ),
-            Some(schema) => Finding::ok(CHECK, format!("{shown} is intact, schema {schema}")),
+            Some(schema) => version(&shown.to_string(), schema, seen.known),
         },
     };
     vec![finding]
+}
+
+/// The schema of the database against the newest that this version knows.
+fn version(shown: &str, schema: i64, known: i64) -> Finding {
+    match schema.cmp(&known) {
+        Ordering::Greater => Finding::problem(
+            CHECK,
+            format!(
+                "{shown} was written by a newer version (schema {schema}; this version knows schemas up to {known})"
+            ),
+            "this version does not start with that database",
+            "run the newer version, or restore a backup made before the upgrade",
+        ),
+        Ordering::Less => Finding::warning(
+            CHECK,
+            format!("{shown} has schema {schema}; the next start upgrades it to {known}"),
+            "an older version can no longer read it after that",
+            "make a backup before the next start",
+        ),
+        Ordering::Equal => Finding::ok(CHECK, format!("{shown} is intact, schema {schema}")),
+    }
 }

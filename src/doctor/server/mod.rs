@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::doctor::finding::Finding;
+use crate::domain::Clock;
 use crate::pki::SubjectName;
 use crate::storage::StorageError;
 use crate::storage::metadata::Inspection;
@@ -36,6 +37,7 @@ pub(crate) struct Subject {
     pub(crate) machine: Vec<SubjectName>,
     /// The limit of each connection.
     pub(crate) limit: Duration,
+    pub(crate) clock: Clock,
 }
 
 /// A data directory, and the files in it that are checked.

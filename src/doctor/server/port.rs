@@ -64,7 +64,7 @@ fn free(listen: SocketAddr) -> Finding {
 /// The server runs, so its port must present the certificate of the data directory.
 async fn ours(subject: &Subject, address: SocketAddr) -> Finding {
     let name = ServerName::IpAddress(local_address(address).ip().into());
-    let presented = match presented_at(local_address(address), name, subject.limit).await {
+    let presented = match presented_at(local_address(address), name, subject.limit, &subject.clock).await {
         Ok(chain) => chain,
         Err(error) => {
             return Finding::problem(

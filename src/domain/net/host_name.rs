@@ -81,7 +81,7 @@ fn unreachable(address: IpAddr) -> Option<&'static str> {
 
 /// Letters, digits, hyphens inside a label; the last label must not look like a number, or `1.2.3` and `300.1.1.1`
 /// would pass for names.
-fn is_dns_name(name: &str) -> bool {
+pub(super) fn is_dns_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=LONGEST_LABEL).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

@@ -1,8 +1,10 @@
 //! A host with an optional port, as image references begin with.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+
+use super::host_name::is_dns_name;
 
 /// `NAME`, `NAME:PORT`, `ADDRESS[:PORT]` or `[IPV6]:PORT`, made of characters that are safe in a path and in a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,15 +13,30 @@ pub struct HostPort {
     port: Option<u16>,
 }
 
-/// A text that names no host.
+/// Why a text is not a host with an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no HOST[:PORT]: write a host name or an address, and a port from 1 to 65535")]
+#[error("'{0}' is an invalid HOST[:PORT]: write a host name or an address, and a port from 1 to 65535")]
 pub struct InvalidHostPort(String);
 
 impl HostPort {
     /// The host alone; an IPv6 address in its brackets.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The host without brackets.
+    pub fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The host, if it is an address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.bare_host().parse().ok()
+    }
+
+    /// The port, if one was written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// `HOST:PORT`, with `port` where none was written.
@@ -40,12 +57,7 @@ impl FromStr for HostPort {
             }
             _ => (text, None),
         };
-        let is_ipv6 = || host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(is_ipv6_address);
-        let is_name = !host.is_empty()
-            && host
-                .split('.')
-                .all(|label| !label.is_empty() && !label.starts_with('-') && label.bytes().all(is_label_byte));
-        if port == Some(0) || host.len() > 253 || !(is_name || is_ipv6()) {
+        if port == Some(0) || !is_host(host) {
             return Err(invalid());
         }
         Ok(Self { host: host.to_ascii_lowercase(), port })
@@ -69,12 +81,12 @@ pub(crate) fn with_port(host: &str, port: u16) -> String {
     }
 }
 
-fn is_ipv6_address(text: &str) -> bool {
-    text.parse::<Ipv6Addr>().is_ok()
-}
-
-fn is_label_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+/// As in a [`HostName`](super::HostName), with brackets around IPv6, and with the underscores that real networks use.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok() || is_dns_name(&host.replace('_', "-")),
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +95,8 @@ mod tests {
 
     #[test]
     fn hosts_with_and_without_ports() {
-        for text in ["registry.test", "registry.test:5000", "10.0.0.1:5000", "[fd00::1]:5000", "[::1]", "a"] {
+        for text in ["registry.test", "registry.test:5000", "10.0.0.1:5000", "[fd00::1]:5000", "[::1]", "a", "my_host"]
+        {
             assert_eq!(text.parse::<HostPort>().map(|h| h.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("r.test".parse::<HostPort>().map(|h| h.with_default_port(5000)), Ok("r.test:5000".to_owned()));
@@ -107,6 +120,9 @@ mod tests {
             "a..b",
             "-x",
             "https://a",
+            "a-",
+            "1.2.3",
+            "[10.0.0.1]",
         ] {
             assert!(text.parse::<HostPort>().is_err(), "{text:?}");
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
+
 /// The hash functions that this registry stores content under
 /// (OCI image specification, "Registered algorithms").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,7 +73,7 @@ impl Digest {
     /// The digest whose hash value is `bytes`. The caller passes the output of `algorithm`, whose length is right.
     pub(in crate::domain) fn from_hash(algorithm: Algorithm, bytes: &[u8]) -> Self {
         debug_assert_eq!(bytes.len() * 2, algorithm.hex_length());
-        Self { algorithm, hex: hex(bytes).into() }
+        Self { algorithm, hex: HEXLOWER.encode(bytes).into() }
     }
 
     /// The hash function.
@@ -104,16 +106,6 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.algorithm, self.hex)
     }
-}
-
-/// Lower-case hexadecimal digits of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xf])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
 }
 
 #[cfg(test)]

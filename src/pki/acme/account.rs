@@ -1,4 +1,4 @@
-//! The account with an authority: made once, kept sealed in the ledger, found there by every node.
+//! The account with an authority: made once, kept sealed in the store, found there by every node.
 
 use std::path::Path;
 
@@ -13,35 +13,35 @@ use super::settings::OrderSettings;
 use super::store::AcmeStore;
 use crate::pki::files::private_file::read_key;
 
-/// The kept account, or a new one.
+/// The stored account, or a new one.
 pub(super) async fn open(
     settings: &OrderSettings,
-    ledger: &dyn AcmeStore,
+    store: &dyn AcmeStore,
     client: &AcmeHttpClient,
 ) -> Result<Account, AcmeError> {
-    if let Some(kept) = ledger.account(&settings.directory).await.map_err(AcmeError::AcmeStore)? {
+    if let Some(kept) = store.account(&settings.directory).await.map_err(AcmeError::AcmeStore)? {
         return restore(settings, client, &kept).await;
     }
     let (account, credentials) = create(settings, client).await?;
-    if ledger.keep_account(&settings.directory, &credentials).await.map_err(AcmeError::AcmeStore)? {
+    if store.keep_account(&settings.directory, &credentials).await.map_err(AcmeError::AcmeStore)? {
         tracing::info!(directory = settings.directory, account = account.id(), "made an ACME account");
         return Ok(account);
     }
     // Another process was first: its account counts.
-    match ledger.account(&settings.directory).await.map_err(AcmeError::AcmeStore)? {
+    match store.account(&settings.directory).await.map_err(AcmeError::AcmeStore)? {
         Some(kept) => restore(settings, client, &kept).await,
         None => Ok(account),
     }
 }
 
-/// A new account in the place of one that the authority does not know any more.
+/// A new account to replace one that the authority does not know any more.
 pub(super) async fn replace(
     settings: &OrderSettings,
-    ledger: &dyn AcmeStore,
+    store: &dyn AcmeStore,
     client: &AcmeHttpClient,
 ) -> Result<Account, AcmeError> {
     let (account, credentials) = create(settings, client).await?;
-    ledger.replace_account(&settings.directory, &credentials).await.map_err(AcmeError::AcmeStore)?;
+    store.replace_account(&settings.directory, &credentials).await.map_err(AcmeError::AcmeStore)?;
     tracing::warn!(
         directory = settings.directory,
         account = account.id(),

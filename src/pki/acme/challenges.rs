@@ -10,7 +10,7 @@ use super::challenge_certificate::{challenge_certificate, server_name};
 use super::store::PendingAcmeChallenge;
 use crate::config::AcmeChallenge;
 
-/// The answers at hand. Reading takes no lock.
+/// The current answers. Reading takes no lock.
 #[derive(Debug)]
 pub struct AcmeChallenges {
     method: AcmeChallenge,

@@ -9,7 +9,7 @@ use super::store::AcmeStoreError;
 use crate::config::AcmeChallenge;
 use crate::pki::PkiError;
 
-/// Why there is no new certificate. The one at hand goes on being served.
+/// Why there is no new certificate. The current one stays in use.
 #[derive(Debug, thiserror::Error)]
 pub enum AcmeError {
     /// The authority's server gives no answer that could be understood.
@@ -83,9 +83,9 @@ pub enum AcmeError {
         /// The file.
         path: String,
     },
-    /// The kept account is not one.
+    /// The stored account is damaged.
     #[error(
-        "the kept ACME account for {directory} is damaged; remove its row of acme_accounts, and a new account is made"
+        "the stored ACME account for {directory} is damaged; remove its row of acme_accounts, and a new account is made"
     )]
     DamagedAccount {
         /// The address of the directory.

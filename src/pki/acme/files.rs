@@ -48,15 +48,16 @@ pub(super) fn install(
     names: &[SubjectName],
     chain_pem: &str,
     key_pem: &Zeroizing<Vec<u8>>,
+    now: Timestamp,
 ) -> Result<CertificateSummary, AcmeError> {
     let paths = PkiPaths::new(data_dir);
     let (chain, key) = (paths.acme_chain(), paths.acme_key());
-    let identity = Identity::from_pem((&chain, chain_pem.as_bytes()), (&key, key_pem), Origin::Acme, Timestamp::now())?;
+    let identity = Identity::from_pem((&chain, chain_pem.as_bytes()), (&key, key_pem), Origin::Acme, now)?;
     if let Some(missing) = names.iter().find(|name| !identity.summary().names.contains(&name.to_string())) {
         return Err(AcmeError::NameMissing { name: missing.to_string() });
     }
     let _lock = lock_directory(&paths.serving_dir())?;
-    Pair::at(chain, key).write(format!("{MARK}{directory}\n{}", identity.chain_pem()).as_bytes(), key_pem)?;
+    Pair::at(chain, key).write(format!("{MARK}{directory}\n{}", identity.chain_pem()).as_bytes(), key_pem, now)?;
     Ok(identity.summary().clone())
 }
 
@@ -67,7 +68,7 @@ pub(super) fn installed(data_dir: &Path, directory: &str) -> Option<CertificateD
     if issued_by(data_dir).as_deref() == Some(directory) { chain.into_iter().next() } else { None }
 }
 
-/// The directory that the certificate in `data_dir` was ordered from; `None` where there is none or it does not say.
+/// The directory that the certificate in `data_dir` was ordered from; `None` if there is none or it does not say.
 pub fn issued_by(data_dir: &Path) -> Option<String> {
     let text = read_public(&PkiPaths::new(data_dir).acme_chain()).ok()?;
     let first = text.split(|byte| *byte == b'\n').next()?;
@@ -96,7 +97,7 @@ mod tests {
         let key = Zeroizing::new(certified.signing_key.serialize_pem().into_bytes());
         let install = |names: &[&str], key: &Zeroizing<Vec<u8>>| {
             let names: Vec<SubjectName> = names.iter().map(|name| name.parse().unwrap()).collect();
-            install(data.path(), "https://ca.test/dir", &names, &certified.cert.pem(), key)
+            install(data.path(), "https://ca.test/dir", &names, &certified.cert.pem(), key, Timestamp::now())
         };
         let other = Zeroizing::new(rcgen::KeyPair::generate().unwrap().serialize_pem().into_bytes());
         assert!(matches!(install(&["registry.test"], &other), Err(AcmeError::Tls(PkiError::KeyMismatch { .. }))));

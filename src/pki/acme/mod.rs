@@ -2,7 +2,7 @@
 //!
 //! [`Orderer`] carries one order through: account, order, challenges, certificate, files. What must outlive the process, or be seen by
 //! other nodes (the account, the challenges under way), it keeps in a [`AcmeStore`], which is implemented where the database is known.
-//! [`AcmeChallenges`] are the answers at hand: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
+//! [`AcmeChallenges`] are the current answers: for handshakes on the registry's own port (`tls-alpn-01`, RFC 8737) and for a file over plain
 //! HTTP (`http-01`). A job of the server decides when to order. The certificate is stored in the data directory like any other, and is
 //! served from there without dropping a connection.
 
@@ -19,7 +19,7 @@ mod store;
 mod validation;
 
 pub use challenges::AcmeChallenges;
-pub use error::{AcmeError, FailedName};
+pub use error::AcmeError;
 pub use files::issued_by;
 pub use order::Orderer;
 pub use settings::OrderSettings;

@@ -17,6 +17,7 @@ use super::http_client::AcmeHttpClient;
 use super::settings::OrderSettings;
 use super::store::AcmeStore;
 use super::validation::Validation;
+use crate::domain::Clock;
 use crate::pki::{CertificateSummary, SubjectName};
 
 /// How long the authority may take to make the certificate.
@@ -25,14 +26,20 @@ const ISSUING: Duration = Duration::from_mins(2);
 /// Orders certificates for one data directory.
 pub struct Orderer {
     settings: OrderSettings,
-    ledger: Arc<dyn AcmeStore>,
+    store: Arc<dyn AcmeStore>,
     challenges: Arc<AcmeChallenges>,
+    clock: Clock,
 }
 
 impl Orderer {
     /// Nothing is done yet. `challenges` is what this process answers by.
-    pub fn new(settings: OrderSettings, ledger: Arc<dyn AcmeStore>, challenges: Arc<AcmeChallenges>) -> Self {
-        Self { settings, ledger, challenges }
+    pub fn new(
+        settings: OrderSettings,
+        store: Arc<dyn AcmeStore>,
+        challenges: Arc<AcmeChallenges>,
+        clock: Clock,
+    ) -> Self {
+        Self { settings, store, challenges, clock }
     }
 
     /// What is ordered where.
@@ -52,7 +59,8 @@ impl Orderer {
         let client = AcmeHttpClient::new(&self.settings)?;
         let mut order = self.begin(&client, replaces.as_ref()).await?;
         let (settings, challenges) = (&self.settings, &self.challenges);
-        let validation = Validation { settings, ledger: self.ledger.as_ref(), challenges, client: &client };
+        let validation =
+            Validation { settings, store: self.store.as_ref(), challenges, client: &client, clock: &self.clock };
         validation.pass(&mut order).await?;
         let key = order.finalize().await.map_err(self.client_error(&client, "asking for the certificate"))?;
         let key = Zeroizing::new(key.into_bytes());
@@ -64,8 +72,8 @@ impl Orderer {
             }
             Err(error) => return Err(self.client_error(&client, "fetching the certificate")(error)),
         };
-        let settings = self.settings.clone();
-        blocking(move || install(&settings.data_dir, &settings.directory, &settings.names, &chain, &key)).await
+        let (settings, now) = (self.settings.clone(), self.clock.now());
+        blocking(move || install(&settings.data_dir, &settings.directory, &settings.names, &chain, &key, now)).await
     }
 
     /// When the authority suggests to renew (RFC 9773), and how long that holds; `None` where it makes no suggestions.
@@ -75,7 +83,7 @@ impl Orderer {
     ) -> Result<Option<(RenewalInfo, Duration)>, AcmeError> {
         let Ok(id) = CertificateIdentifier::try_from(certificate) else { return Ok(None) };
         let client = AcmeHttpClient::new(&self.settings)?;
-        let account = account::open(&self.settings, self.ledger.as_ref(), &client).await?;
+        let account = account::open(&self.settings, self.store.as_ref(), &client).await?;
         match account.renewal_info(&id).await {
             Ok(suggestion) => Ok(Some(suggestion)),
             Err(ClientError::Unsupported(_)) => Ok(None),
@@ -85,10 +93,10 @@ impl Orderer {
 
     /// Places the order; with a new account where the authority has forgotten ours.
     async fn begin(&self, client: &AcmeHttpClient, replaces: Option<&CertificateDer<'_>>) -> Result<Order, AcmeError> {
-        let account = account::open(&self.settings, self.ledger.as_ref(), client).await?;
+        let account = account::open(&self.settings, self.store.as_ref(), client).await?;
         let placed = match self.place(&account, replaces).await {
             Err(error) if is_about(&error, "accountDoesNotExist") => {
-                let account = account::replace(&self.settings, self.ledger.as_ref(), client).await?;
+                let account = account::replace(&self.settings, self.store.as_ref(), client).await?;
                 self.place(&account, None).await
             }
             placed => placed,

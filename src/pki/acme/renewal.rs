@@ -27,8 +27,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::First => "there is none yet",
-            Self::Names => "the one at hand lacks a name",
-            Self::Directory => "the one at hand is from another authority",
+            Self::Names => "the current one lacks a name",
+            Self::Directory => "the current one is from another authority",
             Self::Suggested => "the authority suggests to renew now",
             Self::Age => "two thirds of its life have passed",
         })
@@ -37,7 +37,7 @@ impl fmt::Display for Reason {
 
 /// The ordered certificate that is served.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
+pub(crate) struct CurrentCertificate {
     pub(crate) summary: CertificateSummary,
     /// Where it was ordered.
     pub(crate) directory: Option<String>,
@@ -46,7 +46,12 @@ pub(crate) struct Held {
 }
 
 /// Whether to order now. Where the authority suggests a time, that counts, but never beyond nine tenths of the life.
-pub(crate) fn due(held: Option<&Held>, names: &[SubjectName], directory: &str, now: Timestamp) -> Option<Reason> {
+pub(crate) fn due(
+    held: Option<&CurrentCertificate>,
+    names: &[SubjectName],
+    directory: &str,
+    now: Timestamp,
+) -> Option<Reason> {
     let Some(held) = held else { return Some(Reason::First) };
     let summary = &held.summary;
     if names.iter().any(|name| !summary.names.contains(&name.to_string())) {
@@ -61,7 +66,7 @@ pub(crate) fn due(held: Option<&Held>, names: &[SubjectName], directory: &str, n
     }
 }
 
-/// A moment within the suggested window, spread evenly by `random`, so that not everybody comes at once (RFC 9773, section 4.2).
+/// A moment within the suggested window, spread evenly by `random`, so that not everyone comes at once (RFC 9773, section 4.2).
 pub(crate) fn choose(suggestion: &RenewalInfo, random: u64) -> Timestamp {
     let (start, end) =
         (suggestion.suggested_window.start.unix_timestamp(), suggestion.suggested_window.end.unix_timestamp());
@@ -86,7 +91,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn held(suggested: Option<i64>) -> Held {
+    fn held(suggested: Option<i64>) -> CurrentCertificate {
         let summary = CertificateSummary {
             subject: String::new(),
             issuer: String::new(),
@@ -97,14 +102,14 @@ mod tests {
             not_after: at(1000),
             fingerprint: Fingerprint::of_der(b""),
         };
-        Held { summary, directory: Some(DIRECTORY.to_owned()), suggested: suggested.map(at) }
+        CurrentCertificate { summary, directory: Some(DIRECTORY.to_owned()), suggested: suggested.map(at) }
     }
 
     fn names(list: &[&str]) -> Vec<SubjectName> {
         list.iter().map(|name| name.parse().unwrap()).collect()
     }
 
-    fn decide(held: &Held, now: i64) -> Option<Reason> {
+    fn decide(held: &CurrentCertificate, now: i64) -> Option<Reason> {
         due(Some(held), &names(&["registry.test"]), DIRECTORY, at(now))
     }
 

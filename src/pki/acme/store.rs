@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::pki::SubjectName;
 
-/// Whatever went wrong where the records are kept.
+/// What went wrong where the records are kept.
 pub type AcmeStoreError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A challenge that waits for the authority's look.
@@ -16,22 +16,22 @@ pub struct PendingAcmeChallenge {
     pub name: SubjectName,
     /// The challenge's token.
     pub token: String,
-    /// What the authority wants to see; no secret (RFC 8555, section 8.1).
+    /// What the authority wants to see; not a secret (RFC 8555, section 8.1).
     pub key_authorization: String,
-    /// From when on nobody asks any more.
+    /// From when on no one asks any more.
     pub expires: Timestamp,
 }
 
-/// Keeps accounts and challenges. Accounts hold a private key, and whoever implements this keeps them sealed.
+/// Keeps accounts and challenges. Accounts hold a private key, and an implementation keeps them sealed.
 #[async_trait]
 pub trait AcmeStore: Send + Sync {
     /// The account with the authority of `directory`, as it was kept.
     async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError>;
 
-    /// Keeps a first account. `false`, and nothing done, where there is one already.
+    /// Keeps a first account. `false`, and nothing done, if there is one already.
     async fn keep_account(&self, directory: &str, account: &[u8]) -> Result<bool, AcmeStoreError>;
 
-    /// Keeps `account` in the place of the one that is there.
+    /// Replaces the account that is stored.
     async fn replace_account(&self, directory: &str, account: &[u8]) -> Result<(), AcmeStoreError>;
 
     /// Lets every node answer these challenges.

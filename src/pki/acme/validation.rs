@@ -14,11 +14,12 @@ use super::error::{AcmeError, FailedName, told};
 use super::http_client::AcmeHttpClient;
 use super::settings::OrderSettings;
 use super::store::{AcmeStore, PendingAcmeChallenge};
+use crate::domain::Clock;
 use crate::pki::SubjectName;
 
 /// After this time a challenge is forgotten whatever became of it.
 const EXPIRY: Duration = Duration::from_mins(10);
-/// From publishing a challenge to asking the authority to look: every node has read the ledger by then.
+/// From publishing a challenge to asking the authority to look: every node has read the store by then.
 const SPREADING: Duration = Duration::from_secs(1);
 /// How long the authority may take to look.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -26,9 +27,10 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// What a validation needs.
 pub(super) struct Validation<'a> {
     pub(super) settings: &'a OrderSettings,
-    pub(super) ledger: &'a dyn AcmeStore,
+    pub(super) store: &'a dyn AcmeStore,
     pub(super) challenges: &'a Arc<AcmeChallenges>,
     pub(super) client: &'a AcmeHttpClient,
+    pub(super) clock: &'a Clock,
 }
 
 impl Validation<'_> {
@@ -36,9 +38,9 @@ impl Validation<'_> {
     pub(super) async fn pass(&self, order: &mut Order) -> Result<(), AcmeError> {
         let pending = self.pending(order).await?;
         if !pending.is_empty() {
-            self.ledger.publish(&pending).await.map_err(AcmeError::AcmeStore)?;
+            self.store.publish(&pending).await.map_err(AcmeError::AcmeStore)?;
             let outcome = self.ask(order, &pending).await;
-            if let Err(error) = self.ledger.withdraw(&pending).await {
+            if let Err(error) = self.store.withdraw(&pending).await {
                 tracing::warn!(%error, "cannot withdraw ACME challenges; they expire by themselves");
             }
             return outcome;
@@ -48,7 +50,7 @@ impl Validation<'_> {
 
     /// The challenges of the names that are still to be validated.
     async fn pending(&self, order: &mut Order) -> Result<Vec<PendingAcmeChallenge>, AcmeError> {
-        let expires = Timestamp::now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX);
+        let expires = self.clock.now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX);
         let mut pending = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
@@ -74,8 +76,8 @@ impl Validation<'_> {
     }
 
     async fn ask(&self, order: &mut Order, pending: &[PendingAcmeChallenge]) -> Result<(), AcmeError> {
-        // This node knows at once; the others look into the ledger.
-        self.challenges.replace(self.ledger.pending().await.map_err(AcmeError::AcmeStore)?);
+        // This node knows at once; the others look into the store.
+        self.challenges.replace(self.store.pending().await.map_err(AcmeError::AcmeStore)?);
         tokio::time::sleep(SPREADING).await;
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {

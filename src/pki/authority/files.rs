@@ -9,14 +9,15 @@ use zeroize::Zeroizing;
 
 use super::params::{issuing_params, root_params};
 use crate::domain::build_time::build_time;
-use crate::pki::certificate::name_constraints::{Constraints, PermittedNames};
+use crate::pki::certificate::permitted_names::{Constraints, PermittedNames};
 use crate::pki::certificate::private_key::private_key;
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::certificate::{self, CertificateSummary};
 use crate::pki::error::PkiError;
+use crate::pki::files::atomic_file::is_temporary;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{
-    destroy_directory, destroy_key, is_temporary, read_kept_key, read_public, write_key, write_public,
+    destroy_directory, destroy_key, read_kept_key, read_public, write_key, write_public,
 };
 
 /// A root that was just made.
@@ -51,16 +52,17 @@ pub(super) fn write_new_authority(
     paths: &PkiPaths,
     names: &[SubjectName],
     constraints: Constraints,
+    now: Timestamp,
 ) -> Result<NewRoot, PkiError> {
     let permitted = match constraints {
         Constraints::ToNames => PermittedNames::Only(names.to_vec()),
         Constraints::Unconstrained => PermittedNames::All,
     };
     let (key, issuing_key) = (KeyPair::generate()?, KeyPair::generate()?);
-    let params = root_params(&permitted);
+    let params = root_params(&permitted, now);
     let root = params.self_signed(&key)?;
     let summary = CertificateSummary::read(&paths.root_certificate(), root.der())?;
-    let issuing = issuing_params(summary.not_after, &permitted);
+    let issuing = issuing_params(summary.not_after, &permitted, now);
     let issuing = issuing.signed_by(&issuing_key, &Issuer::from_params(&params, &key))?;
     write_key(&paths.root_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
     write_public(&paths.root_certificate(), root.pem().as_bytes())?;
@@ -92,7 +94,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, PkiError> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(PkiError::io("list", directory))).collect()
 }
 
-/// A link to a directory is none: nothing is swept through it.
+/// A link to a directory does not count: nothing is swept through it.
 fn is_directory(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
@@ -101,7 +103,7 @@ fn is_named(path: &Path, question: impl Fn(&str) -> bool) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(question)
 }
 
-/// The names that rotations have added; none where there is no such file.
+/// The names that rotations have added; none if there is no file.
 pub(super) fn read_added_names(path: &Path) -> Result<Vec<SubjectName>, PkiError> {
     match read_public(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).split_whitespace().map(str::parse).collect(),

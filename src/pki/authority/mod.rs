@@ -25,21 +25,24 @@ use self::files::{
 use self::params::leaf_params;
 use self::signer::{Signer, load_issuing, new_issuing};
 use super::certificate::chain;
-use super::certificate::name_constraints::{Constraints, PermittedNames};
 use super::certificate::pem::certificate_to_pem;
+use super::certificate::permitted_names::{Constraints, PermittedNames};
 use super::certificate::subject_name::SubjectName;
 use super::certificate::{self, CertificateSummary};
 use super::error::PkiError;
+use super::files::atomic_file::temporary_next_to;
 use super::files::paths::PkiPaths;
-use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory, temporary_next_to};
+use super::files::private_file::{DirectoryLock, lock_directory, make_directory, sync_directory};
 use super::identity::Identity;
 use super::lifetime::{EXPIRY_WARNING, ISSUING_WARNING, ROOT_WARNING, renewal_due};
+use crate::domain::Clock;
 use crate::domain::net::fingerprint::Fingerprint;
 
 /// The authority of one data directory, with the keys that are there.
 ///
 /// The root key may be absent (sealed or kept elsewhere): then leaves are signed until the issuing certificate ends.
 pub struct Authority {
+    clock: Clock,
     paths: PkiPaths,
     root: CertificateDer<'static>,
     root_summary: CertificateSummary,
@@ -72,11 +75,16 @@ pub enum RootKeyLocation {
 impl Authority {
     /// Makes root and issuing certificate in `ca/` of the data directory. The directory appears whole or not at all, and
     /// one that exists is refused.
-    pub fn create(data_dir: &Path, names: &[SubjectName], constraints: Constraints) -> Result<Self, PkiError> {
+    pub fn create(
+        data_dir: &Path,
+        names: &[SubjectName],
+        constraints: Constraints,
+        clock: &Clock,
+    ) -> Result<Self, PkiError> {
         if names.is_empty() {
             return Err(PkiError::NoNames);
         }
-        check_clock(Timestamp::now())?;
+        check_clock(clock.now())?;
         let paths = PkiPaths::new(data_dir);
         let directory = paths.authority_dir();
         make_directory(data_dir)?;
@@ -86,7 +94,7 @@ impl Authority {
         }
         let staging = temporary_next_to(&directory);
         make_directory(&staging)?;
-        let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints)
+        let published = write_new_authority(&paths.with_authority_in(&staging), names, constraints, clock.now())
             .and_then(|_| std::fs::rename(&staging, &directory).map_err(PkiError::io("make", &directory)));
         if let Err(error) = published {
             // The error above is the one to report; nothing refers to the staging directory.
@@ -94,7 +102,12 @@ impl Authority {
             return Err(error);
         }
         sync_directory(data_dir)?;
-        Self::load_locked(&paths, Some(&lock))
+        Self::load_locked(&paths, Some(&lock), clock)
+    }
+
+    /// The clock by which it judges.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Whether the data directory has an authority.
@@ -102,14 +115,14 @@ impl Authority {
         PkiPaths::new(data_dir).root_certificate().exists()
     }
 
-    /// Loads the authority of a data directory. A damaged or expired issuing certificate is made anew where the root key is
+    /// Loads the authority of a data directory. A damaged or expired issuing certificate is replaced where the root key is
     /// there; a key that others may read is refused.
-    pub fn load(data_dir: &Path) -> Result<Self, PkiError> {
+    pub fn load(data_dir: &Path, clock: &Clock) -> Result<Self, PkiError> {
         let paths = PkiPaths::new(data_dir);
         let path = paths.root_certificate();
         loop {
             let before = read_certificate(&path)?;
-            let loaded = Self::load_locked(&paths, None);
+            let loaded = Self::load_locked(&paths, None, clock);
             // A rotation may have exchanged the files while they were read; it does so once, so this ends.
             if read_certificate(&path)? == before {
                 return loaded;
@@ -117,7 +130,7 @@ impl Authority {
         }
     }
 
-    fn load_locked(paths: &PkiPaths, lock: Option<&DirectoryLock>) -> Result<Self, PkiError> {
+    fn load_locked(paths: &PkiPaths, lock: Option<&DirectoryLock>, clock: &Clock) -> Result<Self, PkiError> {
         let path = paths.root_certificate();
         let root = read_certificate(&path)?;
         let root_summary = CertificateSummary::read(&path, &root)?;
@@ -134,7 +147,7 @@ impl Authority {
             (Ok(issuing), _) => issuing,
             (Err(error), Some(key)) if error.is_fixed_by_reissue() => {
                 tracing::warn!(%error, "the issuing certificate is unusable; making a new one");
-                new_issuing(paths, &root, key, lock)?
+                new_issuing(paths, &root, key, lock, clock.now())?
             }
             (Err(error), None) if error.is_fixed_by_reissue() => {
                 return Err(root_key_missing(paths, format!("is unusable ({error})")));
@@ -142,21 +155,31 @@ impl Authority {
             (Err(error), _) => return Err(error),
         };
         let added = read_added_names(&paths.added_names())?;
-        let rotation = RootTransition::load(paths, Timestamp::now());
-        Ok(Self { paths: paths.clone(), root, root_summary, root_key, permitted, issuing, added, rotation })
+        let rotation = RootTransition::load(paths, clock.now());
+        Ok(Self {
+            clock: clock.clone(),
+            paths: paths.clone(),
+            root,
+            root_summary,
+            root_key,
+            permitted,
+            issuing,
+            added,
+            rotation,
+        })
     }
 
     /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
-    /// the issuing certificate is made anew first, where the root key is there.
+    /// the issuing certificate is replaced first, where the root key is there.
     pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, PkiError> {
         self.check_permitted(names)?;
-        if let Some(error) = root_out_of_time(&self.paths, Timestamp::now()) {
+        if let Some(error) = root_out_of_time(&self.paths, self.clock.now()) {
             return Err(error);
         }
         self.refresh_issuing()?;
         let key = KeyPair::generate()?;
         let issuer = Issuer::from_ca_cert_der(&self.issuing.der, &self.issuing.key)?;
-        let leaf = leaf_params(names, self.issuing.summary.not_after)?.signed_by(&key, &issuer)?;
+        let leaf = leaf_params(names, self.issuing.summary.not_after, self.clock.now())?.signed_by(&key, &issuer)?;
         let chain_pem = leaf.pem() + &certificate_to_pem(&self.issuing.der);
         Ok(IssuedLeaf { chain_pem, key_pem: Zeroizing::new(key.serialize_pem()) })
     }
@@ -171,7 +194,7 @@ impl Authority {
         &self.permitted
     }
 
-    /// Whether the root can sign for nothing but its names: who trusts it risks no other site.
+    /// Whether the root can sign for nothing but its names: a host that trusts it risks no other site.
     pub fn is_constrained(&self) -> bool {
         matches!(self.permitted, PermittedNames::Only(_))
     }
@@ -207,7 +230,7 @@ impl Authority {
     }
 
     /// Where the root key is.
-    pub fn root_key_place(&self) -> RootKeyLocation {
+    pub fn root_key_location(&self) -> RootKeyLocation {
         match &self.root_key {
             Some(_) => RootKeyLocation::Here,
             None if self.paths.sealed_root_key().exists() => RootKeyLocation::Sealed,
@@ -215,18 +238,18 @@ impl Authority {
         }
     }
 
-    /// Names that are served beside the configured ones: those that rotations were told.
+    /// Names that are served next to the configured ones: those that rotations were told.
     pub fn added_names(&self) -> &[SubjectName] {
         &self.added
     }
 
-    /// The hand-over from the root before, as long as it lasts.
+    /// The transition from the previous root, as long as it lasts.
     pub fn rotation(&self, now: Timestamp) -> Option<&RootTransition> {
         self.rotation.as_ref().filter(|rotation| now < rotation.until())
     }
 
-    /// What is about to end and will not mend itself: the root from 180 days before its end; the issuing certificate from 60 days
-    /// before its end where the root key is not here, and else from 14 days, for then it should have been made anew long ago.
+    /// What is about to expire and will not be renewed automatically: the root from 180 days before its end; the issuing certificate from 60 days
+    /// before its end where the root key is not here, and else from 14 days, for then it should have been replaced long ago.
     pub fn expiry_warning(&self, now: Timestamp) -> Option<String> {
         let near = |end: Timestamp, from: Duration| {
             end.as_second().saturating_sub(now.as_second()) <= from.as_secs().cast_signed()
@@ -242,7 +265,7 @@ impl Authority {
                 "the root certificate expires on {root}: run `portcullis ca rotate`, and have every host trust the new one before"
             ));
         }
-        let mend = match self.root_key_place() {
+        let fix = match self.root_key_location() {
             RootKeyLocation::Here if near(issuing, EXPIRY_WARNING) => "run `portcullis cert renew`",
             RootKeyLocation::Here => return None,
             _ if !near(issuing, ISSUING_WARNING) => return None,
@@ -253,7 +276,7 @@ impl Authority {
                 "the root key that signs a new one is not here; run `portcullis ca unseal --from FILE`, then `portcullis cert renew`"
             }
         };
-        Some(format!("the issuing certificate ends on {issuing}: {mend}"))
+        Some(format!("the issuing certificate expires on {issuing}: {fix}"))
     }
 
     /// Whether the identity's chain ends below this root.
@@ -281,13 +304,13 @@ impl Authority {
     }
 
     fn refresh_issuing(&mut self) -> Result<(), PkiError> {
-        let (summary, now) = (&self.issuing.summary, Timestamp::now());
+        let (summary, now) = (&self.issuing.summary, self.clock.now());
         if !renewal_due(summary.not_before, summary.not_after, now) {
             return Ok(());
         }
         match &self.root_key {
             Some(key) => {
-                self.issuing = new_issuing(&self.paths, &self.root, key, None)?;
+                self.issuing = new_issuing(&self.paths, &self.root, key, None, now)?;
                 Ok(())
             }
             None if now < summary.not_after => Ok(()),

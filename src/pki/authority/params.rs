@@ -1,4 +1,4 @@
-//! What stands in the certificates that the authority makes.
+//! What is in the certificates that the authority makes.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use rcgen::{
     SanType, SerialNumber,
 };
 
-use crate::pki::certificate::name_constraints::PermittedNames;
+use crate::pki::certificate::permitted_names::PermittedNames;
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
 use crate::pki::lifetime::{ISSUING_LIFE, LEAF_LIFE, ROOT_LIFE, validity};
 
 /// Of a new root, which signs itself.
-pub(super) fn root_params(permitted: &PermittedNames) -> CertificateParams {
-    ca_params("root", ROOT_LIFE, None, 2, permitted)
+pub(super) fn root_params(permitted: &PermittedNames, now: Timestamp) -> CertificateParams {
+    ca_params("root", (now, ROOT_LIFE, None), 2, permitted)
 }
 
 /// Of the certificate in which another root vouches for a new root's key until then: the same subject, key and constraints.
-pub(super) fn cross_params(root: &CertificateParams, until: Timestamp) -> CertificateParams {
+pub(super) fn cross_params(root: &CertificateParams, until: Timestamp, now: Timestamp) -> CertificateParams {
     let mut params = root.clone();
-    (params.not_before, params.not_after) = validity(Timestamp::now(), ROOT_LIFE, Some(until));
+    (params.not_before, params.not_after) = validity(now, ROOT_LIFE, Some(until));
     params.serial_number = Some(serial_number());
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
     params.use_authority_key_identifier_extension = true;
@@ -29,8 +29,8 @@ pub(super) fn cross_params(root: &CertificateParams, until: Timestamp) -> Certif
 }
 
 /// Of an issuing certificate below a root that ends then.
-pub(super) fn issuing_params(root_ends: Timestamp, permitted: &PermittedNames) -> CertificateParams {
-    let mut params = ca_params("issuing", ISSUING_LIFE, Some(root_ends), 0, permitted);
+pub(super) fn issuing_params(root_ends: Timestamp, permitted: &PermittedNames, now: Timestamp) -> CertificateParams {
+    let mut params = ca_params("issuing", (now, ISSUING_LIFE, Some(root_ends)), 0, permitted);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     params
@@ -38,14 +38,13 @@ pub(super) fn issuing_params(root_ends: Timestamp, permitted: &PermittedNames) -
 
 fn ca_params(
     role: &str,
-    life: Duration,
-    issuer_ends: Option<Timestamp>,
+    (now, life, issuer_ends): (Timestamp, Duration, Option<Timestamp>),
     path_length: u8,
     permitted: &PermittedNames,
 ) -> CertificateParams {
     let mut params = CertificateParams::default();
-    (params.not_before, params.not_after) = validity(Timestamp::now(), life, issuer_ends);
-    // Roots of several registries lie side by side in one trust store: their names must differ.
+    (params.not_before, params.not_after) = validity(now, life, issuer_ends);
+    // Roots of several registries are stored side by side in one trust store: their names must differ.
     params.distinguished_name = common_name(&format!("Portcullis {role} CA {:08x}", rand::random::<u32>()));
     params.serial_number = Some(serial_number());
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
@@ -55,9 +54,13 @@ fn ca_params(
 }
 
 /// Of a server certificate below an issuing certificate that ends then.
-pub(super) fn leaf_params(names: &[SubjectName], issuer_ends: Timestamp) -> Result<CertificateParams, PkiError> {
+pub(super) fn leaf_params(
+    names: &[SubjectName],
+    issuer_ends: Timestamp,
+    now: Timestamp,
+) -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::default();
-    (params.not_before, params.not_after) = validity(Timestamp::now(), LEAF_LIFE, Some(issuer_ends));
+    (params.not_before, params.not_after) = validity(now, LEAF_LIFE, Some(issuer_ends));
     // No host name here: OpenSSL checks a common name that looks like one against the constraints.
     params.distinguished_name = common_name("Portcullis registry server");
     params.serial_number = Some(serial_number());

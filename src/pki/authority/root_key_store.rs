@@ -1,4 +1,4 @@
-//! The root key put away: under a passphrase, or off this host. Leaves are signed by the issuing key and go on meanwhile.
+//! The root key put away: under a passphrase, or off this host. Leaves are signed by the issuing key, so they continue to be renewed.
 //!
 //! The key is written to its new place, read back and compared before it goes from the old one, so that a crash leaves it in both.
 
@@ -15,7 +15,7 @@ use crate::pki::files::new_key_file::NewKeyFile;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{destroy_key, lock_directory, read_kept_key, read_key, read_public, write_key};
 
-/// Puts the root key under a passphrase. Returns where it lies then.
+/// Puts the root key under a passphrase. Returns where it is stored then.
 pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, PkiError> {
     let paths = PkiPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
@@ -27,8 +27,8 @@ pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, PkiEr
     Ok(sealed)
 }
 
-/// Moves the root key into a new file, off this host: encrypted where there is a passphrase, else as it is. A sealed key is moved as
-/// it is. A place in the data directory is refused: what lies there is destroyed together with the keys of the authority.
+/// Moves the root key into a new file, off this host: encrypted if there is a passphrase, else as it is. A sealed key is moved as
+/// it is. A place in the data directory is refused: what is stored there is destroyed together with the keys of the authority.
 pub fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&str>) -> Result<(), PkiError> {
     let paths = PkiPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
@@ -61,7 +61,7 @@ pub struct StoredRootKey {
 
 impl StoredRootKey {
     /// The sealed key of the data directory, or the one in a file elsewhere. `None` where the key is in its place already; a sealed
-    /// copy beside it, left by an interrupted command, is removed.
+    /// copy next to it, left by an interrupted command, is removed.
     pub fn find(data_dir: &Path, from: Option<Self>) -> Result<Option<Self>, PkiError> {
         let paths = PkiPaths::new(data_dir);
         let sealed = paths.sealed_root_key();

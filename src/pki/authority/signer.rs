@@ -1,5 +1,6 @@
 //! The issuing certificate with its key: what signs the server's certificate.
 
+use jiff::Timestamp;
 use rcgen::{Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
@@ -7,7 +8,7 @@ use zeroize::Zeroizing;
 use super::files::{check_pair, read_certificate, read_key_pair};
 use super::params::issuing_params;
 use crate::pki::certificate::chain;
-use crate::pki::certificate::name_constraints::PermittedNames;
+use crate::pki::certificate::permitted_names::PermittedNames;
 use crate::pki::certificate::{self, CertificateSummary};
 use crate::pki::error::PkiError;
 use crate::pki::files::paths::PkiPaths;
@@ -35,13 +36,14 @@ pub(super) fn load_issuing(paths: &PkiPaths, root: &CertificateDer<'_>) -> Resul
     Ok(Signer { der, summary, key })
 }
 
-/// Puts a new issuing certificate in the place of the one there. Takes the lock of the data directory unless it is `held`; refuses
+/// Replaces the issuing certificate by a new one. Takes the lock of the data directory unless it is `held`; refuses
 /// where another root has taken this one's place meanwhile.
 pub(super) fn new_issuing(
     paths: &PkiPaths,
     root: &CertificateDer<'_>,
     root_key: &KeyPair,
     held: Option<&DirectoryLock>,
+    now: Timestamp,
 ) -> Result<Signer, PkiError> {
     let _lock = if held.is_some() { None } else { Some(lock_directory(paths.data_dir())?) };
     let root_path = paths.root_certificate();
@@ -52,7 +54,7 @@ pub(super) fn new_issuing(
     let root_ends = CertificateSummary::read(&root_path, root)?.not_after;
     let key = KeyPair::generate()?;
     let issuer = Issuer::from_ca_cert_der(root, root_key)?;
-    let certificate = issuing_params(root_ends, &permitted).signed_by(&key, &issuer)?;
+    let certificate = issuing_params(root_ends, &permitted, now).signed_by(&key, &issuer)?;
     write_key(&paths.issuing_key(), Zeroizing::new(key.serialize_pem()).as_bytes())?;
     let path = paths.issuing_certificate();
     write_public(&path, certificate.pem().as_bytes())?;

@@ -48,7 +48,7 @@ pub(crate) fn check(path: &Path, chain: &[CertificateDer<'_>], now: Timestamp) -
     Ok(Checked { summary: summary.clone(), sent, warnings })
 }
 
-/// Whether clients find their way without it: they have the root themselves, and what stands above an intermediate certificate is a
+/// Whether clients find their way without it: they have the root themselves, and what is above an intermediate certificate is a
 /// root, or another root's word for it.
 fn is_dispensable(index: usize, certificate: &X509Certificate<'_>) -> bool {
     index >= 2 || (index == 1 && is_self_issued(certificate))

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustls_pki_types::CertificateDer;
 
 use super::CertificateSummary;
-use super::name_constraints::PermittedNames;
+use super::permitted_names::PermittedNames;
 use crate::pki::certificate;
 use crate::pki::error::PkiError;
 use crate::pki::files::private_file::read_public;

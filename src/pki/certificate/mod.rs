@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod inspect;
 pub(crate) mod name_constraints;
 pub(crate) mod pem;
+pub(crate) mod permitted_names;
 pub(crate) mod private_key;
 pub(crate) mod subject_name;
 
@@ -42,7 +43,7 @@ pub struct CertificateSummary {
 }
 
 impl CertificateSummary {
-    /// Reads a certificate in DER form that came from elsewhere than a file; `None` where it is none.
+    /// Reads a certificate in DER form that came from elsewhere than a file; `None` where it is not one.
     pub fn of_der(der: &CertificateDer<'_>) -> Option<Self> {
         Self::read(Path::new("DER"), der).ok()
     }
@@ -150,6 +151,6 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 pub(crate) fn timestamp(seconds: i64) -> Timestamp {
-    // X.509 time ends with the year 9999, as does jiff's; what lies outside counts as long past.
+    // X.509 time ends with the year 9999, as does jiff's; what is outside counts as long past.
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN)
 }

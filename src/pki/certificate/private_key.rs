@@ -13,7 +13,7 @@ use crate::pki::error::PkiError;
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const SUPPORTED: &str = "use RSA (2048 to 8192 bits), ECDSA (P-256, P-384 or P-521) or Ed25519";
 
-/// Kinds of keys by the object identifier that they carry, as it is encoded. Curves stand before what they have in common.
+/// Kinds of keys by the object identifier that they carry, as it is encoded. Curves come before the identifier that all of them have in common.
 const KINDS: [(&[u8], &str); 12] = [
     (b"\x06\x05\x2b\x81\x04\x00\x0a", "an ECDSA key on the curve secp256k1"),
     (b"\x06\x05\x2b\x81\x04\x00\x21", "an ECDSA key on the curve P-224"),

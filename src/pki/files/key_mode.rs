@@ -18,7 +18,7 @@ const EXPOSED_OF_ROOT: u32 = 0o026;
 /// Read or write by others.
 const OPEN_TO_ALL: u32 = 0o006;
 
-/// What is wrong with the mode of a key at the operator's path, and what puts it right; `None` where it is in order, or cannot be
+/// What is wrong with the mode of a key at the operator's path, and what fixes it; `None` where it is in order, or cannot be
 /// looked at.
 pub fn key_exposure(path: &Path) -> Option<PkiError> {
     let meta = std::fs::metadata(path).ok()?;

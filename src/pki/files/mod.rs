@@ -1,5 +1,6 @@
 //! The files that certificates and keys are stored in: where they are, who may read them, how they are written whole or not at all.
 
+pub(crate) mod atomic_file;
 pub(crate) mod key_mode;
 pub(crate) mod new_key_file;
 pub(crate) mod paths;

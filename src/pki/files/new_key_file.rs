@@ -69,7 +69,7 @@ impl NewKeyFile {
 impl Drop for NewKeyFile {
     fn drop(&mut self) {
         if !self.written {
-            // Whoever gave up the rights of root may not be able to remove it; then it is empty.
+            // A process that gave up the rights of root may not be able to remove it; then it is empty.
             let _ = self.file.set_len(0);
             let _ = std::fs::remove_file(&self.path);
         }

@@ -1,4 +1,4 @@
-//! Where keys and certificates lie within the data directory.
+//! Where keys and certificates are stored within the data directory.
 
 use std::path::{Path, PathBuf};
 
@@ -46,17 +46,17 @@ impl PkiPaths {
         self.authority_dir().join("root.key.sealed")
     }
 
-    /// `ca/previous.pem`: the root before this one, while hosts that trust it are served too.
+    /// `ca/previous.pem`: the previous root, while hosts that trust it are served too.
     pub fn previous_root(&self) -> PathBuf {
         self.authority_dir().join("previous.pem")
     }
 
-    /// `ca/cross.pem`: the statement that hands over from the root before to this one, signed by the key of the one before.
+    /// `ca/cross.pem`: the cross-certificate from the previous root to this one, signed by the key of the previous one.
     pub fn cross_certificate(&self) -> PathBuf {
         self.authority_dir().join("cross.pem")
     }
 
-    /// `ca/hosts`: names that `ca rotate --host` added, one a line; served beside the configured ones.
+    /// `ca/hosts`: names that `ca rotate --host` added, one a line; served next to the configured ones.
     pub fn added_names(&self) -> PathBuf {
         self.authority_dir().join("hosts")
     }
@@ -86,7 +86,7 @@ impl PkiPaths {
         self.serving_dir().join("leaf.key")
     }
 
-    /// `tls/bridge.pem`: the chain for hosts that trust the root before this one, where that one does not permit all names.
+    /// `tls/bridge.pem`: the chain for hosts that trust the previous root, where that one does not permit all names.
     pub fn cross_signed_chain(&self) -> PathBuf {
         self.serving_dir().join("bridge.pem")
     }
@@ -129,7 +129,7 @@ impl PkiPaths {
         ]
     }
 
-    /// `tls/acme.lock`: held by whoever orders.
+    /// `tls/acme.lock`: held by the process that orders.
     pub fn acme_lock(&self) -> PathBuf {
         self.serving_dir().join("acme.lock")
     }

@@ -1,16 +1,17 @@
-//! Files that must never be half-written, and keys that nobody else may read.
+//! Keys that no one else may read, and certificates that everyone may: written whole, read up to a limit, destroyed.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::atomic_file;
 use super::key_mode::{require_not_public, require_private};
 use crate::pki::error::PkiError;
 
-/// A link that someone laid in the place of a file is not followed.
+/// A link that someone put where a file should be is not followed.
 pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 /// No chain or key comes near this; a wrong path may lead to something endless.
 const LIMIT: u64 = 256 * 1024;
@@ -20,7 +21,7 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), PkiError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(PkiError::io("make the directory", path))
 }
 
-/// A directory held against other processes. Whoever holds it must not ask for it a second time: the second would wait for ever.
+/// A directory held against other processes. Its holder must not ask for it a second time: the second would wait forever.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
     _directory: File,
@@ -35,7 +36,7 @@ pub(crate) fn lock_directory(path: &Path) -> Result<DirectoryLock, PkiError> {
 
 /// Writes a private key: readable by its owner alone from its first byte on, whole or not at all.
 pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), PkiError> {
-    write_atomically(path, pem, 0o600)
+    atomic_file::write(path, pem, 0o600).map_err(PkiError::io("write", path))
 }
 
 /// Overwrites a key and removes it; of a link, only the link. File systems and disks that write elsewhere may keep a copy: what has left no trace was never
@@ -52,7 +53,7 @@ pub(crate) fn destroy_key(path: &Path) -> Result<(), PkiError> {
         std::fs::remove_file(path)
     };
     overwrite().map_err(PkiError::io("destroy", path))?;
-    sync_directory(path.parent().unwrap_or(Path::new(".")))
+    sync_directory(atomic_file::directory_of(path))
 }
 
 /// Removes a directory of keys, each overwritten first.
@@ -66,16 +67,9 @@ pub(crate) fn destroy_directory(path: &Path) -> Result<(), PkiError> {
     std::fs::remove_dir(path).map_err(PkiError::io("remove", path))
 }
 
-/// Whether the name is one that [`temporary_next_to`] makes for `stem`.
-pub fn is_temporary(name: &str, stem: &str) -> bool {
-    let random =
-        name.strip_prefix('.').and_then(|rest| rest.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".tmp"));
-    random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
 /// Writes a public file, whole or not at all, with the same mode (0644) whatever the umask is.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
-    write_atomically(path, bytes, 0o644)
+    atomic_file::write(path, bytes, 0o644).map_err(PkiError::io("write", path))
 }
 
 /// Removes a public file, if it is there.
@@ -108,7 +102,7 @@ pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
 
 /// Makes a rename or a new file in the directory durable.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), PkiError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(PkiError::io("sync", path))
+    atomic_file::sync_directory(path).map_err(PkiError::io("sync", path))
 }
 
 fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
@@ -120,47 +114,10 @@ fn read_limited(file: &File, path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError
     Ok(bytes)
 }
 
-fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let temporary = write_temporary(path, bytes, mode)?;
-    if let Err(source) = std::fs::rename(&temporary, path) {
-        // The error above is the one to report; a leftover is harmless and private.
-        let _ = std::fs::remove_file(&temporary);
-        return Err(PkiError::Io { action: "write", path: path.to_owned(), source });
-    }
-    sync_directory(directory)
-}
-
-/// Writes a file to its last byte beside the place that it is to take by a rename. Returns where.
-pub(crate) fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, PkiError> {
-    let temporary = temporary_next_to(path);
-    match write_new(&temporary, bytes, mode) {
-        Ok(()) => Ok(temporary),
-        Err(error) => {
-            // The error above is the one to report; a leftover is harmless and private.
-            let _ = std::fs::remove_file(&temporary);
-            Err(PkiError::io("write", path)(error))
-        }
-    }
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    // The umask took bits away; the mode is the same for everyone who runs this.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A hidden name in the same directory that no other writer uses.
-pub fn temporary_next_to(path: &Path) -> PathBuf {
-    let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
-    path.with_file_name(format!(".{name}.{:016x}.tmp", rand::random::<u64>()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
 

@@ -13,12 +13,12 @@ pub fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
     if left > warning_time(from, until) {
         return None;
     }
-    let mend = match identity.origin() {
+    let fix = match identity.origin() {
         Origin::ManagedCa => "run `portcullis cert renew`",
         Origin::Acme => "run `portcullis cert request`, which says why it is not renewed",
         Origin::Imported => "run `portcullis cert import --cert FILE --key FILE` with a newer one",
         Origin::Configured => "replace the files that tls.certificate and tls.private_key name",
     };
-    let when = if left < 0 { "ended" } else { "ends" };
-    Some(format!("the certificate in use {when} on {until}: {mend}"))
+    let when = if left < 0 { "expired" } else { "expires" };
+    Some(format!("the certificate in use {when} on {until}: {fix}"))
 }

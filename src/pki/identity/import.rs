@@ -37,13 +37,13 @@ impl std::fmt::Debug for OperatorFiles {
 
 /// Copies a chain and its key into the data directory after the checks of [`Identity::load`]; of the chain's file the certificates
 /// alone, for anyone may read them there. A running server serves it within a second.
-pub fn import(data_dir: &Path, files: &OperatorFiles) -> Result<Identity, PkiError> {
+pub fn import(data_dir: &Path, files: &OperatorFiles, now: Timestamp) -> Result<Identity, PkiError> {
     let OperatorFiles { chain: (chain, chain_pem), key: (key, key_pem) } = files;
-    let identity = Identity::from_pem((chain, chain_pem), (key, key_pem), Origin::Imported, Timestamp::now())?;
+    let identity = Identity::from_pem((chain, chain_pem), (key, key_pem), Origin::Imported, now)?;
     let paths = PkiPaths::new(data_dir);
     make_directory(&paths.serving_dir())?;
     let _lock = lock_directory(&paths.serving_dir())?;
-    Pair::at(paths.imported_chain(), paths.imported_key()).write(identity.chain_pem().as_bytes(), key_pem)?;
+    Pair::at(paths.imported_chain(), paths.imported_key()).write(identity.chain_pem().as_bytes(), key_pem, now)?;
     Ok(identity)
 }
 

@@ -54,7 +54,7 @@ pub struct Identity {
     summary: CertificateSummary,
     origin: Origin,
     warnings: Vec<String>,
-    bridge: Option<CrossSignedChain>,
+    cross_signed: Option<CrossSignedChain>,
 }
 
 impl Identity {
@@ -62,7 +62,7 @@ impl Identity {
     /// that they may be served at `now`.
     pub fn load(chain: &Path, key: &Path, origin: Origin, now: Timestamp) -> Result<Self, PkiError> {
         let chain_pem = read_public(chain)?;
-        // What we keep is put right; what is the operator's is theirs to put right.
+        // A mode of a key of ours is not refused for its group; what is the operator's is theirs to fix.
         let key_pem = if origin == Origin::Configured {
             if bundle(chain, &chain_pem)?.has_key {
                 // As secret as the key's own file.
@@ -94,7 +94,7 @@ impl Identity {
         }
         let Checked { summary, sent, warnings } = chain::check(chain_path, &certified.cert, now)?;
         certified.cert.truncate(sent);
-        Ok(Self { certified: Arc::new(certified), summary, origin, warnings, bridge: None })
+        Ok(Self { certified: Arc::new(certified), summary, origin, warnings, cross_signed: None })
     }
 
     /// What the server's certificate says.
@@ -117,15 +117,15 @@ impl Identity {
         self.origin
     }
 
-    /// The same, with a chain for clients that trust the root before.
-    pub(crate) fn with_bridge(self, bridge: Option<CrossSignedChain>) -> Self {
-        Self { bridge, ..self }
+    /// The same, with a chain for clients that trust the previous root.
+    pub(crate) fn with_cross_signed(self, cross_signed: Option<CrossSignedChain>) -> Self {
+        Self { cross_signed, ..self }
     }
 
     /// What a client is shown at `now` that asks for `name`, or for none.
     pub(crate) fn shown_for(&self, name: Option<&str>, now: Timestamp) -> &Arc<CertifiedKey> {
-        let bridge = self.bridge.as_ref().and_then(|bridge| bridge.shown_for(name, now));
-        bridge.unwrap_or(&self.certified)
+        let cross_signed = self.cross_signed.as_ref().and_then(|cross_signed| cross_signed.shown_for(name, now));
+        cross_signed.unwrap_or(&self.certified)
     }
 
     /// The first host name, if there is any, and the server's certificate that a client is shown at `now` that asks for it.

@@ -1,8 +1,8 @@
-//! What clients are shown that trust the root before the present one, until the announced date.
+//! What clients are shown that trust the previous root, until the announced date.
 //!
 //! The old root's constraints bind every name on a path through it, so where the new root signs for more names than the old one,
-//! two certificates are served: the bridge, for the names that both permit, and the general one, for a name that is new. Who sends
-//! no name (a client that connects to an address) gets the bridge.
+//! two certificates are served: the cross-signed one, for the names that both permit, and the general one, for a name that is new. A client
+//! that sends no name (because it connects to an address) gets the cross-signed one.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
 use crate::pki::files::paths::PkiPaths;
 
-/// A chain that leads to the root before, and when it ends.
+/// A chain that leads to the previous root, and when it ends.
 #[derive(Debug)]
 pub(crate) struct CrossSignedChain {
     certified: Arc<CertifiedKey>,
@@ -26,8 +26,8 @@ pub(crate) struct CrossSignedChain {
 }
 
 impl CrossSignedChain {
-    /// The bridge beside the general certificate `general`. Where the old root permits all of its names, it is that very
-    /// certificate with the statement behind it; `None` where it permits none.
+    /// The cross-signed chain for the general certificate `general`. Where the old root permits all of its names, it is that very
+    /// certificate with the cross-certificate behind it; `None` where it permits none.
     pub(crate) fn load(
         paths: &PkiPaths,
         general: &Identity,
@@ -44,7 +44,7 @@ impl CrossSignedChain {
         } else {
             let own = Identity::load(&paths.cross_signed_chain(), &paths.cross_signed_key(), Origin::ManagedCa, now)?;
             if !same(&own.summary().names, &within) {
-                let reason = "it is not for the names that the root before permits";
+                let reason = "it is not for the names that the previous root permits";
                 return Err(PkiError::Unusable { path: paths.cross_signed_chain(), reason });
             }
             Arc::clone(own.certified())
@@ -65,7 +65,7 @@ impl CrossSignedChain {
     }
 }
 
-/// The names that the root before permits, where it does not permit all: those need a certificate of their own.
+/// The names that the previous root permits, where it does not permit all: those need a certificate of their own.
 pub(crate) fn names_within(names: &[SubjectName], rotation: &RootTransition) -> Option<Vec<SubjectName>> {
     let within: Vec<SubjectName> = names.iter().filter(|name| rotation.permits(name)).cloned().collect();
     (!within.is_empty() && within.len() < names.len()).then_some(within)

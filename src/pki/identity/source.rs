@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::pair::repair_pairs;
 use super::previous_root::CrossSignedChain;
 use super::{Identity, Origin};
+use crate::domain::Clock;
 use crate::pki::authority::{Authority, RootTransition, root_out_of_time, sweep};
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
@@ -24,11 +25,12 @@ use crate::pki::leaf::{ensure_leaf, renew_leaf};
 pub struct IdentitySource {
     paths: PkiPaths,
     names: Names,
-    given: Option<(PathBuf, PathBuf)>,
+    configured: Option<(PathBuf, PathBuf)>,
     acme: bool,
+    clock: Clock,
 }
 
-/// The names that the authority at hand is to serve.
+/// The names that the current authority is to serve.
 #[derive(Clone)]
 struct Names(Arc<NamesOf>);
 
@@ -42,32 +44,38 @@ impl std::fmt::Debug for Names {
 
 /// The state of the files behind what is served, compared to see a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Signature {
+pub(crate) struct SourceStamp {
     origin: Origin,
     chain: FileStamp,
     key: FileStamp,
-    /// Root, statement and bridge of our own certificate.
+    /// Root, cross-certificate and cross-signed chain of our own certificate.
     authority: [FileStamp; 4],
 }
 
 impl IdentitySource {
-    /// The data directory's certificate: the imported one while there is one, else our own for `names`.
+    /// The data directory's certificate: the imported one while it exists, else our own for `names`.
     pub fn data_directory(data_dir: impl Into<PathBuf>, names: Vec<SubjectName>) -> Self {
         Self::following(data_dir, move |_| names.clone())
     }
 
-    /// The same, where the names are those that `names` says of the authority at hand: a rotation may add some.
+    /// The same, where the names are those that `names` says of the current authority: a rotation may add some.
     pub fn following(
         data_dir: impl Into<PathBuf>,
         names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
     ) -> Self {
-        Self { paths: PkiPaths::new(data_dir), names: Names(Arc::new(names)), given: None, acme: false }
+        Self {
+            paths: PkiPaths::new(data_dir),
+            names: Names(Arc::new(names)),
+            configured: None,
+            acme: false,
+            clock: Clock::system(),
+        }
     }
 
     /// A chain and key at the operator's own paths.
     pub fn files(data_dir: impl Into<PathBuf>, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        let given = Some((chain.into(), key.into()));
-        Self { given, ..Self::data_directory(data_dir, Vec::new()) }
+        let configured = Some((chain.into(), key.into()));
+        Self { configured, ..Self::data_directory(data_dir, Vec::new()) }
     }
 
     /// With ACME switched on: the ordered certificate takes the place of an imported one, and until there is one, ours is served.
@@ -77,11 +85,18 @@ impl IdentitySource {
         self
     }
 
+    /// The same, judged by this clock instead of the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
     /// interrupted commands have left is finished or destroyed.
     pub fn prepare(&self) -> Result<Identity, PkiError> {
         self.paths.kept_keys().iter().try_for_each(|key| restrict_kept_key(key))?;
-        repair_pairs(&self.paths)?;
+        repair_pairs(&self.paths, self.clock.now())?;
         match self.origin() {
             Origin::ManagedCa => self.ensure_own()?,
             Origin::Acme => match self.load_selected() {
@@ -101,7 +116,7 @@ impl IdentitySource {
         if self.origin() == Origin::Acme { self.load_selected() } else { self.prepare() }
     }
 
-    /// Reads what is there now, and makes nothing. In the place of an ordered certificate that cannot be served stands our own.
+    /// Reads what is there now, and makes nothing. Instead of an ordered certificate that cannot be served our own is served.
     pub fn load(&self) -> Result<Identity, PkiError> {
         match self.load_selected() {
             Err(error) if self.origin() == Origin::Acme && error.is_fixed_by_reissue() => {
@@ -118,38 +133,38 @@ impl IdentitySource {
     }
 
     fn load_from(&self, origin: Origin, chain: &Path, key: &Path) -> Result<Identity, PkiError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let identity = Identity::load(chain, key, origin, now).map_err(|error| match origin {
             // What the root signed ends with it: no certificate made now would be accepted.
             Origin::ManagedCa if error.is_about_time() => root_out_of_time(&self.paths, now).unwrap_or(error),
             _ => error,
         })?;
         match RootTransition::load(&self.paths, now) {
-            Some(rotation) if origin == Origin::ManagedCa => Ok(self.bridged(identity, &rotation, now)),
+            Some(rotation) if origin == Origin::ManagedCa => Ok(self.with_cross_signed_chain(identity, &rotation, now)),
             _ => Ok(identity),
         }
     }
 
-    /// Without its bridge a certificate still serves those that trust the root that signed it.
-    fn bridged(&self, identity: Identity, rotation: &RootTransition, now: Timestamp) -> Identity {
+    /// Without its cross-signed chain a certificate still serves those that trust the root that signed it.
+    fn with_cross_signed_chain(&self, identity: Identity, rotation: &RootTransition, now: Timestamp) -> Identity {
         match CrossSignedChain::load(&self.paths, &identity, rotation, now) {
-            Ok(bridge) => identity.with_bridge(bridge),
+            Ok(cross_signed) => identity.with_cross_signed(cross_signed),
             Err(error) => {
-                tracing::warn!(%error, "hosts that trust the root before are not served with this certificate");
+                tracing::warn!(%error, "hosts that trust the previous root are not served with this certificate");
                 identity
             }
         }
     }
 
-    /// Makes our own certificate anew.
+    /// Issues our own certificate again.
     pub(crate) fn renew(&self) -> Result<Identity, PkiError> {
-        let mut authority = Authority::load(self.paths.data_dir())?;
+        let mut authority = Authority::load(self.paths.data_dir(), &self.clock)?;
         let names = self.own_names(&authority);
         renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
         self.load()
     }
 
-    pub(crate) fn signature(&self) -> Signature {
+    pub(crate) fn signature(&self) -> SourceStamp {
         let (origin, chain, key) = self.select();
         let paths = [
             self.paths.root_certificate(),
@@ -159,13 +174,13 @@ impl IdentitySource {
         ];
         let authority =
             if origin == Origin::ManagedCa { paths.map(|path| FileStamp::of(&path)) } else { [FileStamp::NONE; 4] };
-        Signature { origin, chain: FileStamp::of(&chain), key: FileStamp::of(&key), authority }
+        SourceStamp { origin, chain: FileStamp::of(&chain), key: FileStamp::of(&key), authority }
     }
 
     fn ensure_own(&self) -> Result<(), PkiError> {
         let data_dir = self.paths.data_dir();
         lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
-        let mut authority = Authority::load(data_dir)?;
+        let mut authority = Authority::load(data_dir, &self.clock)?;
         let names = self.own_names(&authority);
         ensure_leaf(data_dir, &mut authority, &names)?;
         Ok(())
@@ -182,7 +197,7 @@ impl IdentitySource {
     }
 
     fn select(&self) -> (Origin, PathBuf, PathBuf) {
-        match &self.given {
+        match &self.configured {
             Some((chain, key)) => (Origin::Configured, chain.clone(), key.clone()),
             None if self.acme && is_present(self.paths.acme_chain()) => {
                 (Origin::Acme, self.paths.acme_chain(), self.paths.acme_key())

@@ -9,7 +9,7 @@ use super::*;
 fn the_first_start_makes_a_chain_that_clients_accept() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["localhost", "build1.lan", "127.0.0.1", "::1"]);
-    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
+    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     let leaf = chain(&authority.issue_leaf(&wanted).unwrap().chain_pem);
     assert_eq!(leaf.len(), 2, "leaf and issuing certificate");
     for name in ["localhost", "build1.lan", "127.0.0.1", "::1"] {
@@ -28,25 +28,25 @@ fn days_left(end: jiff::Timestamp) -> i64 {
 #[test]
 fn files_are_private_and_a_second_authority_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    let first = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o777;
     let paths = PkiPaths::new(dir.path());
     assert_eq!(mode(paths.authority_dir()), 0o700);
     assert_eq!((mode(paths.root_key()), mode(paths.issuing_key())), (0o600, 0o600));
-    let again = Authority::create(dir.path(), &names(&["b.test"]), Constraints::ToNames);
+    let again = Authority::create(dir.path(), &names(&["b.test"]), Constraints::ToNames, &Clock::system());
     assert!(matches!(again, Err(PkiError::AuthorityExists { .. })));
-    assert_eq!(Authority::load(dir.path()).unwrap().fingerprint(), first.fingerprint());
+    assert_eq!(Authority::load(dir.path(), &Clock::system()).unwrap().fingerprint(), first.fingerprint());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but ca/");
 }
 
 #[test]
 fn an_exposed_authority_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let paths = PkiPaths::new(dir.path());
     for key in [paths.root_key(), paths.issuing_key()] {
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Authority::load(dir.path()), Err(PkiError::KeyExposed { mode: 0o644, .. })));
+        assert!(matches!(Authority::load(dir.path(), &Clock::system()), Err(PkiError::KeyExposed { mode: 0o644, .. })));
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
@@ -55,30 +55,31 @@ fn an_exposed_authority_key_is_refused() {
 fn without_the_root_key_leaves_go_on_and_a_lost_issuer_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
-    Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     let paths = PkiPaths::new(dir.path());
     let kept = fs::read(paths.root_key()).unwrap();
     fs::remove_file(paths.root_key()).unwrap();
-    let mut sealed = Authority::load(dir.path()).unwrap();
+    let mut sealed = Authority::load(dir.path(), &Clock::system()).unwrap();
     assert!(!sealed.has_root_key());
     let leaf = chain(&sealed.issue_leaf(&wanted).unwrap().chain_pem);
     client_accepts(sealed.root_der(), &leaf, "a.test").unwrap();
 
     fs::remove_file(paths.issuing_key()).unwrap();
-    let text = Authority::load(dir.path()).unwrap_err().to_string();
+    let text = Authority::load(dir.path(), &Clock::system()).unwrap_err().to_string();
     assert!(text.contains("root.key") && text.contains("bring it back"), "{text}");
 
     files::private_file::write_key(&paths.root_key(), &kept).unwrap();
-    let mut mended = Authority::load(dir.path()).unwrap();
-    let leaf = chain(&mended.issue_leaf(&wanted).unwrap().chain_pem);
-    client_accepts(mended.root_der(), &leaf, "a.test").unwrap();
+    let mut fixed = Authority::load(dir.path(), &Clock::system()).unwrap();
+    let leaf = chain(&fixed.issue_leaf(&wanted).unwrap().chain_pem);
+    client_accepts(fixed.root_der(), &leaf, "a.test").unwrap();
 }
 
 #[test]
 fn an_old_issuing_certificate_is_replaced_before_it_signs() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
-    let before = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap().issuing_not_after();
+    let before =
+        Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap().issuing_not_after();
     let paths = PkiPaths::new(dir.path());
     // An issuing certificate of which the larger part has passed.
     let root_key = KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap();
@@ -91,19 +92,22 @@ fn an_old_issuing_certificate_is_replaced_before_it_signs() {
     write_public(&paths.issuing_certificate(), old.pem().as_bytes()).unwrap();
     write_key(&paths.issuing_key(), key.serialize_pem().as_bytes()).unwrap();
 
-    let mut authority = Authority::load(dir.path()).unwrap();
+    let mut authority = Authority::load(dir.path(), &Clock::system()).unwrap();
     assert!(authority.issuing_not_after() < before);
     let leaf = chain(&authority.issue_leaf(&wanted).unwrap().chain_pem);
     assert!(authority.issuing_not_after() >= before, "a new year has begun");
     client_accepts(authority.root_der(), &leaf, "a.test").unwrap();
-    assert_eq!(Authority::load(dir.path()).unwrap().issuing_not_after(), authority.issuing_not_after());
+    assert_eq!(
+        Authority::load(dir.path(), &Clock::system()).unwrap().issuing_not_after(),
+        authority.issuing_not_after()
+    );
 }
 
 #[test]
 fn our_own_leaf_is_issued_when_absent_changed_or_damaged_and_else_kept() {
     let dir = tempfile::tempdir().unwrap();
     let both = names(&["a.test", "b.test"]);
-    let mut authority = Authority::create(dir.path(), &both, Constraints::ToNames).unwrap();
+    let mut authority = Authority::create(dir.path(), &both, Constraints::ToNames, &Clock::system()).unwrap();
     let paths = PkiPaths::new(dir.path());
     let mut ensure = |wanted: &[SubjectName]| ensure_leaf(dir.path(), &mut authority, wanted).unwrap();
     assert_eq!(ensure(&both[..1]), LeafOutcome::Issued);
@@ -128,8 +132,8 @@ fn our_own_leaf_is_issued_when_absent_changed_or_damaged_and_else_kept() {
 fn a_leaf_of_another_authority_is_replaced() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let wanted = names(&["a.test"]);
-    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
-    let mut foreign = Authority::create(other.path(), &wanted, Constraints::ToNames).unwrap();
+    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
+    let mut foreign = Authority::create(other.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     renew_leaf(dir.path(), &mut foreign, &wanted).unwrap();
     assert_eq!(ensure_leaf(dir.path(), &mut authority, &wanted).unwrap(), LeafOutcome::Issued);
 }

@@ -5,6 +5,7 @@ use rcgen::BasicConstraints;
 use time::{Duration, OffsetDateTime};
 
 use super::*;
+use crate::domain::Clock;
 use crate::pki::authority::root_out_of_time;
 use crate::pki::certificate::chain::{Checked, check};
 
@@ -101,7 +102,7 @@ fn an_address_that_is_written_as_a_dns_name_is_told() {
 /// An authority whose root is valid from then to then, in days from today.
 fn authority_of(from: i64, until: i64) -> (tempfile::TempDir, PkiPaths) {
     let dir = tempfile::tempdir().unwrap();
-    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let paths = PkiPaths::new(dir.path());
     let mut root = Signer::new("root");
     let now = OffsetDateTime::now_utc();
@@ -115,7 +116,7 @@ fn authority_of(from: i64, until: i64) -> (tempfile::TempDir, PkiPaths) {
 fn a_root_out_of_its_time_is_answered_with_a_new_one() {
     for (from, until, said) in [(-9, -1, "expired on"), (1, 9, "check this machine's clock")] {
         let (dir, paths) = authority_of(from, until);
-        let mut authority = Authority::load(dir.path()).unwrap();
+        let mut authority = Authority::load(dir.path(), &Clock::system()).unwrap();
         let told = root_out_of_time(&paths, Timestamp::now()).unwrap().to_string();
         let source = IdentitySource::data_directory(dir.path(), names(&["a.test"]));
         for text in [
@@ -134,11 +135,11 @@ fn a_root_out_of_its_time_is_answered_with_a_new_one() {
             constraints: Constraints::ToNames,
             overlap: None,
         };
-        Authority::rotate(dir.path(), &next).unwrap();
+        Authority::rotate(dir.path(), &next, &Clock::system()).unwrap();
         assert_eq!(source.prepare().unwrap().origin(), Origin::ManagedCa, "which helps");
     }
     let (dir, _) = authority_of(-9, -1);
-    let warning = Authority::load(dir.path()).unwrap().expiry_warning(Timestamp::now()).unwrap();
+    let warning = Authority::load(dir.path(), &Clock::system()).unwrap().expiry_warning(Timestamp::now()).unwrap();
     assert!(warning.contains("ca rotate --at-once"), "{warning}");
 }
 

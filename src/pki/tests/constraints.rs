@@ -6,7 +6,7 @@ use rcgen::BasicConstraints;
 
 use super::*;
 
-/// Whether `openssl verify` accepts the chain for the name, strictly; `None` where there is no openssl.
+/// Whether `openssl verify` accepts the chain for the name, strictly; `None` if there is no openssl.
 pub(super) fn openssl_accepts(root: &Path, issuing: &str, leaf: &str, name: &str) -> Option<bool> {
     let dir = tempfile::tempdir().unwrap();
     let (leaf_path, issuing_path) = (dir.path().join("leaf.pem"), dir.path().join("issuing.pem"));
@@ -41,7 +41,7 @@ fn accepted(authority: &Authority, dir: &Path, name: &str) -> bool {
 
 fn check(permitted: &[&str], constraints: Constraints, accepts: &[&str], refuses: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
-    let authority = Authority::create(dir.path(), &names(permitted), constraints).unwrap();
+    let authority = Authority::create(dir.path(), &names(permitted), constraints, &Clock::system()).unwrap();
     for name in accepts {
         assert!(accepted(&authority, dir.path(), name), "{permitted:?} accepts {name}");
         assert!(authority.permits(&name.parse().unwrap()), "{name}");
@@ -83,11 +83,12 @@ fn unconstrained_permits_all() {
     check(&["a.test"], Constraints::Unconstrained, &["evil.test", "10.0.0.1", "::1"], &[]);
 }
 
-/// A thief of the root key makes his own issuing certificate without constraints: the root's still hold.
+/// A thief of the root key makes their own issuing certificate without constraints: the root's still hold.
 #[test]
 fn a_stolen_root_signs_for_its_names_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let authority = Authority::create(dir.path(), &names(&["registry.test"]), Constraints::ToNames).unwrap();
+    let authority =
+        Authority::create(dir.path(), &names(&["registry.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let paths = PkiPaths::new(dir.path());
     let is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let rogue = forge(&paths.root_certificate(), &paths.root_key(), Vec::new(), is_ca);
@@ -108,7 +109,7 @@ fn a_stolen_root_signs_for_its_names_alone() {
 fn the_issued_chain_passes_openssl_strictly_and_the_constraints_are_critical() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["registry.test", "10.0.0.1"]);
-    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
+    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     let leaf = chain(&authority.issue_leaf(&wanted).unwrap().chain_pem);
     let paths = PkiPaths::new(dir.path());
     let issuing = std::fs::read_to_string(paths.issuing_certificate()).unwrap();

@@ -12,7 +12,8 @@ const MARK: &str = "\u{feff}";
 /// A certificate of an intermediate CA with it, and the key: `(leaf, issuing, key)` as PEM.
 fn parts() -> (String, String, String) {
     let dir = tempfile::tempdir().unwrap();
-    let mut authority = Authority::create(dir.path(), &names(&["given.test"]), Constraints::ToNames).unwrap();
+    let mut authority =
+        Authority::create(dir.path(), &names(&["given.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let leaf = authority.issue_leaf(&names(&["given.test"])).unwrap();
     let end = "-----END CERTIFICATE-----\n";
     let (first, second) = leaf.chain_pem.split_at(leaf.chain_pem.find(end).unwrap() + end.len());
@@ -85,15 +86,17 @@ fn a_configured_file_with_a_key_in_it_is_as_secret_as_the_key() {
 #[test]
 fn the_authoritys_own_files_are_read_the_same_way() {
     let dir = tempfile::tempdir().unwrap();
-    let before = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap().fingerprint();
+    let before = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system())
+        .unwrap()
+        .fingerprint();
     let paths = PkiPaths::new(dir.path());
     for path in [paths.root_certificate(), paths.root_key(), paths.issuing_certificate(), paths.issuing_key()] {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{MARK}{}", text.replace('\n', "\r\n"))).unwrap();
     }
-    assert_eq!(Authority::load(dir.path()).unwrap().fingerprint(), before);
+    assert_eq!(Authority::load(dir.path(), &Clock::system()).unwrap().fingerprint(), before);
     let twice = fs::read_to_string(paths.root_certificate()).unwrap();
     fs::write(paths.root_certificate(), format!("{}{twice}", twice.trim_end())).unwrap();
-    let text = Authority::load(dir.path()).unwrap_err().to_string();
+    let text = Authority::load(dir.path(), &Clock::system()).unwrap_err().to_string();
     assert!(text.contains("one certificate belongs here"), "{text}");
 }

@@ -27,7 +27,7 @@ fn a_good_pair_is_described_and_imported() {
     assert!(remove_import(data.path()).unwrap());
     assert!(!remove_import(data.path()).unwrap());
     assert!(source.prepare().is_err(), "neither import nor authority");
-    Authority::create(data.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(data.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     assert_eq!(source.prepare().unwrap().origin(), Origin::ManagedCa);
 }
 
@@ -67,7 +67,7 @@ fn time_is_checked() {
 fn a_chain_out_of_order_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
-    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
+    let mut authority = Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     renew_leaf(dir.path(), &mut authority, &wanted).unwrap();
     let paths = PkiPaths::new(dir.path());
     let good = (paths.leaf_chain(), paths.leaf_key());

@@ -24,7 +24,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::*;
-use crate::domain::Fingerprint;
+use crate::domain::{Clock, Fingerprint};
 
 pub(crate) fn names(texts: &[&str]) -> Vec<SubjectName> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -50,10 +50,10 @@ fn client_accepts(
 
 /// Imports a pair of files.
 pub(crate) fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, PkiError> {
-    Ok(import(data_dir, &OperatorFiles::read(chain, key)?)?.summary().clone())
+    Ok(import(data_dir, &OperatorFiles::read(chain, key)?, Clock::system().now())?.summary().clone())
 }
 
-/// Someone who has stolen a CA key and signs whatever he likes with it.
+/// Someone who has stolen a CA key and signs whatever they like with it.
 fn forge(ca_pem: &Path, ca_key: &Path, alternative: Vec<SanType>, is_ca: IsCa) -> CertifiedKey<KeyPair> {
     let stolen = KeyPair::from_pem(&std::fs::read_to_string(ca_key).unwrap()).unwrap();
     let issuer = Issuer::from_ca_cert_pem(&std::fs::read_to_string(ca_pem).unwrap(), stolen).unwrap();

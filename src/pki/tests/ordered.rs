@@ -20,7 +20,7 @@ fn ordered(data: &Path, expired: bool) {
 #[test]
 fn ours_fills_the_gap_for_the_names_that_it_may_have() {
     let data = tempfile::tempdir().unwrap();
-    Authority::create(data.path(), &names(&["old.test", "localhost"]), Constraints::ToNames).unwrap();
+    Authority::create(data.path(), &names(&["old.test", "localhost"]), Constraints::ToNames, &Clock::system()).unwrap();
     let wanted = names(&["given.test", "localhost"]);
     let plain = IdentitySource::data_directory(data.path(), wanted.clone());
     assert!(matches!(plain.prepare(), Err(PkiError::NotPermitted { .. })));
@@ -40,7 +40,7 @@ fn ours_fills_the_gap_for_the_names_that_it_may_have() {
 #[test]
 fn an_ordered_certificate_that_has_ended_makes_way_and_an_exposed_key_does_not() {
     let data = tempfile::tempdir().unwrap();
-    Authority::create(data.path(), &names(&["given.test"]), Constraints::ToNames).unwrap();
+    Authority::create(data.path(), &names(&["given.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let source = IdentitySource::data_directory(data.path(), names(&["given.test"])).with_acme();
     source.prepare().unwrap();
     ordered(data.path(), true);
@@ -57,7 +57,7 @@ fn an_ordered_certificate_that_has_ended_makes_way_and_an_exposed_key_does_not()
 #[test]
 fn an_imported_certificate_makes_way_for_acme() {
     let (data, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    Authority::create(data.path(), &names(&["given.test"]), Constraints::ToNames).unwrap();
+    Authority::create(data.path(), &names(&["given.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let (chain, key) = operators_pair(dir.path(), &operators_params());
     imported(data.path(), &chain, &key).unwrap();
     let source = IdentitySource::data_directory(data.path(), names(&["given.test"]));

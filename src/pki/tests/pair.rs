@@ -19,14 +19,14 @@ fn killed_after(steps: usize) -> (tempfile::TempDir, PkiPaths) {
     write_public(&given_chain, old_chain.as_bytes()).unwrap();
     write_key(&given_key, old_key.as_bytes()).unwrap();
     imported(dir.path(), &given_chain, &given_key).unwrap();
-    let beside = |name: &str| paths.serving_dir().join(format!(".{name}.0123456789abcdef.tmp"));
+    let left_next_to = |name: &str| paths.serving_dir().join(format!(".{name}.0123456789abcdef.tmp"));
     let half = if steps == 1 { &chain[..100] } else { &chain };
-    write_public(&beside("imported.pem"), half.as_bytes()).unwrap();
+    write_public(&left_next_to("imported.pem"), half.as_bytes()).unwrap();
     if steps > 2 {
-        write_key(&beside("imported.key"), key.as_bytes()).unwrap();
+        write_key(&left_next_to("imported.key"), key.as_bytes()).unwrap();
     }
     if steps > 3 {
-        fs::rename(beside("imported.key"), paths.imported_key()).unwrap();
+        fs::rename(left_next_to("imported.key"), paths.imported_key()).unwrap();
     }
     (dir, paths)
 }

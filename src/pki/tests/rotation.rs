@@ -1,4 +1,4 @@
-//! One root takes the place of another, and hosts that trust either of them go on.
+//! One root takes the place of another, and hosts that trust either of them continue.
 
 use std::fs;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn succession(names: &[SubjectName], overlap: Option<Duration>) -> RotationRequest {
+fn request(names: &[SubjectName], overlap: Option<Duration>) -> RotationRequest {
     RotationRequest { names: names.to_vec(), added: Vec::new(), constraints: Constraints::ToNames, overlap }
 }
 
@@ -29,9 +29,9 @@ struct HandedOver {
 impl HandedOver {
     fn new(before: &[&str], after: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut first = Authority::create(dir.path(), &names(before), Constraints::ToNames).unwrap();
+        let mut first = Authority::create(dir.path(), &names(before), Constraints::ToNames, &Clock::system()).unwrap();
         ensure_leaf(dir.path(), &mut first, &names(before)).unwrap();
-        let second = Authority::rotate(dir.path(), &succession(&names(after), Some(90 * DAY))).unwrap();
+        let second = Authority::rotate(dir.path(), &request(&names(after), Some(90 * DAY)), &Clock::system()).unwrap();
         let (old, new) = (first.root_der().clone(), second.root_der().clone());
         assert_ne!(old, new);
         Self { dir, old, new }
@@ -75,7 +75,7 @@ fn hosts_of_either_root_are_served_until_the_announced_date() {
         assert!(!accepted(&both.old, &identity, asked, name, after), "{name}");
         assert!(accepted(&both.new, &identity, asked, name, after), "{name}");
     }
-    let authority = Authority::load(both.dir.path()).unwrap();
+    let authority = Authority::load(both.dir.path(), &Clock::system()).unwrap();
     let rotation = authority.rotation(Timestamp::now()).unwrap();
     assert_eq!(rotation.previous_fingerprint(), Fingerprint::of_der(&both.old));
     assert_eq!(chain(&rotation.to_pem()).len(), 2);
@@ -102,17 +102,17 @@ fn a_name_that_the_old_root_does_not_permit_is_served_to_hosts_of_the_new_one() 
         assert_eq!(accepted(&both.new, &identity, asked, name, now), by_new, "new root, {name}");
     }
     assert!(accepted(&both.new, &identity, None, "10.0.0.2", later(91)), "after the overlap");
-    // Both certificates are kept, and both are made anew where one is damaged.
+    // Both certificates are kept, and both are replaced where one is damaged.
     let again = both.source(&wanted).prepare().unwrap();
     assert_eq!(again.summary().fingerprint, identity.summary().fingerprint);
-    let bridge = PkiPaths::new(both.dir.path()).cross_signed_chain();
-    fs::write(&bridge, "torn").unwrap();
-    let mended = both.source(&wanted).prepare().unwrap();
-    assert!(accepted(&both.old, &mended, None, "10.0.0.1", now));
-    // With the hand-over its certificate goes.
+    let cross_signed = PkiPaths::new(both.dir.path()).cross_signed_chain();
+    fs::write(&cross_signed, "torn").unwrap();
+    let fixed = both.source(&wanted).prepare().unwrap();
+    assert!(accepted(&both.old, &fixed, None, "10.0.0.1", now));
+    // With the transition its certificate goes.
     fs::remove_file(PkiPaths::new(both.dir.path()).cross_certificate()).unwrap();
     both.source(&wanted).renew().unwrap();
-    assert!(!bridge.exists() && !PkiPaths::new(both.dir.path()).cross_signed_key().exists());
+    assert!(!cross_signed.exists() && !PkiPaths::new(both.dir.path()).cross_signed_key().exists());
 }
 
 #[test]
@@ -135,14 +135,14 @@ fn the_old_key_is_gone_and_only_one_hand_over_runs_at_a_time() {
     let key = KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap();
     let (_, old) = x509_parser::parse_x509_certificate(&both.old).unwrap();
     assert_ne!(old.public_key().raw, rcgen::PublicKeyData::subject_public_key_info(&key));
-    assert_eq!(fs::read_dir(dir).unwrap().count(), 2, "ca/ and tls/, and nothing beside them");
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 2, "ca/ and tls/, and nothing next to them");
 
-    let wanted = succession(&names(&["a.test"]), Some(DAY));
-    let text = Authority::rotate(dir, &wanted).unwrap_err().to_string();
+    let wanted = request(&names(&["a.test"]), Some(DAY));
+    let text = Authority::rotate(dir, &wanted, &Clock::system()).unwrap_err().to_string();
     assert!(text.contains("are served until") && text.contains("--at-once"), "{text}");
-    assert_eq!(Authority::load(dir).unwrap().root_der(), &both.new);
+    assert_eq!(Authority::load(dir, &Clock::system()).unwrap().root_der(), &both.new);
 
-    let third = Authority::rotate(dir, &succession(&names(&["a.test"]), None)).unwrap();
+    let third = Authority::rotate(dir, &request(&names(&["a.test"]), None), &Clock::system()).unwrap();
     assert!(third.rotation(Timestamp::now()).is_none());
     let identity = both.source(&["a.test"]).prepare().unwrap();
     let now = Timestamp::now();
@@ -154,12 +154,13 @@ fn the_old_key_is_gone_and_only_one_hand_over_runs_at_a_time() {
 #[test]
 fn the_overlap_ends_with_the_old_root_at_the_latest() {
     let dir = tempfile::tempdir().unwrap();
-    let old = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
-    let new = Authority::rotate(dir.path(), &succession(&names(&["a.test"]), Some(100_000 * DAY))).unwrap();
+    let old = Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
+    let new =
+        Authority::rotate(dir.path(), &request(&names(&["a.test"]), Some(100_000 * DAY)), &Clock::system()).unwrap();
     assert_eq!(new.rotation(Timestamp::now()).unwrap().until(), old.root_not_after());
     let empty = tempfile::tempdir().unwrap();
-    Authority::create(empty.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
-    let text = Authority::rotate(empty.path(), &succession(&names(&["a.test"]), Some(Duration::ZERO)));
+    Authority::create(empty.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
+    let text = Authority::rotate(empty.path(), &request(&names(&["a.test"]), Some(Duration::ZERO)), &Clock::system());
     assert!(text.unwrap_err().to_string().contains("the overlap is empty"));
 }
 
@@ -179,16 +180,16 @@ fn plant_root(dir: &Path, adjust: impl FnOnce(&mut CertificateParams)) {
 #[test]
 fn a_root_that_permits_no_hand_over_is_left_at_once_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     plant_root(dir.path(), |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1)));
-    let wanted = |overlap| succession(&names(&["a.test"]), overlap);
-    let text = Authority::rotate(dir.path(), &wanted(Some(DAY))).unwrap_err().to_string();
+    let wanted = |overlap| request(&names(&["a.test"]), overlap);
+    let text = Authority::rotate(dir.path(), &wanted(Some(DAY)), &Clock::system()).unwrap_err().to_string();
     assert!(text.contains("path length") && text.contains("--at-once"), "{text}");
     plant_root(dir.path(), |params| params.not_after = params.not_before + time::Duration::hours(2));
-    let text = Authority::rotate(dir.path(), &wanted(Some(DAY))).unwrap_err().to_string();
+    let text = Authority::rotate(dir.path(), &wanted(Some(DAY)), &Clock::system()).unwrap_err().to_string();
     assert!(text.contains("it has ended"), "{text}");
     fs::remove_file(PkiPaths::new(dir.path()).root_key()).unwrap();
-    Authority::rotate(dir.path(), &wanted(None)).unwrap();
+    Authority::rotate(dir.path(), &wanted(None), &Clock::system()).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but ca/");
 }
 
@@ -201,7 +202,7 @@ fn a_statement_that_does_not_hold_counts_for_nothing_and_the_new_root_is_served_
     let foreign = fs::read(PkiPaths::new(foreign.dir.path()).cross_certificate()).unwrap();
     for bad in [b"torn".to_vec(), foreign, fs::read(paths.root_certificate()).unwrap()] {
         fs::write(paths.cross_certificate(), bad).unwrap();
-        assert!(Authority::load(both.dir.path()).unwrap().rotation(Timestamp::now()).is_none());
+        assert!(Authority::load(both.dir.path(), &Clock::system()).unwrap().rotation(Timestamp::now()).is_none());
         let identity = both.source(&["a.test"]).prepare().unwrap();
         assert!(accepted(&both.new, &identity, Some("a.test"), "a.test", Timestamp::now()));
     }
@@ -214,7 +215,7 @@ fn a_statement_that_does_not_hold_counts_for_nothing_and_the_new_root_is_served_
 fn what_an_interrupted_rotation_leaves_is_destroyed_and_names_that_it_added_stay() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
-    Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     let left = dir.path().join(".ca.0123456789abcdef.tmp");
     let half = PkiPaths::new(dir.path()).authority_dir().join(".root.key.0123456789abcdef.tmp");
     fs::create_dir(&left).unwrap();
@@ -224,10 +225,10 @@ fn what_an_interrupted_rotation_leaves_is_destroyed_and_names_that_it_added_stay
     assert!(!left.exists() && !half.exists());
 
     let added = names(&["b.other", "10.0.0.9"]);
-    let both = RotationRequest { added: added.clone(), ..succession(&[wanted, added.clone()].concat(), Some(DAY)) };
-    assert_eq!(Authority::rotate(dir.path(), &both).unwrap().added_names(), added);
+    let both = RotationRequest { added: added.clone(), ..request(&[wanted, added.clone()].concat(), Some(DAY)) };
+    assert_eq!(Authority::rotate(dir.path(), &both, &Clock::system()).unwrap().added_names(), added);
     let again = RotationRequest { overlap: None, added: names(&["c.other", "b.other"]), ..both };
-    let again = Authority::rotate(dir.path(), &again).unwrap();
+    let again = Authority::rotate(dir.path(), &again, &Clock::system()).unwrap();
     assert_eq!(again.added_names(), names(&["b.other", "10.0.0.9", "c.other"]));
 }
 
@@ -235,12 +236,12 @@ fn what_an_interrupted_rotation_leaves_is_destroyed_and_names_that_it_added_stay
 fn an_authority_that_was_replaced_meanwhile_signs_no_issuing_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
-    Authority::create(dir.path(), &wanted, Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();
     plant_old_issuing(dir.path());
-    let mut stale = Authority::load(dir.path()).unwrap();
-    let new = Authority::rotate(dir.path(), &succession(&wanted, Some(DAY))).unwrap();
+    let mut stale = Authority::load(dir.path(), &Clock::system()).unwrap();
+    let new = Authority::rotate(dir.path(), &request(&wanted, Some(DAY)), &Clock::system()).unwrap();
     assert!(matches!(stale.issue_leaf(&wanted), Err(PkiError::AuthorityReplaced { .. })));
-    let loaded = Authority::load(dir.path()).unwrap();
+    let loaded = Authority::load(dir.path(), &Clock::system()).unwrap();
     assert_eq!(loaded.issuing_not_after(), new.issuing_not_after());
 }
 
@@ -261,9 +262,9 @@ fn plant_old_issuing(dir: &Path) {
 #[test]
 fn what_is_about_to_end_is_told_in_time_with_the_command_that_mends_it() {
     let dir = tempfile::tempdir().unwrap();
-    let warning = |days| Authority::load(dir.path()).unwrap().expiry_warning(later(days));
+    let warning = |days| Authority::load(dir.path(), &Clock::system()).unwrap().expiry_warning(later(days));
     let says = |days, words: &str| warning(days).is_some_and(|text| text.contains(words));
-    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     assert_eq!((warning(0), warning(365 - 15)), (None, None));
     assert!(says(365 - 14, "cert renew"));
     assert_eq!(warning(3652 - 181).filter(|text| text.contains("root certificate ends")), None);

@@ -10,13 +10,13 @@ const PASSPHRASE: &str = "correct horse battery staple";
 
 fn authority() -> (tempfile::TempDir, PkiPaths) {
     let dir = tempfile::tempdir().unwrap();
-    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames).unwrap();
+    Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let paths = PkiPaths::new(dir.path());
     (dir, paths)
 }
 
 fn place(dir: &tempfile::TempDir) -> RootKeyLocation {
-    Authority::load(dir.path()).unwrap().root_key_place()
+    Authority::load(dir.path(), &Clock::system()).unwrap().root_key_location()
 }
 
 fn moved(data_dir: &Path, to: &Path, passphrase: Option<&str>) -> Result<(), PkiError> {
@@ -39,14 +39,14 @@ fn a_sealed_root_signs_nothing_until_unsealed_and_leaves_go_on() {
     assert!(!paths.root_key().exists());
     assert_eq!(fs::metadata(paths.sealed_root_key()).unwrap().mode() & 0o777, 0o600);
     assert_eq!(place(&dir), RootKeyLocation::Sealed);
-    let mut sealed = Authority::load(dir.path()).unwrap();
+    let mut sealed = Authority::load(dir.path(), &Clock::system()).unwrap();
     let leaf = chain(&sealed.issue_leaf(&names(&["a.test"])).unwrap().chain_pem);
     client_accepts(sealed.root_der(), &leaf, "a.test").unwrap();
 
     let wanted = names(&["a.test"]);
     let overlap = Some(Duration::from_hours(24));
     let rotation = RotationRequest { names: wanted, added: Vec::new(), constraints: Constraints::ToNames, overlap };
-    let text = Authority::rotate(dir.path(), &rotation).unwrap_err().to_string();
+    let text = Authority::rotate(dir.path(), &rotation, &Clock::system()).unwrap_err().to_string();
     assert!(text.contains("it is sealed") && text.contains("ca unseal` first"), "{text}");
     assert!(seal_root_key(dir.path(), PASSPHRASE).unwrap_err().to_string().contains("sealed already"));
 
@@ -58,7 +58,7 @@ fn a_sealed_root_signs_nothing_until_unsealed_and_leaves_go_on() {
     assert_eq!(KeyPair::from_pem(&String::from_utf8(before).unwrap()).unwrap().public_key_pem(), {
         KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap().public_key_pem()
     });
-    Authority::rotate(dir.path(), &rotation).unwrap();
+    Authority::rotate(dir.path(), &rotation, &Clock::system()).unwrap();
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn it_is_moved_off_the_host_plain_or_encrypted_and_brought_back() {
 fn what_would_overwrite_or_mix_up_keys_is_refused() {
     let ((dir, paths), elsewhere) = (authority(), tempfile::tempdir().unwrap());
     let file = elsewhere.path().join("root.key");
-    fs::write(&file, "somebody's").unwrap();
+    fs::write(&file, "someone's").unwrap();
     assert!(moved(dir.path(), &file, None).is_err());
-    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("somebody's", RootKeyLocation::Here));
+    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), place(&dir)), ("someone's", RootKeyLocation::Here));
 
     let (other, _) = authority();
     let foreign = elsewhere.path().join("foreign.key");

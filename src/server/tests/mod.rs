@@ -26,6 +26,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::domain::Clock;
 use crate::domain::net::peer_address::PeerAddress;
 use crate::pki::{Authority, Constraints, IdentitySource, renew_leaf};
 use crate::tls::{Acceptor, ServingIdentity};
@@ -88,9 +89,9 @@ fn start(adjust: impl FnOnce(&mut ServerSettings)) -> Running {
 fn start_with_pending(max_pending: usize, adjust: impl FnOnce(&mut ServerSettings)) -> Running {
     let data = tempfile::tempdir().unwrap();
     let names: Vec<_> = ["localhost", "127.0.0.1"].iter().map(|name| name.parse().unwrap()).collect();
-    let authority = Authority::create(data.path(), &names, Constraints::ToNames).unwrap();
+    let authority = Authority::create(data.path(), &names, Constraints::ToNames, &Clock::system()).unwrap();
     let source = IdentitySource::data_directory(data.path(), names);
-    let serving = ServingIdentity::new(source.prepare().unwrap());
+    let serving = ServingIdentity::new(source.prepare().unwrap(), Clock::system());
     let mut settings = anywhere();
     adjust(&mut settings);
     let server = Server { max_pending, ..Server::bind(settings).unwrap() };

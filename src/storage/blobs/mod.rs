@@ -86,6 +86,9 @@ pub trait BlobStore: Send + Sync + 'static {
     /// With `durable`, the returned state survives power loss when this returns (for a state that is going to be stored
     /// in the database); without it, only [`BlobStore::publish`] makes the content durable.
     ///
+    /// Of two states that come from the same one, one can be saved ([`crate::storage::metadata::Uploads::save_upload`]): a store that several
+    /// processes share keeps the bytes of both apart until then. A disk belongs to one process, which lets one request write at a time.
+    ///
     /// Errors: [`StorageError::Full`] before a byte is written below the free-space floor, or when the disk fills up.
     async fn append(&self, staged: Staged, body: ByteStream, durable: bool) -> Result<Appended, StorageError>;
 

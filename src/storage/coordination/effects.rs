@@ -1,4 +1,6 @@
-//! What follows from a write for everyone else: committed together with it, so that neither is ever seen without the other.
+//! What follows from a write for everyone else: committed together with it, so that neither is ever seen without the other. Every operation
+//! of a backend answers with its effects, which are carried out in one place before the commit; what other nodes, logs or queues are to be
+//! told of a change belongs here.
 
 use crate::domain::RepositoryName;
 
@@ -13,7 +15,7 @@ pub(in crate::storage) struct Effects {
 }
 
 impl Effects {
-    /// No one else needs to know.
+    /// No other node needs to know.
     pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None };
     /// Every node reads users, grants and keys again as it needs them.
     pub(in crate::storage) const POLICY: Self = Self { policy: true, repository: None };

@@ -5,4 +5,5 @@ mod effects;
 mod versions;
 
 pub(in crate::storage) use effects::Effects;
-pub use versions::{SEEN_WITHIN, Versions, seen_by_every_node};
+pub use versions::Versions;
+pub(crate) use versions::{SEEN_WITHIN, seen_by_every_node};

@@ -8,11 +8,11 @@ use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 
 /// How late a node sees that a repository has changed, at most: its generation is not asked for more often than that.
-pub const SEEN_WITHIN: Duration = Duration::from_millis(10);
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_millis(10);
 
 /// Waits until every node sees what has been committed: to be called before a change is reported that every request which follows is to
 /// see.
-pub async fn seen_by_every_node() {
+pub(crate) async fn seen_by_every_node() {
     tokio::time::sleep(SEEN_WITHIN).await;
 }
 

@@ -12,17 +12,16 @@ use crate::storage::StorageError;
 pub struct AccountPolicy {
     /// The policy version at that moment.
     pub version: i64,
-    /// The account; `None` if it does not exist, or if the grantee is not a user.
+    /// The account, where the grantee is a user and exists.
     pub user: Option<UserRecord>,
-    /// The grants that apply to the grantee: its own, and those of everyone who has logged in, and of everyone. To `anonymous` those of
-    /// everyone alone. In no order.
+    /// The grants that apply to the grantee: its own, those of everyone who has logged in, and those of everyone; for
+    /// [`Grantee::Anonymous`] those of everyone alone. In no order.
     pub grants: Vec<GrantRecord>,
 }
 
 /// Policy by account.
 #[async_trait]
 pub trait AccountPolicies {
-    /// What policy says of a user, or of everyone who has logged in, or of a client that has not: one consistent read by index. Whether a
-    /// user exists makes no difference to the grants.
+    /// What policy says of the grantee: one consistent read by index. Whether the account exists makes no difference to the grants.
     async fn account_policy(&self, grantee: &Grantee) -> Result<AccountPolicy, StorageError>;
 }

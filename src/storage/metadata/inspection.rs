@@ -2,11 +2,11 @@
 
 /// A look at a database that was neither created nor migrated for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// The schema that the database has, by the number of its last migration; `None` where it has none.
-    pub schema: Option<i64>,
+    pub(crate) schema: Option<i64>,
     /// The newest schema that this program knows.
-    pub known: i64,
+    pub(crate) known: i64,
     /// What the database itself finds wrong; empty where it is whole.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }

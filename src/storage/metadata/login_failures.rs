@@ -11,8 +11,8 @@ use crate::storage::StorageError;
 pub struct FailureRecord {
     /// When each of them came, in whole seconds since the Unix epoch, oldest first.
     pub at: Vec<i64>,
-    /// How many came since the last right one, as far as they are in `at`.
-    pub in_row: u32,
+    /// How many of them came since the last right one.
+    pub consecutive: u32,
 }
 
 impl FailureRecord {
@@ -25,7 +25,7 @@ impl FailureRecord {
     pub fn add(&mut self, at: i64, since: i64) {
         self.at.retain(|known| *known > since);
         let left = u32::try_from(self.at.len()).unwrap_or(u32::MAX);
-        self.in_row = self.in_row.min(left).saturating_add(1);
+        self.consecutive = self.consecutive.min(left).saturating_add(1);
         self.at.push(at);
     }
 }
@@ -53,8 +53,8 @@ pub trait LoginFailures {
     /// The wrong passwords of an unknown name.
     async fn unknown_login_failures(&self, name: &LoginName) -> Result<FailureRecord, StorageError>;
 
-    /// The password was right: the next wrong one is the first in a row. When wrong ones came is kept.
-    async fn end_failures_in_row(&self, name: &AccountName) -> Result<(), StorageError>;
+    /// The password was right: the next wrong one is the first of a new series. The times of the wrong ones are kept.
+    async fn end_consecutive_failures(&self, name: &AccountName) -> Result<(), StorageError>;
 
     /// Forgets every wrong password. `false` if the user is unknown.
     async fn clear_login_failures(&self, name: &AccountName) -> Result<bool, StorageError>;

@@ -25,7 +25,7 @@ pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
-pub use inspection::Inspection;
+pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};

@@ -19,7 +19,7 @@ pub enum ClientFilesError {
         limit: u64,
     },
     /// A certificate that may sign none.
-    #[error("{subject} in {} is no CA: give the certificate that signs the clients' certificates, not one of a client or a server", path.display())]
+    #[error("{subject} in {} is not a CA: give the certificate that signs the clients' certificates, not one of a client or a server", path.display())]
     NoAuthority {
         /// The file.
         path: PathBuf,

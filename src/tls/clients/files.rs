@@ -26,7 +26,7 @@ const LIST: &str = "X509 CRL";
 /// The largest list, in bytes: some 400,000 certificates.
 const LIST_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// Where CAs and revocation lists lie.
+/// Where CAs and revocation lists are stored.
 #[derive(Debug, Clone)]
 pub struct ClientFiles {
     /// PEM, one CA or more.
@@ -36,8 +36,8 @@ pub struct ClientFiles {
 }
 
 impl ClientFiles {
-    /// Reads all of them anew.
-    pub(super) fn load(&self) -> Result<TrustStore, ClientFilesError> {
+    /// Reads all of them again.
+    pub(super) fn load(&self, now: Timestamp) -> Result<TrustStore, ClientFilesError> {
         let ders = from_pem(&self.ca, &read_public(&self.ca)?)?;
         let authorities: Vec<X509Certificate<'_>> =
             ders.iter().map(|der| parse(&self.ca, der)).collect::<Result<_, _>>()?;
@@ -48,8 +48,8 @@ impl ClientFiles {
                 lists.push(list(path, der, &authorities, &lists)?);
             }
         }
-        let ended = authorities.iter().filter_map(|authority| self.ended(authority)).collect();
-        TrustStore::new(&Arc::new(roots), lists, ended).map_err(|reason| self.refused_by_library(&reason))
+        let expired = authorities.iter().filter_map(|authority| self.expired(authority, now)).collect();
+        TrustStore::new(&Arc::new(roots), lists, expired).map_err(|reason| self.refused_by_library(&reason))
     }
 
     /// The state of the files, to see a change.
@@ -77,12 +77,12 @@ impl ClientFiles {
         ClientFilesError::Library { path: self.ca.clone(), reason: reason.to_string() }
     }
 
-    /// A trust anchor is a name and a key (RFC 5280, section 6.1.1): its dates bind nobody. They are told, though.
-    fn ended(&self, authority: &X509Certificate<'_>) -> Option<String> {
+    /// A trust anchor is a name and a key (RFC 5280, section 6.1.1): its dates bind no one. They are told, though.
+    fn expired(&self, authority: &X509Certificate<'_>, now: Timestamp) -> Option<String> {
         let until = timestamp(authority.validity().not_after.timestamp());
-        (until < Timestamp::now()).then(|| {
+        (until < now).then(|| {
             format!(
-                "the CA {} in {} ended on {until}; certificates that it signed count on until their own end, unless it \
+                "the CA {} in {} expired on {until}; certificates that it signed count on until their own end, unless it \
                  is removed from the file",
                 authority.subject(),
                 self.ca.display()
@@ -99,7 +99,7 @@ fn read_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>,
     if bytes.len() as u64 > LIST_LIMIT {
         return Err(ClientFilesError::TooLarge { path: path.to_owned(), limit: LIST_LIMIT });
     }
-    // DER begins with a SEQUENCE, which is no letter of PEM.
+    // DER begins with a SEQUENCE, which is not a letter of PEM.
     if bytes.first() == Some(&0x30) {
         return Ok(vec![bytes.into()]);
     }

@@ -13,7 +13,7 @@ use crate::domain::{AccountName, CertificateField, Unnamed, UserRule};
 pub(super) fn user_of(certificate: &CertificateDer<'_>, rule: &UserRule) -> Result<AccountName, Unnamed> {
     match X509Certificate::from_der(certificate) {
         Ok((_, certificate)) => rule.user(&values(&certificate, rule.field)),
-        // What the TLS library could read and this parser cannot names nobody.
+        // What the TLS library could read and this parser cannot names no one.
         Err(_) => rule.user(&[]),
     }
 }

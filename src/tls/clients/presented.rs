@@ -52,18 +52,23 @@ impl PresentedCertificate {
 
     /// Why a new handshake would fail.
     fn refused(&self) -> Option<String> {
-        let trust_store = self.verifier.trust_store();
+        let (trust_store, clock) = (self.verifier.trust_store(), self.verifier.clock());
         // A check is stored whole, so a panic elsewhere leaves a sound one.
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         match &*checked {
-            Some(check) if Arc::ptr_eq(&check.trust_store, &trust_store) && check.at.elapsed() < CHECK_AGAIN => {
+            Some(check)
+                if Arc::ptr_eq(&check.trust_store, &trust_store)
+                    && clock.instant().duration_since(check.at) < CHECK_AGAIN =>
+            {
                 check.refused.clone()
             }
             _ => {
                 let (end_entity, intermediates) = self.chain.split_first()?;
-                let outcome = trust_store.verify(end_entity, intermediates, UnixTime::now());
+                let seconds = u64::try_from(clock.seconds()).unwrap_or_default();
+                let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+                let outcome = trust_store.verify(end_entity, intermediates, now);
                 let refused = outcome.err().map(|error| reason(&error));
-                *checked = Some(Check { trust_store, at: Instant::now(), refused: refused.clone() });
+                *checked = Some(Check { trust_store, at: clock.instant(), refused: refused.clone() });
                 refused
             }
         }

@@ -14,12 +14,12 @@ use webpki::{BorrowedCertRevocationList, CertRevocationList, EndEntityCert};
 /// CAs and revocation lists.
 #[derive(Debug)]
 pub(super) struct TrustStore {
-    /// Looks every certificate of the chain up in the list of its issuer, where there is one.
+    /// Looks every certificate of the chain up in the list of its issuer, if there is one.
     chain: Arc<dyn ClientCertVerifier>,
     /// Where a list covers a part of its issuer's certificates only: refuses those of clients that no list covers.
     partial: Option<Partial>,
     lists: Vec<CrlInUse>,
-    ended: Vec<String>,
+    expired: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -68,11 +68,11 @@ impl Crl {
 }
 
 impl TrustStore {
-    /// `ended` names CAs whose time is over, for the log.
+    /// `expired` names CAs whose time is over, for the log.
     pub(super) fn new(
         roots: &Arc<RootCertStore>,
         lists: Vec<Crl>,
-        ended: Vec<String>,
+        expired: Vec<String>,
     ) -> Result<Self, VerifierBuilderError> {
         let builder = || {
             WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::new(aws_lc_rs::default_provider()))
@@ -89,7 +89,7 @@ impl TrustStore {
         let chain = builder().allow_unknown_revocation_status().build()?;
         let lists = lists.into_iter();
         let lists = lists.map(|Crl { path, issuer, until, .. }| CrlInUse { path, issuer, until }).collect();
-        Ok(Self { chain, partial, lists, ended })
+        Ok(Self { chain, partial, lists, expired })
     }
 
     /// Whether a certificate counts now: signed by a CA of ours, in its time, for client authentication, not revoked.
@@ -108,7 +108,7 @@ impl TrustStore {
         Ok(())
     }
 
-    /// What the operator should know: CAs that have ended, and lists that are overdue.
+    /// What the operator should know: CAs that have expired, and lists that are overdue.
     pub(super) fn warnings(&self, now: Timestamp) -> Vec<String> {
         let overdue = self.lists.iter().filter(|list| list.until <= now).map(|list| {
             format!(
@@ -118,7 +118,7 @@ impl TrustStore {
                 list.issuer
             )
         });
-        self.ended.iter().cloned().chain(overdue).collect()
+        self.expired.iter().cloned().chain(overdue).collect()
     }
 }
 

@@ -11,11 +11,12 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::{ClientFiles, ClientFilesError, PresentedCertificate, TrustStore};
-use crate::domain::UserRule;
+use crate::domain::{Clock, UserRule};
 
 /// Which client certificates count, now.
 #[derive(Debug)]
 pub struct ClientVerifier {
+    clock: Clock,
     files: ClientFiles,
     rule: UserRule,
     required: bool,
@@ -25,10 +26,15 @@ pub struct ClientVerifier {
 
 impl ClientVerifier {
     /// Reads the files. `required`: a handshake without a certificate fails.
-    pub fn open(files: ClientFiles, rule: UserRule, required: bool) -> Result<Arc<Self>, ClientFilesError> {
-        let trust_store = ArcSwap::from_pointee(files.load()?);
+    pub fn open(
+        files: ClientFiles,
+        rule: UserRule,
+        required: bool,
+        clock: Clock,
+    ) -> Result<Arc<Self>, ClientFilesError> {
+        let trust_store = ArcSwap::from_pointee(files.load(clock.now())?);
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        Ok(Arc::new(Self { files, rule, required, trust_store, algorithms }))
+        Ok(Arc::new(Self { clock, files, rule, required, trust_store, algorithms }))
     }
 
     /// Whether a client without a certificate is refused.
@@ -44,12 +50,16 @@ impl ClientVerifier {
 
     /// Reads the files again, and uses them from now on; where they are not usable, nothing changes.
     pub(crate) fn reload(&self) -> Result<(), ClientFilesError> {
-        self.trust_store.store(Arc::new(self.files.load()?));
+        self.trust_store.store(Arc::new(self.files.load(self.clock.now())?));
         Ok(())
     }
 
     pub(crate) fn files(&self) -> &ClientFiles {
         &self.files
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub(super) fn rule(&self) -> &UserRule {
@@ -72,7 +82,7 @@ impl ClientCertVerifier for ClientVerifier {
     }
 
     /// None: a client then shows the certificate that it has, and where that is a wrong one, the log tells so. With the names of our
-    /// CAs it would keep it to itself, and be anybody.
+    /// CAs it would keep it to itself, and be treated as anonymous.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "trust",
         ],
     ),
-    ("doctor", &["auth", "client", "config", "domain", "node", "pki", "storage", "tls", "trust"]),
+    ("doctor", &["client", "config", "domain", "pki", "storage", "trust"]),
     (
         "node",
         &[

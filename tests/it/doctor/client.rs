@@ -1,4 +1,4 @@
-//! On a client's host.
+//! On a client host.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::support::client_host::{ClientHost, stdout};
 use crate::support::hostile_server::{Ca, REGISTRY, ok};
 use crate::support::{DEADLINE, Server};
 
-const ISSUER_OF_NOBODY: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+const NO_CA_PUBLISHED: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 
 fn doctor(host: &ClientHost, registry: &str) -> Report {
     let run = || host.run(&["doctor", registry, "--json", "--timeout", "3"]);
@@ -101,17 +101,17 @@ async fn a_certificate_for_another_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_man_in_the_middle_with_a_ca_of_his_own() {
+async fn a_man_in_the_middle_with_another_ca() {
     let server = Server::start().await;
     let (ours, pin) = (server.host(), pin_of(&server));
     let ca = Ca::new(|_| ());
     let registry = ca.serve("localhost", ok(&ca.pem()), REGISTRY).await;
-    // What was pinned for ours is now said of the port at which the other one sits.
+    // The record of our registry is copied to the port of the other one.
     let host = host("28.0.4");
     stdout(&host.trust(&ours, &pin, &[]));
-    let manifest = |name: &str| format!("var/lib/portcullis-trust/{}.json", name.replace(':', "+"));
-    let text = host.text(&manifest(&ours));
-    let host = host.with(&manifest(&registry), &text);
+    let record = |name: &str| format!("var/lib/portcullis-trust/{}.json", name.replace(':', "+"));
+    let text = host.text(&record(&ours));
+    let host = host.with(&record(&registry), &text);
     let report = doctor(&host, &registry);
     let finding = report.find("authority", "problem", &pin);
     assert!(finding["why"].as_str().expect("text").contains("man in the middle"), "{finding}");
@@ -133,14 +133,14 @@ async fn a_proxy_that_rewrites_the_host() {
     let ca = Ca::new(|_| ());
     let answer = "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer realm=\"https://backend:5000/auth/token\"\r\n\
                   content-length: 0\r\n\r\n";
-    let registry = ca.serve("localhost", ISSUER_OF_NOBODY.to_vec(), answer).await;
+    let registry = ca.serve("localhost", NO_CA_PUBLISHED.to_vec(), answer).await;
     let report = doctor(&host("28.0.4"), &registry);
     assert!(report.fix("host", "backend:5000").contains("proxy_set_header Host"));
     report.find("authority", "ok", "publishes no CA");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_registry_or_no_tls_is_told_apart() {
+async fn another_service_is_distinguished_from_one_without_tls() {
     let ca = Ca::new(|_| ());
     let page = ca.serve("localhost", ok(""), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     doctor(&host("28.0.4"), &page).find("registry", "problem", "200");
@@ -150,7 +150,7 @@ async fn what_is_no_registry_or_no_tls_is_told_apart() {
     thread::spawn(move || {
         for stream in plain.incoming() {
             let Ok(mut stream) = stream else { return };
-            // Whoever asks may hang up early.
+            // The client may hang up early.
             let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
         }
@@ -286,7 +286,7 @@ async fn what_trust_put_into_the_stores_counts_once_it_is_taken_over() {
     assert!(advice(&report, "containerd", "config_path").contains("portcullis trust"));
 
     stdout(&host.trust(&registry, &pin, &[]));
-    // The stand-in for the system's command makes no bundle.
+    // The fake of the system's command writes no bundle.
     let report = doctor(&host, &registry);
     let fix = advice(&report, "os-store", "is not in");
     assert!(fix.starts_with("update-ca-certificates: /usr/local/share/ca-certificates/portcullis-"), "{fix}");

@@ -39,7 +39,7 @@ async fn a_healthy_server_has_no_problem() {
 }
 
 #[test]
-fn a_server_that_is_stopped_is_a_problem_and_all_else_is_looked_at() {
+fn a_stopped_server_is_a_problem_and_the_rest_is_checked() {
     let server = stopped("[server]\nlisten = \"127.0.0.1:0\"\n");
     let before: Vec<_> =
         fs::read_dir(server.data()).expect("there").map(|entry| entry.expect("there").path()).collect();
@@ -79,7 +79,7 @@ async fn a_key_that_others_can_read() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_ended_or_will_soon() {
+async fn a_certificate_that_has_expired_or_will_soon() {
     let mut server = Server::start().await;
     for (days, state) in [(-3, "problem"), (5, "warning"), (60, "ok")] {
         let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
@@ -124,14 +124,14 @@ fn a_port_that_another_program_holds() {
 }
 
 #[test]
-fn a_database_that_is_damaged_gone_or_another() {
+fn a_database_that_is_damaged_missing_or_another_file() {
     let server = stopped("");
     let path = server.data().join("portcullis.db");
     let good = fs::read(&path).expect("readable");
     let mut damaged = good.clone();
     let middle = damaged.len() / 4;
     damaged[middle..].fill(0x5a);
-    for bytes in [damaged, b"this is no database, but long enough to be looked at as one".repeat(20)] {
+    for bytes in [damaged, b"this is not a database, but long enough to be read as one".repeat(20)] {
         fs::write(&path, &bytes).expect("writable");
         let report = doctor(&server);
         assert!(report.fix("database", "portcullis.db").contains("backup"));
@@ -146,7 +146,7 @@ fn a_database_that_is_damaged_gone_or_another() {
 }
 
 #[tokio::test]
-async fn a_disk_below_its_floor() {
+async fn a_disk_without_enough_free_space() {
     let mut server = Server::start().await;
     server.configure("[storage]\nmin_free_space = \"1000TiB\"\n");
     let report = doctor(&server);
@@ -167,7 +167,7 @@ async fn a_configuration_that_is_wrong_does_not_hide_the_rest() {
 }
 
 #[test]
-fn a_directory_that_is_none_or_holds_nothing() {
+fn a_data_directory_that_is_missing_empty_or_a_file() {
     let server = Server::absent("[server]\nlisten = \"127.0.0.1:0\"\n");
     assert!(doctor(&server).fix("data", "cannot access").contains("portcullis init"));
     assert!(!server.data().exists(), "it is not made");
@@ -179,7 +179,7 @@ fn a_directory_that_is_none_or_holds_nothing() {
 }
 
 #[tokio::test]
-async fn the_first_password_that_still_lies_there_is_a_warning() {
+async fn a_first_password_that_is_still_there_is_a_warning() {
     let mut server = Server::absent("");
     server.spawn().await;
     let report = doctor(&server);
@@ -189,7 +189,7 @@ async fn the_first_password_that_still_lies_there_is_a_warning() {
 }
 
 #[test]
-fn keys_and_certificates_that_are_gone_are_named() {
+fn missing_keys_and_certificates_are_named() {
     let server = stopped("");
     fs::remove_file(server.data().join("ca/issuing.pem")).expect("ours");
     let report = doctor(&server);
@@ -203,7 +203,7 @@ fn keys_and_certificates_that_are_gone_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_wants_certificates_of_clients_is_healthy() {
+async fn a_server_that_requires_client_certificates_is_healthy() {
     let mut server = Server::absent("");
     server.initialise();
     let ca = ClientCa::new("clients").write(&server.home().join("clients.pem"));
@@ -220,7 +220,7 @@ async fn a_server_that_wants_certificates_of_clients_is_healthy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_is_told_and_no_problem_on_either_side() {
+async fn a_rotation_is_reported_and_is_a_problem_on_neither_side() {
     let server = Server::start().await;
     let (registry, host) = (server.host(), ClientHost::new().with("usr/bin/podman", ""));
     let pin = |server: &Server| {
@@ -253,7 +253,7 @@ async fn a_rotation_is_told_and_no_problem_on_either_side() {
 }
 
 #[test]
-fn a_certificate_that_was_to_be_ordered_and_is_not_there() {
+fn a_certificate_that_acme_has_not_issued_yet() {
     let mut server = stopped("");
     server.configure(
         "[server]\nhosts = [\"registry.test\"]\n[acme]\ndirectory = \"https://acme.test/directory\"\nterms_agreed = true\n",

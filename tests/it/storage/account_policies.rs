@@ -8,6 +8,7 @@ use super::subject::MetadataSubject;
 
 metadata_contract! {
     an_account_has_its_own_grants_and_those_of_everyone,
+    other_grantees_have_their_own_grants_and_no_account,
     a_client_without_an_account_has_the_grants_of_everyone,
     a_change_by_another_node_is_seen_with_a_newer_version,
 }
@@ -21,6 +22,10 @@ async fn fill(store: &MetadataSubject) {
     store.add_grant(grant("user:alice", "app", "delete")).await.expect("added");
 }
 
+fn grantee(text: &str) -> Grantee {
+    text.parse().expect("a grantee")
+}
+
 /// Who the grants are given to, in order.
 fn grantees(policy: &AccountPolicy) -> Vec<String> {
     let mut found: Vec<String> = policy.grants.iter().map(|GrantRecord { to, .. }| to.to_string()).collect();
@@ -30,15 +35,27 @@ fn grantees(policy: &AccountPolicy) -> Vec<String> {
 
 async fn an_account_has_its_own_grants_and_those_of_everyone(store: &MetadataSubject) {
     fill(store).await;
-    let alice = store.account_policy(&Grantee::User(account("alice"))).await.expect("read");
+    let alice = store.account_policy(&grantee("user:alice")).await.expect("read");
     assert_eq!(alice.user, store.user(&account("alice")).await.expect("read"));
     assert!(alice.user.is_some());
     assert_eq!(alice.version, store.policy_version().await.expect("read"));
     assert_eq!(grantees(&alice), ["anonymous", "authenticated", "user:alice", "user:alice"]);
     assert!(alice.grants.contains(&grant("user:alice", "app", "delete")));
     assert!(alice.grants.contains(&grant("user:alice", "of-user-alice/**", "pull,push")));
-    let unknown = store.account_policy(&Grantee::User(account("unknown"))).await.expect("read");
+    let unknown = store.account_policy(&grantee("user:unknown")).await.expect("read");
     assert_eq!((unknown.user.is_some(), grantees(&unknown)), (false, vec!["anonymous".into(), "authenticated".into()]));
+}
+
+async fn other_grantees_have_their_own_grants_and_no_account(store: &MetadataSubject) {
+    fill(store).await;
+    for (text, expected) in [
+        ("group:alice", vec!["anonymous", "authenticated", "group:alice"]),
+        ("robot:alice", vec!["anonymous", "authenticated", "robot:alice"]),
+        ("authenticated", vec!["anonymous", "authenticated"]),
+    ] {
+        let found = store.account_policy(&grantee(text)).await.expect("read");
+        assert_eq!((found.user.is_some(), grantees(&found)), (false, expected.into_iter().map(String::from).collect()));
+    }
 }
 
 async fn a_client_without_an_account_has_the_grants_of_everyone(store: &MetadataSubject) {
@@ -51,11 +68,11 @@ async fn a_client_without_an_account_has_the_grants_of_everyone(store: &Metadata
 async fn a_change_by_another_node_is_seen_with_a_newer_version(store: &MetadataSubject) {
     fill(store).await;
     let (other, bob) = (store.other().await, account("bob"));
-    let before = store.account_policy(&Grantee::User(bob.clone())).await.expect("read");
+    let before = store.account_policy(&grantee("user:bob")).await.expect("read");
     assert!(other.set_disabled(&bob, true).await.expect("set"));
-    let disabled = store.account_policy(&Grantee::User(bob.clone())).await.expect("read");
+    let disabled = store.account_policy(&grantee("user:bob")).await.expect("read");
     assert!(disabled.version > before.version && disabled.user.expect("there").disabled);
     assert!(other.remove_user(&bob).await.expect("removed"));
-    let removed = store.account_policy(&Grantee::User(bob.clone())).await.expect("read");
+    let removed = store.account_policy(&grantee("user:bob")).await.expect("read");
     assert_eq!((removed.user, removed.grants.len()), (None, 2), "its own grants went with it");
 }

@@ -197,14 +197,14 @@ async fn wrong_passwords_are_kept_until_they_are_old_or_forgiven(store: &Metadat
     assert!(add(&**store, "fay").await && add(&**store, "finn").await);
     let (fay, unknown_name) = (account("fay"), account("unknown"));
     let failures = async |name: &str| store.user(&account(name)).await.expect("read").expect("there").failures;
-    let record = |at: &[i64], in_row: u32| FailureRecord { at: at.to_vec(), in_row };
+    let record = |at: &[i64], consecutive: u32| FailureRecord { at: at.to_vec(), consecutive };
     let (mut version, before) = (store.policy_version().await.expect("read"), epoch(&**store, "fay").await);
     assert_eq!(failures("fay").await, FailureRecord::default());
     for at in [100, 100, 130] {
         store.add_login_failure(&typed("fay"), at, 0).await.expect("counted");
     }
     assert_eq!(failures("fay").await, record(&[100, 100, 130], 3));
-    store.end_failures_in_row(&fay).await.expect("ended");
+    store.end_consecutive_failures(&fay).await.expect("ended");
     store.add_login_failure(&typed("fay"), 150, 100).await.expect("counted");
     assert_eq!(failures("fay").await, record(&[130, 150], 1), "old ones are gone, and the row begins again");
     let listed = store.users().await.expect("read").into_iter().find(|user| user.name == fay);
@@ -221,7 +221,7 @@ async fn wrong_passwords_are_kept_until_they_are_old_or_forgiven(store: &Metadat
     store.add_login_failure(&LoginName { account: None, hash: [8; 32] }, 300, 155).await.expect("counted");
     assert_eq!(unknown(&typed("unknown")).await, FailureRecord::default(), "what is old is gone");
     assert_eq!(unknown(&LoginName { account: None, hash: [9; 32] }).await, record(&[160], 1));
-    store.end_failures_in_row(&unknown_name).await.expect("nothing to end");
+    store.end_consecutive_failures(&unknown_name).await.expect("nothing to end");
     assert!(!store.clear_login_failures(&unknown_name).await.expect("answered"));
     assert!(store.clear_login_failures(&fay).await.expect("cleared"));
     assert!(store.clear_login_failures(&fay).await.expect("cleared already"));

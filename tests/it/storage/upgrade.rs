@@ -100,7 +100,7 @@ async fn accounts_of_the_version_before_are_there() {
     let users = store.users().await.expect("read");
     let told: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.admin, user.disabled, user.epoch)).collect();
     assert_eq!(told, [("off", false, true, 3), ("old", true, false, 2)]);
-    assert_eq!((users[1].failures.at.as_slice(), users[1].failures.in_row), ([5, 6].as_slice(), 2));
+    assert_eq!((users[1].failures.at.as_slice(), users[1].failures.consecutive), ([5, 6].as_slice(), 2));
     let off = store.account_policy(&Grantee::User(users[0].name.clone())).await.expect("read");
     assert_eq!((off.version, off.grants[0].allow.to_string()), (5, "pull,delete".to_owned()));
     assert_eq!(store.token_keys().await.expect("read")[0].sealed, [7]);

@@ -28,18 +28,23 @@ impl<E: Engine> AccountPolicies for SqlMetadata<E> {
 }
 
 async fn read<S: Session>(session: &mut S, grantee: Grantee) -> Result<AccountPolicy, StorageError> {
-    // No account has an empty name.
-    let name = if let Grantee::User(name) = &grantee { name.as_str() } else { "" };
-    let found = only(session, ACCOUNT_AND_VERSION, values![name]).await?;
+    let account = match &grantee {
+        Grantee::User(name) => name.as_str(),
+        // No account has an empty name.
+        _ => "",
+    };
+    let found = only(session, ACCOUNT_AND_VERSION, values![account]).await?;
     let version = found.integer("policy_version")?;
     let user = found.optional_text("name")?.is_some().then(|| users::read(&found)).transpose()?;
-    let mut grantees = vec![Grantee::Anonymous];
-    if grantee != Grantee::Anonymous {
-        grantees.push(Grantee::Authenticated);
-    }
-    if !matches!(grantee, Grantee::Anonymous | Grantee::Authenticated) {
-        grantees.push(grantee);
-    }
-    let found = session.all(GRANTS_OF, values![list(grantees)]).await?;
+    let found = session.all(GRANTS_OF, values![list(applying_to(grantee))]).await?;
     Ok(AccountPolicy { version, user, grants: found.iter().map(grants::read).collect::<Result<_, _>>()? })
+}
+
+/// Those whose grants the grantee has, each once.
+fn applying_to(grantee: Grantee) -> Vec<Grantee> {
+    match grantee {
+        Grantee::Anonymous => vec![Grantee::Anonymous],
+        Grantee::Authenticated => vec![Grantee::Anonymous, Grantee::Authenticated],
+        account => vec![Grantee::Anonymous, Grantee::Authenticated, account],
+    }
 }

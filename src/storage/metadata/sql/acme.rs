@@ -39,10 +39,10 @@ impl<E: Engine> AcmeRecords for SqlMetadata<E> {
             Box::pin(async move {
                 let found = session.first(ACCOUNT, values![directory.as_str()]).await?;
                 if found.map(|found| found.bytes("sealed")).transpose()? != replaces {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 }
                 session.run(KEEP_ACCOUNT, values![directory, sealed, now]).await?;
-                Ok(Written::quietly(true))
+                Ok(Written::without_effects(true))
             })
         })
         .await
@@ -56,7 +56,7 @@ impl<E: Engine> AcmeRecords for SqlMetadata<E> {
                 for AcmeChallengeRecord { token, name, key_authorization, expires_at } in challenges {
                     session.run(ADD_CHALLENGE, values![token, name, key_authorization, expires_at]).await?;
                 }
-                Ok(Written::quietly(()))
+                Ok(Written::without_effects(()))
             })
         })
         .await
@@ -68,7 +68,7 @@ impl<E: Engine> AcmeRecords for SqlMetadata<E> {
                 for challenge in challenges {
                     session.run(REMOVE_CHALLENGE, values![challenge.token, challenge.name]).await?;
                 }
-                Ok(Written::quietly(()))
+                Ok(Written::without_effects(()))
             })
         })
         .await

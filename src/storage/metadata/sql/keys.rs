@@ -30,7 +30,7 @@ impl<E: Engine> TokenKeys for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 if newest(session).await? != successor_of {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 }
                 session.run(STOP_SIGNING, values![key.signs_from]).await?;
                 let values = values![key.kid, key.sealed, key.created_at, key.signs_from, key.signs_until];

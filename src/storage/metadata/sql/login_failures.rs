@@ -35,12 +35,12 @@ impl<E: Engine> LoginFailures for SqlMetadata<E> {
         Ok(found.as_ref().map(read).transpose()?.unwrap_or_default())
     }
 
-    async fn end_failures_in_row(&self, name: &AccountName) -> Result<(), StorageError> {
+    async fn end_consecutive_failures(&self, name: &AccountName) -> Result<(), StorageError> {
         let values = values![name];
         self.write(move |session| {
             Box::pin(async move {
                 session.run(END_ROW, values).await?;
-                Ok(Written::quietly(()))
+                Ok(Written::without_effects(()))
             })
         })
         .await
@@ -48,8 +48,10 @@ impl<E: Engine> LoginFailures for SqlMetadata<E> {
 
     async fn clear_login_failures(&self, name: &AccountName) -> Result<bool, StorageError> {
         let values = values![name];
-        self.write(move |session| Box::pin(async move { Ok(Written::quietly(session.run(CLEAR, values).await? > 0)) }))
-            .await
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::without_effects(session.run(CLEAR, values).await? > 0)) })
+        })
+        .await
     }
 }
 
@@ -64,11 +66,11 @@ async fn add<S: Session>(session: &mut S, name: LoginName, at: i64, since: i64) 
     };
     failures.add(at, since);
     if known.is_some() {
-        session.run(SET, values![account, times(&failures), failures.in_row]).await?;
+        session.run(SET, values![account, times(&failures), failures.consecutive]).await?;
     } else {
         replace_unknown(session, &name.hash, &failures, (at, since)).await?;
     }
-    Ok(Written::quietly(()))
+    Ok(Written::without_effects(()))
 }
 
 /// Stores the failures of an unknown name in a new row, the last; what is old, or one too many, goes from the other end.
@@ -79,7 +81,7 @@ async fn replace_unknown<S: Session>(
     (at, since): (i64, i64),
 ) -> Result<(), StorageError> {
     session.run(REMOVE_UNKNOWN, values![hash]).await?;
-    let added = only(session, ADD_UNKNOWN, values![hash, times(failures), failures.in_row, at]).await?;
+    let added = only(session, ADD_UNKNOWN, values![hash, times(failures), failures.consecutive, at]).await?;
     let last = added.integer("id")?;
     session.run(REMOVE_OLD, values![since]).await?;
     session.run(REMOVE_FIRST, values![last.saturating_sub(i64::from(UNKNOWN_NAMES))]).await?;
@@ -94,5 +96,5 @@ fn times(failures: &FailureRecord) -> String {
 pub(super) fn read<R: Columns>(found: &R) -> Result<FailureRecord, StorageError> {
     let at = found.optional_text("failed_at")?.map(serde_json::from_str).transpose();
     let at = at.map_err(|error| damaged("failed_at", &format!("{error}; portcullis user unlock")))?;
-    Ok(FailureRecord { at: at.unwrap_or_default(), in_row: found.unsigned("failed_in_row")? })
+    Ok(FailureRecord { at: at.unwrap_or_default(), consecutive: found.unsigned("failed_in_row")? })
 }

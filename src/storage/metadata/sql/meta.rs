@@ -30,5 +30,5 @@ pub(super) async fn next_epoch<S: Session>(session: &mut S) -> Result<i64, Stora
 /// Writes something, so that a full or read-only disk shows.
 pub(super) async fn touch<S: Session>(session: &mut S, now: i64) -> Result<Written<()>, StorageError> {
     session.run(TOUCH, values![now]).await?;
-    Ok(Written::quietly(()))
+    Ok(Written::without_effects(()))
 }

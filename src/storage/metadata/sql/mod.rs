@@ -50,8 +50,8 @@ struct Written<T> {
 }
 
 impl<T> Written<T> {
-    /// No one else needs to know.
-    fn quietly(outcome: T) -> Self {
+    /// No other node needs to know.
+    fn without_effects(outcome: T) -> Self {
         Self { outcome, effects: Effects::NONE }
     }
 

@@ -59,11 +59,11 @@ pub(super) async fn put<S: Session>(
 ) -> Result<Written<PutOutcome>, StorageError> {
     let existing = repositories::find(session, &repository).await?.unwrap_or(NOWHERE);
     if !holds(session, existing, &manifest).await? {
-        return Ok(Written::quietly(PutOutcome::PreconditionFailed));
+        return Ok(Written::without_effects(PutOutcome::PreconditionFailed));
     }
     let missing = missing(session, existing, &manifest).await?;
     if !missing.is_empty() {
-        return Ok(Written::quietly(PutOutcome::Missing(missing)));
+        return Ok(Written::without_effects(PutOutcome::Missing(missing)));
     }
     let id = match existing {
         NOWHERE => repositories::create(session, &repository, now).await?,

@@ -24,13 +24,13 @@ impl<E: Engine> RefreshTokens for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 if !users::exists(session, &token.account).await? {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 }
                 session.run(REMOVE_EXPIRED, values![token.created_at]).await?;
                 session.run(REMOVE_OLDEST, values![&token.account, keep.saturating_sub(1)]).await?;
                 let values = values![token.hash, &token.account, token.epoch, token.created_at, token.expires_at];
                 session.run(ADD, values).await?;
-                Ok(Written::quietly(true))
+                Ok(Written::without_effects(true))
             })
         })
         .await

@@ -73,7 +73,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
                 if removed {
                     session.run(REMOVE_UPLOADS, values![&name]).await?;
                 }
-                Ok(Written::quietly(removed))
+                Ok(Written::without_effects(removed))
             })
         })
         .await

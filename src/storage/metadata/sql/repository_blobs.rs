@@ -83,7 +83,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 session.run(REPLACE_KEY, values![&blob.digest, lost.0, blob.key.0, stored(blob.size)?]).await?;
-                Ok(Written::quietly(key(&only(session, KEY, values![&blob.digest]).await?)?))
+                Ok(Written::without_effects(key(&only(session, KEY, values![&blob.digest]).await?)?))
             })
         })
         .await
@@ -101,7 +101,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 let Some(leased) = session.first(LEASE_OF_REPOSITORY, values).await? else {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 };
                 let effects = link(session, to, leased.integer("id")?, now).await?;
                 Ok(Written::with(effects, true))

@@ -70,10 +70,10 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 if session.run(SAVE, values).await? > 0 {
-                    return Ok(Written::quietly(SavedUpload::Saved));
+                    return Ok(Written::without_effects(SavedUpload::Saved));
                 }
                 let found = session.first(LENGTH, values![id]).await?;
-                Ok(Written::quietly(match found {
+                Ok(Written::without_effects(match found {
                     Some(found) => SavedUpload::Moved { length: found.unsigned("length")? },
                     None => SavedUpload::Gone,
                 }))
@@ -83,7 +83,8 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
     }
 
     async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError> {
-        self.write(move |session| Box::pin(async move { Ok(Written::quietly(delete(session, id).await?)) })).await
+        self.write(move |session| Box::pin(async move { Ok(Written::without_effects(delete(session, id).await?)) }))
+            .await
     }
 
     async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError> {
@@ -100,7 +101,7 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 let deleted = session.all(DELETE_STALE, values).await?;
-                Ok(Written::quietly(deleted.iter().map(area).collect::<Result<_, _>>()?))
+                Ok(Written::without_effects(deleted.iter().map(area).collect::<Result<_, _>>()?))
             })
         })
         .await
@@ -115,14 +116,14 @@ async fn create<S: Session>(
 ) -> Result<Written<bool>, StorageError> {
     let most = i64::from(limit) - 1;
     if limit == 0 || session.first(MORE_THAN, values![upload.owner.as_str(), most]).await?.is_some() {
-        return Ok(Written::quietly(false));
+        return Ok(Written::without_effects(false));
     }
     let UploadProgress { algorithm, length, hash_state, staging } = upload.progress;
     let staging = staging.map(|StagingState(state)| state);
     let whose = values![upload.id, &upload.repository, upload.subject, upload.owner];
     let progress = values![algorithm.as_str(), stored(length)?, hash_state, staging, now];
     session.run(CREATE, [whose, progress].concat()).await?;
-    Ok(Written::quietly(true))
+    Ok(Written::without_effects(true))
 }
 
 /// Ends a session; `false` where it is gone.

@@ -46,7 +46,7 @@ impl<E: Engine> Users for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 if !exists(session, &name).await? {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 }
                 let epoch = meta::next_epoch(session).await?;
                 session.run(SET_PASSWORD, values![&name, password_hash, epoch]).await?;
@@ -58,8 +58,10 @@ impl<E: Engine> Users for SqlMetadata<E> {
 
     async fn rehash_password(&self, name: &AccountName, old: &str, new: String) -> Result<bool, StorageError> {
         let values = values![name, old, new];
-        self.write(move |session| Box::pin(async move { Ok(Written::quietly(session.run(REHASH, values).await? > 0)) }))
-            .await
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::without_effects(session.run(REHASH, values).await? > 0)) })
+        })
+        .await
     }
 
     async fn set_disabled(&self, name: &AccountName, disabled: bool) -> Result<bool, StorageError> {
@@ -67,7 +69,7 @@ impl<E: Engine> Users for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 if !exists(session, &name).await? {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 }
                 if disabled {
                     let epoch = meta::next_epoch(session).await?;
@@ -86,7 +88,7 @@ impl<E: Engine> Users for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 if session.run(REMOVE, values![&name]).await? == 0 {
-                    return Ok(Written::quietly(false));
+                    return Ok(Written::without_effects(false));
                 }
                 grants::remove_all(session, &Grantee::User(name)).await?;
                 Ok(Written::with(Effects::POLICY, true))
@@ -103,11 +105,11 @@ async fn add<S: Session>(
     now: i64,
 ) -> Result<Written<AddedUser>, StorageError> {
     if exists(session, &user.name).await? {
-        return Ok(Written::quietly(AddedUser::NameTaken));
+        return Ok(Written::without_effects(AddedUser::NameTaken));
     }
     let owned = if owns_nothing { repositories::below(session, &user.name).await? } else { Vec::new() };
     if !owned.is_empty() {
-        return Ok(Written::quietly(AddedUser::WouldOwn(owned)));
+        return Ok(Written::without_effects(AddedUser::WouldOwn(owned)));
     }
     let epoch = meta::next_epoch(session).await?;
     session.run(ADD, values![&user.name, user.password_hash, user.admin, epoch, now]).await?;

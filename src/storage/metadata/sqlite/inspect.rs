@@ -17,7 +17,7 @@ const FAULTS: &str = "PRAGMA quick_check(10)";
 /// the log files next to it are made.
 ///
 /// Errors: [`StorageError::Damaged`] or [`StorageError::Failed`] where it does not open.
-pub async fn inspect(path: &Path, idle: bool) -> Result<Inspection, StorageError> {
+pub(crate) async fn inspect(path: &Path, idle: bool) -> Result<Inspection, StorageError> {
     let has_log = path.with_extension("db-wal").exists();
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(idle && !has_log);
     let mut connection = options.connect().await.map_err(failed)?;

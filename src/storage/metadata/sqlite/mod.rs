@@ -17,7 +17,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use self::error::failed;
-pub use self::inspect::inspect;
+pub(crate) use self::inspect::inspect;
 pub use self::open::open;
 use self::writer::Writer;
 use super::sql::{Engine, Outcome, Session, Value};
