@@ -1,7 +1,6 @@
 //! `portcullis ca`: manages the certificate authority that clients trust.
 
 use clap::Subcommand;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Context;
@@ -57,7 +56,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
 }
 
 fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
-    let now = Timestamp::now();
+    let now = Clock::system().now();
     let permitted: Option<Vec<String>> = match authority.permitted() {
         PermittedNames::All => None,
         PermittedNames::Only(names) => Some(names.iter().map(ToString::to_string).collect()),

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::output::Output;
 use crate::config::parse_duration;
+use crate::domain::Clock;
 use crate::domain::net::HostName;
 use crate::node::authority::{Replaced, Replacement, replace_authority};
 use crate::pki::{RootTransition, SubjectName};
@@ -57,7 +58,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
 fn report(replaced: &Replaced, output: &Output) -> anyhow::Result<()> {
     let Replaced { old, new, served, in_use } = replaced;
     let (before, pin) = (old.fingerprint(), new.fingerprint());
-    let rotation = new.rotation(jiff::Timestamp::now());
+    let rotation = new.rotation(Clock::system().now());
     let mut lines = vec![format!("new CA SHA-256 {pin}; the previous CA's key ({before}) has been destroyed")];
     if !in_use {
         lines.push(

@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::Clock;
 use crate::domain::Fingerprint;
 use crate::pki::tests::{imported, names, operators_pair, operators_params};
-use crate::pki::{Authority, Constraints, Origin, RotationRequest, remove_import, renew_leaf};
+use crate::pki::{Authority, Constraints, Origin, RotationRequest, renew_leaf};
 
 /// The job of a server that has just started.
 fn started(source: IdentitySource) -> FollowCertificate {
@@ -47,7 +47,7 @@ fn renewals_and_imports_of_other_processes_are_served() {
     imported(data.path(), &pair.0, &pair.1).unwrap();
     follow(&mut job).unwrap();
     assert_eq!(job.serving.current().origin(), Origin::Imported);
-    remove_import(data.path()).unwrap();
+    crate::pki::tests::remove_import(data.path());
     follow(&mut job).unwrap();
     assert_eq!(job.serving.current().origin(), Origin::ManagedCa);
 }

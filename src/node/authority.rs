@@ -13,7 +13,6 @@ use crate::domain::Clock;
 use crate::domain::net::HostName;
 use crate::domain::net::host_port::{HostPort, with_port};
 use crate::pki::{Authority, Origin, PermittedNames, RotationRequest, SubjectName, ensure_leaf};
-use crate::trust::command::program_line_with_file;
 
 /// How the CA is to be replaced.
 pub(crate) struct Replacement<'a> {
@@ -107,8 +106,8 @@ fn require_own_certificate(
     match served.origin() {
         Origin::Imported | Origin::Acme | Origin::Configured => bail!(
             "the certificate in use was not signed by this registry's CA (portcullis cert show). If its CA is not a public one, make \
-             other hosts trust it with `{}`, where FILE is the root certificate of that CA",
-            program_line_with_file(&host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string))
+             other hosts trust it with `portcullis trust {} --ca-file FILE`, where FILE is the root certificate of that CA",
+            host.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string)
         ),
         Origin::ManagedCa => Ok(served.summary().names.clone()),
     }

@@ -22,6 +22,7 @@ const WARN_AGAIN: Duration = Duration::from_hours(24);
 pub(crate) struct CertificatesInUse {
     serving: Arc<ServingIdentity>,
     data_dir: PathBuf,
+    clock: Clock,
     authority: ArcSwapOption<Published>,
     /// The last warning, and when it was logged.
     warned: Mutex<Option<(String, Instant)>>,
@@ -38,22 +39,23 @@ struct Published {
 
 impl CertificatesInUse {
     /// Has no authority before [`Self::look`].
-    pub(crate) fn new(serving: Arc<ServingIdentity>, data_dir: &Path) -> Self {
-        Self { serving, data_dir: data_dir.to_owned(), authority: ArcSwapOption::empty(), warned: Mutex::default() }
+    pub(crate) fn new(serving: Arc<ServingIdentity>, data_dir: &Path, clock: Clock) -> Self {
+        let (data_dir, authority) = (data_dir.to_owned(), ArcSwapOption::empty());
+        Self { serving, data_dir, clock, authority, warned: Mutex::default() }
     }
 
     /// Reads the authority again if its files have changed, and every hour for what becomes due. An authority that cannot be read, or
-    /// whose certificate is not served yet, is not published: clients that fetch the CA must be able to use it.
+    /// whose certificate is not served yet, does not replace the published one: clients that fetch the CA must be able to use it.
     pub(crate) fn look(&self) {
         let state = AuthorityStamp::of(&self.data_dir);
         let known = self.authority.load();
-        if known.as_ref().is_some_and(|known| known.state == state && known.read.elapsed() < READ_AGAIN) {
+        if known.as_ref().is_some_and(|known| known.state == state && self.since(known.read) < READ_AGAIN) {
             return;
         }
         match Authority::load(&self.data_dir, &Clock::system()) {
             Ok(authority) if !authority.vouches_for(&self.serving.current()) => {}
             Ok(authority) => {
-                let now = Published::of(&authority, state);
+                let now = Published::of(&authority, state, &self.clock);
                 if known.as_ref().is_some_and(|known| known.authority != now.authority) {
                     now.log();
                 }
@@ -69,10 +71,14 @@ impl CertificatesInUse {
         let Some(text) = self.published().and_then(|published| published.warning.clone()) else { return };
         // A warning is stored whole, so it is intact even after a panic elsewhere.
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if !warned.as_ref().is_some_and(|(told, at)| *told == text && at.elapsed() < WARN_AGAIN) {
+        if !warned.as_ref().is_some_and(|(told, at)| *told == text && self.since(*at) < WARN_AGAIN) {
             tracing::warn!("{text}");
-            *warned = Some((text, Instant::now()));
+            *warned = Some((text, self.clock.instant()));
         }
+    }
+
+    fn since(&self, then: Instant) -> Duration {
+        self.clock.instant().saturating_duration_since(then)
     }
 
     /// The authority, if it signed the certificate that is served.
@@ -82,11 +88,11 @@ impl CertificatesInUse {
 }
 
 impl Published {
-    fn of(authority: &Authority, state: AuthorityStamp) -> Self {
-        let now = Timestamp::now();
+    fn of(authority: &Authority, state: AuthorityStamp, clock: &Clock) -> Self {
+        let now = clock.now();
         Self {
             state,
-            read: Instant::now(),
+            read: clock.instant(),
             authority: Arc::new(PublishedAuthority {
                 pem: authority.root_pem().into(),
                 sha256: authority.fingerprint().to_string(),
@@ -110,11 +116,11 @@ impl Certificates for CertificatesInUse {
 
     fn rotation(&self) -> Option<Bytes> {
         let (pem, until) = self.published()?.rotation.clone()?;
-        (Timestamp::now() < until).then_some(pem)
+        (self.clock.now() < until).then_some(pem)
     }
 
     fn served(&self) -> ServedCertificate {
-        let (current, now) = (self.serving.current(), Timestamp::now());
+        let (current, now) = (self.serving.current(), self.clock.now());
         let until = current.summary().not_after;
         let warnings =
             [expiry_warning(&current, now), self.published().and_then(|published| published.warning.clone())];

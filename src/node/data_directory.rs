@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::auth::{DataKey, Secret};
+use crate::domain::Clock;
 use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, restrict_kept_key, write_key, write_public};
 use crate::storage::metadata::Metadata;
 
@@ -108,9 +109,9 @@ impl DataDirectory {
     }
 
     /// To be called when everything else has been created.
-    pub(crate) fn mark_initialised(&self) -> anyhow::Result<()> {
+    pub(crate) fn mark_initialised(&self, clock: &Clock) -> anyhow::Result<()> {
         write_public(&self.path.join("README"), README.as_bytes())?;
-        let now = format!("{}\n", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let now = format!("{}\n", clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"));
         write_key(&self.marker(), now.as_bytes())?;
         Ok(())
     }

@@ -134,6 +134,6 @@ async fn establish(
     let is_new = metadata.is_new().await?;
     let administrator =
         if is_new { Administrator::add(data, &admin, chosen.administrator, chosen.password).await? } else { None };
-    data.mark_initialised()?;
+    data.mark_initialised(clock)?;
     Ok(administrator)
 }

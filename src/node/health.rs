@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use http::StatusCode;
-use jiff::Timestamp;
 
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
 use crate::client::{Client, ClientError, Limits, TrustMode};
 use crate::config::Config;
+use crate::domain::Clock;
 use crate::domain::net::local_address;
 use crate::pki::Identity;
 
@@ -29,7 +29,7 @@ pub(crate) async fn require_ready(config: &Config, data: &DataDirectory, limit: 
 
 /// `certified`: the server answers no client without a certificate.
 async fn ask(address: SocketAddr, identity: &Identity, limit: Duration, certified: bool) -> anyhow::Result<()> {
-    let (name, certificate) = identity.presented(Timestamp::now());
+    let (name, certificate) = identity.presented(Clock::system().now());
     let trust = TrustMode::Pinned(certificate.context("the certificate's file is empty")?);
     let limits = Limits { total: limit, idle: limit, size: ANSWER_LIMIT };
     let client = Client::new(trust, limits)?.connecting_to(address);

@@ -96,18 +96,15 @@ impl Node {
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?;
+        let source = identity_source(config, data)?.with_clock(clock.clone());
         let identity = source.prepare()?;
-        let authority = if identity.origin() == Origin::ManagedCa {
-            Some(Authority::load(data.path(), &Clock::system())?)
-        } else {
-            None
-        };
+        let authority =
+            if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
         let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
-            None => ServingIdentity::new(identity, Clock::system()),
+            Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
+            None => ServingIdentity::new(identity, clock.clone()),
         };
-        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path()));
+        let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =

@@ -323,7 +323,7 @@ fn advice(action: &str, source: &io::Error) -> String {
 }
 
 /// What a file system cannot do, and which can.
-pub fn file_system_advice(action: &str, source: &io::Error) -> &'static str {
+pub(crate) fn file_system_advice(action: &str, source: &io::Error) -> &'static str {
     use rustix::io::Errno;
     match Errno::from_io_error(source) {
         Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) if action == "lock" => {

@@ -18,7 +18,7 @@ use super::lifetime::renewal_due;
 
 /// What [`ensure_leaf`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeafOutcome {
+pub(crate) enum LeafOutcome {
     /// The current certificate is good.
     Kept,
     /// A new one was written.
@@ -27,7 +27,11 @@ pub enum LeafOutcome {
 
 /// Makes sure that `tls/leaf.pem` serves `names`: issues a certificate when there is none, when its names differ, when another
 /// authority signed it, or at two thirds of its life. A key that others may read is refused, not replaced.
-pub fn ensure_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectName]) -> Result<LeafOutcome, PkiError> {
+pub(crate) fn ensure_leaf(
+    data_dir: &Path,
+    authority: &mut Authority,
+    names: &[SubjectName],
+) -> Result<LeafOutcome, PkiError> {
     authority.check_permitted(names)?;
     let paths = PkiPaths::new(data_dir);
     make_directory(&paths.serving_dir())?;
@@ -40,7 +44,7 @@ pub fn ensure_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectN
 }
 
 /// Writes a new certificate whatever the state of the old one.
-pub fn renew_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectName]) -> Result<(), PkiError> {
+pub(crate) fn renew_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectName]) -> Result<(), PkiError> {
     let paths = PkiPaths::new(data_dir);
     make_directory(&paths.serving_dir())?;
     let _lock = lock_directory(&paths.serving_dir())?;

@@ -17,15 +17,15 @@ pub(crate) const LEAF_LIFE: Duration = DAY.saturating_mul(90);
 pub(crate) const CLOCK_SKEW: Duration = Duration::from_hours(1);
 
 /// From here to the end of a certificate the server warns.
-pub const EXPIRY_WARNING: Duration = DAY.saturating_mul(14);
+pub(crate) const EXPIRY_WARNING: Duration = DAY.saturating_mul(14);
 
 /// From here to the end of the issuing certificate the server warns where the root key is not here to make a new one.
-pub const ISSUING_WARNING: Duration = DAY.saturating_mul(60);
+pub(crate) const ISSUING_WARNING: Duration = DAY.saturating_mul(60);
 /// From here to the end of the root the server warns: clients need time to be told of a new one.
-pub const ROOT_WARNING: Duration = DAY.saturating_mul(180);
+pub(crate) const ROOT_WARNING: Duration = DAY.saturating_mul(180);
 
 /// Whether two thirds of the life have passed.
-pub fn renewal_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn renewal_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {
     let life = not_after.as_second().saturating_sub(not_before.as_second());
     now.as_second().saturating_sub(not_before.as_second()) >= life / 3 * 2
 }

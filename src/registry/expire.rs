@@ -136,7 +136,8 @@ mod tests {
         metadata.create_upload(record(living), 10).await.expect("created");
         assert_eq!(registry.drop_stale_uploads().await.expect("dropped"), 0);
         assert_eq!(staged(&folder), ORPHANS + 1, "they may be in use");
-        manual.advance(EXPIRY + Duration::from_secs(2));
+        // Files are as old as the system says: writing them may have taken a while.
+        manual.advance(EXPIRY * 2);
         // The session has made progress meanwhile.
         let progress = record(living).progress;
         metadata.save_upload(living, 0, progress).await.expect("saved");

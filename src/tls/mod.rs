@@ -10,7 +10,7 @@ mod server_config;
 pub(crate) mod serving;
 mod validation;
 
-pub use acceptor::Acceptor;
-pub use clients::{ClientFiles, ClientVerifier, PresentedCertificate, explain_refusal};
-pub use serving::ServingIdentity;
-pub use validation::ACME_TLS;
+pub(crate) use acceptor::Acceptor;
+pub(crate) use clients::{ClientFiles, ClientVerifier, PresentedCertificate, explain_refusal};
+pub(crate) use serving::ServingIdentity;
+pub(crate) use validation::ACME_TLS;

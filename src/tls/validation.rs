@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 use crate::pki::acme::AcmeChallenges;
 
 /// The protocol of a validating handshake (RFC 8737, section 4). No byte is exchanged after such a handshake.
-pub const ACME_TLS: &[u8] = b"acme-tls/1";
+pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// A client that validates offers that protocol and nothing else; one that offers it among others is ordinary, and gets one of the
 /// others.

@@ -78,11 +78,6 @@ pub fn program_line(host: &str, pin: &str) -> String {
     format!("portcullis trust {host} --ca-sha256 {pin}")
 }
 
-/// The same where the CA is the operator's own: an imported certificate, or one from a private ACME authority.
-pub fn program_line_with_file(host: &str) -> String {
-    format!("portcullis trust {host} --ca-file FILE")
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Output};

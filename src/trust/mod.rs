@@ -4,7 +4,7 @@
 //! and then connects again with that CA as the only root; if the pinned CA has signed a transition to another, that one replaces it
 //! by what the pinned one has signed (`root_transition`). [`verify_file`] does the same with a CA from a file. [`Plan::make`] looks at
 //! what is on the host and refuses what would overwrite another CA. Only [`Plan::apply`] writes, whole files or none, and leaves a manifest by which [`remove()`] undoes it.
-//! [`doctor`] looks at all of this and changes nothing.
+//! [`crate::doctor`] looks at all of this and changes nothing.
 //! No tool's configuration is edited and no daemon restarted.
 
 pub(crate) mod authority_file;

@@ -11,7 +11,7 @@ use crate::pki::PkiError;
 
 /// Why there is no new certificate. The current one stays in use.
 #[derive(Debug, thiserror::Error)]
-pub enum AcmeError {
+pub(crate) enum AcmeError {
     /// The authority's server gives no answer that could be understood.
     #[error(
         "the ACME server of {directory} cannot be used ({doing}): {reason}; check acme.directory, and that this host reaches it{}",
@@ -101,7 +101,7 @@ pub enum AcmeError {
 
 /// A name that could not be validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedName {
+pub(crate) struct FailedName {
     /// The name or address.
     pub name: String,
     /// The problem's type and detail.

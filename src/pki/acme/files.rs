@@ -69,7 +69,7 @@ pub(super) fn installed(data_dir: &Path, directory: &str) -> Option<CertificateD
 }
 
 /// The directory that the certificate in `data_dir` was ordered from; `None` if there is none or it does not say.
-pub fn issued_by(data_dir: &Path) -> Option<String> {
+pub(crate) fn issued_by(data_dir: &Path) -> Option<String> {
     let text = read_public(&PkiPaths::new(data_dir).acme_chain()).ok()?;
     let first = text.split(|byte| *byte == b'\n').next()?;
     Some(std::str::from_utf8(first).ok()?.strip_prefix(MARK)?.to_owned())

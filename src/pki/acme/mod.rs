@@ -18,9 +18,9 @@ mod settings;
 mod store;
 mod validation;
 
-pub use challenges::AcmeChallenges;
-pub use error::AcmeError;
-pub use files::issued_by;
-pub use order::Orderer;
-pub use settings::OrderSettings;
-pub use store::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};
+pub(crate) use challenges::AcmeChallenges;
+pub(crate) use error::AcmeError;
+pub(crate) use files::issued_by;
+pub(crate) use order::Orderer;
+pub(crate) use settings::OrderSettings;
+pub(crate) use store::{AcmeStore, AcmeStoreError, PendingAcmeChallenge};

@@ -24,7 +24,7 @@ use crate::pki::{CertificateSummary, SubjectName};
 const ISSUING: Duration = Duration::from_mins(2);
 
 /// Orders certificates for one data directory.
-pub struct Orderer {
+pub(crate) struct Orderer {
     settings: OrderSettings,
     store: Arc<dyn AcmeStore>,
     challenges: Arc<AcmeChallenges>,
@@ -33,7 +33,7 @@ pub struct Orderer {
 
 impl Orderer {
     /// Nothing is done yet. `challenges` is what this process answers by.
-    pub fn new(
+    pub(crate) fn new(
         settings: OrderSettings,
         store: Arc<dyn AcmeStore>,
         challenges: Arc<AcmeChallenges>,
@@ -43,13 +43,13 @@ impl Orderer {
     }
 
     /// What is ordered where.
-    pub fn settings(&self) -> &OrderSettings {
+    pub(crate) fn settings(&self) -> &OrderSettings {
         &self.settings
     }
 
     /// Orders a certificate and puts it into the data directory, where a running server takes it up. The challenges must be answered
     /// meanwhile: by this process or by the server on this data directory.
-    pub async fn order(&self) -> Result<CertificateSummary, AcmeError> {
+    pub(crate) async fn order(&self) -> Result<CertificateSummary, AcmeError> {
         let (data_dir, directory) = (self.settings.data_dir.clone(), self.settings.directory.clone());
         let held = blocking(move || {
             let lock = OrderLock::take(&data_dir)?.ok_or(AcmeError::Busy)?;

@@ -10,7 +10,7 @@ use crate::pki::SubjectName;
 
 /// What is ordered, from the operator's settings.
 #[derive(Debug, Clone)]
-pub struct OrderSettings {
+pub(crate) struct OrderSettings {
     /// The data directory, where the certificate is put.
     pub data_dir: PathBuf,
     /// The address of the authority's directory (`https`).
@@ -23,7 +23,7 @@ pub struct OrderSettings {
 
 impl OrderSettings {
     /// `None` where the section names no directory: ACME is switched off.
-    pub fn new(data_dir: PathBuf, names: Vec<SubjectName>, acme: &AcmeSettings) -> Option<Self> {
+    pub(crate) fn new(data_dir: PathBuf, names: Vec<SubjectName>, acme: &AcmeSettings) -> Option<Self> {
         let directory = acme.directory.clone()?;
         Some(Self { data_dir, directory, names, acme: acme.clone() })
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::pki::SubjectName;
 
 /// What went wrong where the records are kept.
-pub type AcmeStoreError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type AcmeStoreError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A challenge that waits for the authority's look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct PendingAcmeChallenge {
 
 /// Keeps accounts and challenges. Accounts hold a private key, and an implementation keeps them sealed.
 #[async_trait]
-pub trait AcmeStore: Send + Sync {
+pub(crate) trait AcmeStore: Send + Sync {
     /// The account with the authority of `directory`, as it was kept.
     async fn account(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeStoreError>;
 

@@ -8,8 +8,8 @@ mod root_transition;
 mod signer;
 
 pub(crate) use self::files::{check_clock, root_out_of_time, sweep};
-pub use self::root_key_store::{StoredRootKey, move_root_key, seal_root_key};
-pub use self::root_transition::{RootTransition, RotationRequest};
+pub(crate) use self::root_key_store::{StoredRootKey, move_root_key, seal_root_key};
+pub(crate) use self::root_transition::{RootTransition, RotationRequest};
 
 use std::path::Path;
 use std::time::Duration;
@@ -41,7 +41,7 @@ use crate::domain::net::fingerprint::Fingerprint;
 /// The authority of one data directory, with the keys that are there.
 ///
 /// The root key may be absent (sealed or kept elsewhere): then leaves are signed until the issuing certificate ends.
-pub struct Authority {
+pub(crate) struct Authority {
     clock: Clock,
     paths: PkiPaths,
     root: CertificateDer<'static>,
@@ -54,7 +54,7 @@ pub struct Authority {
 }
 
 /// A server certificate fresh from the authority.
-pub struct IssuedLeaf {
+pub(crate) struct IssuedLeaf {
     /// The chain to send: leaf, then issuing certificate.
     pub chain_pem: String,
     /// The private key as PKCS #8 PEM.
@@ -63,7 +63,7 @@ pub struct IssuedLeaf {
 
 /// Where the root key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RootKeyLocation {
+pub(crate) enum RootKeyLocation {
     /// In the data directory, ready to sign.
     Here,
     /// In the data directory, under a passphrase.
@@ -75,7 +75,7 @@ pub enum RootKeyLocation {
 impl Authority {
     /// Makes root and issuing certificate in `ca/` of the data directory. The directory appears whole or not at all, and
     /// one that exists is refused.
-    pub fn create(
+    pub(crate) fn create(
         data_dir: &Path,
         names: &[SubjectName],
         constraints: Constraints,
@@ -111,13 +111,13 @@ impl Authority {
     }
 
     /// Whether the data directory has an authority.
-    pub fn exists(data_dir: &Path) -> bool {
+    pub(crate) fn exists(data_dir: &Path) -> bool {
         PkiPaths::new(data_dir).root_certificate().exists()
     }
 
     /// Loads the authority of a data directory. A damaged or expired issuing certificate is replaced where the root key is
     /// there; a key that others may read is refused.
-    pub fn load(data_dir: &Path, clock: &Clock) -> Result<Self, PkiError> {
+    pub(crate) fn load(data_dir: &Path, clock: &Clock) -> Result<Self, PkiError> {
         let paths = PkiPaths::new(data_dir);
         let path = paths.root_certificate();
         loop {
@@ -171,7 +171,7 @@ impl Authority {
 
     /// Signs a server certificate for `names`, 90 days or up to the issuing certificate's end. Past two thirds of its life
     /// the issuing certificate is replaced first, where the root key is there.
-    pub fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, PkiError> {
+    pub(crate) fn issue_leaf(&mut self, names: &[SubjectName]) -> Result<IssuedLeaf, PkiError> {
         self.check_permitted(names)?;
         if let Some(error) = root_out_of_time(&self.paths, self.clock.now()) {
             return Err(error);
@@ -185,52 +185,47 @@ impl Authority {
     }
 
     /// Whether clients that trust the root would accept a certificate for `name`.
-    pub fn permits(&self, name: &SubjectName) -> bool {
+    pub(crate) fn permits(&self, name: &SubjectName) -> bool {
         self.permitted.permits(name)
     }
 
     /// What the root certificate's constraints permit.
-    pub fn permitted(&self) -> &PermittedNames {
+    pub(crate) fn permitted(&self) -> &PermittedNames {
         &self.permitted
     }
 
     /// Whether the root can sign for nothing but its names: a host that trusts it risks no other site.
-    pub fn is_constrained(&self) -> bool {
+    pub(crate) fn is_constrained(&self) -> bool {
         matches!(self.permitted, PermittedNames::Only(_))
     }
 
     /// The SHA-256 of the root certificate, the value to pin.
-    pub fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.root_summary.fingerprint
     }
 
     /// The root certificate as PEM, one certificate.
-    pub fn root_pem(&self) -> String {
+    pub(crate) fn root_pem(&self) -> String {
         certificate_to_pem(&self.root)
     }
 
     /// The root certificate as DER.
-    pub fn root_der(&self) -> &CertificateDer<'static> {
+    pub(crate) fn root_der(&self) -> &CertificateDer<'static> {
         &self.root
     }
 
     /// The end of the root certificate.
-    pub fn root_not_after(&self) -> Timestamp {
+    pub(crate) fn root_not_after(&self) -> Timestamp {
         self.root_summary.not_after
     }
 
     /// The end of the issuing certificate.
-    pub fn issuing_not_after(&self) -> Timestamp {
+    pub(crate) fn issuing_not_after(&self) -> Timestamp {
         self.issuing.summary.not_after
     }
 
-    /// Whether the root key is in the data directory.
-    pub fn has_root_key(&self) -> bool {
-        self.root_key.is_some()
-    }
-
     /// Where the root key is.
-    pub fn root_key_location(&self) -> RootKeyLocation {
+    pub(crate) fn root_key_location(&self) -> RootKeyLocation {
         match &self.root_key {
             Some(_) => RootKeyLocation::Here,
             None if self.paths.sealed_root_key().exists() => RootKeyLocation::Sealed,
@@ -239,18 +234,18 @@ impl Authority {
     }
 
     /// Names that are served next to the configured ones: those that rotations were told.
-    pub fn added_names(&self) -> &[SubjectName] {
+    pub(crate) fn added_names(&self) -> &[SubjectName] {
         &self.added
     }
 
     /// The transition from the previous root, as long as it lasts.
-    pub fn rotation(&self, now: Timestamp) -> Option<&RootTransition> {
+    pub(crate) fn rotation(&self, now: Timestamp) -> Option<&RootTransition> {
         self.rotation.as_ref().filter(|rotation| now < rotation.until())
     }
 
     /// What is about to expire and will not be renewed automatically: the root from 180 days before its end; the issuing certificate from 60 days
     /// before its end where the root key is not here, and else from 14 days, for then it should have been replaced long ago.
-    pub fn expiry_warning(&self, now: Timestamp) -> Option<String> {
+    pub(crate) fn expiry_warning(&self, now: Timestamp) -> Option<String> {
         let near = |end: Timestamp, from: Duration| {
             end.as_second().saturating_sub(now.as_second()) <= from.as_secs().cast_signed()
         };
@@ -280,7 +275,7 @@ impl Authority {
     }
 
     /// Whether the identity's chain ends below this root.
-    pub fn vouches_for(&self, identity: &Identity) -> bool {
+    pub(crate) fn vouches_for(&self, identity: &Identity) -> bool {
         let issuing = identity.certified().cert.get(1);
         issuing.is_some_and(|issuing| self.signed(&self.paths.leaf_chain(), issuing).unwrap_or(false))
     }

@@ -16,7 +16,7 @@ use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::{destroy_key, lock_directory, read_kept_key, read_key, read_public, write_key};
 
 /// Puts the root key under a passphrase. Returns where it is stored then.
-pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, PkiError> {
+pub(crate) fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, PkiError> {
     let paths = PkiPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
     sweep(&paths)?;
@@ -29,7 +29,7 @@ pub fn seal_root_key(data_dir: &Path, passphrase: &str) -> Result<PathBuf, PkiEr
 
 /// Moves the root key into a new file, off this host: encrypted if there is a passphrase, else as it is. A sealed key is moved as
 /// it is. A place in the data directory is refused: what is stored there is destroyed together with the keys of the authority.
-pub fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&str>) -> Result<(), PkiError> {
+pub(crate) fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&str>) -> Result<(), PkiError> {
     let paths = PkiPaths::new(data_dir);
     let _lock = lock_directory(data_dir)?;
     sweep(&paths)?;
@@ -53,7 +53,7 @@ pub fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Option<&st
 
 /// A root key that was put away.
 #[derive(Debug)]
-pub struct StoredRootKey {
+pub(crate) struct StoredRootKey {
     paths: PkiPaths,
     path: PathBuf,
     pem: Zeroizing<Vec<u8>>,
@@ -62,7 +62,7 @@ pub struct StoredRootKey {
 impl StoredRootKey {
     /// The sealed key of the data directory, or the one in a file elsewhere. `None` where the key is in its place already; a sealed
     /// copy next to it, left by an interrupted command, is removed.
-    pub fn find(data_dir: &Path, from: Option<Self>) -> Result<Option<Self>, PkiError> {
+    pub(crate) fn find(data_dir: &Path, from: Option<Self>) -> Result<Option<Self>, PkiError> {
         let paths = PkiPaths::new(data_dir);
         let sealed = paths.sealed_root_key();
         if paths.root_key().exists() {
@@ -83,19 +83,19 @@ impl StoredRootKey {
     }
 
     /// Reads it from a file. What is encrypted may be open to others; a plain key that others can read is refused.
-    pub fn read(data_dir: &Path, path: &Path) -> Result<Self, PkiError> {
+    pub(crate) fn read(data_dir: &Path, path: &Path) -> Result<Self, PkiError> {
         let pem = Zeroizing::new(read_public(path)?);
         let pem = if is_encrypted(&pem) { pem } else { read_key(path)? };
         Ok(Self { paths: PkiPaths::new(data_dir), path: path.to_owned(), pem })
     }
 
     /// Whether it opens by a passphrase alone.
-    pub fn needs_passphrase(&self) -> bool {
+    pub(crate) fn needs_passphrase(&self) -> bool {
         is_encrypted(&self.pem)
     }
 
     /// Puts the key back into its place. What was sealed there goes; a file elsewhere stays.
-    pub fn restore(self, passphrase: &str) -> Result<(), PkiError> {
+    pub(crate) fn restore(self, passphrase: &str) -> Result<(), PkiError> {
         let plain = if self.needs_passphrase() {
             Zeroizing::new(decrypt(&self.path, &self.pem, passphrase)?.as_bytes().to_vec())
         } else {

@@ -35,7 +35,7 @@ const PATH_LENGTH: u32 = 2;
 
 /// How a root takes the place of another.
 #[derive(Debug, Clone)]
-pub struct RotationRequest {
+pub(crate) struct RotationRequest {
     /// What the new root shall sign for.
     pub names: Vec<SubjectName>,
     /// Names that are served from now on, whatever is configured.
@@ -48,7 +48,7 @@ pub struct RotationRequest {
 
 /// A transition under way: hosts that trust the previous root are served until a date.
 #[derive(Debug, Clone)]
-pub struct RootTransition {
+pub(crate) struct RootTransition {
     previous: CertificateDer<'static>,
     previous_fingerprint: Fingerprint,
     permitted: PermittedNames,
@@ -93,22 +93,22 @@ impl RootTransition {
     }
 
     /// The SHA-256 of the previous root.
-    pub fn previous_fingerprint(&self) -> Fingerprint {
+    pub(crate) fn previous_fingerprint(&self) -> Fingerprint {
         self.previous_fingerprint
     }
 
     /// The announced date: from then on only hosts that trust the new root are served.
-    pub fn until(&self) -> Timestamp {
+    pub(crate) fn until(&self) -> Timestamp {
         self.until
     }
 
     /// Whether hosts that trust the previous root accept a certificate for `name`.
-    pub fn permits(&self, name: &SubjectName) -> bool {
+    pub(crate) fn permits(&self, name: &SubjectName) -> bool {
         self.permitted.permits(name)
     }
 
     /// The previous root, then the cross-certificate that it has signed, as PEM.
-    pub fn to_pem(&self) -> String {
+    pub(crate) fn to_pem(&self) -> String {
         certificate_to_pem(&self.previous) + &certificate_to_pem(&self.cross)
     }
 
@@ -121,7 +121,7 @@ impl RootTransition {
 impl Authority {
     /// Replaces the root in `ca/`, and the issuing certificate below it, by new ones; the directory changes as a whole or
     /// not at all. The old keys are destroyed. A running server takes the new ones up within a second.
-    pub fn rotate(data_dir: &Path, request: &RotationRequest, clock: &Clock) -> Result<Self, PkiError> {
+    pub(crate) fn rotate(data_dir: &Path, request: &RotationRequest, clock: &Clock) -> Result<Self, PkiError> {
         if request.names.is_empty() {
             return Err(PkiError::NoNames);
         }

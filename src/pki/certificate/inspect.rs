@@ -12,7 +12,7 @@ use crate::pki::files::private_file::read_public;
 
 /// One certificate of a file.
 #[derive(Debug, Clone)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     /// The certificate.
     pub der: CertificateDer<'static>,
     /// What it says.
@@ -22,7 +22,7 @@ pub struct Inspected {
 }
 
 /// The certificates of a PEM file in their order, at least one, whatever their dates are.
-pub fn inspect(path: &Path) -> Result<Vec<Inspected>, PkiError> {
+pub(crate) fn inspect(path: &Path) -> Result<Vec<Inspected>, PkiError> {
     let chain = certificate::from_pem(path, &read_public(path)?)?;
     let one = |der: CertificateDer<'static>| {
         let summary = CertificateSummary::read(path, &der)?;

@@ -168,7 +168,7 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 /// The armour of a certificate, 64 columns wide.
-pub fn certificate_to_pem(der: &[u8]) -> String {
+pub(crate) fn certificate_to_pem(der: &[u8]) -> String {
     to_pem("CERTIFICATE", der)
 }
 

@@ -13,7 +13,7 @@ use super::subject_name::SubjectName;
 
 /// Whether a new root is bound to its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Constraints {
+pub(crate) enum Constraints {
     /// The root signs for the names that it was made with, and for hosts below them.
     ToNames,
     /// The root signs for any name: a host that trusts it does so for the whole internet.
@@ -22,7 +22,7 @@ pub enum Constraints {
 
 /// What an authority may sign for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PermittedNames {
+pub(crate) enum PermittedNames {
     /// These, and hosts below the host names.
     Only(Vec<SubjectName>),
     /// Every name.
@@ -31,7 +31,7 @@ pub enum PermittedNames {
 
 impl PermittedNames {
     /// Whether a certificate for `name` would be accepted under these constraints.
-    pub fn permits(&self, name: &SubjectName) -> bool {
+    pub(crate) fn permits(&self, name: &SubjectName) -> bool {
         match self {
             Self::All => true,
             Self::Only(bases) => bases.iter().any(|base| base.covers(name)),

@@ -20,7 +20,7 @@ const OPEN_TO_ALL: u32 = 0o006;
 
 /// What is wrong with the mode of a key at the operator's path, and what fixes it; `None` where it is in order, or cannot be
 /// looked at.
-pub fn key_exposure(path: &Path) -> Option<PkiError> {
+pub(crate) fn key_exposure(path: &Path) -> Option<PkiError> {
     let meta = std::fs::metadata(path).ok()?;
     is_exposed(&meta).then(|| exposed(path, &meta))
 }
@@ -40,7 +40,7 @@ pub(crate) fn require_not_public(path: &Path, file: &File) -> Result<(), PkiErro
 
 /// Takes a key of the data directory back from a group that an orchestrator has given it to, and says so. A key that is missing, or
 /// that everyone can read, is left for its reader to refuse.
-pub fn restrict_kept_key(path: &Path) -> Result<(), PkiError> {
+pub(crate) fn restrict_kept_key(path: &Path) -> Result<(), PkiError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         file => file.map_err(PkiError::io("read", path))?,

@@ -13,7 +13,7 @@ use crate::pki::error::PkiError;
 
 /// An empty file for its owner alone. Unless a key is written to it, it is removed again.
 #[derive(Debug)]
-pub struct NewKeyFile {
+pub(crate) struct NewKeyFile {
     path: PathBuf,
     file: File,
     directory: File,
@@ -23,7 +23,7 @@ pub struct NewKeyFile {
 impl NewKeyFile {
     /// Makes the file. One that exists is refused, and so is a place in the data directory: what is there is destroyed together with
     /// the keys of the authority.
-    pub fn create(data_dir: &Path, path: &Path) -> Result<Self, PkiError> {
+    pub(crate) fn create(data_dir: &Path, path: &Path) -> Result<Self, PkiError> {
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let real = |path: &Path| path.canonicalize().map_err(PkiError::io("look into", path));
         if real(directory)?.starts_with(real(data_dir)?) {

@@ -12,7 +12,7 @@ use super::key_mode::{require_not_public, require_private};
 use crate::pki::error::PkiError;
 
 /// A link that someone put where a file should be is not followed.
-pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+pub(crate) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 /// No chain or key comes near this; a wrong path may lead to something endless.
 const LIMIT: u64 = 256 * 1024;
 
@@ -35,7 +35,7 @@ pub(crate) fn lock_directory(path: &Path) -> Result<DirectoryLock, PkiError> {
 }
 
 /// Writes a private key: readable by its owner alone from its first byte on, whole or not at all.
-pub fn write_key(path: &Path, pem: &[u8]) -> Result<(), PkiError> {
+pub(crate) fn write_key(path: &Path, pem: &[u8]) -> Result<(), PkiError> {
     atomic_file::write(path, pem, 0o600).map_err(PkiError::io("write", path))
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn destroy_directory(path: &Path) -> Result<(), PkiError> {
 }
 
 /// Writes a public file, whole or not at all, with the same mode (0644) whatever the umask is.
-pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
     atomic_file::write(path, bytes, 0o644).map_err(PkiError::io("write", path))
 }
 
@@ -87,14 +87,14 @@ pub(crate) fn read_public(path: &Path) -> Result<Vec<u8>, PkiError> {
 }
 
 /// Reads a private key at the operator's path. The mode that counts is the open file's, so a symbolic link hides nothing and cannot be swapped.
-pub fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
+pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     let file = File::open(path).map_err(PkiError::io("read", path))?;
     require_private(path, &file)?;
     read_limited(&file, path)
 }
 
 /// Reads a private key of the data directory.
-pub fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
+pub(crate) fn read_kept_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     let file = File::open(path).map_err(PkiError::io("read", path))?;
     require_not_public(path, &file)?;
     read_limited(&file, path)

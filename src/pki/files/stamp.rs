@@ -26,11 +26,11 @@ impl FileStamp {
 
 /// The state of an authority's files, compared to see a rotation, a new issuing certificate, or a root key put away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthorityStamp([FileStamp; 5]);
+pub(crate) struct AuthorityStamp([FileStamp; 5]);
 
 impl AuthorityStamp {
     /// Of the authority in the data directory.
-    pub fn of(data_dir: &Path) -> Self {
+    pub(crate) fn of(data_dir: &Path) -> Self {
         let paths = PkiPaths::new(data_dir);
         let files = [
             paths.root_certificate(),

@@ -7,7 +7,7 @@ use crate::pki::lifetime::warning_time;
 
 /// From 14 days before the end of a certificate (of a short-lived one, from a time that leaves renewal its due): what is about to
 /// happen, and what to do.
-pub fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
+pub(crate) fn expiry_warning(identity: &Identity, now: Timestamp) -> Option<String> {
     let (from, until) = (identity.summary().not_before, identity.summary().not_after);
     let left = until.as_second().saturating_sub(now.as_second());
     if left > warning_time(from, until) {

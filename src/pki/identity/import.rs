@@ -1,6 +1,5 @@
 //! `cert import`: the operator's certificate is served instead of ours.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -12,19 +11,17 @@ use crate::pki::certificate;
 use crate::pki::certificate::pem::certificate_to_pem;
 use crate::pki::error::PkiError;
 use crate::pki::files::paths::PkiPaths;
-use crate::pki::files::private_file::{
-    lock_directory, make_directory, read_key, read_public, sync_directory, write_public,
-};
+use crate::pki::files::private_file::{lock_directory, make_directory, read_key, read_public, write_public};
 
 /// A chain and its key, read from the operator's files, which may be closed to the owner of the data directory.
-pub struct OperatorFiles {
+pub(crate) struct OperatorFiles {
     chain: (PathBuf, Vec<u8>),
     key: (PathBuf, Zeroizing<Vec<u8>>),
 }
 
 impl OperatorFiles {
     /// Reads them. They may be one and the same file.
-    pub fn read(chain: &Path, key: &Path) -> Result<Self, PkiError> {
+    pub(crate) fn read(chain: &Path, key: &Path) -> Result<Self, PkiError> {
         Ok(Self { chain: (chain.to_owned(), read_public(chain)?), key: (key.to_owned(), read_key(key)?) })
     }
 }
@@ -37,7 +34,7 @@ impl std::fmt::Debug for OperatorFiles {
 
 /// Copies a chain and its key into the data directory after the checks of [`Identity::load`]; of the chain's file the certificates
 /// alone, for anyone may read them there. A running server serves it within a second.
-pub fn import(data_dir: &Path, files: &OperatorFiles, now: Timestamp) -> Result<Identity, PkiError> {
+pub(crate) fn import(data_dir: &Path, files: &OperatorFiles, now: Timestamp) -> Result<Identity, PkiError> {
     let OperatorFiles { chain: (chain, chain_pem), key: (key, key_pem) } = files;
     let identity = Identity::from_pem((chain, chain_pem), (key, key_pem), Origin::Imported, now)?;
     let paths = PkiPaths::new(data_dir);
@@ -68,23 +65,4 @@ pub(crate) fn remove_key_from_chain(paths: &PkiPaths) -> Result<(), PkiError> {
          removed from that file: have the certificate issued again with a new key"
     );
     Ok(())
-}
-
-/// Goes back to our own certificate. Says whether there was an imported one.
-pub fn remove_import(data_dir: &Path) -> Result<bool, PkiError> {
-    let paths = PkiPaths::new(data_dir);
-    if !paths.imported_chain().exists() {
-        return Ok(false);
-    }
-    let _lock = lock_directory(&paths.serving_dir())?;
-    for path in [paths.imported_chain(), paths.imported_key()] {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PkiError::io("remove", path)(error));
-            }
-            _ => {}
-        }
-    }
-    sync_directory(&paths.serving_dir())?;
-    Ok(true)
 }

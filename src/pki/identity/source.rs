@@ -22,7 +22,7 @@ use crate::pki::leaf::{ensure_leaf, renew_leaf};
 
 /// Where the server finds its certificate, now and after each change.
 #[derive(Debug, Clone)]
-pub struct IdentitySource {
+pub(crate) struct IdentitySource {
     paths: PkiPaths,
     names: Names,
     configured: Option<(PathBuf, PathBuf)>,
@@ -54,12 +54,12 @@ pub(crate) struct SourceStamp {
 
 impl IdentitySource {
     /// The data directory's certificate: the imported one while it exists, else our own for `names`.
-    pub fn data_directory(data_dir: impl Into<PathBuf>, names: Vec<SubjectName>) -> Self {
+    pub(crate) fn data_directory(data_dir: impl Into<PathBuf>, names: Vec<SubjectName>) -> Self {
         Self::following(data_dir, move |_| names.clone())
     }
 
     /// The same, where the names are those that `names` says of the current authority: a rotation may add some.
-    pub fn following(
+    pub(crate) fn following(
         data_dir: impl Into<PathBuf>,
         names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
     ) -> Self {
@@ -73,28 +73,28 @@ impl IdentitySource {
     }
 
     /// A chain and key at the operator's own paths.
-    pub fn files(data_dir: impl Into<PathBuf>, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+    pub(crate) fn files(data_dir: impl Into<PathBuf>, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         let configured = Some((chain.into(), key.into()));
         Self { configured, ..Self::data_directory(data_dir, Vec::new()) }
     }
 
     /// With ACME switched on: the ordered certificate takes the place of an imported one, and until there is one, ours is served.
     #[must_use]
-    pub fn with_acme(mut self) -> Self {
+    pub(crate) fn with_acme(mut self) -> Self {
         self.acme = true;
         self
     }
 
     /// The same, judged by this clock instead of the system's.
     #[must_use]
-    pub fn with_clock(mut self, clock: Clock) -> Self {
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
     /// What to serve at the start and after a change: our own certificate is issued or renewed first where that is due, and what
     /// interrupted commands have left is finished or destroyed.
-    pub fn prepare(&self) -> Result<Identity, PkiError> {
+    pub(crate) fn prepare(&self) -> Result<Identity, PkiError> {
         self.paths.kept_keys().iter().try_for_each(|key| restrict_kept_key(key))?;
         repair_pairs(&self.paths, self.clock.now())?;
         match self.origin() {
@@ -117,7 +117,7 @@ impl IdentitySource {
     }
 
     /// Reads what is there now, and makes nothing. Instead of an ordered certificate that cannot be served our own is served.
-    pub fn load(&self) -> Result<Identity, PkiError> {
+    pub(crate) fn load(&self) -> Result<Identity, PkiError> {
         match self.load_selected() {
             Err(error) if self.origin() == Origin::Acme && error.is_fixed_by_reissue() => {
                 self.load_from(Origin::ManagedCa, &self.paths.leaf_chain(), &self.paths.leaf_key())

@@ -23,6 +23,7 @@ use rustls::{RootCertStore, client::danger::ServerCertVerified};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::leaf::LeafOutcome;
 use super::*;
 use crate::domain::{Clock, Fingerprint};
 
@@ -51,6 +52,14 @@ fn client_accepts(
 /// Imports a pair of files.
 pub(crate) fn imported(data_dir: &Path, chain: &Path, key: &Path) -> Result<CertificateSummary, PkiError> {
     Ok(import(data_dir, &OperatorFiles::read(chain, key)?, Clock::system().now())?.summary().clone())
+}
+
+/// The operator has deleted the imported pair.
+pub(crate) fn remove_import(data_dir: &Path) {
+    let paths = PkiPaths::new(data_dir);
+    for path in [paths.imported_chain(), paths.imported_key()] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 /// Someone who has stolen a CA key and signs whatever they like with it.

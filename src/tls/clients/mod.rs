@@ -14,10 +14,10 @@ mod tests;
 mod trust_store;
 mod verifier;
 
-pub use error::ClientFilesError;
-pub use files::ClientFiles;
-pub use presented::PresentedCertificate;
-pub use refusal::explain_refusal;
-pub use verifier::ClientVerifier;
+pub(super) use error::ClientFilesError;
+pub(crate) use files::ClientFiles;
+pub(crate) use presented::PresentedCertificate;
+pub(crate) use refusal::explain_refusal;
+pub(crate) use verifier::ClientVerifier;
 
 use trust_store::TrustStore;

@@ -5,7 +5,7 @@ use rustls::{CertificateError, Error};
 use rustls_pki_types::UnixTime;
 
 /// What to tell the operator about a handshake that failed for the client's certificate; `None` where it failed for something else.
-pub fn explain_refusal(error: &Error) -> Option<String> {
+pub(crate) fn explain_refusal(error: &Error) -> Option<String> {
     match error {
         Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_) | Error::NoCertificatesPresented => {
             Some(reason(error))

@@ -29,7 +29,7 @@ const PLACES: &[Place] = &[
         what: "time that only goes forward (a `Clock` is passed in), but for the timers of connections",
         paths: &["Instant::now"],
         crates: &[],
-        at: &["src/domain/clock.rs", "src/http/pace.rs", "src/jobs/", "src/server/"],
+        at: &["src/client/", "src/domain/clock.rs", "src/http/body/", "src/jobs/", "src/server/"],
         to_go: to_go::MONOTONIC_TIME,
     },
     Place {
@@ -45,8 +45,7 @@ const PLACES: &[Place] = &[
         crates: &[],
         at: &[
             "src/doctor/host/program.rs",
-            "src/http/body.rs",
-            "src/http/pace.rs",
+            "src/http/body/",
             "src/jobs/",
             "src/server/",
             "src/storage/blobs/disk/staging.rs",
@@ -127,6 +126,13 @@ fn what_has_one_place_is_nowhere_else() {
     let house = House::of_the_project();
     let wrong: Vec<String> = PLACES.iter().flat_map(|place| wrong(place, &house.files)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_place_exists() {
+    for at in PLACES.iter().flat_map(|place| place.at) {
+        assert!(super::layout::root().join(at).exists(), "{at}");
+    }
 }
 
 #[test]

@@ -63,7 +63,16 @@ async fn a_key_that_others_can_read() {
         assert_eq!(fix, format!("chmod 600 {}", path.display()));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
     }
-    // What an orchestrator gave to a group, the next start puts right; a diagnosis changes nothing.
+    fs::set_permissions(server.data(), Permissions::from_mode(0o777)).expect("ours");
+    assert!(doctor(&server).fix("data", "0777").starts_with("chmod 700 "));
+    fs::set_permissions(server.data(), Permissions::from_mode(0o700)).expect("ours");
+    doctor(&server).healthy();
+}
+
+/// What an orchestrator gave to a group, the next start corrects; a diagnosis changes nothing.
+#[test]
+fn a_key_that_its_group_can_read_is_a_warning_and_stays_as_it_is() {
+    let server = stopped("");
     for lent in ["ca/root.key", "ca/issuing.key", "tls/leaf.key", "keys/seal.key"] {
         let lent = server.data().join(lent);
         fs::set_permissions(&lent, Permissions::from_mode(0o660)).expect("ours");
@@ -72,10 +81,6 @@ async fn a_key_that_others_can_read() {
         assert_eq!(mode, 0o660, "{}", lent.display());
         fs::set_permissions(&lent, Permissions::from_mode(0o600)).expect("ours");
     }
-    fs::set_permissions(server.data(), Permissions::from_mode(0o777)).expect("ours");
-    assert!(doctor(&server).fix("data", "0777").starts_with("chmod 700 "));
-    fs::set_permissions(server.data(), Permissions::from_mode(0o700)).expect("ours");
-    doctor(&server).healthy();
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ async fn a_new_name_is_served_at_once_to_hosts_of_the_new_ca_and_the_old_names_t
     let old = server.ca().to_owned();
     let said = server.run(&["ca", "rotate", "--host", "new.test", "--host", "10.9.8.7"]);
     let said = String::from_utf8(said.stdout).expect("text");
-    assert!(said.contains("10.9.8.7 can be connected to by address only after that"), "{said}");
+    assert!(said.contains("10.9.8.7 can be reached by address only after that"), "{said}");
     let new = ca_of(&server);
     taken_up(&new, &server).await;
     for restarted in [false, true] {
@@ -225,7 +225,7 @@ async fn a_sealed_root_lets_renewals_continue_and_signs_nothing_until_unsealed()
     server.run_with_input(&["ca", "seal", "--passphrase-stdin"], PASSPHRASE);
     assert_eq!(shown(&server)["root_key"], "sealed");
     let text = String::from_utf8(server.run(&["ca", "show"]).stdout).expect("text");
-    assert!(text.contains("sealed: `portcullis ca unseal` opens it"), "{text}");
+    assert!(text.contains("sealed: `portcullis ca unseal` unseals it"), "{text}");
     let sealed = std::fs::read_to_string(server.data().join("ca/root.key.sealed")).expect("there");
     assert!(sealed.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     assert!(!server.data().join("ca/root.key").exists());

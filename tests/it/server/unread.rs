@@ -110,28 +110,28 @@ async fn a_thousand_streams_that_are_stalled_fit_into_the_bound() {
 async fn answers_that_are_never_read_fit_into_the_bound() {
     let server = Server::start().await;
     let admin = server.actor("admin", ADMIN_PASSWORD);
-    let paths = push_large_manifests(&admin, 24).await;
+    let paths = push_large_manifests(&admin, 12).await;
     let mut deaf = Vec::new();
-    for path in paths.iter().cycle().take(240) {
+    for path in paths.iter().cycle().take(120) {
         let mut raw = Raw::connect(&server).await;
-        raw.send(get(path).repeat(8)).await;
+        raw.send(get(path).repeat(4)).await;
         deaf.push(raw);
     }
-    expect_bounded(&server, &admin, "240 connections with 8 unread answers of 4 MiB each").await;
+    expect_bounded(&server, &admin, "120 connections with 4 unread answers of 4 MiB each").await;
 }
 
 #[tokio::test]
 async fn manifests_whose_window_stays_shut_fit_into_the_bound() {
     let server = Server::start().await;
     let admin = server.actor("admin", ADMIN_PASSWORD);
-    let paths = push_large_manifests(&admin, 24).await;
+    let paths = push_large_manifests(&admin, 12).await;
     let (mut clients, mut stalled) = (Vec::new(), Vec::new());
     for window in [0, 0, 1, 1] {
         let client = http2(&server, window).await;
-        for path in paths.iter().cycle().take(120) {
+        for path in paths.iter().cycle().take(60) {
             stalled.push(ask(&client, path).await);
         }
         clients.push(client);
     }
-    expect_bounded(&server, &admin, "480 streams with a manifest of 4 MiB and a shut window").await;
+    expect_bounded(&server, &admin, "240 streams with a manifest of 4 MiB and a shut window").await;
 }

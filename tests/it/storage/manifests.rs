@@ -1,5 +1,6 @@
 //! The contract of manifests: they come back as they were put, and what they need is there.
 
+use portcullis::domain::Precondition;
 use portcullis::storage::metadata::{NewManifest, PutOutcome};
 
 use super::content::{OCI, blob, link, manifest, name, put, sha256, tag, tag_target};

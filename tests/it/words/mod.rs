@@ -38,8 +38,22 @@ const NOT_READ: &[&str] = &[
     "tests/it/words",
 ];
 
+/// A phrase that a file quotes: it tells what has changed.
+const QUOTED: &[(&str, &str)] = &[(".github/CHANGELOG.md", "mend")];
+
 /// What has not been reworded yet. This list may only shrink.
-const TO_COME: &[&str] = &["src", "tests"];
+const TO_COME: &[&str] = &[
+    "src/domain",
+    "src/http",
+    "src/pki",
+    "src/server",
+    "src/tls",
+    "src/trust",
+    "tests/it/auth",
+    "tests/it/node",
+    "tests/it/pki",
+    "tests/it/trust",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -68,8 +82,10 @@ fn refused_in(name: &str, text: &str) -> Vec<String> {
         let phrase = Phrase::parse(pattern);
         for at in 0..tokens.len() {
             if let Some(matched) = phrase.matches(&tokens, at) {
-                let words: Vec<&str> = matched.iter().map(Token::word).collect();
-                found.push((matched[0].line, format!("{}: {instead}", words.join(" "))));
+                let words = matched.iter().map(Token::word).collect::<Vec<_>>().join(" ");
+                if !QUOTED.contains(&(name, words.as_str())) {
+                    found.push((matched[0].line, format!("{words}: {instead}")));
+                }
             }
         }
     }
@@ -113,7 +129,7 @@ fn words_of_every_manual_page_are_plain() {
         found.extend(refused_in(&path.file_name().expect("a name").to_string_lossy(), &text));
     }
     assert!(pages > 10, "{pages} pages");
-    assert!(found.is_empty() || TO_COME.contains(&"src"), "{}", found.join("\n"));
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

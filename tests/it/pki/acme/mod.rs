@@ -345,5 +345,5 @@ async fn the_account_is_encrypted_in_the_database() {
     assert!(holds(pebble.directory().as_bytes()), "the account is there");
     assert!(!holds(b"key_pkcs8"), "and nothing of it can be read");
     let import = server.try_run(&["cert", "import", "--cert", "x", "--key", "y"], "");
-    assert!(stderr_of(&import).contains("ACME is switched on"));
+    assert!(stderr_of(&import).contains("ACME is enabled"));
 }
