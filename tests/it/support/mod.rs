@@ -48,7 +48,7 @@ pub fn require(there: bool, what: &str, how: &str) -> bool {
 pub fn require_programs(names: &[&str], package: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    require(names.iter().all(|name| is_there(name)), &names.join(", "), &format!("apt-get install {package}"))
+    require(names.iter().all(is_there), &names.join(", "), &format!("apt-get install {package}"))
 }
 
 /// A header of a response, as text; empty where it has none.
