@@ -54,7 +54,7 @@ const PLACES: &[Place] = &[
         at: &[
             "src/doctor/host/program.rs",
             "src/http/body/",
-            "src/http/middleware/refusals.rs",
+            "src/http/middleware/denied_log.rs",
             "src/jobs/",
             "src/pki/acme/validation.rs",
             "src/server/",

@@ -33,8 +33,8 @@ async fn hostile_ca_files_are_refused() {
     let cut_off = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", pem.len(), &pem[..100]).into_bytes();
     let missing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec();
     for (answer, why) in [
-        (ok(&pem[..pem.len() / 2]), "breaks off before the certificate's end"),
-        (cut_off, "breaks off"),
+        (ok(&pem[..pem.len() / 2]), "is truncated before the certificate's end"),
+        (cut_off, "is truncated"),
         (ok(&format!("{pem}{}", "\n".repeat(20_000))), "larger than 16384 bytes"),
         (endless, "larger than 16384 bytes"),
         (redirect, "redirects to \"https://elsewhere.test/\""),

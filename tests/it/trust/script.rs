@@ -317,7 +317,7 @@ async fn the_program_takes_over_what_the_script_wrote() {
     stdout(&run(&moved, &script, &[]));
     let new = super::rotation::rotate(&server, &[]).await;
     let said = stdout(&tokio::task::block_in_place(|| moved.run(&["trust", &registry])));
-    assert!(said.contains("hands over to"), "no pin is needed: {said}");
+    assert!(said.contains("is replaced by"), "no pin is needed: {said}");
     assert_eq!(moved.text(&store_of(&registry)), new);
     let nothing = stdout(&run(&moved, &script, &["--undo"]));
     assert!(nothing.contains(&format!("portcullis untrust {registry}")), "{nothing}");

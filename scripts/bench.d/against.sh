@@ -4,8 +4,8 @@
 # The least that a line may have of the older binary's figure.
 least=0.97
 
-# beside_round ROUND - every metric on both sides, one right after the other, the order swapped each round.
-beside_round() {
+# against_round ROUND - every metric on both sides, one right after the other, the order swapped each round.
+against_round() {
   local sides=(ours before) name
   (($1 % 2 == 1)) || sides=(before ours)
   servers_prepare
@@ -20,22 +20,22 @@ beside_round() {
   servers_stop
 }
 
-# beside - the rounds and the table; fails when a line is below $least.
-beside() {
+# against - the rounds and the table; fails when a line is below $least.
+against() {
   local round
-  for ((round = 1; round <= rounds; round++)); do beside_round "$round"; done
+  for ((round = 1; round <= rounds; round++)); do against_round "$round"; done
   printf '%-34s %12s %12s %9s %16s\n' metric new old ratio 'CPU ratio'
-  beside_line 'blob push, one PUT, MB/s' put
-  beside_line 'blob push, streamed PATCH, MB/s' patch
-  beside_line 'blob pull, MB/s' pull
-  beside_line 'manifest GET with a token, req/s' manifest
-  beside_line 'manifest GET with a password, req/s' password
-  beside_line 'new TLS connections, req/s' connections
+  against_line 'blob push, one PUT, MB/s' put
+  against_line 'blob push, streamed PATCH, MB/s' patch
+  against_line 'blob pull, MB/s' pull
+  against_line 'manifest GET with a token, req/s' manifest
+  against_line 'manifest GET with a password, req/s' password
+  against_line 'new TLS connections, req/s' connections
   ((missed == 0))
 }
 
-# beside_line TITLE METRIC - the medians, the ratio of new to old, and the same of the server's CPU time for each unit of work.
-beside_line() {
+# against_line TITLE METRIC - the medians, the ratio of new to old, and the same of the server's CPU time for each unit of work.
+against_line() {
   local new old cpu outcome=
   new=$(median "$2" ours) old=$(median "$2" before)
   cpu=$(awk -v a="$(median "$2_cpu" ours)" -v b="$(median "$2_cpu" before)" 'BEGIN { if (b > 0) printf "%.2fx", a / b; else print "-" }')
