@@ -12,7 +12,7 @@ pub const MAX_LENGTH: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountName(String);
 
-/// A text that is no account name.
+/// A text that is not an account name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an account name has 1 to {MAX_LENGTH} lower-case letters and digits, with single '.', '_', '__' or dashes between them"
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_means_everyone_is_no_name_for_a_new_account() {
+    fn what_means_everyone_is_reserved() {
         let reserved = |name: &str| name.parse::<AccountName>().expect("a name").is_reserved();
         assert!(reserved("anonymous") && reserved("authenticated") && !reserved("alice") && !reserved("admin"));
     }

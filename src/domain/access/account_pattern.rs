@@ -1,4 +1,4 @@
-//! How a user's name stands in a longer text, such as the mail address in a certificate. No regular expression: what precedes
+//! How a user's name appears in a longer text, such as the mail address in a certificate. No regular expression: what precedes
 //! and what follows the name is fixed, so there is one way to read a text, or none.
 
 use std::fmt;
@@ -18,7 +18,7 @@ pub struct AccountPattern {
     after: String,
 }
 
-/// A text that is no such pattern.
+/// A text that is not such a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("takes up to {MAX_LENGTH} visible ASCII characters with {HOLE} exactly once among them")]
 pub struct InvalidAccountPattern;
@@ -29,7 +29,7 @@ impl AccountPattern {
         Self { before: String::new(), after: String::new() }
     }
 
-    /// The name in `text`; `None` where the text has another form, or what stands in the name's place is no name.
+    /// The name in `text`; `None` where the text has another form, or what is in the name's place is not a name.
     pub fn find(&self, text: &str) -> Option<AccountName> {
         text.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?.parse().ok()
     }

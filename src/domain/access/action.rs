@@ -20,7 +20,7 @@ pub struct Actions(u8);
 
 /// A text that names no action.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no action; actions are pull, push and delete, separated by commas")]
+#[error("invalid action '{0}': actions are pull, push and delete, separated by commas")]
 pub struct UnknownAction(String);
 
 impl Action {

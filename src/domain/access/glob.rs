@@ -11,10 +11,10 @@ use crate::domain::oci::repository_name::MAX_LENGTH;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Glob(String);
 
-/// A text that is no glob.
+/// A text that is not a glob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no pattern: write segments as in repository names, separated by '/', with '*' for any characters within a \
+    "invalid pattern '{0}': write segments as in repository names, separated by '/', with '*' for any characters within a \
      segment and '**' as a whole segment for any depth"
 )]
 pub struct InvalidGlob(String);

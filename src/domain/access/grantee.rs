@@ -14,15 +14,15 @@ pub enum Grantee {
     Group(AccountName),
     /// `robot:NAME`.
     Robot(AccountName),
-    /// `authenticated`: whoever has logged in.
+    /// `authenticated`: everyone who has logged in.
     Authenticated,
-    /// `anonymous`: everybody, logged in or not.
+    /// `anonymous`: everyone, logged in or not.
     Anonymous,
 }
 
 /// A text that names no grantee.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' names nobody: write user:NAME, group:NAME, robot:NAME, authenticated or anonymous")]
+#[error("unknown grantee '{0}': write user:NAME, group:NAME, robot:NAME, authenticated or anonymous")]
 pub struct InvalidGrantee(String);
 
 impl FromStr for Grantee {

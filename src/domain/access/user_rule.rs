@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::domain::{AccountName, AccountPattern};
 
-/// The part of a certificate that is looked at; no other one counts.
+/// The part of a certificate that is read; no other one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateField {
     /// The common name of the subject (RFC 5280, section 4.1.2.6).
@@ -31,7 +31,7 @@ pub struct UserRule {
 pub enum Unnamed {
     /// The part is not there, or has another form.
     #[error("the client certificate names no user here: it has no {} of the form {}", rule.field, rule.pattern)]
-    Nobody {
+    NoUser {
         /// What was looked for.
         rule: UserRule,
     },
@@ -45,13 +45,13 @@ pub enum Unnamed {
 
 impl UserRule {
     /// The user whom these values of the field name. A second common name is refused whatever it says; of alternative names, those
-    /// of another form are passed over, because a certificate may well carry a host's name beside the user's.
+    /// of another form are passed over, because a certificate may well carry a host's name next to the user's.
     pub fn user(&self, values: &[&str]) -> Result<AccountName, Unnamed> {
         if self.field == CertificateField::SubjectCommonName && values.len() > 1 {
             return Err(Unnamed::Several { rule: self.clone() });
         }
         let mut found = values.iter().filter_map(|value| self.pattern.find(value));
-        let user = found.next().ok_or_else(|| Unnamed::Nobody { rule: self.clone() })?;
+        let user = found.next().ok_or_else(|| Unnamed::NoUser { rule: self.clone() })?;
         if found.all(|other| other == user) { Ok(user) } else { Err(Unnamed::Several { rule: self.clone() }) }
     }
 }
@@ -79,15 +79,15 @@ mod tests {
     fn one_user_is_named_or_none() {
         let common_name = rule(CertificateField::SubjectCommonName, "{user}");
         assert_eq!(common_name.user(&["alice"]).unwrap().as_str(), "alice");
-        assert!(matches!(common_name.user(&[]), Err(Unnamed::Nobody { .. })));
-        assert!(matches!(common_name.user(&["Alice"]), Err(Unnamed::Nobody { .. })));
+        assert!(matches!(common_name.user(&[]), Err(Unnamed::NoUser { .. })));
+        assert!(matches!(common_name.user(&["Alice"]), Err(Unnamed::NoUser { .. })));
         for values in [["alice", "bob"], ["alice", "alice"], ["alice", "Not A Name"]] {
             assert!(matches!(common_name.user(&values), Err(Unnamed::Several { .. })), "{values:?}");
         }
     }
 
     #[test]
-    fn other_names_beside_the_users_are_passed_over() {
+    fn other_names_next_to_the_users_are_passed_over() {
         let mail = rule(CertificateField::SanEmail, "{user}@example.com");
         assert_eq!(mail.user(&["x@other.test", "alice@example.com"]).unwrap().as_str(), "alice");
         assert_eq!(mail.user(&["alice@example.com", "alice@example.com"]).unwrap().as_str(), "alice");

@@ -133,8 +133,8 @@ mod tests {
             ("224.0.0.1", "group"),
             ("255.255.255.255", "group"),
         ] {
-            let complaint = text.parse::<HostName>().unwrap_err();
-            assert!(complaint.contains(hint), "{text}: {complaint}");
+            let error = text.parse::<HostName>().unwrap_err();
+            assert!(error.contains(hint), "{text}: {error}");
         }
         assert!("a".repeat(64).parse::<HostName>().is_err());
         assert!(["a"; 130].join(".").parse::<HostName>().is_err());

@@ -14,9 +14,9 @@ pub enum ByteRange {
     Suffix(u64),
 }
 
-/// No byte of the content lies in the range: 416.
+/// No byte of the content is in the range: 416.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the range lies outside of the content, which has {length} bytes")]
+#[error("the range is outside of the content, which has {length} bytes")]
 pub struct Unsatisfiable {
     /// The content's length in bytes.
     pub length: u64,
@@ -63,7 +63,7 @@ pub struct ContentRange {
     last: u64,
 }
 
-/// A text that is no chunk range.
+/// A text that is not a chunk range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Content-Range is 'FIRST-LAST', two byte offsets, both inclusive")]
 pub struct InvalidContentRange;

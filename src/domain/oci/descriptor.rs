@@ -24,7 +24,7 @@ pub struct Descriptor {
     pub urls: Option<Vec<String>>,
 }
 
-/// Go writes `null` for a map that has nothing in it, and reads it as an empty text in the place of a value.
+/// Go writes `null` for a map that has nothing in it, and reads it as an empty text instead of a value.
 pub(in crate::domain) fn annotations<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,

@@ -22,7 +22,7 @@ pub struct Digest {
     hex: Box<str>,
 }
 
-/// Why a text is no digest.
+/// Why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDigest {
     /// The part before the colon names no algorithm known here.

@@ -63,7 +63,7 @@ impl Hasher {
         }
     }
 
-    /// The state, to be stored; [`Hasher::restore`] goes on from it, on any node.
+    /// The state, to be stored; [`Hasher::restore`] continues from it, on any node.
     pub fn save(&self) -> Vec<u8> {
         match &self.0 {
             State::Sha256(hash) => hash.serialize().to_vec(),
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_goes_on_after_being_stored() {
+    fn a_hash_continues_after_being_stored() {
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             for cut in [0, 1, 63, 64, 65, 127, 128, 200] {
                 let bytes: Vec<u8> = (0..=255).collect();

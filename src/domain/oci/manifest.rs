@@ -39,7 +39,7 @@ pub struct Manifest {
     annotations: BTreeMap<String, String>,
 }
 
-/// Why bytes are no manifest.
+/// Why bytes are not a manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidManifest {
     /// No JSON, a key twice, or a field of the wrong kind.
@@ -214,7 +214,7 @@ impl Manifest {
 }
 
 impl Kind {
-    /// The shape of a media type; `None` where it is no manifest.
+    /// The shape of a media type; `None` where it is not one of a manifest.
     pub fn of(media_type: &MediaType) -> Option<Self> {
         match media_type.as_str().to_ascii_lowercase().as_str() {
             OCI_MANIFEST | DOCKER_MANIFEST => Some(Self::Image),

@@ -25,7 +25,7 @@ impl Hash for MediaType {
     }
 }
 
-/// A text that is no media type.
+/// A text that is not a media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a media type is 'type/subtype' (RFC 6838)")]
 pub struct InvalidMediaType;

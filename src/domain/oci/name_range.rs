@@ -37,7 +37,7 @@ impl NameRange {
         }
     }
 
-    /// The range that has what the pattern covers and nothing else, where there is one: for `NAME`, `PREFIX/**` and `**`.
+    /// The range that has what the pattern covers and nothing else, if one exists: for `NAME`, `PREFIX/**` and `**`.
     pub fn exactly(pattern: &Glob) -> Option<Self> {
         let text = pattern.as_str();
         match text.split_once('*') {
@@ -57,7 +57,7 @@ impl NameRange {
         &self.end
     }
 
-    /// Where to go on after `last`: never before the start.
+    /// Where to continue after `last`: never before the start.
     pub fn start_after(&self, last: Option<&str>) -> String {
         match last {
             Some(last) if last >= self.start.as_str() => format!("{last}{LEAST}"),
@@ -135,8 +135,8 @@ mod tests {
                 prop_assert_eq!(exact.contains(&name), pattern.matches(&name));
             }
             let range = NameRange::around(&pattern);
-            let goes_on = range.start_after(Some(&last)).as_str() <= name.as_str() && name.as_str() < range.end();
-            prop_assert_eq!(goes_on, range.contains(&name) && name.as_str() > last.as_str());
+            let continues = range.start_after(Some(&last)).as_str() <= name.as_str() && name.as_str() < range.end();
+            prop_assert_eq!(continues, range.contains(&name) && name.as_str() > last.as_str());
         }
     }
 }

@@ -15,13 +15,13 @@ pub enum Reference {
     Digest(Digest),
 }
 
-/// Why a text is no reference.
+/// Why a text is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReference {
-    /// It has a colon and is no digest.
+    /// It has a colon and is not a digest.
     #[error(transparent)]
     Digest(#[from] InvalidDigest),
-    /// It has no colon and is no tag.
+    /// It has no colon and is not a tag.
     #[error(transparent)]
     Tag(#[from] super::tag::InvalidTag),
 }

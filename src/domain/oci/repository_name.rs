@@ -11,7 +11,7 @@ pub const MAX_LENGTH: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryName(String);
 
-/// Why a text is no repository name.
+/// Why a text is not a repository name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRepositoryName {
     /// It is empty.

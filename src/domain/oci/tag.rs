@@ -10,7 +10,7 @@ pub const MAX_LENGTH: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(String);
 
-/// A text that is no tag.
+/// A text that is not a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a tag has 1 to {MAX_LENGTH} letters, digits, '_', '.' and '-', and starts with none of the last two")]
 pub struct InvalidTag;
@@ -28,8 +28,8 @@ impl FromStr for Tag {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let starts_well = text.bytes().next().is_some_and(is_word);
-        let goes_on_well = text.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'));
-        if starts_well && goes_on_well && text.len() <= MAX_LENGTH {
+        let continues_well = text.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'));
+        if starts_well && continues_well && text.len() <= MAX_LENGTH {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidTag)

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// An upload session's name: time-ordered and random (UUID version 7, RFC 9562). It is no secret; a session also belongs to its
+/// An upload session's name: time-ordered and random (UUID version 7, RFC 9562). It is not a secret; a session also belongs to its
 /// repository and to the subject that opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UploadId(Uuid);

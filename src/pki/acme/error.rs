@@ -47,7 +47,7 @@ pub(crate) enum AcmeError {
         name: String,
         /// The configured challenge.
         method: AcmeChallenge,
-        /// What there is.
+        /// What is there.
         offered: String,
     },
     /// The authority looked, and did not find what it wanted to see.

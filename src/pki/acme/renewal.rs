@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_moment_lies_within_the_window() {
+    fn the_moment_is_within_the_window() {
         let window = |start, end| -> RenewalInfo {
             serde_json::from_str(&format!(r#"{{"suggestedWindow": {{"start": "{start}", "end": "{end}"}}}}"#)).unwrap()
         };
@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn another_name_or_authority_is_ordered_anew() {
+    fn another_name_or_authority_is_ordered_again() {
         assert_eq!(due(None, &[], DIRECTORY, at(1)), Some(Reason::First));
         assert_eq!(due(Some(&held(None)), &names(&["b.test"]), DIRECTORY, at(1)), Some(Reason::Names));
         assert_eq!(
             due(Some(&held(None)), &names(&["192.0.2.7"]), DIRECTORY, at(1)),
             None,
-            "one name less is no reason"
+            "one name less does not count"
         );
         assert_eq!(due(Some(&held(None)), &[], "https://other.test", at(1)), Some(Reason::Directory));
     }

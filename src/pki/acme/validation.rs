@@ -1,4 +1,4 @@
-//! Showing the authority that the names are ours: challenges published where every node sees them, then the authority's verdict.
+//! Showing the authority that the names are ours: challenges published where every node sees them, then the authority's answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Validation<'_> {
             }
             return outcome;
         }
-        self.await_verdict(order).await
+        self.await_outcome(order).await
     }
 
     /// The challenges of the names that are still to be validated.
@@ -87,10 +87,10 @@ impl Validation<'_> {
                 challenge.set_ready().await.map_err(self.client_error("asking for validation"))?;
             }
         }
-        self.await_verdict(order).await
+        self.await_outcome(order).await
     }
 
-    async fn await_verdict(&self, order: &mut Order) -> Result<(), AcmeError> {
+    async fn await_outcome(&self, order: &mut Order) -> Result<(), AcmeError> {
         let policy = RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.3).timeout(LIMIT);
         let failure = match order.poll_ready(&policy).await {
             Ok(OrderStatus::Ready) => return Ok(()),

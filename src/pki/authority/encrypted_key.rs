@@ -35,7 +35,7 @@ pub(super) fn decrypt(path: &Path, pem: &[u8], passphrase: &str) -> Result<Zeroi
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(item.der.as_slice());
     let encrypted = encrypted.map_err(|error| refuse(error.to_string()))?;
     let wrong = |_| PkiError::WrongPassphrase { path: path.to_owned() };
-    // With a wrong passphrase the padding is wrong, or rarely what comes out is no key.
+    // With a wrong passphrase the padding is wrong, or rarely what comes out is not a key.
     let plain = encrypted.decrypt(passphrase).map_err(wrong)?;
     PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| PkiError::WrongPassphrase { path: path.to_owned() })?;
     plain.to_pem(PLAIN, LineEnding::LF).map_err(|error| refuse(error.to_string()))

@@ -30,7 +30,7 @@ use crate::pki::files::private_file::{
     destroy_directory, lock_directory, make_directory, sync_directory, write_public,
 };
 
-/// The intermediates that a root must permit below itself to be handed over: cross certificate and issuing certificate.
+/// The intermediates that a root must permit below itself for a transition: cross certificate and issuing certificate.
 const PATH_LENGTH: u32 = 2;
 
 /// How a root takes the place of another.

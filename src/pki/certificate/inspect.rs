@@ -1,4 +1,4 @@
-//! Certificate files looked at without using, renewing or refusing them.
+//! Certificate files read without using, renewing or refusing them.
 
 use std::path::Path;
 

@@ -135,7 +135,7 @@ impl fmt::Display for NameConstraints {
     }
 }
 
-/// An entry that is no name and no network.
+/// An entry that is neither a name nor a network.
 struct Malformed;
 
 fn base(name: &GeneralName<'_>) -> Result<Option<Base>, Malformed> {

@@ -17,7 +17,7 @@ const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PemFault {
     /// An item without its end.
-    #[error("the line END {0} is missing: the text breaks off")]
+    #[error("the line END {0} is missing: the text is truncated")]
     Unfinished(String),
     /// An item that ends as another kind.
     #[error("what begins as {label} ends as {end}")]
@@ -223,7 +223,7 @@ mod tests {
             ("-----BEGIN CERTIFICATE-----\nAAAA\n".to_owned(), "END CERTIFICATE is missing"),
             ("-----BEGIN CERTIFICATE\nAAAA\n".to_owned(), "-----BEGIN"),
             ("-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n".to_owned(), "invalid base64"),
-            (format!("-----BEGIN CERTIFICATE-----\nAAAA\n{good}"), "breaks off"),
+            (format!("-----BEGIN CERTIFICATE-----\nAAAA\n{good}"), "truncated"),
             (good.replace("END CERTIFICATE", "END X509 CRL"), "ends as X509 CRL"),
             (dashes("-----BEGIN ", "----BEGIN "), "damaged"),
             (dashes("-----BEGIN ", "BEGIN "), "damaged"),

@@ -38,7 +38,7 @@ impl PermittedNames {
         }
     }
 
-    /// The extension that states these constraints; `None` where there are none.
+    /// The extension that states these constraints; `None` if there are none.
     pub(crate) fn to_extension(&self) -> Option<rcgen::NameConstraints> {
         let Self::Only(names) = self else { return None };
         let mut excluded = Vec::new();

@@ -19,7 +19,7 @@ const EXPOSED_OF_ROOT: u32 = 0o026;
 const OPEN_TO_ALL: u32 = 0o006;
 
 /// What is wrong with the mode of a key at the operator's path, and what fixes it; `None` where it is in order, or cannot be
-/// looked at.
+/// read.
 pub(crate) fn key_exposure(path: &Path) -> Option<PkiError> {
     let meta = std::fs::metadata(path).ok()?;
     is_exposed(&meta).then(|| exposed(path, &meta))
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_that_was_given_to_a_group_is_read_as_it_is_and_taken_back_when_asked() {
+    fn a_kept_key_that_was_given_to_a_group_is_read_as_it_is_and_restricted_when_asked() {
         for changed in [0o640, 0o660, 0o620] {
             let (_dir, path) = key(changed);
             assert_eq!(read_kept_key(&path).unwrap().as_slice(), b"secret");

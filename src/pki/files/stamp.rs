@@ -1,4 +1,4 @@
-//! Whether a file has changed since it was looked at last, told without reading it.
+//! Whether a file has changed since it was read last, told without reading it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

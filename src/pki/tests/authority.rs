@@ -52,7 +52,7 @@ fn an_exposed_authority_key_is_refused() {
 }
 
 #[test]
-fn without_the_root_key_leaves_go_on_and_a_lost_issuer_is_explained() {
+fn without_the_root_key_leaves_are_still_issued_and_a_lost_issuer_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let wanted = names(&["a.test"]);
     Authority::create(dir.path(), &wanted, Constraints::ToNames, &Clock::system()).unwrap();

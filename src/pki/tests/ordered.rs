@@ -34,11 +34,11 @@ fn ours_fills_the_gap_for_the_names_that_it_may_have() {
 
     ordered(data.path(), false);
     assert_eq!(source.prepare().unwrap().origin(), Origin::Acme);
-    assert!(plain.prepare().is_err(), "switched off, it is not looked at");
+    assert!(plain.prepare().is_err(), "switched off, it is not read");
 }
 
 #[test]
-fn an_ordered_certificate_that_has_ended_makes_way_and_an_exposed_key_does_not() {
+fn an_ordered_certificate_that_has_expired_makes_way_and_an_exposed_key_does_not() {
     let data = tempfile::tempdir().unwrap();
     Authority::create(data.path(), &names(&["given.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     let source = IdentitySource::data_directory(data.path(), names(&["given.test"])).with_acme();

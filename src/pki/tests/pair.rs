@@ -32,7 +32,7 @@ fn killed_after(steps: usize) -> (tempfile::TempDir, PkiPaths) {
 }
 
 #[test]
-fn a_killed_import_leaves_the_old_pair_or_the_new_one_and_nothing_beside() {
+fn a_killed_import_leaves_the_old_pair_or_the_new_one_and_nothing_else() {
     for (steps, name) in [(1, "old.test"), (2, "old.test"), (3, "old.test"), (4, "new.test")] {
         let (dir, paths) = killed_after(steps);
         let served = IdentitySource::data_directory(dir.path(), Vec::new()).prepare().unwrap();

@@ -19,14 +19,14 @@ fn later(days: i64) -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second() + days * 86_400).unwrap()
 }
 
-/// A data directory whose root has handed over to another, with both roots.
-struct HandedOver {
+/// A data directory whose root has been replaced by another, with both roots.
+struct Replaced {
     dir: tempfile::TempDir,
     old: CertificateDer<'static>,
     new: CertificateDer<'static>,
 }
 
-impl HandedOver {
+impl Replaced {
     fn new(before: &[&str], after: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut first = Authority::create(dir.path(), &names(before), Constraints::ToNames, &Clock::system()).unwrap();
@@ -64,7 +64,7 @@ fn pem(der: &CertificateDer<'_>) -> String {
 
 #[test]
 fn hosts_of_either_root_are_served_until_the_announced_date() {
-    let both = HandedOver::new(&["a.test", "10.0.0.1"], &["a.test", "10.0.0.1"]);
+    let both = Replaced::new(&["a.test", "10.0.0.1"], &["a.test", "10.0.0.1"]);
     let identity = both.source(&["a.test", "10.0.0.1"]).prepare().unwrap();
     for (asked, name) in [(Some("a.test"), "a.test"), (None, "10.0.0.1")] {
         let (now, after) = (Timestamp::now(), later(91));
@@ -87,7 +87,7 @@ fn hosts_of_either_root_are_served_until_the_announced_date() {
 #[test]
 fn a_name_that_the_old_root_does_not_permit_is_served_to_hosts_of_the_new_one() {
     let wanted = ["a.test", "b.other", "10.0.0.1", "10.0.0.2"];
-    let both = HandedOver::new(&["a.test", "10.0.0.1"], &wanted);
+    let both = Replaced::new(&["a.test", "10.0.0.1"], &wanted);
     let identity = both.source(&wanted).prepare().unwrap();
     let now = Timestamp::now();
     for (asked, name, by_old, by_new) in [
@@ -118,7 +118,7 @@ fn a_name_that_the_old_root_does_not_permit_is_served_to_hosts_of_the_new_one() 
 #[test]
 fn a_renewal_within_the_overlap_serves_both() {
     let wanted = ["a.test", "b.other"];
-    let both = HandedOver::new(&["a.test"], &wanted);
+    let both = Replaced::new(&["a.test"], &wanted);
     let source = both.source(&wanted);
     let before = source.prepare().unwrap();
     let after = source.renew().unwrap();
@@ -129,8 +129,8 @@ fn a_renewal_within_the_overlap_serves_both() {
 }
 
 #[test]
-fn the_old_key_is_gone_and_only_one_hand_over_runs_at_a_time() {
-    let both = HandedOver::new(&["a.test"], &["a.test"]);
+fn the_old_key_is_gone_and_only_one_transition_runs_at_a_time() {
+    let both = Replaced::new(&["a.test"], &["a.test"]);
     let (dir, paths) = (both.dir.path(), PkiPaths::new(both.dir.path()));
     let key = KeyPair::from_pem(&fs::read_to_string(paths.root_key()).unwrap()).unwrap();
     let (_, old) = x509_parser::parse_x509_certificate(&both.old).unwrap();
@@ -178,7 +178,7 @@ fn plant_root(dir: &Path, adjust: impl FnOnce(&mut CertificateParams)) {
 }
 
 #[test]
-fn a_root_that_permits_no_hand_over_is_left_at_once_or_not_at_all() {
+fn a_root_that_permits_no_transition_is_left_at_once_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     Authority::create(dir.path(), &names(&["a.test"]), Constraints::ToNames, &Clock::system()).unwrap();
     plant_root(dir.path(), |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1)));
@@ -195,10 +195,10 @@ fn a_root_that_permits_no_hand_over_is_left_at_once_or_not_at_all() {
 
 #[test]
 fn a_statement_that_does_not_hold_counts_for_nothing_and_the_new_root_is_served_on() {
-    let both = HandedOver::new(&["a.test"], &["a.test"]);
+    let both = Replaced::new(&["a.test"], &["a.test"]);
     let paths = PkiPaths::new(both.dir.path());
     let good = fs::read(paths.cross_certificate()).unwrap();
-    let foreign = HandedOver::new(&["a.test"], &["a.test"]);
+    let foreign = Replaced::new(&["a.test"], &["a.test"]);
     let foreign = fs::read(PkiPaths::new(foreign.dir.path()).cross_certificate()).unwrap();
     for bad in [b"torn".to_vec(), foreign, fs::read(paths.root_certificate()).unwrap()] {
         fs::write(paths.cross_certificate(), bad).unwrap();
@@ -260,7 +260,7 @@ fn plant_old_issuing(dir: &Path) {
 }
 
 #[test]
-fn what_is_about_to_end_is_told_in_time_with_the_command_that_mends_it() {
+fn what_is_about_to_end_is_told_in_time_with_the_command_that_fixes_it() {
     let dir = tempfile::tempdir().unwrap();
     let warning = |days| Authority::load(dir.path(), &Clock::system()).unwrap().expiry_warning(later(days));
     let says = |days, words: &str| warning(days).is_some_and(|text| text.contains(words));

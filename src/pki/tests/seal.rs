@@ -32,7 +32,7 @@ fn unseal(dir: &tempfile::TempDir, from: Option<&Path>, passphrase: &str) -> Res
 }
 
 #[test]
-fn a_sealed_root_signs_nothing_until_unsealed_and_leaves_go_on() {
+fn a_sealed_root_signs_nothing_until_unsealed_and_leaves_are_still_issued() {
     let (dir, paths) = authority();
     let before = fs::read(paths.root_key()).unwrap();
     assert_eq!(seal_root_key(dir.path(), PASSPHRASE).unwrap(), paths.sealed_root_key());
@@ -122,7 +122,7 @@ fn what_would_overwrite_or_mix_up_keys_is_refused() {
 }
 
 #[test]
-fn a_sealed_key_moves_as_it_is_and_a_copy_beside_the_plain_one_goes() {
+fn a_sealed_key_moves_as_it_is_and_a_copy_next_to_the_plain_one_goes() {
     let ((dir, paths), elsewhere) = (authority(), tempfile::tempdir().unwrap());
     let plain = fs::read(paths.root_key()).unwrap();
     seal_root_key(dir.path(), PASSPHRASE).unwrap();

@@ -18,7 +18,7 @@ pub(super) fn user_of(certificate: &CertificateDer<'_>, rule: &UserRule) -> Resu
     }
 }
 
-/// Every value of the field. One that is no text counts as a text that is no name.
+/// Every value of the field. One that is not text counts as one that is not a name.
 fn values<'c>(certificate: &'c X509Certificate<'_>, field: CertificateField) -> Vec<&'c str> {
     if field == CertificateField::SubjectCommonName {
         return certificate.subject().iter_common_name().map(|name| text(name).unwrap_or_default()).collect();

@@ -100,13 +100,13 @@ fn utf8(text: &str) -> DnValue {
 }
 
 #[test]
-fn the_common_name_is_the_user_exactly_or_nobody() {
+fn the_common_name_is_the_user_exactly_or_no_one() {
     assert_eq!(named(vec![utf8("alice")]).unwrap(), "alice");
     assert_eq!(named(vec![DnValue::PrintableString("alice".try_into().unwrap())]).unwrap(), "alice");
-    assert!(matches!(named(vec![]), Err(Unnamed::Nobody { .. })));
+    assert!(matches!(named(vec![]), Err(Unnamed::NoUser { .. })));
     let long = "a".repeat(65);
     for odd in ["", "Alice", "alice ", "älice", "alice\0", "alice\0.evil", "*", "alice,CN=bob", "a/b", &long] {
-        assert!(matches!(named(vec![utf8(odd)]), Err(Unnamed::Nobody { .. })), "{odd:?}");
+        assert!(matches!(named(vec![utf8(odd)]), Err(Unnamed::NoUser { .. })), "{odd:?}");
     }
     // Other alphabets than ours are not translated.
     assert!(named(vec![DnValue::BmpString("alice".try_into().unwrap())]).is_err());
@@ -139,7 +139,7 @@ fn only_the_configured_kind_of_alternative_name_counts() {
     let mail = rule(SanEmail, "{user}@example.com");
     let found = |names: &[(CertificateField, &str)]| alternatively(&mail, names);
     assert_eq!(found(&[(SanEmail, "carol@example.com"), (SanDns, "host.example.com")]).as_deref(), Some("carol"));
-    assert_eq!(found(&[]), None, "the subject is no way out");
+    assert_eq!(found(&[]), None, "the subject does not help");
     assert_eq!(found(&[(SanDns, "carol@example.com"), (SanUri, "carol@example.com")]), None);
     assert_eq!(found(&[(SanEmail, "carol@evil.test@example.com")]), None);
     assert_eq!(found(&[(SanEmail, "carol@example.com"), (SanEmail, "dora@example.com")]), None);

@@ -28,7 +28,7 @@ struct Partial {
     issuers: Vec<Vec<u8>>,
 }
 
-/// What there is to tell about a list.
+/// What to tell about a list.
 #[derive(Debug)]
 struct CrlInUse {
     path: PathBuf,

@@ -34,7 +34,7 @@ async fn hostile_ca_files_are_refused() {
     let missing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec();
     for (answer, why) in [
         (ok(&pem[..pem.len() / 2]), "is truncated before the certificate's end"),
-        (cut_off, "is truncated"),
+        (cut_off, "was truncated"),
         (ok(&format!("{pem}{}", "\n".repeat(20_000))), "larger than 16384 bytes"),
         (endless, "larger than 16384 bytes"),
         (redirect, "redirects to \"https://elsewhere.test/\""),
@@ -43,7 +43,7 @@ async fn hostile_ca_files_are_refused() {
         (ok(&format!("{pem}garbage")), "something else than certificates"),
         (ok(""), "it is empty"),
         (ok("<html>"), "it holds no certificate"),
-        (b"SSH-2.0-OpenSSH\r\n".to_vec(), "is no HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n".to_vec(), "not valid HTTP"),
         (ok(&other.pem()), "REFUSED: the CA at"),
     ] {
         let registry = ca.serve("localhost", answer, REGISTRY).await;
