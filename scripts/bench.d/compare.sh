@@ -4,13 +4,8 @@
 # The least that a line may have of the older binary's figure.
 least=0.97
 
-<<<<<<<< HEAD:scripts/bench.d/against.sh
-# against_round ROUND - every metric on both sides, one right after the other, the order swapped each round.
-against_round() {
-========
 # compare_round ROUND - every metric on both sides, one right after the other, the order swapped each round.
 compare_round() {
->>>>>>>> refs/heads/tests:scripts/bench.d/compare.sh
   local sides=(ours before) name
   (($1 % 2 == 1)) || sides=(before ours)
   servers_prepare
@@ -25,24 +20,6 @@ compare_round() {
   servers_stop
 }
 
-<<<<<<<< HEAD:scripts/bench.d/against.sh
-# against - the rounds and the table; fails when a line is below $least.
-against() {
-  local round
-  for ((round = 1; round <= rounds; round++)); do against_round "$round"; done
-  printf '%-34s %12s %12s %9s %16s\n' metric new old ratio 'CPU ratio'
-  against_line 'blob push, one PUT, MB/s' put
-  against_line 'blob push, streamed PATCH, MB/s' patch
-  against_line 'blob pull, MB/s' pull
-  against_line 'manifest GET with a token, req/s' manifest
-  against_line 'manifest GET with a password, req/s' password
-  against_line 'new TLS connections, req/s' connections
-  ((missed == 0))
-}
-
-# against_line TITLE METRIC - the medians, the ratio of new to old, and the same of the server's CPU time for each unit of work.
-against_line() {
-========
 # compare - the rounds and the table; fails when a line is below $least.
 compare() {
   local round
@@ -59,7 +36,6 @@ compare() {
 
 # compare_line TITLE METRIC - the medians, the ratio of new to old, and the same of the server's CPU time for each unit of work.
 compare_line() {
->>>>>>>> refs/heads/tests:scripts/bench.d/compare.sh
   local new old cpu outcome=
   new=$(median "$2" ours) old=$(median "$2" before)
   cpu=$(awk -v a="$(median "$2_cpu" ours)" -v b="$(median "$2_cpu" before)" 'BEGIN { if (b > 0) printf "%.2fx", a / b; else print "-" }')
