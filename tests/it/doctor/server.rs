@@ -55,7 +55,7 @@ fn a_stopped_server_is_a_problem_and_the_rest_is_checked() {
 
 #[tokio::test]
 async fn a_key_that_others_can_read() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     for (path, mode) in [("tls/leaf.key", 0o644), ("ca/root.key", 0o646), ("keys/seal.key", 0o604)] {
         let path = server.data().join(path);
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("ours");
