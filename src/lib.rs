@@ -101,7 +101,7 @@
 //!
 //! `GET /v2/alice/app/manifests/v1`: the remembered token gives an [`auth::Authorized`]`<Pull>`, and the manifest comes from memory. An
 //! entry there is valid as long as its repository has the generation that it was read at; the database was asked for that at most
-//! 10 ms ago. For each blob, the row (repository, digest) is read, which is the right to read the file; the file is then read in
+//! 50 ms ago. For each blob, the row (repository, digest) is read, which is the right to read the file; the file is then read in
 //! pieces of 256 KiB off the async threads.
 //!
 //! # One grant

@@ -2,13 +2,14 @@
 //!
 //! An entry holds as long as its repository has the generation that it was read at: each write raises that in its own transaction, in
 //! any process. The generation of a repository is read again once it is older than [`SEEN_WITHIN`], with one indexed read for all of its
-//! entries. What this process writes itself is never served stale: it raises the epoch of the repository's slot before it answers, and a
+//! entries: from half that age on by the first request that finds it so, while the others are still served, so that a busy repository costs
+//! one read and not one for each request at that moment. What this process writes itself is never served stale: it raises the epoch of the repository's slot before it answers, and a
 //! generation of another epoch is read again at once.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 
@@ -31,18 +32,26 @@ type Key = (RepositoryName, Reference);
 /// Recently served manifests.
 pub(super) struct ManifestCache {
     entries: Cache<Key, Arc<StoredManifest>>,
-    generations: Cache<RepositoryName, Generation>,
+    generations: Cache<RepositoryName, Arc<Generation>>,
     epochs: Box<[AtomicU64]>,
     hash: RandomState,
     clock: Clock,
 }
 
 /// What the database said of a repository.
-#[derive(Clone, Copy)]
 struct Generation {
     seen: Moment,
-    /// `None` where it does not exist.
+    /// `None` if it does not exist.
     number: Option<i64>,
+    /// Whether a request reads it again already.
+    being_read: AtomicBool,
+}
+
+impl Generation {
+    /// Whether the request that asks is the one that is to read it again, ahead of time.
+    fn is_to_be_read_by(&self, now: Moment) -> bool {
+        self.seen.age_at(now) >= SEEN_WITHIN / 2 && !self.being_read.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// When the database was asked: by the clock, and in terms of this process's own writes to the repository.
@@ -81,8 +90,9 @@ impl ManifestCache {
         let Some(manifest) = self.entries.get(key) else { return Known::Unknown };
         match self.generations.get(&key.0) {
             Some(generation) if !generation.seen.holds_at(now) => Known::ToCompare(manifest),
-            Some(generation) if generation.number == Some(manifest.generation) => Known::Fresh(manifest),
-            Some(_) => Known::Unknown,
+            Some(generation) if generation.number != Some(manifest.generation) => Known::Unknown,
+            Some(generation) if generation.is_to_be_read_by(now) => Known::ToCompare(manifest),
+            Some(_) => Known::Fresh(manifest),
             None => Known::ToCompare(manifest),
         }
     }
@@ -92,9 +102,10 @@ impl ManifestCache {
         Moment { at: self.clock.instant(), epoch: self.slot(repository).load(Ordering::Acquire) }
     }
 
-    /// Notes which generation the repository had after `moment`; none where it does not exist.
+    /// Notes which generation the repository had after `moment`; `None` if it does not exist.
     pub(super) fn saw(&self, repository: &RepositoryName, moment: Moment, number: Option<i64>) {
-        self.generations.insert(repository.clone(), Generation { seen: moment, number });
+        let generation = Generation { seen: moment, number, being_read: AtomicBool::new(false) };
+        self.generations.insert(repository.clone(), Arc::new(generation));
     }
 
     /// Keeps what was read after `moment`.
@@ -125,7 +136,11 @@ impl ManifestCache {
 impl Moment {
     /// Whether what was seen at this moment still counts at the later one.
     fn holds_at(self, later: Self) -> bool {
-        self.epoch == later.epoch && later.at.saturating_duration_since(self.at) < SEEN_WITHIN
+        self.epoch == later.epoch && self.age_at(later) < SEEN_WITHIN
+    }
+
+    fn age_at(self, later: Self) -> Duration {
+        later.at.saturating_duration_since(self.at)
     }
 }
 
@@ -191,8 +206,14 @@ mod tests {
             cache.keep(key.clone(), cache.moment(&key.0), manifest("old"));
         }
         let known = |key: &Key| cache.get(key, cache.moment(&key.0));
-        clock.advance(SEEN_WITHIN / 2);
+        clock.advance(SEEN_WITHIN / 3);
         assert!(matches!(known(&one), Known::Fresh(_)));
+        clock.advance(SEEN_WITHIN / 3);
+        assert!(matches!(known(&one), Known::ToCompare(_)), "one request reads it again ahead of time");
+        assert!(
+            matches!(known(&one), Known::Fresh(_)) && matches!(known(&other), Known::Fresh(_)),
+            "the others are served"
+        );
         clock.advance(SEEN_WITHIN / 2);
         assert!(matches!(known(&one), Known::ToCompare(_)) && matches!(known(&other), Known::ToCompare(_)));
 

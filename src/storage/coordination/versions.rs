@@ -8,7 +8,7 @@ use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 
 /// How late a node sees that a repository has changed, at most: its generation is not asked for more often than that.
-pub(crate) const SEEN_WITHIN: Duration = Duration::from_millis(10);
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_millis(50);
 
 /// Waits until every node sees what has been committed: to be called before a change is reported that every request which follows is to
 /// see.
