@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::context::block_on_and_leave;
 use super::output::Output;
+use crate::domain::Clock;
 use crate::domain::net::Fingerprint;
 use crate::domain::net::host_port::HostPort;
 use crate::trust::{
@@ -81,7 +82,7 @@ pub(super) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let authority = match &args.ca_file {
         Some(path) => {
             let file = RootFile::read(path)?;
-            block_on_and_leave(async { verify_file(&registry, &file, args.ca_sha256, limit).await })??
+            block_on_and_leave(async { verify_file(&registry, &file, args.ca_sha256, limit, now()).await })??
         }
         None => verified(&host, &scope, &registry, args.ca_sha256, limit)?,
     };
@@ -183,7 +184,7 @@ fn verified(
         None => known_authority(host, scope, registry)?
             .ok_or_else(|| TrustError::NoPin { registry: registry.written().to_owned() })?,
     };
-    Ok(block_on_and_leave(verify(registry, pin, limit))??)
+    Ok(block_on_and_leave(verify(registry, pin, limit, now()))??)
 }
 
 /// What buildx reads for new builders. The file belongs to a user, and with sudo this process has another home directory: hence `~`.
@@ -212,4 +213,8 @@ pub(super) fn home_of_environment() -> anyhow::Result<Home> {
     let (config, state) =
         (below("XDG_CONFIG_HOME", ".config".as_ref()), below("XDG_STATE_HOME", ".local/state".as_ref()));
     Ok(Home { home, config, state })
+}
+
+fn now() -> jiff::Timestamp {
+    Clock::system().now()
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::auth::challenge::Challenge;
 use super::request::headers::{uploaded_range, value};
+use crate::domain::Digest;
 use crate::registry::{BodyError, OutOfMemory, RegistryError};
 
 /// The codes of the specification, and the few of Docker's that clients know.
@@ -214,6 +215,26 @@ impl OciError {
     }
 }
 
+impl OciError {
+    fn about(self, key: &str, value: &impl ToString) -> Self {
+        self.with_detail(json!({ key: value.to_string() }))
+    }
+
+    /// One entry for each digest.
+    fn missing_references(digests: &[Digest]) -> Self {
+        let entry = |digest: &Digest| Entry {
+            code: Code::ManifestBlobUnknown,
+            message: format!("the manifest refers to {digest}, which the repository does not have"),
+            detail: json!({"digest": digest.to_string()}),
+        };
+        Self { entries: digests.iter().map(entry).collect(), ..Self::new(Code::ManifestBlobUnknown, String::new()) }
+    }
+
+    fn disk_full(cause: &impl ToString) -> Self {
+        Self::internal(StatusCode::INSUFFICIENT_STORAGE, cause, "the registry's disk is full; nothing was stored")
+    }
+}
+
 impl From<OutOfMemory> for OciError {
     fn from(error: OutOfMemory) -> Self {
         let (soon, message) = (std::time::Duration::from_secs(1), error.to_string());
@@ -228,15 +249,11 @@ impl From<RegistryError> for OciError {
     fn from(error: RegistryError) -> Self {
         let message = error.to_string();
         match error {
-            RegistryError::NameUnknown(name) => {
-                Self::new(Code::NameUnknown, message).with_detail(json!({"name": name.to_string()}))
-            }
+            RegistryError::NameUnknown(name) => Self::new(Code::NameUnknown, message).about("name", &name),
             RegistryError::ManifestUnknown { reference, .. } => {
-                Self::new(Code::ManifestUnknown, message).with_detail(json!({"reference": reference.to_string()}))
+                Self::new(Code::ManifestUnknown, message).about("reference", &reference)
             }
-            RegistryError::BlobUnknown(digest) => {
-                Self::new(Code::BlobUnknown, message).with_detail(json!({"digest": digest.to_string()}))
-            }
+            RegistryError::BlobUnknown(digest) => Self::new(Code::BlobUnknown, message).about("digest", &digest),
             RegistryError::UploadUnknown => Self::new(Code::BlobUploadUnknown, message),
             RegistryError::UploadBusy => Self::too_many(std::time::Duration::from_secs(1), message),
             RegistryError::TooManyUploads { .. } => Self::too_many(std::time::Duration::from_mins(1), message),
@@ -252,29 +269,14 @@ impl From<RegistryError> for OciError {
             RegistryError::ManifestInvalid(_) | RegistryError::TooManyDescriptors { .. } => {
                 Self::new(Code::ManifestInvalid, message)
             }
-            RegistryError::MissingReferences(digests) => {
-                let mut failure = Self::new(Code::ManifestBlobUnknown, String::new());
-                failure.entries = digests
-                    .into_iter()
-                    .map(|digest| Entry {
-                        code: Code::ManifestBlobUnknown,
-                        message: format!("the manifest refers to {digest}, which the repository does not have"),
-                        detail: json!({"digest": digest.to_string()}),
-                    })
-                    .collect();
-                failure
-            }
+            RegistryError::MissingReferences(digests) => Self::missing_references(&digests),
             RegistryError::PreconditionFailed => {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
             RegistryError::ReadOnly => Self::new(Code::Denied, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),
-            RegistryError::Full(_) => Self::internal(
-                StatusCode::INSUFFICIENT_STORAGE,
-                &message,
-                "the registry's disk is full; nothing was stored",
-            ),
+            RegistryError::Full(_) => Self::disk_full(&message),
             RegistryError::Busy(_) => Self::busy(&message),
             RegistryError::Failed(_) => Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &message, "internal error"),
         }

@@ -29,6 +29,7 @@ impl PinnedAuthority {
         registry: &RegistryAddress,
         pin: Fingerprint,
         url: &str,
+        now: Timestamp,
     ) -> Result<Self, TrustError> {
         let (url, found) = (url.to_owned(), Fingerprint::of_der(&der));
         if found != pin {
@@ -42,7 +43,6 @@ impl PinnedAuthority {
         }
         let (not_before, not_after) = (certificate.validity().not_before, certificate.validity().not_after);
         let (not_before, not_after) = (timestamp(not_before.timestamp()), timestamp(not_after.timestamp()));
-        let now = Timestamp::now();
         if now < not_before {
             return Err(TrustError::NotYetValid { url, not_before });
         }

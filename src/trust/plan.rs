@@ -140,28 +140,18 @@ impl Plan {
     fn write(
         &self,
         files: &[&PlannedFile],
-        manifest_path: &Path,
-        turn: &ExclusiveLock,
+        record_path: &Path,
+        lock: &ExclusiveLock,
         undo: &mut Undo,
     ) -> Result<(), TrustError> {
         let pem = self.authority.pem();
-        let real_manifest = self.host.real(manifest_path);
-        let mut manifest =
-            InstallRecord::load(&real_manifest)?.unwrap_or_else(|| InstallRecord::of(self.registry.address()));
-        manifest.ca_sha256 = self.authority.fingerprint().to_string();
-        for file in files {
-            if file.state == PlannedState::Unwanted {
-                continue;
-            }
-            manifest.note_directories(&file::missing_on(&self.host, parent(&file.path)));
-            let current = file::read(&self.host.real(&file.path))?;
-            manifest.note_file(&file.path, pem.as_bytes(), file.os_store, current.as_deref());
-        }
-        manifest.note_directories(turn.made());
-        undo.remember(&real_manifest)?;
-        undo.remember(&script_record::path(&real_manifest))?;
-        file::remove_temporaries(&real_manifest)?;
-        manifest.save(&real_manifest)?;
+        let real_record = self.host.real(record_path);
+        let mut record = self.record(files, &real_record, &pem)?;
+        record.note_directories(lock.made());
+        undo.remember(&real_record)?;
+        undo.remember(&script_record::path(&real_record))?;
+        file::remove_temporaries(&real_record)?;
+        record.save(&real_record)?;
         for file in files {
             let path = self.host.real(&file.path);
             undo.remember(&path)?;
@@ -174,10 +164,23 @@ impl Plan {
             }
         }
         // What is gone is forgotten last.
-        if manifest.forget(|path| files.iter().any(|f| f.path == path && f.state == PlannedState::Unwanted)) {
-            manifest.save(&real_manifest)?;
+        if record.forget(|path| files.iter().any(|f| f.path == path && f.state == PlannedState::Unwanted)) {
+            record.save(&real_record)?;
         }
         Ok(())
+    }
+
+    /// What is recorded of the registry on this host, with the files that are about to be written.
+    fn record(&self, files: &[&PlannedFile], real_record: &Path, pem: &str) -> Result<InstallRecord, TrustError> {
+        let known = InstallRecord::load(real_record)?;
+        let mut record = known.unwrap_or_else(|| InstallRecord::of(self.registry.address()));
+        record.ca_sha256 = self.authority.fingerprint().to_string();
+        for file in files.iter().filter(|file| file.state != PlannedState::Unwanted) {
+            record.note_directories(&file::missing_on(&self.host, parent(&file.path)));
+            let current = file::read(&self.host.real(&file.path))?;
+            record.note_file(&file.path, pem.as_bytes(), file.os_store, current.as_deref());
+        }
+        Ok(record)
     }
 
     fn update(&self, store: OsStore, files: &[&PlannedFile]) -> Result<(), TrustError> {
@@ -318,7 +321,7 @@ mod tests {
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let der = params.self_signed(&key).unwrap().der().clone();
         let pin = Fingerprint::of_der(&der);
-        PinnedAuthority::check(der, registry, pin, "test").unwrap()
+        PinnedAuthority::check(der, registry, pin, "test", jiff::Timestamp::now()).unwrap()
     }
 
     fn plan(root: &Path, registry: &str, options: TrustSettings) -> Result<Plan, TrustError> {

@@ -107,13 +107,7 @@ fn undo(
     }
     manifest.files.iter().try_for_each(|written| file::remove_temporaries(&host.real(&written.path)))?;
     manifest.files.retain(|written| came_to(written, RemovalOutcome::Changed));
-    // From the bottom up. The manifest's own directories are not empty as long as the manifest is in them.
-    let mut left = Vec::new();
-    for directory in manifest.directories.iter().rev() {
-        if !file::remove_empty_directory(&host.real(directory))? {
-            left.push(directory.clone());
-        }
-    }
+    let mut left = remove_empty_directories(host, &manifest.directories)?;
     if manifest.files.is_empty() {
         InstallRecord::remove(&host.real(path))?;
         let mut kept = Vec::new();
@@ -132,6 +126,17 @@ fn undo(
         manifest.save(&host.real(path))?;
     }
     store.map_or(Ok(()), |store| store.update_after_removing(host))
+}
+
+/// From the bottom up. Those of the install record are not empty as long as it is in them. Returns what is left, from the bottom up too.
+fn remove_empty_directories(host: &Host, directories: &[PathBuf]) -> Result<Vec<PathBuf>, TrustError> {
+    let mut left = Vec::new();
+    for directory in directories.iter().rev() {
+        if !file::remove_empty_directory(&host.real(directory))? {
+            left.push(directory.clone());
+        }
+    }
+    Ok(left)
 }
 
 /// Files that tools will continue to read, although `trust` did not write them.

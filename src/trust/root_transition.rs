@@ -24,6 +24,7 @@ pub(super) async fn follow(
     registry: &RegistryAddress,
     pin: Fingerprint,
     limit: Duration,
+    now: Timestamp,
 ) -> Result<Option<PinnedAuthority>, TrustError> {
     // Unverified: only what has the pinned hash is trusted.
     let unverified = RegistryClient::unverified(registry, limit)?;
@@ -34,7 +35,7 @@ pub(super) async fn follow(
         return Ok(None);
     }
     let url = client::url(registry, PATH);
-    let old = PinnedAuthority::check(old, registry, pin, &url)?;
+    let old = PinnedAuthority::check(old, registry, pin, &url, now)?;
     let client = RegistryClient::trusting(registry, old.der(), limit)?;
     let refuse = |reason: String| TrustError::FalseStatement { url: url.clone(), reason };
     let body = client.file(PATH).await?;
@@ -43,17 +44,17 @@ pub(super) async fn follow(
         return Err(refuse("it is another's when it is asked for again".to_owned()));
     }
     let new = authority_file::fetch(registry, &client).await?;
-    check(&statement, old.der(), &new).map_err(|reason| refuse(reason.to_owned()))?;
+    check(&statement, old.der(), &new, now).map_err(|reason| refuse(reason.to_owned()))?;
     // The certificate is a CA itself, and must be as fit as one.
     let fit = |der: &CertificateDer<'static>, url: &str| {
-        PinnedAuthority::check(der.clone(), registry, Fingerprint::of_der(der), url)
+        PinnedAuthority::check(der.clone(), registry, Fingerprint::of_der(der), url, now)
     };
     fit(&statement, &url)?;
     Ok(Some(fit(&new, &authority_file::url(registry))?.succeeding(&old)))
 }
 
 /// That `old` has signed the statement, for the key and the name of `new`, and that it holds today.
-fn check(statement: &[u8], old: &[u8], new: &[u8]) -> Result<(), &'static str> {
+fn check(statement: &[u8], old: &[u8], new: &[u8], now: Timestamp) -> Result<(), &'static str> {
     let parse = |der| x509_parser::parse_x509_certificate(der).map(|(_, certificate)| certificate);
     let (Ok(statement), Ok(old), Ok(new)) = (parse(statement), parse(old), parse(new)) else {
         return Err("it is not an X.509 certificate");
@@ -66,7 +67,7 @@ fn check(statement: &[u8], old: &[u8], new: &[u8]) -> Result<(), &'static str> {
     if statement.public_key().raw != new.public_key().raw || statement.subject().as_raw() != new.subject().as_raw() {
         return Err("it is for another CA than the one that is published");
     }
-    let (validity, now) = (statement.validity(), Timestamp::now().as_second());
+    let (validity, now) = (statement.validity(), now.as_second());
     if now < validity.not_before.timestamp() || now >= validity.not_after.timestamp() {
         return Err("its time is over, or has not come");
     }

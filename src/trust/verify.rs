@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 
 use super::authority_file;
 use super::client::{self, RegistryClient};
@@ -21,13 +22,17 @@ pub async fn verify(
     registry: &RegistryAddress,
     pin: Fingerprint,
     limit: Duration,
+    now: Timestamp,
 ) -> Result<PinnedAuthority, TrustError> {
     let der = authority_file::fetch_unverified(registry, limit).await?;
-    let successor =
-        if Fingerprint::of_der(&der) == pin { None } else { root_transition::follow(registry, pin, limit).await? };
+    let successor = if Fingerprint::of_der(&der) == pin {
+        None
+    } else {
+        root_transition::follow(registry, pin, limit, now).await?
+    };
     let authority = match successor {
         Some(successor) => successor,
-        None => PinnedAuthority::check(der, registry, pin, &authority_file::url(registry))?,
+        None => PinnedAuthority::check(der, registry, pin, &authority_file::url(registry), now)?,
     };
     find_registry(registry, &authority, limit).await?;
     Ok(authority)
@@ -39,9 +44,10 @@ pub async fn verify_file(
     file: &RootFile,
     pin: Option<Fingerprint>,
     limit: Duration,
+    now: Timestamp,
 ) -> Result<PinnedAuthority, TrustError> {
     let pin = pin.unwrap_or_else(|| file.fingerprint());
-    let authority = PinnedAuthority::check(file.der.clone(), registry, pin, &file.name)?;
+    let authority = PinnedAuthority::check(file.der.clone(), registry, pin, &file.name, now)?;
     find_registry(registry, &authority, limit).await?;
     Ok(authority)
 }

@@ -3,17 +3,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, Response};
 use http_body_util::Full;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use jiff::Timestamp;
 use rustls::RootCertStore;
 
 use super::settings::OrderSettings;
 use crate::client::{Client, Limits, TrustMode};
+use crate::domain::Clock;
 use crate::pki::PkiError;
 use crate::pki::certificate;
 use crate::pki::files::private_file::read_public;
@@ -27,23 +29,24 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct AcmeHttpClient {
     client: Client,
-    retry_after: Arc<Mutex<Option<SystemTime>>>,
+    retry_after: Arc<Mutex<Option<Duration>>>,
+    clock: Clock,
 }
 
 impl AcmeHttpClient {
-    pub(super) fn new(settings: &OrderSettings) -> Result<Self, PkiError> {
-        Ok(Self { client: Client::new(trust(settings)?, LIMITS)?, retry_after: Arc::default() })
+    pub(super) fn new(settings: &OrderSettings, clock: Clock) -> Result<Self, PkiError> {
+        Ok(Self { client: Client::new(trust(settings)?, LIMITS)?, retry_after: Arc::default(), clock })
     }
 
-    /// When the server wants to be asked again, by the last refusal that said so; forgotten when it has been read.
-    pub(super) fn take_retry_after(&self) -> Option<SystemTime> {
+    /// How long the server wants not to be asked, by the last refusal that said so; forgotten when it has been read.
+    pub(super) fn take_retry_after(&self) -> Option<Duration> {
         self.retry_after.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn send(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, AnyError> {
         let response = self.client.send(request).await?.collect().await?.map(Full::new);
         if response.status().is_client_error() || response.status().is_server_error() {
-            *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = retry_after(&response);
+            *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = retry_after(&response, self.clock.now());
             let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
             if !kind.contains("json") {
                 return Err(format!("it answers {} without saying why", response.status()).into());
@@ -63,14 +66,14 @@ impl HttpClient for AcmeHttpClient {
     }
 }
 
-/// The seconds of a `Retry-After`, or its date (RFC 9110, section 10.2.3).
-fn retry_after<B>(response: &Response<B>) -> Option<SystemTime> {
+/// The seconds of a `Retry-After`, or those until its date (RFC 9110, section 10.2.3); `None` for a date that has passed.
+fn retry_after<B>(response: &Response<B>, now: Timestamp) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
-        return SystemTime::now().checked_add(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(date).ok()?))
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    u64::try_from(date.as_second().saturating_sub(now.as_second())).ok().map(Duration::from_secs)
 }
 
 fn trust(settings: &OrderSettings) -> Result<TrustMode, PkiError> {
@@ -89,12 +92,12 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let response = |text: &str| Response::builder().header(RETRY_AFTER, text).body(()).unwrap();
-        let wait = retry_after(&response("120")).unwrap().duration_since(SystemTime::now()).unwrap();
-        assert!((118..=120).contains(&wait.as_secs()));
-        let date = retry_after(&response("Wed, 21 Oct 2015 07:28:00 GMT")).unwrap();
-        assert_eq!(date.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs(), 1_445_412_480);
-        for text in ["", "soon", "-1", "99999999999999999999"] {
-            assert_eq!(retry_after(&response(text)), None, "{text}");
+        let now = Timestamp::from_second(1_445_412_470).unwrap();
+        let wait = |text: &str| retry_after(&response(text), now).map(|wait| wait.as_secs());
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10));
+        for text in ["", "soon", "-1", "99999999999999999999", "Wed, 21 Oct 2015 07:27:00 GMT"] {
+            assert_eq!(wait(text), None, "{text}");
         }
     }
 }

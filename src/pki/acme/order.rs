@@ -56,7 +56,7 @@ impl Orderer {
             Ok((lock, installed(&data_dir, &directory)))
         });
         let (_lock, replaces) = held.await?;
-        let client = AcmeHttpClient::new(&self.settings)?;
+        let client = AcmeHttpClient::new(&self.settings, self.clock.clone())?;
         let mut order = self.begin(&client, replaces.as_ref()).await?;
         let (settings, challenges) = (&self.settings, &self.challenges);
         let validation =
@@ -82,7 +82,7 @@ impl Orderer {
         certificate: &CertificateDer<'_>,
     ) -> Result<Option<(RenewalInfo, Duration)>, AcmeError> {
         let Ok(id) = CertificateIdentifier::try_from(certificate) else { return Ok(None) };
-        let client = AcmeHttpClient::new(&self.settings)?;
+        let client = AcmeHttpClient::new(&self.settings, self.clock.clone())?;
         let account = account::open(&self.settings, self.store.as_ref(), &client).await?;
         match account.renewal_info(&id).await {
             Ok(suggestion) => Ok(Some(suggestion)),
