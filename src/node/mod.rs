@@ -5,7 +5,7 @@ mod acme_store;
 pub(crate) mod administrator;
 pub(crate) mod authority;
 pub(crate) mod certificate;
-mod certificates;
+mod certificates_in_use;
 pub(crate) mod data_directory;
 pub(crate) mod first_start;
 pub(crate) mod health;

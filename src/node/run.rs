@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
 use super::administrator::Administrator;
-use super::certificates::CertificatesInUse;
+use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use portcullis::domain::{Algorithm, Hasher};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::{BlobKey, Content};
@@ -15,6 +16,7 @@ blob_contract! {
     every_length_comes_back,
     appends_continue_each_other,
     bytes_beyond_the_state_are_dropped,
+    a_client_may_be_silent_at_any_time,
     a_broken_body_keeps_what_came,
     a_dropped_append_breaks_nothing,
     content_can_be_hashed_again,
@@ -66,6 +68,22 @@ async fn appends_continue_each_other(store: &BlobSubject) {
     assert_eq!(digest, sha256(&whole));
     let key = store.publish(&staged, &digest).await.expect("published");
     assert!(drain(store.read(&key, 0..3_000_000).await.expect("opened")).await.expect("read") == whole);
+}
+
+/// An empty chunk says that no more comes for a while: also where a buffer has just been filled to its end, and more than once.
+async fn a_client_may_be_silent_at_any_time(store: &BlobSubject) {
+    let (small, large) = (64 * 1024, 1024 * 1024);
+    for lengths in [[0, 10, 0], [small, 10, small], [small, large, 7], [small + large, 0, 3], [1, small - 1, large]] {
+        let parts = lengths.map(|length| content(length, length as u64));
+        let silence = || stream::iter([Ok(Bytes::new()), Ok(Bytes::new())]);
+        let [first, second, third] = parts.clone().map(|part| body(&part, 16 * 1024));
+        let whole = Box::pin(
+            silence().chain(first).chain(silence()).chain(second).chain(silence()).chain(third).chain(silence()),
+        );
+        let appended = store.append(fresh(), whole, false).await.expect("appended");
+        assert!(appended.broken.is_none());
+        assert_eq!(appended.staged.hasher.clone().finish(), sha256(&parts.concat()), "{lengths:?}");
+    }
 }
 
 async fn bytes_beyond_the_state_are_dropped(store: &BlobSubject) {

@@ -105,10 +105,10 @@ impl Receiver {
         Ok(())
     }
 
-    /// Hands the buffer to a blocking thread and continues with an empty one.
+    /// Hands the buffer, if there is one, to a blocking thread and continues with an empty one.
     async fn write(&mut self) -> Result<(), StorageError> {
-        let mut file = self.file().await?;
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        let mut file = self.file().await?;
         self.started = true;
         self.unsynced += buffer.as_ref().len() as u64;
         if self.unsynced >= UNSYNCED {

@@ -9,7 +9,7 @@ use super::engine::{Engine, Session};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, values};
-use super::{SqlMetadata, Written, put, referrers};
+use super::{SqlMetadata, Written, put_manifest, referrers};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -52,7 +52,8 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
         lease: Duration,
     ) -> Result<PutOutcome, StorageError> {
         let (repository, now) = (repository.clone(), self.clock.seconds());
-        self.write(move |session| Box::pin(put::put(session, repository, manifest, now, after(now, lease)))).await
+        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, now, after(now, lease))))
+            .await
     }
 
     async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {

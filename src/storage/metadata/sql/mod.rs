@@ -14,7 +14,7 @@ mod keys;
 mod login_failures;
 mod manifests;
 mod meta;
-mod put;
+mod put_manifest;
 mod referrers;
 mod refresh_tokens;
 mod repositories;
@@ -119,7 +119,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         login_failures::ALL,
         manifests::ALL,
         meta::ALL,
-        put::ALL,
+        put_manifest::ALL,
         referrers::ALL,
         refresh_tokens::ALL,
         repositories::ALL,
