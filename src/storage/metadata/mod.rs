@@ -17,6 +17,7 @@ mod refresh_token;
 mod repository;
 mod repository_blob;
 mod sql;
+pub mod postgres;
 pub mod sqlite;
 mod tag;
 mod upload;

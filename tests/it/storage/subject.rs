@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use portcullis::domain::ManualClock;
+use portcullis::domain::{Clock, ManualClock};
 use portcullis::storage::blobs::{self, BlobStore};
+use portcullis::storage::metadata::postgres::PostgresOptions;
 use portcullis::storage::metadata::{self, Metadata};
 use tempfile::TempDir;
 
@@ -19,9 +20,11 @@ pub struct MetadataSubject {
     /// Every handle judges by it.
     pub clock: ManualClock,
     first: Arc<dyn Metadata>,
-    open: Box<dyn Fn() -> BoxFuture<'static, Arc<dyn Metadata>> + Send + Sync>,
-    _folder: TempDir,
+    open: Opener,
+    _folder: Option<TempDir>,
 }
+
+type Opener = Box<dyn Fn(Clock) -> BoxFuture<'static, Arc<dyn Metadata>> + Send + Sync>;
 
 impl MetadataSubject {
     /// An empty `SQLite` database.
@@ -36,19 +39,33 @@ impl MetadataSubject {
         Self::in_folder(folder).await
     }
 
+    /// An empty `PostgreSQL` database.
+    pub async fn postgres() -> Self {
+        let connect = crate::support::postgres::database().await;
+        let open = move |clock| -> BoxFuture<'static, Arc<dyn Metadata>> {
+            let options = PostgresOptions { connect: connect.clone(), pooler: false };
+            Box::pin(async move { metadata::postgres::open(options, clock).await.expect("the database opens") })
+        };
+        Self::opened_by(Box::new(open), None).await
+    }
+
     async fn in_folder(folder: TempDir) -> Self {
-        let clock = ManualClock::at(Timestamp::from_second(BEGIN).expect("in range"));
-        let (path, given) = (folder.path().join("metadata.db"), clock.clock());
-        let open = move || -> BoxFuture<'static, Arc<dyn Metadata>> {
-            let (path, clock) = (path.clone(), given.clone());
+        let path = folder.path().join("metadata.db");
+        let open = move |clock| -> BoxFuture<'static, Arc<dyn Metadata>> {
+            let path = path.clone();
             Box::pin(async move { metadata::sqlite::open(&path, clock).await.expect("the database opens") })
         };
-        Self { clock, first: open().await, open: Box::new(open), _folder: folder }
+        Self::opened_by(Box::new(open), Some(folder)).await
+    }
+
+    async fn opened_by(open: Opener, folder: Option<TempDir>) -> Self {
+        let clock = ManualClock::at(Timestamp::from_second(BEGIN).expect("in range"));
+        Self { first: open(clock.clock()).await, clock, open, _folder: folder }
     }
 
     /// Another handle on the same store, as another process has it.
     pub async fn other(&self) -> Arc<dyn Metadata> {
-        (self.open)().await
+        (self.open)(self.clock.clock()).await
     }
 }
 
@@ -98,6 +115,15 @@ macro_rules! metadata_contract {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
                     super::$case(&crate::storage::subject::MetadataSubject::sqlite().await).await;
+                }
+            )+
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case(&crate::storage::subject::MetadataSubject::postgres().await).await;
                 }
             )+
         }

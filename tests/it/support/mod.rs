@@ -9,6 +9,7 @@ pub mod client_ca;
 pub mod client_host;
 pub mod hostile_server;
 pub mod image;
+pub mod postgres;
 pub mod raw;
 pub mod server;
 pub mod token_key;

@@ -32,17 +32,17 @@ pub(in crate::storage::metadata) trait Engine: Send + Sync + 'static {
     type Session: Session;
 
     /// Runs `operation` in a transaction of its own, durable when this returns. Once begun it is carried out even where the caller
-    /// goes away.
+    /// goes away. Where another transaction got in its way, a clone of it is run again.
     fn write<T, F>(&self, operation: F) -> impl Future<Output = Result<T, StorageError>> + Send
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Self::Session) -> Outcome<'c, T> + Send + 'static;
+        F: for<'c> FnOnce(&'c mut Self::Session) -> Outcome<'c, T> + Clone + Send + 'static;
 
     /// Runs `reads` on one snapshot of the database.
     fn snapshot<T, F>(&self, reads: F) -> impl Future<Output = Result<T, StorageError>> + Send
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Self::Session) -> Outcome<'c, T> + Send + 'static;
+        F: for<'c> FnOnce(&'c mut Self::Session) -> Outcome<'c, T> + Clone + Send + 'static;
 
     /// Every row that one reading statement finds.
     fn all(

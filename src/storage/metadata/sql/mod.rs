@@ -78,7 +78,7 @@ impl<E: Engine> SqlMetadata<E> {
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut E::Session) -> Outcome<'c, Written<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut E::Session) -> Outcome<'c, Written<T>> + Clone + Send + 'static,
     {
         let write = self.engine.write(move |session| {
             Box::pin(async move {

@@ -31,6 +31,7 @@ statements! {
 }
 
 /// Which of the referrers are asked for.
+#[derive(Clone)]
 struct Selection {
     repository: String,
     subject: String,

@@ -35,7 +35,7 @@ impl Engine for SqliteEngine {
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Clone + Send + 'static,
     {
         self.writer.run(operation).await
     }
@@ -43,7 +43,7 @@ impl Engine for SqliteEngine {
     async fn snapshot<T, F>(&self, reads: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Clone + Send + 'static,
     {
         let mut snapshot = self.readers.begin().await.map_err(failed)?;
         let read = reads(&mut snapshot).await?;

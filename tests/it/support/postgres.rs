@@ -1,0 +1,78 @@
+//! A real PostgreSQL for the tests: one server for the process, which ends with it, and a database for each case.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use tokio::sync::OnceCell;
+
+/// Starts a server in a fresh directory and waits for the end of its input, which the system closes with this process. The server does not
+/// run as root, so the directory belongs to the package's user; nothing is synced, because no one pulls the plug.
+const RUN: &str = r#"
+set -eu
+folder=$(mktemp -d "${TMPDIR:-/tmp}/portcullis-postgres.XXXXXX")
+as() { if [ "$(id -u)" = 0 ]; then exec setpriv --reuid postgres --regid postgres --clear-groups "$@"; else exec "$@"; fi; }
+if [ "$(id -u)" = 0 ]; then chown postgres: "$folder"; fi
+cd "$folder"
+(as "$BIN/initdb" --pgdata "$folder/data" --username postgres --auth trust --no-sync --encoding UTF8 --locale C.UTF-8) >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+as "$BIN/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=400 >"$folder.log" 2>&1 </dev/null &
+server=$!
+trap 'kill -INT $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$folder" "$folder.log"' EXIT
+until [ -S "$folder/.s.PGSQL.5432" ]; do
+  kill -0 $server 2>/dev/null || { cat "$folder.log" >&2; exit 1; }
+  sleep 0.05
+done
+echo "$folder"
+cat >/dev/null
+"#;
+
+struct Server {
+    folder: String,
+    /// Closed by the end of this process.
+    _alive: ChildStdin,
+}
+
+static SERVER: OnceCell<Server> = OnceCell::const_new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// An empty database of its own.
+pub async fn database() -> PgConnectOptions {
+    let server = SERVER.get_or_init(start).await;
+    let name = format!("case_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let mut connection = server.options("postgres").connect().await.expect("the server answers");
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name} STRATEGY file_copy"))).execute(&mut connection).await.expect("a database");
+    server.options(&name)
+}
+
+impl Server {
+    fn options(&self, database: &str) -> PgConnectOptions {
+        let url = format!("postgres://postgres@localhost/{database}?host={}", self.folder);
+        PgConnectOptions::from_str(&url).expect("an address")
+    }
+}
+
+async fn start() -> Server {
+    tokio::task::spawn_blocking(|| {
+        let mut runner = Command::new("sh");
+        runner.args(["-c", RUN]).env("BIN", programs()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut runner = runner.spawn().expect("a shell");
+        let mut folder = String::new();
+        let output = runner.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut folder).expect("a line");
+        assert!(!folder.is_empty(), "PostgreSQL did not start: see above");
+        Server { folder: folder.trim().to_owned(), _alive: runner.stdin.take().expect("piped") }
+    })
+    .await
+    .expect("started")
+}
+
+/// Where Debian has the programs of the newest version that is installed.
+fn programs() -> PathBuf {
+    let found = glob::glob("/usr/lib/postgresql/*/bin/postgres").expect("a pattern").filter_map(Result::ok);
+    let newest = found.max().expect("PostgreSQL is missing: apt-get install postgresql");
+    newest.parent().expect("a directory").to_owned()
+}
