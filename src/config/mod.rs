@@ -13,6 +13,7 @@ mod byte_size;
 mod checks;
 mod conflicts;
 mod data_directory;
+mod database_url;
 mod definition;
 mod document;
 mod duration;
@@ -43,9 +44,10 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
+    database_url::DatabaseUrl,
     public_url::PublicUrl,
     sections::{
-        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DeleteSettings,
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
         ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings, StorageSettings,
         TlsSettings,
     },

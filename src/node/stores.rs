@@ -1,13 +1,18 @@
 //! The stores of a node. This is the one place that names their backends; everything else works with the traits.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::data_directory::DataDirectory;
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::{BlobStore, disk};
-use crate::storage::metadata::{Inspection, Metadata, sqlite};
+use crate::storage::metadata::postgres::PostgresOptions;
+use crate::storage::metadata::{Inspection, Metadata, postgres, sqlite};
 
 /// All that a registry keeps.
 pub(crate) struct Stores {
@@ -24,12 +29,28 @@ pub(crate) async fn open_stores(config: &Config, clock: &Clock) -> Result<Stores
 
 /// Opens the metadata store alone, for commands that need no blob.
 pub(crate) async fn open_metadata(config: &Config, clock: &Clock) -> Result<Arc<dyn Metadata>, StorageError> {
-    let data = DataDirectory::at(&config.data_dir);
-    sqlite::open(&data.database(), clock.clone()).await
+    match &config.database.url {
+        Some(url) => postgres::open(postgres_options(config, url)?, clock.clone()).await,
+        None => sqlite::open(&DataDirectory::at(&config.data_dir).database(), clock.clone()).await,
+    }
+}
+
+fn postgres_options(config: &Config, url: &DatabaseUrl) -> Result<PostgresOptions, StorageError> {
+    let password = config.database.password_file.as_deref().map(read_password).transpose()?;
+    PostgresOptions::new(url.as_str(), password.as_ref().map(|password| password.as_str()), config.database.pooler)
+}
+
+/// The first line of a file.
+fn read_password(path: &Path) -> Result<Zeroizing<String>, StorageError> {
+    let context = || format!("reading database.password_file, {}", path.display());
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| StorageError::io(context(), error))?);
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 /// Examines the metadata store without creating or migrating it. `idle` says that no process has it open.
 pub(crate) async fn inspect_metadata(config: &Config, idle: bool) -> Result<Inspection, StorageError> {
-    let data = DataDirectory::at(&config.data_dir);
-    sqlite::inspect(&data.database(), idle).await
+    match &config.database.url {
+        Some(url) => postgres::inspect(postgres_options(config, url)?).await,
+        None => sqlite::inspect(&DataDirectory::at(&config.data_dir).database(), idle).await,
+    }
 }

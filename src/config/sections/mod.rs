@@ -3,6 +3,7 @@
 mod acme;
 mod auth;
 mod client_certificates;
+mod database;
 mod delete;
 mod limits;
 mod log;
@@ -16,6 +17,7 @@ pub use self::{
     acme::{AcmeChallenge, AcmeSettings, ExternalAccount},
     auth::{AuthChallenge, AuthSettings},
     client_certificates::ClientCertificateSettings,
+    database::DatabaseSettings,
     delete::DeleteSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
@@ -72,6 +74,8 @@ sections! {
     client_certificates: ClientCertificateSettings,
     /// Passwords and tokens.
     auth: AuthSettings,
+    /// Where everything but the content of blobs is kept.
+    database: DatabaseSettings,
     /// The disk.
     storage: StorageSettings,
     /// Sizes and counts of what clients send.

@@ -18,16 +18,18 @@ pub(super) async fn check(
     inspection: impl Future<Output = Result<Inspection, StorageError>>,
 ) -> Vec<Finding> {
     let path = &subject.data.database;
-    let shown = path.display();
     let why = "no request works without it";
-    if !path.exists() {
+    let (shown, fix) = match &subject.config.database.url {
+        Some(url) => (url.to_string(), "start the server, or correct [database] in the configuration".to_owned()),
+        None => (path.display().to_string(), format!("stop the server, then restore {} from a backup", path.display())),
+    };
+    if subject.config.database.url.is_none() && !path.exists() {
         let fix = format!("restore {shown} from a backup");
         return vec![Finding::problem(CHECK, format!("{shown} does not exist"), why, fix)];
     }
     let Ok(inspected) = tokio::time::timeout(PATIENCE, inspection).await else {
         return vec![Finding::unknown(CHECK, format!("checking {shown} took longer than {} s", PATIENCE.as_secs()))];
     };
-    let fix = format!("stop the server, then restore {shown} from a backup");
     let finding = match inspected {
         Err(error) => Finding::problem(CHECK, format!("{shown} cannot be read: {error}"), why, fix),
         Ok(seen) if !seen.faults.is_empty() => {
@@ -35,7 +37,7 @@ pub(super) async fn check(
         }
         Ok(seen) => match seen.schema {
             None => Finding::problem(CHECK, format!("{shown} is not a database of this program"), why, fix),
-            Some(schema) => version(&shown.to_string(), schema, seen.known),
+            Some(schema) => version(&shown, schema, seen.known),
         },
     };
     vec![finding]

@@ -41,9 +41,9 @@ impl MetadataSubject {
 
     /// An empty `PostgreSQL` database.
     pub async fn postgres() -> Self {
-        let connect = crate::support::postgres::database().await;
+        let url = crate::support::postgres::database().await;
         let open = move |clock| -> BoxFuture<'static, Arc<dyn Metadata>> {
-            let options = PostgresOptions { connect: connect.clone(), pooler: false };
+            let options = PostgresOptions::new(&url, None, false).expect("an address");
             Box::pin(async move { metadata::postgres::open(options, clock).await.expect("the database opens") })
         };
         Self::opened_by(Box::new(open), None).await

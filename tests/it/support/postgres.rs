@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::sync::OnceCell;
 
 /// Starts a server in a fresh directory and waits for the end of its input, which the system closes with this process. The server does not
@@ -39,19 +39,23 @@ struct Server {
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// An empty database of its own.
-pub async fn database() -> PgConnectOptions {
+/// The address of an empty database of its own.
+pub async fn database() -> String {
     let server = SERVER.get_or_init(start).await;
     let name = format!("case_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-    let mut connection = server.options("postgres").connect().await.expect("the server answers");
+    let mut connection = connect(&server.url("postgres")).await;
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name} STRATEGY file_copy"))).execute(&mut connection).await.expect("a database");
-    server.options(&name)
+    server.url(&name)
+}
+
+/// A connection, as another program has it.
+pub async fn connect(url: &str) -> PgConnection {
+    PgConnectOptions::from_str(url).expect("an address").connect().await.expect("the server answers")
 }
 
 impl Server {
-    fn options(&self, database: &str) -> PgConnectOptions {
-        let url = format!("postgres://postgres@localhost/{database}?host={}", self.folder);
-        PgConnectOptions::from_str(&url).expect("an address")
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@localhost/{database}?host={}", self.folder)
     }
 }
 

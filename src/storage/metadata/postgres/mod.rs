@@ -6,8 +6,11 @@
 //! pooler may hand each transaction to another one.
 
 mod error;
+mod inspect;
 mod open;
 mod session;
+#[cfg(test)]
+mod statement_tests;
 
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgPool, PgRow};
 
 use self::error::failed;
+pub(crate) use self::inspect::inspect;
 pub use self::open::{PostgresOptions, open};
 use self::session::{PgSession, Run, in_transaction};
 use super::sql::{Engine, Value};

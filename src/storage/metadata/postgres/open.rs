@@ -1,10 +1,11 @@
 //! Connecting: the schema is brought to this version's by one process while others wait, and refused where it is newer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -35,10 +36,30 @@ const STATEMENT_CACHE: usize = 200;
 /// Which database, and how it is reached.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// The server, the database, the user and the way of TLS.
-    pub connect: PgConnectOptions,
-    /// Whether a pooler stands between that hands each transaction to any of its connections.
-    pub pooler: bool,
+    pub(super) connect: PgConnectOptions,
+    pooler: bool,
+}
+
+impl PostgresOptions {
+    /// The database at `url` (`postgres://USER@HOST/DATABASE?sslmode=...`), with the password where the server asks for one. `pooler` says
+    /// that a pooler stands between which hands each transaction to any of its connections. A server on another machine must prove its name
+    /// by a certificate, unless the address says otherwise: passwords and keys travel there.
+    pub fn new(url: &str, password: Option<&str>, pooler: bool) -> Result<Self, StorageError> {
+        let mut connect: PgConnectOptions = url.parse().map_err(failed)?;
+        if !url.contains("sslmode=") && !url.contains("ssl-mode=") && !is_this_machine(&connect) {
+            connect = connect.ssl_mode(PgSslMode::VerifyFull);
+        }
+        if let Some(password) = password {
+            connect = connect.password(password);
+        }
+        Ok(Self { connect: connect.application_name("portcullis"), pooler })
+    }
+}
+
+fn is_this_machine(connect: &PgConnectOptions) -> bool {
+    let host = connect.get_host();
+    let is_loopback = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    connect.get_socket().is_some() || host.starts_with('/') || host == "localhost" || is_loopback
 }
 
 /// Opens the database and brings its schema up to date. Several processes may have it open at the same time. Leases and expiry are judged

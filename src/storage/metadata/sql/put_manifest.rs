@@ -31,17 +31,17 @@ statements! {
             artifact_type = excluded.artifact_type, annotations = excluded.annotations
         RETURNING id";
     REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
-        SELECT $2, b.id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
+        SELECT CAST($2 AS BIGINT), b.id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
         WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
     /// Absent children too, so that they are children as soon as they are pushed.
     REFER_TO_CHILDREN = "INSERT INTO manifest_children (repository_id, digest, manifest_id)
-        SELECT $1, j.value, $2 FROM json_each($3) j WHERE TRUE
+        SELECT CAST($1 AS BIGINT), j.value, CAST($2 AS BIGINT) FROM json_each($3) j WHERE TRUE
         ON CONFLICT (repository_id, digest, manifest_id) DO NOTHING";
     RENEW_LEASES = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $2 THEN lease_until ELSE $2 END
         WHERE id IN (SELECT blob_id FROM manifest_blobs WHERE manifest_id = $1)";
     MOVE_TAGS = "INSERT INTO tags (repository_id, name, manifest_id, updated_at)
-        SELECT $1, j.value, $2, $3 FROM json_each($4) j WHERE TRUE
+        SELECT CAST($1 AS BIGINT), j.value, CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM json_each($4) j WHERE TRUE
         ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, updated_at = excluded.updated_at
         WHERE tags.manifest_id <> excluded.manifest_id";
 }

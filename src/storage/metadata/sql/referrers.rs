@@ -12,19 +12,19 @@ statements! {
     /// How many bytes each takes, without reading them.
     REFERRER_SIZES = "SELECT CAST(OCTET_LENGTH(m.annotations) AS BIGINT) AS annotations,
             CAST(OCTET_LENGTH(m.artifact_type) AS BIGINT) AS artifact_type
-        FROM repositories r CROSS JOIN manifests m
-        WHERE r.name = $1 AND m.repository_id = r.id AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
+        FROM manifests m
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
     REFERRER_SIZES_OF_TYPE = "SELECT CAST(OCTET_LENGTH(m.annotations) AS BIGINT) AS annotations,
             CAST(OCTET_LENGTH(m.artifact_type) AS BIGINT) AS artifact_type
-        FROM repositories r CROSS JOIN manifests m
-        WHERE r.name = $1 AND m.repository_id = r.id AND m.subject = $2 AND m.digest > $3 AND lower(m.artifact_type) = $5
+        FROM manifests m
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 AND lower(m.artifact_type) = $5
         ORDER BY m.digest LIMIT $4";
     REFERRERS = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
-        FROM repositories r CROSS JOIN manifests m
-        WHERE r.name = $1 AND m.repository_id = r.id AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
+        FROM manifests m
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
     REFERRERS_OF_TYPE = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
-        FROM repositories r CROSS JOIN manifests m
-        WHERE r.name = $1 AND m.repository_id = r.id AND m.subject = $2 AND m.digest > $3 AND lower(m.artifact_type) = $5
+        FROM manifests m
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 AND lower(m.artifact_type) = $5
         ORDER BY m.digest LIMIT $4";
     AMONG_REFERRERS = "SELECT m.digest FROM json_each($3) j CROSS JOIN repositories r CROSS JOIN manifests m
         WHERE r.name = $1 AND m.repository_id = r.id AND m.digest = j.value AND m.subject = $2";

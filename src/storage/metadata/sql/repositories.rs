@@ -17,7 +17,7 @@ statements! {
     FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
     CREATE = "INSERT INTO repositories (name, created_at, generation)
-        SELECT $1, $2, last_generation + 1 FROM meta WHERE id = 1 RETURNING id";
+        SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), last_generation + 1 FROM meta WHERE id = 1 RETURNING id";
     /// So that a repository of the same name never has a generation again that this one had.
     KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
         WHERE id = 1 AND last_generation < (SELECT generation FROM repositories WHERE name = $1)";

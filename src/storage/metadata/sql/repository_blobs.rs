@@ -39,7 +39,7 @@ statements! {
         RETURNING id";
     /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
     REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
-        SELECT c.manifest_id, $2 FROM manifest_children c
+        SELECT c.manifest_id, CAST($2 AS BIGINT) FROM manifest_children c
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.

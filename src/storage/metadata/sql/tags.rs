@@ -10,14 +10,12 @@ use super::{SqlMetadata, Written};
 use crate::domain::{RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{TagRecord, Tags};
+use crate::storage::metadata::{Repositories, TagRecord, Tags};
 
 statements! {
     /// One row without a tag where the repository has none (after this one).
-    LIST = "SELECT t.name, m.digest, t.updated_at FROM repositories r
-        LEFT JOIN tags t ON t.repository_id = r.id AND t.name > $2
-        LEFT JOIN manifests m ON m.id = t.manifest_id
-        WHERE r.name = $1 ORDER BY t.name LIMIT $3";
+    LIST = "SELECT t.name, m.digest, t.updated_at FROM tags t JOIN manifests m ON m.id = t.manifest_id
+        WHERE t.repository_id = (SELECT id FROM repositories WHERE name = $1) AND t.name > $2 ORDER BY t.name LIMIT $3";
     DELETE = "DELETE FROM tags WHERE repository_id = (SELECT id FROM repositories WHERE name = $1) AND name = $2";
 }
 
@@ -29,22 +27,11 @@ impl<E: Engine> Tags for SqlMetadata<E> {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Option<Vec<TagRecord>>, StorageError> {
-        let rows = self.engine.all(LIST, values![repository, after.unwrap_or_default(), limit.max(1)]).await?;
-        if rows.is_empty() {
+        let rows = self.engine.all(LIST, values![repository, after.unwrap_or_default(), limit]).await?;
+        if rows.is_empty() && !self.repository_exists(repository).await? {
             return Ok(None);
         }
-        let mut tags = Vec::with_capacity(rows.len());
-        for found in &rows {
-            if found.optional_text("name")?.is_some() {
-                tags.push(TagRecord {
-                    tag: found.parsed("name")?,
-                    digest: found.parsed("digest")?,
-                    updated_at: found.integer("updated_at")?,
-                });
-            }
-        }
-        tags.truncate(limit as usize);
-        Ok(Some(tags))
+        rows.iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
     async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool, StorageError> {
@@ -54,4 +41,8 @@ impl<E: Engine> Tags for SqlMetadata<E> {
         })
         .await
     }
+}
+
+fn read<R: Columns>(found: &R) -> Result<TagRecord, StorageError> {
+    Ok(TagRecord { tag: found.parsed("name")?, digest: found.parsed("digest")?, updated_at: found.integer("updated_at")? })
 }

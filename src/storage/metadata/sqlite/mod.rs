@@ -8,7 +8,7 @@ mod inspect;
 mod open;
 mod operation;
 #[cfg(test)]
-mod statement_tests;
+pub(super) mod statement_tests;
 mod writer;
 
 use futures_util::future::BoxFuture;

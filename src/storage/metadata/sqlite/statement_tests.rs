@@ -141,3 +141,16 @@ async fn a_long_list_costs_in_proportion_to_its_length() {
         assert!(done.is_ok(), "{name} takes more than {EACH} steps for each entry: {:?}", done.err());
     }
 }
+
+/// Every column of every table, with its type, and a question mark where it may be absent.
+pub(in crate::storage::metadata) async fn columns() -> std::collections::BTreeSet<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut connection = connect(&folder).await;
+    // A primary key of whole numbers is the row's own number, which is never absent.
+    let rows = sqlx::query(
+        "SELECT t.name || '.' || c.name || ' ' || lower(c.type) || CASE WHEN c.\"notnull\" = 0 AND c.pk = 0 THEN '?' ELSE '' END
+        FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name <> '_sqlx_migrations'",
+    );
+    rows.fetch_all(&mut connection).await.expect("read").iter().map(|row| row.get(0)).collect()
+}

@@ -1,0 +1,22 @@
+//! `[database]`: where everything but the content of blobs is kept.
+
+use std::path::PathBuf;
+
+use crate::config::{DatabaseUrl, definition::settings};
+
+settings! {
+    /// The section `[database]`.
+    DatabaseSettings {
+        /// The PostgreSQL database (version 15 or newer), such as
+        /// "postgres://portcullis@db.example.com/portcullis?sslmode=verify-full&sslrootcert=/etc/portcullis/db-ca.pem". The
+        /// user needs the right to create tables there. A server on another machine must prove its name by a certificate
+        /// unless sslmode says otherwise. "none": a file in data_dir (SQLite), which needs no other service.
+        url: Option<DatabaseUrl> = None;
+
+        /// A file with the password, which only Portcullis can read. "none": the server asks for none, or PGPASSWORD has it.
+        password_file: Option<PathBuf> = None;
+
+        /// Whether a pooler such as PgBouncer stands between that gives each transaction another connection.
+        pooler: bool = false;
+    }
+}
