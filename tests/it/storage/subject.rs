@@ -41,7 +41,7 @@ impl MetadataSubject {
 
     /// An empty `PostgreSQL` database.
     pub async fn postgres() -> Self {
-        let url = crate::support::postgres::database().await;
+        let url = crate::support::postgres::database();
         let open = move |clock| -> BoxFuture<'static, Arc<dyn Metadata>> {
             let options = PostgresOptions::new(&url, None, false).expect("an address");
             Box::pin(async move { metadata::postgres::open(options, clock).await.expect("the database opens") })

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
-use tokio::sync::OnceCell;
+use sqlx::{ConnectOptions, PgConnection};
 
 /// Starts a server in a fresh directory and waits for the end of its input, which the system closes with this process. The server does not
 /// run as root, so the directory belongs to the package's user; nothing is synced, because no one pulls the plug.
@@ -36,16 +36,19 @@ struct Server {
     _alive: ChildStdin,
 }
 
-static SERVER: OnceCell<Server> = OnceCell::const_new();
+static SERVER: LazyLock<Server> = LazyLock::new(start);
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// The address of an empty database of its own.
-pub async fn database() -> String {
-    let server = SERVER.get_or_init(start).await;
+pub fn database() -> String {
     let name = format!("case_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-    let mut connection = connect(&server.url("postgres")).await;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name} STRATEGY file_copy"))).execute(&mut connection).await.expect("a database");
-    server.url(&name)
+    let folder = &SERVER.folder;
+    let made = Command::new(programs().join("createdb"))
+        .args(["--host", folder, "--username", "postgres", "--strategy", "file_copy", &name])
+        .output();
+    let made = made.expect("createdb runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    format!("postgres://postgres@localhost/{name}?host={folder}")
 }
 
 /// A connection, as another program has it.
@@ -53,25 +56,15 @@ pub async fn connect(url: &str) -> PgConnection {
     PgConnectOptions::from_str(url).expect("an address").connect().await.expect("the server answers")
 }
 
-impl Server {
-    fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@localhost/{database}?host={}", self.folder)
-    }
-}
-
-async fn start() -> Server {
-    tokio::task::spawn_blocking(|| {
-        let mut runner = Command::new("sh");
-        runner.args(["-c", RUN]).env("BIN", programs()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut runner = runner.spawn().expect("a shell");
-        let mut folder = String::new();
-        let output = runner.stdout.take().expect("piped");
-        BufReader::new(output).read_line(&mut folder).expect("a line");
-        assert!(!folder.is_empty(), "PostgreSQL did not start: see above");
-        Server { folder: folder.trim().to_owned(), _alive: runner.stdin.take().expect("piped") }
-    })
-    .await
-    .expect("started")
+fn start() -> Server {
+    let mut runner = Command::new("sh");
+    runner.args(["-c", RUN]).env("BIN", programs()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut runner = runner.spawn().expect("a shell");
+    let mut folder = String::new();
+    let output = runner.stdout.take().expect("piped");
+    BufReader::new(output).read_line(&mut folder).expect("a line");
+    assert!(!folder.is_empty(), "PostgreSQL did not start: see above");
+    Server { folder: folder.trim().to_owned(), _alive: runner.stdin.take().expect("piped") }
 }
 
 /// Where Debian has the programs of the newest version that is installed.

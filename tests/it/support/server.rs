@@ -9,16 +9,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Actor, DEADLINE, eventually};
+use super::{Actor, DEADLINE, eventually, postgres};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
+
+/// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
+const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
 
 /// A running server.
 pub struct Server {
     home: TempDir,
     data: PathBuf,
     config: String,
+    /// The database server's address, where the stories run on one.
+    database: Option<String>,
     process: Option<Process>,
     ca: String,
 }
@@ -47,7 +52,7 @@ impl Server {
     pub fn absent(config: &str) -> Self {
         let home = TempDir::new().expect("a temporary directory");
         let data = home.path().join("data");
-        Self { home, data, config: config.to_owned(), process: None, ca: String::new() }
+        Self { home, data, config: config.to_owned(), database: database(), process: None, ca: String::new() }
     }
 
     /// The same, with a data directory elsewhere.
@@ -236,6 +241,7 @@ impl Server {
         std::fs::write(&config, &self.config).expect("the directory is writable");
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
         command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
     }
@@ -310,4 +316,13 @@ fn served_port(line: &str) -> Option<u16> {
 
 fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
+}
+
+/// A database of its own on a database server, where the stories run on one.
+fn database() -> Option<String> {
+    match std::env::var(DATABASE).ok().as_deref() {
+        None | Some("sqlite") => None,
+        Some("postgresql") => Some(postgres::database()),
+        Some(other) => panic!("{DATABASE} is {other:?}: sqlite or postgresql"),
+    }
 }

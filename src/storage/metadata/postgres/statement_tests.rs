@@ -18,7 +18,7 @@ const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNI
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
 
 async fn database() -> PgConnection {
-    let url = server::database().await;
+    let url = server::database();
     let options = PostgresOptions::new(&url, None, false).expect("an address");
     open(options, Clock::system()).await.expect("opens").close().await.expect("closes");
     server::connect(&url).await

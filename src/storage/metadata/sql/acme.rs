@@ -12,8 +12,9 @@ use crate::storage::metadata::{AcmeChallengeRecord, AcmeRecords};
 
 statements! {
     ACCOUNT = "SELECT sealed FROM acme_accounts WHERE directory = $1";
-    KEEP_ACCOUNT = "INSERT INTO acme_accounts (directory, sealed, created_at) VALUES ($1, $2, $3)
-        ON CONFLICT (directory) DO UPDATE SET sealed = excluded.sealed, created_at = excluded.created_at";
+    ADD_ACCOUNT = "INSERT INTO acme_accounts (directory, sealed, created_at) VALUES ($1, $2, $3)
+        ON CONFLICT (directory) DO NOTHING";
+    REPLACE_ACCOUNT = "UPDATE acme_accounts SET sealed = $2, created_at = $3 WHERE directory = $1 AND sealed = $4";
     PENDING = "SELECT name, token, key_authorization, expires_at FROM acme_challenges WHERE expires_at > $1 ORDER BY token, name";
     FORGET_EXPIRED = "DELETE FROM acme_challenges WHERE expires_at <= $1";
     ADD_CHALLENGE = "INSERT INTO acme_challenges (token, name, key_authorization, expires_at) VALUES ($1, $2, $3, $4)
@@ -37,12 +38,11 @@ impl<E: Engine> AcmeRecords for SqlMetadata<E> {
         let (directory, now) = (directory.to_owned(), self.clock.seconds());
         self.write(move |session| {
             Box::pin(async move {
-                let found = session.first(ACCOUNT, values![directory.as_str()]).await?;
-                if found.map(|found| found.bytes("sealed")).transpose()? != replaces {
-                    return Ok(Written::without_effects(false));
-                }
-                session.run(KEEP_ACCOUNT, values![directory, sealed, now]).await?;
-                Ok(Written::without_effects(true))
+                let kept = match replaces {
+                    None => session.run(ADD_ACCOUNT, values![directory, sealed, now]).await?,
+                    Some(old) => session.run(REPLACE_ACCOUNT, values![directory, sealed, now, old]).await?,
+                };
+                Ok(Written::without_effects(kept > 0))
             })
         })
         .await

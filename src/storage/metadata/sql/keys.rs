@@ -6,7 +6,7 @@ use super::engine::{Engine, Session};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::values;
-use super::{SqlMetadata, Written};
+use super::{SqlMetadata, Written, meta};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::{TokenKeyRecord, TokenKeys};
@@ -29,6 +29,7 @@ impl<E: Engine> TokenKeys for SqlMetadata<E> {
         let successor_of = successor_of.map(str::to_owned);
         self.write(move |session| {
             Box::pin(async move {
+                meta::lock(session).await?;
                 if newest(session).await? != successor_of {
                     return Ok(Written::without_effects(false));
                 }

@@ -12,7 +12,8 @@ use crate::storage::StorageError;
 use crate::storage::metadata::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 
 statements! {
-    FIND = "SELECT failed_at, failed_in_row FROM users WHERE name = $1";
+    /// Those that are added at the same time wait, so that none is lost.
+    LOCK = "UPDATE users SET failed_in_row = failed_in_row WHERE name = $1 RETURNING failed_at, failed_in_row";
     SET = "UPDATE users SET failed_at = $2, failed_in_row = $3 WHERE name = $1";
     END_ROW = "UPDATE users SET failed_in_row = 0 WHERE name = $1";
     FIND_UNKNOWN = "SELECT failed_at, failed_in_row FROM unknown_logins WHERE name_hash = $1";
@@ -58,7 +59,7 @@ impl<E: Engine> LoginFailures for SqlMetadata<E> {
 async fn add<S: Session>(session: &mut S, name: LoginName, at: i64, since: i64) -> Result<Written<()>, StorageError> {
     // Both are looked for in any case, so that neither takes longer.
     let account = name.account.as_ref().map_or("", AccountName::as_str);
-    let known = session.first(FIND, values![account]).await?;
+    let known = session.first(LOCK, values![account]).await?;
     let unknown = session.first(FIND_UNKNOWN, values![name.hash.as_slice()]).await?;
     let mut failures = match known.as_ref().or(unknown.as_ref()) {
         Some(found) => read(found)?,

@@ -10,6 +10,7 @@ use crate::storage::StorageError;
 statements! {
     NEXT_EPOCH = "UPDATE meta SET last_epoch = last_epoch + 1 WHERE id = 1 RETURNING last_epoch";
     LAST_EPOCH = "SELECT last_epoch FROM meta WHERE id = 1";
+    LOCK = "UPDATE meta SET policy_version = policy_version WHERE id = 1";
     TOUCH = "UPDATE meta SET pinged_at = $1 WHERE id = 1";
     /// Where a database was just made; what it is called is drawn by its maker.
     pub(in crate::storage::metadata) BEGIN = "INSERT INTO meta (id, instance, policy_version, last_epoch, pinged_at) VALUES (1, $1, 1, 0, 0)
@@ -25,6 +26,12 @@ pub(super) async fn is_new<E: Engine>(engine: &E) -> Result<bool, StorageError> 
 /// An epoch that no user ever had.
 pub(super) async fn next_epoch<S: Session>(session: &mut S) -> Result<i64, StorageError> {
     only(session, NEXT_EPOCH, values![]).await?.integer("last_epoch")
+}
+
+/// Until the end of this transaction no other one changes users, grants or keys.
+pub(super) async fn lock<S: Session>(session: &mut S) -> Result<(), StorageError> {
+    session.run(LOCK, values![]).await?;
+    Ok(())
 }
 
 /// Writes something, so that a full or read-only disk shows.

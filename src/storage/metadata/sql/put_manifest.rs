@@ -57,7 +57,7 @@ pub(super) async fn put<S: Session>(
     now: i64,
     leased_until: i64,
 ) -> Result<Written<PutOutcome>, StorageError> {
-    let existing = repositories::find(session, &repository).await?.unwrap_or(NOWHERE);
+    let existing = repositories::lock(session, &repository).await?.unwrap_or(NOWHERE);
     if !holds(session, existing, &manifest).await? {
         return Ok(Written::without_effects(PutOutcome::PreconditionFailed));
     }

@@ -81,6 +81,9 @@ pub(super) async fn list<E: Engine>(
     after: Option<&Digest>,
     limit: PageLimit,
 ) -> Result<ReferrerList, StorageError> {
+    if artifact_type.is_some_and(|wanted| wanted.contains('\0')) {
+        return Ok(ReferrerList { entries: Vec::new(), more: false });
+    }
     let selection = Selection {
         repository: repository.to_string(),
         subject: subject.to_string(),

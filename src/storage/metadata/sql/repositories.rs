@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
-use super::value::values;
+use super::value::{start, values};
 use super::{SqlMetadata, Written};
 use crate::domain::{AccountName, NameRange, RepositoryName};
 use crate::storage::StorageError;
@@ -16,8 +16,11 @@ statements! {
     BELOW = "SELECT name FROM repositories WHERE name > $1 AND name < $2 ORDER BY name LIMIT 10";
     FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
-    CREATE = "INSERT INTO repositories (name, created_at, generation)
-        SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), last_generation + 1 FROM meta WHERE id = 1 RETURNING id";
+    /// Changes nothing but who may: another transaction that does this, or changes the row, waits for the end of this one.
+    LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id";
+    /// Waits for a removal that is under way, which may be of the same name.
+    DRAW_GENERATION = "UPDATE meta SET last_generation = last_generation + 1 WHERE id = 1 RETURNING last_generation";
+    CREATE = "INSERT INTO repositories (name, created_at, generation) VALUES ($1, $2, $3) RETURNING id";
     /// So that a repository of the same name never has a generation again that this one had.
     KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
         WHERE id = 1 AND last_generation < (SELECT generation FROM repositories WHERE name = $1)";
@@ -35,7 +38,7 @@ statements! {
 #[async_trait]
 impl<E: Engine> Repositories for SqlMetadata<E> {
     async fn repositories(&self, after: Option<&str>, limit: u32) -> Result<Vec<RepositoryName>, StorageError> {
-        names(&self.engine.all(LIST, values![after.unwrap_or_default(), limit]).await?)
+        names(&self.engine.all(LIST, values![start(after), limit]).await?)
     }
 
     async fn repositories_within(
@@ -44,7 +47,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StorageError> {
-        names(&self.engine.all(BETWEEN, values![range.start_after(after), range.end(), limit]).await?)
+        names(&self.engine.all(BETWEEN, values![range.start_after(after.map(|after| start(Some(after)))), range.end(), limit]).await?)
     }
 
     async fn repository_exists(&self, name: &RepositoryName) -> Result<bool, StorageError> {
@@ -67,6 +70,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
         let name = name.clone();
         self.write(move |session| {
             Box::pin(async move {
+                lock(session, &name).await?;
                 session.run(KEEP_GENERATION, values![&name]).await?;
                 // Tags, manifests, references and links go with the row, and so does its generation: every cache sees that.
                 let removed = session.run(REMOVE, values![&name]).await? > 0;
@@ -93,20 +97,14 @@ pub(super) async fn below<S: Session>(
     names(&session.all(BELOW, values![format!("{name}/"), format!("{name}0")]).await?)
 }
 
-/// The repository's row.
-pub(super) async fn find<S: Session>(session: &mut S, name: &RepositoryName) -> Result<Option<i64>, StorageError> {
-    session.first(FIND, values![name]).await?.map(|found| found.integer("id")).transpose()
-}
-
-/// The repository's row, made where it is missing.
-pub(super) async fn ensure<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
-    match find(session, name).await? {
-        Some(id) => Ok(id),
-        None => create(session, name, now).await,
-    }
+/// The repository's row, for this transaction alone until its end: what it then reads of the repository stays as it is. To be called before
+/// rows of blobs are changed, so that no two transactions wait for each other.
+pub(super) async fn lock<S: Session>(session: &mut S, name: &RepositoryName) -> Result<Option<i64>, StorageError> {
+    session.first(LOCK, values![name]).await?.map(|found| found.integer("id")).transpose()
 }
 
 /// A new row.
 pub(super) async fn create<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
-    only(session, CREATE, values![name, now]).await?.integer("id")
+    let generation = only(session, DRAW_GENERATION, values![]).await?.integer("last_generation")?;
+    only(session, CREATE, values![name, now, generation]).await?.integer("id")
 }

@@ -67,9 +67,10 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         let (repository, now) = (repository.clone(), self.clock.seconds());
         self.write(move |session| {
             Box::pin(async move {
+                let existing = repositories::lock(session, &repository).await?;
                 let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
                 let recorded = only(session, RECORD, values).await?;
-                let effects = link(session, repository, recorded.integer("id")?, now).await?;
+                let effects = link(session, (existing, repository), recorded.integer("id")?, now).await?;
                 if let Some(upload) = finished {
                     uploads::delete(session, upload).await?;
                 }
@@ -100,10 +101,11 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         let (to, values) = (to.clone(), values![from, digest, after(now, lease)]);
         self.write(move |session| {
             Box::pin(async move {
+                let existing = repositories::lock(session, &to).await?;
                 let Some(leased) = session.first(LEASE_OF_REPOSITORY, values).await? else {
                     return Ok(Written::without_effects(false));
                 };
-                let effects = link(session, to, leased.integer("id")?, now).await?;
+                let effects = link(session, (existing, to), leased.integer("id")?, now).await?;
                 Ok(Written::with(effects, true))
             })
         })
@@ -132,14 +134,17 @@ fn key<R: Columns>(found: &R) -> Result<BlobKey, StorageError> {
     Ok(BlobKey(found.text("key")?.to_owned()))
 }
 
-/// Links the blob to the repository, where it is not linked yet.
+/// Links the blob to the repository, which was looked for, where it is not linked yet.
 async fn link<S: Session>(
     session: &mut S,
-    repository: RepositoryName,
+    (existing, repository): (Option<i64>, RepositoryName),
     blob: i64,
     now: i64,
 ) -> Result<Effects, StorageError> {
-    let id = repositories::ensure(session, &repository, now).await?;
+    let id = match existing {
+        Some(id) => id,
+        None => repositories::create(session, &repository, now).await?,
+    };
     let is_new = session.run(LINK, values![id, blob, &repository]).await? > 0;
     session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
     Ok(if is_new { Effects::repository(repository) } else { Effects::NONE })

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::engine::{Engine, Session};
 use super::row::Columns;
 use super::statement::statements;
-use super::value::values;
+use super::value::{start, values};
 use super::{SqlMetadata, Written};
 use crate::domain::{RepositoryName, Tag};
 use crate::storage::StorageError;
@@ -27,7 +27,7 @@ impl<E: Engine> Tags for SqlMetadata<E> {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Option<Vec<TagRecord>>, StorageError> {
-        let rows = self.engine.all(LIST, values![repository, after.unwrap_or_default(), limit]).await?;
+        let rows = self.engine.all(LIST, values![repository, start(after), limit]).await?;
         if rows.is_empty() && !self.repository_exists(repository).await? {
             return Ok(None);
         }

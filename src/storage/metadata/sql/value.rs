@@ -120,6 +120,12 @@ pub(super) fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<serde_json::Value>().to_string()
 }
 
+/// Where a page of names begins that continues after `name`: no name has a NUL, nor has a text of every database, and what follows one
+/// does not matter for the order.
+pub(super) fn start(name: Option<&str>) -> &str {
+    name.unwrap_or_default().split('\0').next().unwrap_or_default()
+}
+
 /// The time at which what begins `now` and lasts for `length` is over.
 pub(super) fn after(now: i64, length: Duration) -> i64 {
     now.saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX))
