@@ -2,7 +2,7 @@
 //!
 //! One [`Server`] owns one listening socket. Each connection passes three gates: admission (how many there may be), the
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
-//! `axum::Router` answers. Nothing here knows what the router does.
+//! [`Answer`] is called. Nothing here knows what that does.
 //!
 //! A connection keeps a record of what it does (its `activity`), which serves both sides: `timeouts` ends a connection that is idle,
 //! slow or stalled for too long, and at the limit of connections, the record says which one is closed for a new one. At its end a
@@ -37,7 +37,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -49,6 +48,7 @@ use crate::config::ServerSettings;
 use crate::tls::{Acceptor, ClientVerifier};
 
 pub use acme_listener::AcmeListener;
+pub use service::Answer;
 pub use signals::{SignalEvent, Signals};
 
 /// Waiting connections that the kernel keeps for us.
@@ -131,12 +131,12 @@ impl Server {
 
     /// Serves until `shutdown`, then drains: the socket closes, idle connections end, requests under way finish within
     /// [`ServerSettings::drain_timeout`], and what is left is cut.
-    pub async fn serve(self, router: Router, tls: Acceptor, shutdown: CancellationToken) -> Drained {
+    pub async fn serve(self, respond: Answer, tls: Acceptor, shutdown: CancellationToken) -> Drained {
         let tracker = TaskTracker::new();
         // Not a child of the caller's token: it ends connections only after the time to drain.
         let cut = CancellationToken::new();
         let connections =
-            Arc::new(Connections::new(&self.settings, self.clients, router, tls, shutdown.clone(), cut.clone()));
+            Arc::new(Connections::new(&self.settings, self.clients, respond, tls, shutdown.clone(), cut.clone()));
         let admission = Arc::new(Admission::new(&self.settings, self.max_pending));
         // A task of its own: the thread that waits for the server's end would have to wake another one for each connection.
         let accepting = tokio::spawn(accept_all(self.listener, admission, connections, tracker.clone()));
