@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use super::activity::{Activity, Limits};
 use super::admission::Admitted;
 use super::http2_streams::Http2Streams;
 use super::lifecycle::{Action, Close, Event, Lifecycle};
+use super::own_wakes::OwnWakes;
 use super::proxy_protocol::ProxyProtocol;
 use super::reclaimable_stream::{ReclaimableStream, reclaimable};
 use super::service::{Answer, Client, RequestService};
@@ -30,6 +32,8 @@ use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+/// What a client that speaks HTTP/2 chose (RFC 7301; RFC 9113, section 3.2).
+const HTTP2: &[u8] = b"h2";
 /// Read and write buffer of HTTP/1, and so the largest header.
 const HTTP1_BUFFER: usize = 32 * 1024;
 /// What h2 keeps of one answer; more waits in the body.
@@ -161,8 +165,9 @@ impl Connections {
         let certificate =
             self.clients.as_ref().and_then(|clients| clients.presented(stream.get_ref().1.peer_certificates()));
         let client = self.service.client(peer, admitted.address(), certificate, Arc::clone(admitted.activity()));
+        let is_multiplexed = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
         let (stream, reclaim) = reclaimable(stream, Some(Arc::clone(admitted.activity())));
-        if self.converse(stream, client, admitted).await == Close::AtOnce {
+        if self.converse(stream, is_multiplexed, client, admitted).await == Close::AtOnce {
             return;
         }
         if let Some(stream) = reclaim.take() {
@@ -176,7 +181,13 @@ impl Connections {
     }
 
     /// Speaks HTTP until one side has had enough.
-    async fn converse(&self, stream: ReclaimableStream<Secured>, client: Client, admitted: &Admitted) -> Close {
+    async fn converse(
+        &self,
+        stream: ReclaimableStream<Secured>,
+        is_multiplexed: bool,
+        client: Client,
+        admitted: &Admitted,
+    ) -> Close {
         let (client, activity) = (Arc::new(client), Arc::clone(admitted.activity()));
         let peer = client.peer;
         let begun = AtomicBool::new(false);
@@ -190,12 +201,16 @@ impl Connections {
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut timeouts = std::pin::pin!(Timeouts::new(Arc::clone(&activity), self.limits));
         let mut leave = std::pin::pin!(tokio::time::sleep(LEAVE));
+        let own_wakes = is_multiplexed.then(OwnWakes::new);
         let mut lifecycle = Lifecycle { admitted, begun: &begun, peer, draining: false, leaving: false };
         loop {
             let (draining, leaving) = (lifecycle.draining, lifecycle.leaving);
             let event = tokio::select! {
                 biased;
-                outcome = connection.as_mut() => Event::Over(outcome.err()),
+                outcome = poll_fn(|context| match &own_wakes {
+                    Some(own_wakes) => own_wakes.poll(context, |context| connection.as_mut().poll(context)),
+                    None => connection.as_mut().poll(context),
+                }) => Event::Over(outcome.err()),
                 () = self.cut.cancelled() => Event::Cut,
                 () = leave.as_mut(), if leaving => Event::TimeToLeave,
                 () = self.shutdown.cancelled(), if !draining => Event::Shutdown,
