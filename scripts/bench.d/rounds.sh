@@ -3,15 +3,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
 # In the order in which they are measured.
-all_metrics=(start put patch chunks first pull pull4 memory manifest password head blob range connections images1 images4 pulls)
+all_metrics=(start put patch chunks first pull pull4 memory manifest password head blob range connections images1 images4 pulls http2)
 
 record() { printf '%s %s %s\n' "$1" "$2" "$3" >>"$work/figures"; }
 
 # serves NAME METRIC - whether a server takes part in a metric. docker-registry 2.8.2 does where it costs little time.
 serves() {
   case $1/$2 in
-    ours/* | before/* | */start | */memory | *\ */*) ;;
-    */password) false ;;
+    ours/* | */start | */memory | before/password) ;;
+    before/http2) false ;;
+    before/*) ;;
+    */password | */http2) false ;;
     debian/manifest | debian/put | debian/pull) ;;
     debian/*) false ;;
     nginx/put | nginx/patch | nginx/chunks | nginx/first | nginx/images* | nginx/pulls) false ;;

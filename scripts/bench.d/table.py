@@ -91,7 +91,7 @@ ROWS = [
 # The same load over HTTP/2, by that over HTTP/1.1.
 HTTP2 = [
     ("manifest", "manifest GET, req/s (CPU us)", 0.7),
-    ("head", "manifest HEAD, req/s (us)", 0.7),
+    ("password", "  with a password", 0.7),
     ("blob", "blob GET 4 KiB, req/s (us)", 0.7),
     ("range", "range GET 64 KiB, req/s (us)", 0.7),
     ("pull", "blob GET, MB/s (CPU s/GiB)", 0.7),
