@@ -1,15 +1,14 @@
 # Sourced. The same load over HTTP/1.1 and over HTTP/2, by the same client: h2load for small requests, curl for a large blob, and curl
-# through a relay that delays each direction by 25 ms, as over a distance (not every kernel has netem). HEAD is left out: h2load cannot
-# send it over HTTP/1.1.
+# through a relay that delays each direction by 25 ms and carries at most what TCP would (not every kernel has netem). HEAD is left out:
+# h2load cannot send it over HTTP/1.1.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-# measure_http2 NAME - in the first round only: what is told apart here is large.
+# measure_http2 NAME
 measure_http2() {
-  local protocol time
-  if [[ -e $work/http2.done ]]; then return; fi
-  touch "$work/http2.done"
-  large_push "$1"
+  local protocol
+  large_warm "$1"
   [[ -e $work/large ]] || "$transfer" make "$large_seed" "$mebibytes" >"$work/large"
+  h2_load single manifest "$1" "$small_path" "$(authorization "$1")"
   for protocol in h1 h2; do
     h2_load "$protocol" manifest "$1" "$small_path" "$(authorization "$1")"
     h2_load "$protocol" password "$1" "$small_path" "$(basic bench)"
@@ -17,23 +16,25 @@ measure_http2() {
     h2_load "$protocol" range "$1" "/v2/bench/app/blobs/$large_digest" "$(authorization "$1")" --header 'Range: bytes=1048576-1114111'
   done
   relay_start "$1"
-  for ((time = 1; time <= 3; time++)); do
-    for protocol in h1 h2; do
-      h2_transfer "$protocol" pull "$1"
-      h2_transfer "$protocol" put "$1"
-      h2_transfer "$protocol" far "$1"
-    done
+  for protocol in h1 h2; do
+    h2_transfer "$protocol" pull "$1"
+    h2_transfer "$protocol" put "$1"
+    h2_transfer "$protocol" far "$1"
   done
   server_stop relay
 }
 
-# h2_load PROTOCOL METRIC NAME PATH HEADER [H2LOAD-ARGUMENTS...] - 32 connections with one request at a time each.
+# h2_load PROTOCOL METRIC NAME PATH HEADER [H2LOAD-ARGUMENTS...] - 32 requests at a time: of 32 connections over HTTP/1.1, of 4 with 8
+# streams each over HTTP/2; `single` is HTTP/2 with a stream on each of 32 connections, which clients of HTTP/2 do not do.
 h2_load() {
   local protocol=$1 metric=$2 name=$3 path=$4 header=$5 before after arguments=()
   shift 5
-  arguments=(--threads=2 --clients=32 --max-concurrent-streams=1 --duration="$load_seconds" --header "$header"
-    --header 'Accept: application/vnd.oci.image.manifest.v1+json' "$@")
-  [[ $protocol == h2 ]] || arguments+=(--h1)
+  arguments=(--threads=2 --duration="$load_seconds" --header "$header" --header 'Accept: application/vnd.oci.image.manifest.v1+json' "$@")
+  case $protocol in
+    h1) arguments+=(--h1 --clients=32) ;;
+    h2) arguments+=(--clients=4 --max-concurrent-streams=8) ;;
+    single) arguments+=(--clients=32 --max-concurrent-streams=1) ;;
+  esac
   before=$(cpu_seconds "$name")
   h2load "${arguments[@]}" "$(url "$name")$path" >"$work/h2load" 2>&1
   after=$(cpu_seconds "$name")

@@ -1,12 +1,23 @@
 # Sourced. Images: the one that small requests ask for, and many small ones by a client that does what docker's engine does.
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-measure_images1() { images push "$1" 1 images1; }
+measure_images1() {
+  images push "$1" 1 images1
+  touch "$work/$1.small"
+}
+
 measure_images4() { images push "$1" 4 images4; }
 
 measure_pulls() {
-  [[ " ${metrics[*]} " == *' images1 '* ]] || images_once push "$1" 1 >/dev/null
+  small_push "$1"
   images pull "$1" 1 pulls
+}
+
+# small_push NAME - the images that are pulled, unless the server has them.
+small_push() {
+  if [[ -e $work/$1.small ]]; then return; fi
+  images_once push "$1" 1 >/dev/null
+  touch "$work/$1.small"
 }
 
 # images_once PUSH|PULL NAME CLIENTS - prints seconds, and the client's CPU seconds. Each number of clients has images of its own.

@@ -5,13 +5,19 @@ inferno_version=0.12.8
 
 # profile METRIC - measures it once under perf.
 profile() {
-  local metric=$1 recorder graph=$PWD/profile-$1.svg
+  local metric=$1 recorder graph=$root/target/profile-$1.svg
   need perf:linux-perf
   inferno_make
   servers_prepare
   server_start ours
   push_image ours
-  case $metric in first | pull | pull4 | range) large_push ours ;; esac
+  mkdir -p "$root/target"
+  # What comes before it is not part of it.
+  case $metric in
+    first) large_push ours ;;
+    pull | pull4 | range | http2) large_warm ours ;;
+    pulls) small_push ours ;;
+  esac
   perf record --quiet --freq 1999 --call-graph fp --pid "${pid[ours]}" --output "$work/perf.data" 2>"$work/perf.log" &
   recorder=$!
   sleep 0.5

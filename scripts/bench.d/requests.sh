@@ -8,7 +8,7 @@ measure_password() { load password "$1" "$small_path" "$(basic bench)"; }
 measure_blob() { load blob "$1" "/v2/bench/app/blobs/$(digest_of "$work/layer")" "$(authorization "$1")"; }
 
 measure_range() {
-  large_push "$1"
+  large_warm "$1"
   load range "$1" "/v2/bench/app/blobs/$large_digest" "$(authorization "$1")" range.lua
 }
 

@@ -65,7 +65,7 @@ command_of() {
 servers_prepare() {
   local name
   for name in "${servers[@]}"; do
-    rm -rf "${work:?}/$name" "$work/$name.large"
+    rm -rf "${work:?}/$name" "$work/$name".{large,warm,small}
     mkdir -p "$work/$name"
     case $name in
       ours) server_init ours "$binary" ;;

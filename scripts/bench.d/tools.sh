@@ -7,7 +7,6 @@ distribution_version=v3.1.2
 
 # tools_make - sets distribution, probe, transfer and client to the paths of programs.
 tools_make() {
-  PATH=$PATH:/usr/local/go/bin
   need go:golang-go cargo:cargo
   if [[ " ${servers[*]} " == *' distribution '* ]]; then
     tool_install registry "$distribution_version" github.com/distribution/distribution/v3/cmd/registry

@@ -25,14 +25,12 @@ measure_first() {
 }
 
 measure_pull() {
-  large_push "$1"
-  transfer_once pull "$1" "$large_seed" 1 >/dev/null
+  large_warm "$1"
   transfer pull "$1" "$large_seed"
 }
 
 measure_pull4() {
-  large_push "$1"
-  [[ " ${metrics[*]} " == *' pull '* ]] || transfer_once pull "$1" "$large_seed" 1 >/dev/null
+  large_warm "$1"
   transfer pull "$1" "$large_seed" 4 pull4
 }
 
@@ -46,6 +44,14 @@ large_push() {
     transfer_once put "$1" "$large_seed" 1 >/dev/null
   fi
   touch "$work/$1.large"
+}
+
+# large_warm NAME - the same, and in the page cache.
+large_warm() {
+  if [[ -e $work/$1.warm ]]; then return; fi
+  large_push "$1"
+  transfer_once pull "$1" "$large_seed" 1 >/dev/null
+  touch "$work/$1.warm"
 }
 
 # transfer_once WAY NAME SEED STREAMS - prints seconds, and the client's CPU seconds.

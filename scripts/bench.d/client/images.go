@@ -220,6 +220,7 @@ func main() {
 	listen := flags.String("listen", "", "address of the relay")
 	to := flags.String("to", "", "address to pass connections on to")
 	delay := flags.Duration("delay", 25*time.Millisecond, "of each direction")
+	window := flags.Int("window", 4<<20, "bytes that a direction carries in a round trip")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		fail(err)
 	}
@@ -230,7 +231,7 @@ func main() {
 	case "pull":
 		run(makeImages(*seed, *count), *clients, fresh, func(c *client, image image) error { return c.pull(*repository, image) })
 	case "relay":
-		relay(*listen, *to, *delay)
+		relay(*listen, *to, *delay, *window)
 	default:
 		fail(fmt.Errorf("unknown: %s", os.Args[1]))
 	}
