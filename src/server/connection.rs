@@ -1,6 +1,5 @@
 //! One connection from its first byte to its last.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +31,7 @@ use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// What a client that speaks HTTP/2 chose (RFC 7301; RFC 9113, section 3.2).
+/// The protocol on which a connection has many requests at once.
 const HTTP2: &[u8] = b"h2";
 /// Read and write buffer of HTTP/1, and so the largest header.
 const HTTP1_BUFFER: usize = 32 * 1024;
@@ -165,9 +164,8 @@ impl Connections {
         let certificate =
             self.clients.as_ref().and_then(|clients| clients.presented(stream.get_ref().1.peer_certificates()));
         let client = self.service.client(peer, admitted.address(), certificate, Arc::clone(admitted.activity()));
-        let is_multiplexed = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
         let (stream, reclaim) = reclaimable(stream, Some(Arc::clone(admitted.activity())));
-        if self.converse(stream, is_multiplexed, client, admitted).await == Close::AtOnce {
+        if self.converse(stream, client, admitted).await == Close::AtOnce {
             return;
         }
         if let Some(stream) = reclaim.take() {
@@ -181,17 +179,11 @@ impl Connections {
     }
 
     /// Speaks HTTP until one side has had enough.
-    async fn converse(
-        &self,
-        stream: ReclaimableStream<Secured>,
-        is_multiplexed: bool,
-        client: Client,
-        admitted: &Admitted,
-    ) -> Close {
+    async fn converse(&self, stream: ReclaimableStream<Secured>, client: Client, admitted: &Admitted) -> Close {
         let (client, activity) = (Arc::new(client), Arc::clone(admitted.activity()));
         let peer = client.peer;
         let begun = AtomicBool::new(false);
-        let http = self.http(&activity);
+        let (http, own_wakes) = (self.http(&activity), OwnWakes::new(stream.get_ref().is_some_and(speaks_http2)));
         let service = service_fn(|request| {
             if !begun.swap(true, Ordering::Relaxed) {
                 admitted.establish();
@@ -201,16 +193,12 @@ impl Connections {
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut timeouts = std::pin::pin!(Timeouts::new(Arc::clone(&activity), self.limits));
         let mut leave = std::pin::pin!(tokio::time::sleep(LEAVE));
-        let own_wakes = is_multiplexed.then(OwnWakes::new);
         let mut lifecycle = Lifecycle { admitted, begun: &begun, peer, draining: false, leaving: false };
         loop {
             let (draining, leaving) = (lifecycle.draining, lifecycle.leaving);
             let event = tokio::select! {
                 biased;
-                outcome = poll_fn(|context| match &own_wakes {
-                    Some(own_wakes) => own_wakes.poll(context, |context| connection.as_mut().poll(context)),
-                    None => connection.as_mut().poll(context),
-                }) => Event::Over(outcome.err()),
+                outcome = own_wakes.keep(connection.as_mut()) => Event::Over(outcome.err()),
                 () = self.cut.cancelled() => Event::Cut,
                 () = leave.as_mut(), if leaving => Event::TimeToLeave,
                 () = self.shutdown.cancelled(), if !draining => Event::Shutdown,
@@ -244,6 +232,11 @@ impl Connections {
             .keep_alive_timeout(PING);
         http
     }
+}
+
+/// Whether that is what the client chose (RFC 7301; RFC 9113, section 3.2).
+fn speaks_http2(stream: &Secured) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
 /// Whether the handshake was an authority's look at a challenge: nothing is served after it (RFC 8737, section 4).
