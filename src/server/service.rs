@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -91,7 +91,7 @@ impl Client {
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
-        let version = request.version();
+        let (version, is_head) = (request.version(), *request.method() == Method::HEAD);
         let under_way = self.activity.begin(version == Version::HTTP_2);
         let asks_to_close = says_close(request.headers());
         // hyper closes the connection after an encoding next to a length, and does not tell here.
@@ -99,11 +99,12 @@ impl Client {
         let waits = request.headers().contains_key(EXPECT);
         let Some(permit) = self.share.admit() else {
             let refusal = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests are under way; try again");
-            return Ok(self.service.finish(refusal, version, ConnectionUse::Closes, Exchange::refused(under_way)));
+            let exchange = Exchange::refused(under_way);
+            return Ok(self.service.finish(shown(refusal, is_head), version, ConnectionUse::Closes, exchange));
         };
         let exchange = Exchange::new(under_way, permit);
         let (request, remainder) = track(request, &exchange);
-        let response = self.respond(request).await;
+        let response = shown(self.respond(request).await, is_head);
         let reusable = match remainder {
             Some(remainder) if version == Version::HTTP_2 => {
                 remainder.linger();
@@ -173,6 +174,19 @@ impl RequestService {
         };
         (Response::from_parts(parts, Body::from(content)), Some(Arc::new(held)))
     }
+}
+
+/// What of an answer is sent: to HEAD its head alone, with the length that GET would have (RFC 9110, section 9.3.2). hyper leaves the body
+/// out over HTTP/1, and not over HTTP/2. An answer without a body says so, where it may (section 8.6).
+fn shown(mut response: Response<Body>, is_head: bool) -> Response<Body> {
+    let has_length = !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let Some(length) = response.body().size_hint().exact().filter(|_| has_length) {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    response
 }
 
 /// A body whose first chunk has been taken out.
