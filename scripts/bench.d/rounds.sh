@@ -14,7 +14,7 @@ serves() {
     before/http2) false ;;
     before/*) ;;
     */password | */http2) false ;;
-    debian/manifest | debian/put | debian/pull) ;;
+    debian/manifest | debian/put) ;;
     debian/*) false ;;
     nginx/put | nginx/patch | nginx/chunks | nginx/first | nginx/images* | nginx/pulls) false ;;
     probe/images* | probe/pulls) false ;;
@@ -36,7 +36,7 @@ measure_round() {
       if serves "$name" "$metric"; then "measure_$metric" "$name"; fi
     done
   done
-  if [[ " ${metrics[*]} " == *' memory '* ]]; then
+  if [[ " ${metrics[*]} " == *' memory '* && " ${metrics[*]} " == *' manifest '* ]]; then
     for name in "${turn[@]}"; do record peak_small "$name" "$(memory_mib "$name" VmHWM)"; done
   fi
   servers_stop
