@@ -5,7 +5,7 @@
 # In the order in which they are measured.
 all_metrics=(start put patch chunks first pull pull4 memory manifest password head blob range connections images1 images4 pulls http2)
 
-record() { printf '%s %s %s\n' "$1" "$2" "$3" >>"$work/figures"; }
+record() { printf '%s %s %s\n' "$1" "$2" "$3" >>"$figures"; }
 
 # serves NAME METRIC - whether a server takes part in a metric. docker-registry 2.8.2 does where it costs little time.
 serves() {
