@@ -1,4 +1,4 @@
-# Sourced. What is measured, and on which servers, one right after the other. Every measure appends a figure to $work/figures as
+# Sourced. What is measured, and on which servers, one right after the other. Every measure appends a figure to $figures as
 # "METRIC SERVER FIGURE".
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 

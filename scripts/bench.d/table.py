@@ -207,7 +207,7 @@ def show(lines, markdown):
     if len(lines) < 2:
         return
     if markdown:
-        lines = [[entry.strip() for entry in line] for line in lines]
+        lines = [[("... " if entry.startswith("  ") else "") + entry.strip() for entry in line] for line in lines]
         print("\n".join("| " + " | ".join(line) + " |" for line in [lines[0], ["---"] * len(lines[0]), *lines[1:]]))
     else:
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
