@@ -207,7 +207,7 @@ def show(lines, markdown):
     if len(lines) < 2:
         return
     if markdown:
-        lines = [[entry.strip() for entry in line] for line in lines]
+        lines = [[("... " if entry.startswith("  ") else "") + entry.strip() for entry in line] for line in lines]
         print("\n".join("| " + " | ".join(line) + " |" for line in [lines[0], ["---"] * len(lines[0]), *lines[1:]]))
     else:
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -219,10 +219,15 @@ def show(lines, markdown):
 
 def clients(figures):
     """Where the client, and not the server, may have been the limit."""
-    for metric, _ in sorted(figures):
-        if metric.endswith("_client") and (busy := max(value for (of, _), value in figures.items() if of == metric)) > 60:
-            print(f"The client was busy {busy:.0f} % of one core at most in: {metric.removesuffix('_client')}.")
-            figures = {key: value for key, value in figures.items() if key[0] != metric}
+    busiest = {}
+    for (metric, _), value in figures.items():
+        if metric.endswith("_client"):
+            busiest[metric] = max(value, busiest.get(metric, 0))
+    said = [f"{metric.removesuffix('_client')} {value:.0f} %" for metric, value in busiest.items()]
+    if said:
+        print("How busy the client was at most, of one core for each stream: " + ", ".join(said) + ".")
+    if any(value > 90 for value in busiest.values()):
+        print("Above 90 % it may be the limit, and the true figure higher.")
 
 
 def main():
