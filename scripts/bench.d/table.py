@@ -18,7 +18,8 @@ of distribution 3: zot's pull of 1 GiB {ZOT_PULL:.2f} (with {ZOT_PULL_CPU:.2f} o
 connections {ANGOS_CONNECTIONS:.2f}. A target against the best of them is that factor times what is aimed at: 1.1x of zot's pull is {1.1 * ZOT_PULL:.2f}x of distribution 3.
 In all other rows distribution 3 was ahead of both, or nginx is the one to reach.
 The peers ask for no login; portcullis checks a token on every request. All are durable as they come: distribution 3 and
-docker-registry 2.8.2 sync a file when it is complete, the probe as portcullis does. nginx serves plain files, with its defaults."""
+docker-registry 2.8.2 sync a file when it is complete, the probe as portcullis does. nginx serves plain files, with
+its defaults but for the number of requests that a connection may have."""
 
 SERVERS = {"ours": "portcullis", "distribution": "distribution 3", "nginx": "nginx", "debian": "docker-registry 2.8.2", "probe": "the probe"}
 
