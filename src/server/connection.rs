@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -20,7 +19,7 @@ use super::http2_streams::Http2Streams;
 use super::lifecycle::{Action, Close, Event, Lifecycle};
 use super::proxy_protocol::ProxyProtocol;
 use super::reclaimable_stream::{ReclaimableStream, reclaimable};
-use super::service::{Client, RequestService};
+use super::service::{Answer, Client, RequestService};
 use super::timeouts::Timeouts;
 use super::write_timeout::WriteTimeout;
 use super::{closing, plain_http};
@@ -67,12 +66,12 @@ impl Connections {
     pub(super) fn new(
         settings: &ServerSettings,
         clients: Option<Arc<ClientVerifier>>,
-        router: Router,
+        respond: Answer,
         tls: Acceptor,
         shutdown: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        let service = RequestService::new(router, settings.max_requests, settings.keep_alive, shutdown.clone());
+        let service = RequestService::new(respond, settings.max_requests, settings.keep_alive, shutdown.clone());
         Self {
             service: Arc::new(service),
             acceptor: tls,
@@ -161,12 +160,7 @@ impl Connections {
     async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: &Admitted) {
         let certificate =
             self.clients.as_ref().and_then(|clients| clients.presented(stream.get_ref().1.peer_certificates()));
-        let client = Client {
-            peer,
-            counted_as: admitted.address(),
-            certificate: certificate.map(Arc::new),
-            activity: Arc::clone(admitted.activity()),
-        };
+        let client = self.service.client(peer, admitted.address(), certificate, Arc::clone(admitted.activity()));
         let (stream, reclaim) = reclaimable(stream, Some(Arc::clone(admitted.activity())));
         if self.converse(stream, client, admitted).await == Close::AtOnce {
             return;
@@ -183,14 +177,15 @@ impl Connections {
 
     /// Speaks HTTP until one side has had enough.
     async fn converse(&self, stream: ReclaimableStream<Secured>, client: Client, admitted: &Admitted) -> Close {
-        let (peer, activity) = (client.peer, Arc::clone(admitted.activity()));
+        let (client, activity) = (Arc::new(client), Arc::clone(admitted.activity()));
+        let peer = client.peer;
         let begun = AtomicBool::new(false);
         let http = self.http(&activity);
         let service = service_fn(|request| {
             if !begun.swap(true, Ordering::Relaxed) {
                 admitted.establish();
             }
-            Arc::clone(&self.service).answer(client.clone(), request)
+            Arc::clone(&client).answer(request)
         });
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut timeouts = std::pin::pin!(Timeouts::new(Arc::clone(&activity), self.limits));

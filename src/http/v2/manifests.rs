@@ -24,16 +24,18 @@ use crate::registry::{PulledManifest, PushedManifest, Registry, RegistryError};
 /// A manifest of more bytes is large: its parts, once parsed, take up many times as much, so these are stored one by one.
 const LARGE: usize = 256 * 1024;
 
+/// How many headers an answer has, at the most.
+const ROOM: usize = 12;
+
 /// The stored bytes and type, whatever the client says it accepts.
 pub(in crate::http) async fn get(
     permit: Authorized<Pull>,
     At(reference): At<Reference>,
     State(registry): State<Arc<Registry>>,
-    method: Method,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, OciError> {
     let manifest = registry.pull_manifest(&permit, &reference).await?;
-    Ok(respond(&manifest, &method, &headers))
+    Ok(respond(&manifest, request.method(), request.headers()))
 }
 
 fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> Response {
@@ -41,7 +43,9 @@ fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> R
     let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content().clone()) };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_DIGEST, value(manifest.digest().to_string()));
+    // With those that every answer has: it need not grow.
+    headers.reserve(ROOM);
+    headers.insert(CONTENT_DIGEST, value(manifest.digest().as_str()));
     headers.insert(header::ETAG, etag(manifest.digest()));
     // Of 304 as well: what 200 would have sent (RFC 9110, section 8.6).
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content().len()));
