@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many large buffers stay allocated while no one uses them.
-const IDLE: usize = 4;
+/// How many bytes of large buffers stay allocated while no one uses them.
+const IDLE: usize = 4 * 1024 * 1024;
 /// How many small buffers are lent at a time.
 const SMALL_BUFFERS: usize = 128;
 /// The length of the others.
@@ -154,7 +154,7 @@ impl Drop for Buffer {
             Home::Large(pool) => {
                 let mut state = pool.state.lock().unwrap_or_else(PoisonError::into_inner);
                 state.left += 1;
-                if state.idle.len() < IDLE {
+                if state.idle.len() * pool.large < IDLE {
                     state.idle.push(std::mem::take(&mut self.room));
                 }
             }
