@@ -3,16 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::blob_rows::KnownBlob;
 use super::{Content, PulledManifest, Registry, RegistryError};
 use crate::auth::{Authorized, Pull};
 use crate::domain::{Digest, Reference, RepositoryName};
-use crate::storage::metadata::LinkedBlob;
 
 /// A blob that may be read: its row was checked.
 pub struct BlobContent<'r> {
     registry: &'r Registry,
-    repository: RepositoryName,
-    linked: Arc<LinkedBlob>,
+    repository: &'r RepositoryName,
+    known: Arc<KnownBlob>,
 }
 
 impl Registry {
@@ -48,14 +48,14 @@ impl Registry {
     }
 
     /// The blob with this digest, where the repository has it.
-    pub async fn pull_blob(
-        &self,
-        permit: &Authorized<Pull>,
+    pub async fn pull_blob<'r>(
+        &'r self,
+        permit: &'r Authorized<Pull>,
         digest: &Digest,
-    ) -> Result<BlobContent<'_>, RegistryError> {
-        let linked = self.linked_blob(permit.repository(), digest).await?;
-        let linked = linked.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
-        Ok(BlobContent { registry: self, repository: permit.repository().clone(), linked })
+    ) -> Result<BlobContent<'r>, RegistryError> {
+        let known = self.known_blob(permit.repository(), digest).await?;
+        let known = known.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
+        Ok(BlobContent { registry: self, repository: permit.repository(), known })
     }
 
     pub(super) async fn unknown_manifest(
@@ -74,29 +74,28 @@ impl Registry {
 impl BlobContent<'_> {
     /// Its length in bytes.
     pub fn size(&self) -> u64 {
-        self.linked.blob.size
+        self.known.linked.blob.size
     }
 
     /// Checks that the content is there with its full length; [`RegistryError::BlobUnknown`] where it is not, so that the next
     /// push brings it back.
     pub async fn verify_present(&self) -> Result<(), RegistryError> {
-        if self.registry.has_content(&self.linked).await? {
+        if self.registry.has_content(&self.known).await? {
             return Ok(());
         }
         self.forget();
-        let digest = &self.linked.blob.digest;
+        let digest = &self.known.linked.blob.digest;
         tracing::error!(%digest, "the content of a blob is missing or short; push it again to fix it");
         Err(RegistryError::BlobUnknown(digest.clone()))
     }
 
     /// Its bytes, or the half-open `range` of them; or where the client gets them.
     pub async fn read(&self, range: Range<u64>) -> Result<Content, RegistryError> {
-        let content = self.registry.blobs.locate(&self.linked.blob.key, range).await;
-        Ok(content.inspect_err(|_| self.forget())?.into())
+        self.registry.content(&self.known, range).await.inspect_err(|_| self.forget())
     }
 
     /// A content that is lost may be replaced under another key, of which the repository's generation tells nothing.
     fn forget(&self) {
-        self.registry.rows.forget(&self.repository, &self.linked.blob.digest);
+        self.registry.rows.forget(self.repository, &self.known.linked.blob.digest);
     }
 }
