@@ -29,7 +29,7 @@ measure_http2() {
 h2_load() {
   local protocol=$1 metric=$2 name=$3 path=$4 header=$5 before after arguments=()
   shift 5
-  arguments=(--threads=2 --duration="$load_seconds" --header "$header" --header 'Accept: application/vnd.oci.image.manifest.v1+json' "$@")
+  arguments=(--threads=2 --duration=$((load_seconds / 2)) --header "$header" --header 'Accept: application/vnd.oci.image.manifest.v1+json' "$@")
   case $protocol in
     h1) arguments+=(--h1 --clients=32) ;;
     h2) arguments+=(--clients=4 --max-concurrent-streams=8) ;;

@@ -24,7 +24,7 @@ profile() {
   "measure_$metric" ours
   kill -INT "$recorder"
   wait "$recorder" || true
-  cat "$work/figures"
+  cat "$figures"
   perf script --input "$work/perf.data" 2>/dev/null | "$bench_cache/bin/inferno-collapse-perf" >"$work/stacks" 2>/dev/null
   "$bench_cache/bin/inferno-flamegraph" --title "portcullis: $metric" "$work/stacks" >"$graph"
   printf '\nby function, without what it calls:\n'

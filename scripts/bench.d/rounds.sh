@@ -1,11 +1,11 @@
-# Sourced. What is measured, and on which servers, one right after the other. Every measure appends a figure to $work/figures as
+# Sourced. What is measured, and on which servers, one right after the other. Every measure appends a figure to $figures as
 # "METRIC SERVER FIGURE".
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
 # In the order in which they are measured.
 all_metrics=(start put patch chunks first pull pull4 memory manifest password head blob range connections images1 images4 pulls http2)
 
-record() { printf '%s %s %s\n' "$1" "$2" "$3" >>"$work/figures"; }
+record() { printf '%s %s %s\n' "$1" "$2" "$3" >>"$figures"; }
 
 # serves NAME METRIC - whether a server takes part in a metric. docker-registry 2.8.2 does where it costs little time.
 serves() {
@@ -14,7 +14,7 @@ serves() {
     before/http2) false ;;
     before/*) ;;
     */password | */http2) false ;;
-    debian/manifest | debian/put | debian/pull) ;;
+    debian/manifest | debian/put) ;;
     debian/*) false ;;
     nginx/put | nginx/patch | nginx/chunks | nginx/first | nginx/images* | nginx/pulls) false ;;
     probe/images* | probe/pulls) false ;;
@@ -36,7 +36,7 @@ measure_round() {
       if serves "$name" "$metric"; then "measure_$metric" "$name"; fi
     done
   done
-  if [[ " ${metrics[*]} " == *' memory '* ]]; then
+  if [[ " ${metrics[*]} " == *' memory '* && " ${metrics[*]} " == *' manifest '* ]]; then
     for name in "${turn[@]}"; do record peak_small "$name" "$(memory_mib "$name" VmHWM)"; done
   fi
   servers_stop

@@ -4,9 +4,13 @@
 # The seed of the blob that is pulled; `put` pushes it.
 large_seed=1
 
-# large_make - what nginx serves, and the digest of what is pulled.
+declare -A digest_by_seed=()
+
+# large_make - what nginx serves, and the digests of all that is pushed.
 large_make() {
-  large_digest=$("$transfer" digest "$large_seed" "$mebibytes")
+  local seed
+  for seed in "$large_seed" 2 3; do digest_by_seed[$seed]=$("$transfer" digest "$seed" "$mebibytes"); done
+  large_digest=${digest_by_seed[$large_seed]}
   if [[ " ${servers[*]} " == *' nginx '* ]]; then
     "$transfer" make "$large_seed" "$mebibytes" >"$work/large"
     sync
@@ -56,10 +60,12 @@ large_warm() {
 
 # transfer_once WAY NAME SEED STREAMS - prints seconds, and the client's CPU seconds.
 transfer_once() {
-  "$transfer" "$1" "${port[$2]}" "$work/tls.pem" "$(authorization "$2")" bench/app "$3" "$mebibytes" "$4"
+  "$transfer" "$1" "${port[$2]}" "$work/tls.pem" "$(authorization "$2")" bench/app "$3" "$mebibytes" \
+    "${digest_by_seed[$3]}" "$4"
 }
 
-# transfer WAY NAME SEED [STREAMS] [METRIC] - records MB/s, the server's CPU seconds per GiB, and how busy the client was, of all cores.
+# transfer WAY NAME SEED [STREAMS] [METRIC] - records MB/s, the server's CPU seconds per GiB, and how busy the client was, in per cent of
+# a core for each stream.
 transfer() {
   local way=$1 name=$2 seed=$3 streams=${4:-1} metric=${5:-$1} before after seconds busy
   [[ $way == pull ]] || sync

@@ -183,7 +183,9 @@ fn complete(response: &mut Response, id: Uuid) {
     let headers = response.headers_mut();
     headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(value) = HeaderValue::from_str(id) {
+    if let Ok(mut value) = HeaderValue::from_str(id) {
+        // Not secret, but never the same: in HTTP/2's table it would push out what is.
+        value.set_sensitive(true);
         headers.insert(REQUEST_ID, value);
     }
 }

@@ -17,6 +17,7 @@ use super::activity::{Activity, Limits};
 use super::admission::Admitted;
 use super::http2_streams::Http2Streams;
 use super::lifecycle::{Action, Close, Event, Lifecycle};
+use super::own_wakes::OwnWakes;
 use super::proxy_protocol::ProxyProtocol;
 use super::reclaimable_stream::{ReclaimableStream, reclaimable};
 use super::service::{Answer, Client, RequestService};
@@ -30,6 +31,8 @@ use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+/// The protocol on which a connection has many requests at once.
+const HTTP2: &[u8] = b"h2";
 /// Read and write buffer of HTTP/1, and so the largest header.
 const HTTP1_BUFFER: usize = 32 * 1024;
 /// What h2 keeps of one answer; more waits in the body.
@@ -180,7 +183,7 @@ impl Connections {
         let (client, activity) = (Arc::new(client), Arc::clone(admitted.activity()));
         let peer = client.peer;
         let begun = AtomicBool::new(false);
-        let http = self.http(&activity);
+        let (http, own_wakes) = (self.http(&activity), OwnWakes::new(stream.get_ref().is_some_and(speaks_http2)));
         let service = service_fn(|request| {
             if !begun.swap(true, Ordering::Relaxed) {
                 admitted.establish();
@@ -195,7 +198,7 @@ impl Connections {
             let (draining, leaving) = (lifecycle.draining, lifecycle.leaving);
             let event = tokio::select! {
                 biased;
-                outcome = connection.as_mut() => Event::Over(outcome.err()),
+                outcome = own_wakes.keep(connection.as_mut()) => Event::Over(outcome.err()),
                 () = self.cut.cancelled() => Event::Cut,
                 () = leave.as_mut(), if leaving => Event::TimeToLeave,
                 () = self.shutdown.cancelled(), if !draining => Event::Shutdown,
@@ -229,6 +232,11 @@ impl Connections {
             .keep_alive_timeout(PING);
         http
     }
+}
+
+/// Whether that is what the client chose (RFC 7301; RFC 9113, section 3.2).
+fn speaks_http2(stream: &Secured) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
 /// Whether the handshake was an authority's look at a challenge: nothing is served after it (RFC 8737, section 4).

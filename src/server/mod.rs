@@ -17,6 +17,7 @@ mod connection_table;
 mod file_limit;
 mod http2_streams;
 mod lifecycle;
+mod own_wakes;
 mod plain_http;
 mod proxy_protocol;
 mod reclaimable_stream;

@@ -26,6 +26,13 @@ pub(super) fn reclaimable<S>(stream: S, activity: Option<Arc<Activity>>) -> (Rec
     (ReclaimableStream { stream: Some(stream), reclaim: Arc::clone(&reclaim), activity }, Reclaim(reclaim))
 }
 
+impl<S> ReclaimableStream<S> {
+    /// The stream; only a drop takes it.
+    pub(super) fn get_ref(&self) -> Option<&S> {
+        self.stream.as_ref()
+    }
+}
+
 impl<S> Reclaim<S> {
     /// The stream, once hyper has dropped it.
     pub(super) fn take(&self) -> Option<S> {

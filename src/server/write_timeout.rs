@@ -23,7 +23,7 @@ pub(super) struct WriteTimeout<S> {
     activity: Arc<Activity>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
-    /// hyper ends what it writes, and so does whoever closes the connection after it: the socket is told once.
+    /// hyper shuts the socket down, and closing the connection does it again: the socket is told once.
     is_shut: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The client of large transfers: contents made up on the fly, few copies and few system calls, so that the server is the limit.
 //!
 //! `transfer digest|make SEED MIB` prints the digest of made-up content, or the content itself.
-//! `transfer put|patch|chunks|pull PORT CERTIFICATE HEADER REPOSITORY SEED MIB [STREAMS]` prints the seconds that it took and its own
+//! `transfer put|patch|chunks|pull PORT CERTIFICATE HEADER REPOSITORY SEED MIB DIGEST STREAMS` prints the seconds that it took and its own
 //! CPU seconds. `patch` is one stream without a length, as docker's; `chunks` are of 16 MiB.
 
 use std::error::Error;
@@ -281,9 +281,8 @@ fn cpu() -> Outcome<f64> {
     Ok(ticks / 100.0)
 }
 
-fn transfer(way: &str, target: &Target, seed: u64, mebibytes: usize, streams: usize) -> Outcome<()> {
-    let mut blocks = Blocks::new(seed);
-    let digest = blocks.digest(mebibytes);
+fn transfer(way: &str, target: &Target, content: (u64, usize, &str), streams: usize) -> Outcome<()> {
+    let (seed, mebibytes, digest) = content;
     let begin = Barrier::new(streams + 1);
     let (began, before) = std::thread::scope(|scope| {
         for _ in 0..streams {
@@ -291,11 +290,11 @@ fn transfer(way: &str, target: &Target, seed: u64, mebibytes: usize, streams: us
                 let mut blocks = Blocks::new(seed);
                 begin.wait();
                 let outcome = match way {
-                    "pull" => pull(target, &digest, mebibytes * MIB),
+                    "pull" => pull(target, digest, mebibytes * MIB),
                     _ => Upload::open(target.clone()).and_then(|upload| match way {
-                        "put" => upload.put(&mut blocks, mebibytes, &digest),
-                        "patch" => upload.patch(&mut blocks, mebibytes, &digest),
-                        _ => upload.chunks(&mut blocks, mebibytes, &digest),
+                        "put" => upload.put(&mut blocks, mebibytes, digest),
+                        "patch" => upload.patch(&mut blocks, mebibytes, digest),
+                        _ => upload.chunks(&mut blocks, mebibytes, digest),
                     }),
                 };
                 outcome.unwrap_or_else(|error| {
@@ -323,12 +322,14 @@ fn main() -> Outcome<()> {
                 std::io::stdout().write_all(blocks.number(number))?;
             }
         }
-        Some(way @ ("put" | "patch" | "chunks" | "pull")) if arguments.len() >= 7 => {
-            transfer(way, &Target::parse(&arguments[1..])?, number(5)? as u64, number(6)?, number(7)?)?;
+        Some(way @ ("put" | "patch" | "chunks" | "pull")) if arguments.len() == 9 => {
+            let content = (number(5)? as u64, number(6)?, arguments[7].as_str());
+            transfer(way, &Target::parse(&arguments[1..])?, content, number(8)?)?;
         }
         _ => {
             return Err(
-                "usage: transfer put|patch|chunks|pull PORT CERTIFICATE HEADER REPOSITORY SEED MIB [STREAMS]".into()
+                "usage: transfer put|patch|chunks|pull PORT CERTIFICATE HEADER REPOSITORY SEED MIB DIGEST STREAMS"
+                    .into(),
             );
         }
     }

@@ -1,4 +1,4 @@
-// Pushes and pulls small images as docker's engine does, over connections that are kept alive; or passes connections on with a delay.
+// Pushes and pulls small images as docker's engine does, over connections that are kept alive; opens new connections; or passes them on with a delay.
 package main
 
 import (
@@ -174,7 +174,7 @@ func cpuSeconds() float64 {
 }
 
 func fail(err error) {
-	fmt.Fprintln(os.Stderr, "images:", err)
+	fmt.Fprintln(os.Stderr, "client:", err)
 	os.Exit(1)
 }
 
@@ -208,7 +208,7 @@ func newQueue(images []image) <-chan image {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: images push|pull|relay FLAGS"))
+		fail(fmt.Errorf("usage: client push|pull|connect|relay FLAGS"))
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	url := flags.String("url", "", "of the registry")
@@ -217,6 +217,8 @@ func main() {
 	clients := flags.Int("clients", 1, "at once")
 	count := flags.Int("count", 200, "images")
 	seed := flags.Int64("seed", 1, "of their content")
+	path := flags.String("path", "", "that each new connection asks for")
+	duration := flags.Duration("duration", 4*time.Second, "of new connections")
 	listen := flags.String("listen", "", "address of the relay")
 	to := flags.String("to", "", "address to pass connections on to")
 	delay := flags.Duration("delay", 25*time.Millisecond, "of each direction")
@@ -230,6 +232,8 @@ func main() {
 		run(makeImages(*seed, *count), *clients, fresh, func(c *client, image image) error { return c.push(*repository, image) })
 	case "pull":
 		run(makeImages(*seed, *count), *clients, fresh, func(c *client, image image) error { return c.pull(*repository, image) })
+	case "connect":
+		connect(*url, *path, *header, *clients, *duration)
 	case "relay":
 		relay(*listen, *to, *delay, *window)
 	default:
