@@ -101,8 +101,8 @@
 //!
 //! `GET /v2/alice/app/manifests/v1`: the remembered token gives an [`auth::Authorized`]`<Pull>`, and the manifest comes from memory. An
 //! entry there is valid as long as its repository has the generation that it was read at; the database was asked for that at most
-//! 50 ms ago. For each blob, the row (repository, digest) is read, which is the right to read the file; the file is then read in
-//! pieces of 256 KiB off the async threads.
+//! 50 ms ago. For each blob, the row (repository, digest) is the right to read the file; it is remembered in the same way, with the
+//! content of small blobs. What of a file is in the page cache is read at once, in pieces of 128 KiB, and the rest off the async threads.
 //!
 //! # One grant
 //!

@@ -247,6 +247,7 @@ impl UploadSession {
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
         let finished = self.stored.then_some(self.id());
         let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, BLOB_LEASE).await?;
+        self.registry.rows.forget(&self.repository, &blob.digest);
         if known == key { Ok(()) } else { self.registry.keep_one_content(blob, known).await }
     }
 

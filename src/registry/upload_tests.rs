@@ -45,7 +45,7 @@ impl Stores {
 
     /// The key under which the repository's blob is stored.
     async fn key(&self, digest: &Digest) -> BlobKey {
-        self.metadata.blob(&repository(), digest).await.expect("read").expect("linked").key
+        self.metadata.blob(&repository(), digest).await.expect("read").expect("linked").blob.key
     }
 
     /// Publishes the content under the key of its SHA-512, and records it by its SHA-256: as another backend's key would be.

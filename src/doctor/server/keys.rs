@@ -19,7 +19,8 @@ const WRITABLE: u32 = 0o022;
 /// What follows where others can read or write something.
 const KEY: &str = "anyone who has the keys can impersonate the registry; the server does not start like this";
 const CERTIFICATES: &str = "anyone who can write there can replace what the server shows to its clients";
-const DATABASE: &str = "anyone who can read it can try passwords against its hashes; anyone who can write it can change every right";
+const DATABASE: &str =
+    "anyone who can read it can try passwords against its hashes; anyone who can write it can change every right";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let data = &subject.data.path;
@@ -59,11 +60,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
 /// Keys, encrypted or not, are for their owner alone; others may read certificates and names.
 fn look_at_file(file: &Path, owner: u32) -> Option<Finding> {
     let is_key = file.file_name().is_some_and(|name| name.to_string_lossy().contains("key"));
-    if is_key {
-        look(file, (EXPOSED, KEY), "600", owner)
-    } else {
-        look(file, (WRITABLE, CERTIFICATES), "644", owner)
-    }
+    if is_key { look(file, (EXPOSED, KEY), "600", owner) } else { look(file, (WRITABLE, CERTIFICATES), "644", owner) }
 }
 
 /// `forbidden` says which bits must not be set, and what follows where others have them.

@@ -19,6 +19,9 @@ pub(in crate::http) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_sta
 /// The request's name in the log.
 pub(in crate::http) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How many headers a pulled content has, with those that every answer has: their map need not grow.
+pub(in crate::http) const ROOM: usize = 12;
+
 /// A value made of what this program wrote: digests, names, numbers. All of them are visible ASCII.
 pub(in crate::http) fn value(text: impl AsRef<str>) -> HeaderValue {
     HeaderValue::from_str(text.as_ref()).unwrap_or_else(|_| HeaderValue::from_static(""))

@@ -16,16 +16,13 @@ use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
 use crate::http::middleware::pending_responses::OfManifest;
 use crate::http::request::headers::{
-    CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value,
+    CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, ROOM, entity_tags, etag, is_known_to_client, text, value,
 };
 use crate::http::request::query::Query;
 use crate::registry::{PulledManifest, PushedManifest, Registry, RegistryError};
 
 /// A manifest of more bytes is large: its parts, once parsed, take up many times as much, so these are stored one by one.
 const LARGE: usize = 256 * 1024;
-
-/// How many headers an answer has, at the most.
-const ROOM: usize = 12;
 
 /// The stored bytes and type, whatever the client says it accepts.
 pub(in crate::http) async fn get(
@@ -43,7 +40,6 @@ fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> R
     let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content().clone()) };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    // With those that every answer has: it need not grow.
     headers.reserve(ROOM);
     headers.insert(CONTENT_DIGEST, value(manifest.digest().as_str()));
     headers.insert(header::ETAG, etag(manifest.digest()));

@@ -9,6 +9,8 @@ use portcullis::domain::{Clock, Digest};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs;
 
+use crate::support::eventually;
+
 use super::content::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
 
 fn published(root: &Path, digest: &Digest) -> PathBuf {
@@ -146,4 +148,48 @@ async fn a_write_that_comes_late_touches_nothing() {
         assert_eq!(sha256(&read), digest);
         store.remove(&key).await.expect("removed");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_was_read_a_moment_ago_is_not_read_any_more_once_it_is_replaced_or_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let content = content(100_000, 9);
+    let (digest, key) = push(&*store, &content).await.expect("pushed");
+    let file = published(folder.path(), &digest);
+    let read = async |range| Ok::<_, StorageError>(drain(store.read(&key, range).await?).await?);
+    for _ in 0..2 {
+        assert!(read(10..70_000).await.expect("read") == content[10..70_000]);
+    }
+    let other = folder.path().join("other");
+    fs::write(&other, vec![7; 100_000]).expect("written");
+    fs::rename(&other, &file).expect("replaced");
+    assert!(read(10..70_000).await.expect("read") == vec![7; 69_990], "what is under the name now");
+    fs::write(&file, b"short").expect("written");
+    assert!(matches!(read(10..70_000).await, Err(StorageError::Damaged(_))));
+    assert_eq!(store.length(&key).await.expect("known"), Some(5));
+    fs::remove_file(&file).expect("removed");
+    assert!(matches!(read(0..5).await, Err(StorageError::Damaged(_))));
+    assert_eq!(store.length(&key).await.expect("known"), None);
+}
+
+#[tokio::test]
+async fn files_that_were_read_are_not_kept_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let open = || {
+        let descriptors = fs::read_dir("/proc/self/fd").expect("Linux has it").filter_map(Result::ok);
+        descriptors
+            .filter_map(|link| fs::read_link(link.path()).ok())
+            .filter(|to| to.starts_with(folder.path()))
+            .count()
+    };
+    for seed in 0..200 {
+        let content = content(20_000, 1000 + seed);
+        let (_, key) = push(&*store, &content).await.expect("pushed");
+        assert!(drain(store.read(&key, 1..20_000).await.expect("opened")).await.expect("read") == content[1..]);
+        assert!(open() <= 64, "{} files are open", open());
+    }
+    assert!(open() > 0, "for a moment they are");
+    eventually("all are closed", async || open() == 0).await;
 }

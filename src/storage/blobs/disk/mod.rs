@@ -7,6 +7,7 @@ mod append;
 mod buffer;
 mod cancel;
 mod layout;
+mod open_files;
 mod publish;
 mod read;
 mod space;
@@ -15,12 +16,14 @@ mod staging;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 
 use async_trait::async_trait;
 
 use self::buffer::BufferPool;
 use self::cancel::CancelGuard;
 use self::layout::Layout;
+use self::open_files::OpenFiles;
 use self::space::FreeSpace;
 use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea};
 use crate::domain::{Algorithm, Clock, Digest, UploadId};
@@ -34,6 +37,7 @@ struct Parts {
     space: FreeSpace,
     received: BufferPool,
     read: BufferPool,
+    open_files: OpenFiles,
 }
 
 /// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
@@ -42,8 +46,9 @@ pub fn open(root: &Path, min_free_space: u64, clock: Clock) -> Result<Arc<dyn Bl
     Ok(Arc::new(DiskBlobStore(Arc::new(Parts {
         layout: Layout::create(root)?,
         space: FreeSpace::new(root, min_free_space, clock),
-        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
-        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
+        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS, 0),
+        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS, read::PHASE),
+        open_files: OpenFiles::new(),
     }))))
 }
 
@@ -88,16 +93,20 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
-        read::read(&self.0, self.0.layout.blob(key)?, range).await
+        read::read(&self.0, key, range).await
     }
 
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError> {
         let path = self.0.layout.blob(key)?;
-        blocking(move || layout::length(&path)).await
+        match open_files::known_length(&path) {
+            Poll::Ready(length) => Ok(length),
+            Poll::Pending => blocking(move || layout::length(&path)).await,
+        }
     }
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         let path = self.0.layout.blob(key)?;
+        self.0.open_files.forget(key);
         blocking(move || layout::remove(&path)).await
     }
 
