@@ -42,8 +42,8 @@ pub fn open(root: &Path, min_free_space: u64, clock: Clock) -> Result<Arc<dyn Bl
     Ok(Arc::new(DiskBlobStore(Arc::new(Parts {
         layout: Layout::create(root)?,
         space: FreeSpace::new(root, min_free_space, clock),
-        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
-        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
+        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS, 0),
+        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS, read::PHASE),
     }))))
 }
 

@@ -26,6 +26,8 @@ pub(super) const CHUNK: usize = 256 * 1024;
 pub(super) const SMALL_CHUNK: usize = 32 * 1024;
 /// How many large chunks are on their way at a time.
 pub(super) const CHUNKS: usize = 64;
+/// Where in a page a chunk begins: far from where TLS copies it to.
+pub(super) const PHASE: usize = 2048;
 /// From this length on the kernel is told that the reading is in sequence.
 const SEQUENTIAL: u64 = 4 * 1024 * 1024;
 
