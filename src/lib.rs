@@ -88,9 +88,10 @@
 //! digest.
 //!
 //! - `POST`: the extractor asks policy for an [`auth::Authorized`]`<Push>`. [`registry`] stores a session that belongs to this repository
-//!   and to alice; no one else finds it.
-//! - `PATCH`: the blob store writes and hashes in one pass, off the async threads. Length and hash state are then saved with the
-//!   session, so that it continues after a restart without reading anything back.
+//!   and to alice; no one else finds it. It is not synced: a power cut may lose a session that has no bytes yet.
+//! - `PATCH`: the blob store writes and hashes in one pass, off the async threads, and past the page cache from 32 MiB on. Length and hash
+//!   state are then saved with the session, so that it continues after a restart without reading anything back; so is a content that fits
+//!   into one small buffer, which has no file yet.
 //! - `PUT`: the digest is compared, the file is made durable (fdatasync, rename, fsync of the directory), and one transaction enters the
 //!   blob into the repository. Only then is the answer 201.
 //!

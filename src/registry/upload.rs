@@ -78,9 +78,13 @@ impl Registry {
         id: UploadId,
     ) -> Result<UploadSession, RegistryError> {
         self.require_writable()?;
-        // Found first, so that the guess of another client neither waits nor makes anyone wait.
-        self.find_upload(permit, id).await?;
-        let lock = self.sessions.acquire(id).await?;
+        let lock = if let Some(lock) = self.sessions.try_acquire(id) {
+            lock
+        } else {
+            // Found first, so that the guess of another client does not wait.
+            self.find_upload(permit, id).await?;
+            self.sessions.acquire(id).await?
+        };
         let record = self.find_upload(permit, id).await?;
         Ok(UploadSession {
             registry: Arc::clone(self),

@@ -219,7 +219,7 @@ async fn without_file_descriptors_requests_are_asked_to_come_again() {
     // The connection is there already; the file is what cannot be opened.
     let mut answers = Vec::new();
     for request in [
-        admin.bare(Method::PATCH, &session).body("x"),
+        admin.bare(Method::PATCH, &session).body(vec![7; 100_000]),
         admin.bare(Method::GET, &format!("/v2/app/blobs/{}", digest(&image.layer))),
     ] {
         answers.push(admin.send(request).await);

@@ -84,6 +84,14 @@ impl BufferPool {
         self.take_exact(self.0.small)
     }
 
+    /// A small buffer for what begins at `offset` of a file: shorter by so much that it ends where a page of the file does.
+    pub(super) fn take_small_until_page(&self, offset: u64) -> Buffer {
+        let mut buffer = self.take_small();
+        let over = usize::try_from(offset % PAGE as u64).unwrap_or_default();
+        buffer.room.used.end -= over.min(buffer.room.used.len() - 1);
+        buffer
+    }
+
     /// A buffer of `length` bytes, at most a small one.
     pub(super) fn take_exact(&self, length: usize) -> Buffer {
         let pool = &self.0;

@@ -30,7 +30,8 @@ statements! {
         RETURNING id, key";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
     KEY = "SELECT key FROM blobs WHERE digest = $1";
-    LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name) VALUES ($1, $2, $3)
+    LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name)
+        SELECT id, $2, name FROM repositories WHERE name = $1
         ON CONFLICT (repository_id, blob_id) DO NOTHING";
     /// The blob's row where the repository has it, leased.
     LEASE_OF_REPOSITORY = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
@@ -40,7 +41,7 @@ statements! {
     /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
     REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
         SELECT c.manifest_id, $2 FROM manifest_children c
-        WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
+        WHERE c.repository_id = (SELECT id FROM repositories WHERE name = $1) AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
     REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
@@ -140,8 +141,13 @@ async fn link<S: Session>(
     blob: i64,
     now: i64,
 ) -> Result<Effects, StorageError> {
-    let id = repositories::ensure(session, &repository, now).await?;
-    let is_new = session.run(LINK, values![id, blob, &repository]).await? > 0;
-    session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
+    let values = values![&repository, blob];
+    let mut is_new = session.run(LINK, values.clone()).await? > 0;
+    if !is_new {
+        // It is linked already, or the repository is new.
+        repositories::ensure(session, &repository, now).await?;
+        is_new = session.run(LINK, values.clone()).await? > 0;
+    }
+    session.run(REFER_FROM_PARENTS, values).await?;
     Ok(if is_new { Effects::repository(repository) } else { Effects::NONE })
 }
