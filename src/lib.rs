@@ -88,9 +88,10 @@
 //! digest.
 //!
 //! - `POST`: the extractor asks policy for an [`auth::Authorized`]`<Push>`. [`registry`] stores a session that belongs to this repository
-//!   and to alice; no one else finds it.
-//! - `PATCH`: the blob store writes and hashes in one pass, off the async threads. Length and hash state are then saved with the
-//!   session, so that it continues after a restart without reading anything back.
+//!   and to alice; no one else finds it. It is not synced: a power cut may lose a session that has no bytes yet.
+//! - `PATCH`: the blob store writes and hashes in one pass, off the async threads, and past the page cache from 32 MiB on. Length and hash
+//!   state are then saved with the session, so that it continues after a restart without reading anything back; so is a content that fits
+//!   into one small buffer, which has no file yet.
 //! - `PUT`: the digest is compared, the file is made durable (fdatasync, rename, fsync of the directory), and one transaction enters the
 //!   blob into the repository. Only then is the answer 201.
 //!
@@ -101,8 +102,8 @@
 //!
 //! `GET /v2/alice/app/manifests/v1`: the remembered token gives an [`auth::Authorized`]`<Pull>`, and the manifest comes from memory. An
 //! entry there is valid as long as its repository has the generation that it was read at; the database was asked for that at most
-//! 50 ms ago. For each blob, the row (repository, digest) is read, which is the right to read the file; the file is then read in
-//! pieces of 256 KiB off the async threads.
+//! 50 ms ago. For each blob, the row (repository, digest) is the right to read the file; it is remembered in the same way, with the
+//! content of small blobs. What of a file is in the page cache is read at once, in pieces of 128 KiB, and the rest off the async threads.
 //!
 //! # One grant
 //!

@@ -1,10 +1,21 @@
-# Sourced. The servers that are measured, each with fresh data: `ours`, `token` (docker-registry that checks our kind
-# of token), and `htpasswd` (docker-registry with passwords, bcrypt at its own default cost of 10).
+# Sourced. The servers that are measured, each with fresh data: `ours`, `before` (an older portcullis), `distribution` (3, the Go
+# module), `debian` (docker-registry 2.8.2), `nginx` (the same content as files) and `probe` (what is attainable).
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
-declare -A port=([ours]=15001 [token]=15002 [htpasswd]=15003 [nginx]=15004 [before]=15005)
-declare -A pid=()
+declare -A port=() pid=()
 password=a-password-of-some-length
+
+# ports_choose - one for each server, and one for the relay, that is free at this moment.
+ports_choose() {
+  local name number
+  while read -r name number; do port[$name]=$number; done < <(python3 - "${servers[@]}" relay <<'PYTHON'
+import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in sys.argv[1:]]
+for name, listener in zip(sys.argv[1:], sockets):
+    print(name, listener.getsockname()[1])
+PYTHON
+  )
+}
 
 # server_start NAME - starts the server; prints nothing; sets pid[NAME] and start_ms.
 server_start() {
@@ -12,7 +23,7 @@ server_start() {
   command_of "$name"
   begin=$EPOCHREALTIME
   PORTCULLIS_DATA="$work/$name" PORTCULLIS_TLS_CERTIFICATE="$work/tls.pem" PORTCULLIS_TLS_PRIVATE_KEY="$work/tls.key" \
-    "${server_command[@]}" >"$work/$name.log" 2>&1 &
+    OTEL_TRACES_EXPORTER=none "${server_command[@]}" >"$work/$name.log" 2>&1 &
   pid[$name]=$!
   until (exec 3<>"/dev/tcp/127.0.0.1/${port[$name]}") 2>/dev/null; do
     if ! kill -0 "${pid[$name]}" 2>/dev/null; then
@@ -28,16 +39,6 @@ server_start() {
 # The milliseconds since a time of $EPOCHREALTIME.
 since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { print 1000 * (to - from) }'; }
 
-# insist_on_authorization NAME - a comparison with a server that lets everyone in would prove nothing.
-insist_on_authorization() {
-  local status
-  status=$(curl --silent --insecure --output /dev/null --write-out '%{http_code}' "$(url "$1")/v2/bench/app/manifests/latest")
-  [[ $status == 401 ]] || {
-    echo "bench: $1 answered $status, not 401, without credentials" >&2
-    exit 1
-  }
-}
-
 # The time of the first answer, without the start of curl itself.
 ping_seconds() { curl --silent --insecure --output /dev/null --write-out '%{time_total}' "$(url "$1")/v2/"; }
 
@@ -51,20 +52,30 @@ command_of() {
       nginx_config >"$work/nginx.conf"
       server_command=(nginx -p "$work" -c "$work/nginx.conf" -g 'daemon off;')
       ;;
-    *)
+    probe) server_command=("$probe" "${port[probe]}" "$work/tls.pem" "$work/tls.key" "$work/probe") ;;
+    distribution | debian)
       registry_config "$1" >"$work/$1.yml"
-      server_command=(docker-registry serve "$work/$1.yml")
+      server_command=("$distribution" serve "$work/$1.yml")
+      [[ $1 == distribution ]] || server_command[0]=docker-registry
       ;;
   esac
 }
 
 # servers_prepare - what must exist before the first start of a round.
 servers_prepare() {
-  rm -rf "$work"/{ours,before,token,htpasswd}
-  mkdir -p "$work"/{ours,before,token,htpasswd}
-  PORTCULLIS_DATA="$work/ours" "$binary" init --host localhost --admin bench --admin-password-stdin <<<"$password" >/dev/null
-  [[ -z ${older:-} ]] || PORTCULLIS_DATA="$work/before" "$older" init --host localhost --admin bench --admin-password-stdin <<<"$password" >/dev/null
-  { htpasswd -Bbn -C 10 bench "$password" && htpasswd -Bbn -C 5 cheap "$password"; } >"$work/users" 2>/dev/null
+  local name
+  for name in "${servers[@]}"; do
+    rm -rf "${work:?}/$name" "$work/$name".{large,warm,small}
+    mkdir -p "$work/$name"
+    case $name in
+      ours) server_init ours "$binary" ;;
+      before) server_init before "$older" ;;
+    esac
+  done
+}
+
+server_init() {
+  PORTCULLIS_DATA="$work/$1" "$2" init --host localhost --admin bench --admin-password-stdin <<<"$password" >/dev/null
 }
 
 server_stop() {
@@ -81,6 +92,7 @@ servers_stop() {
   done
 }
 
+# Without any login: every request that it serves is cheaper than ours by that.
 registry_config() {
   cat <<YAML
 version: 0.1
@@ -92,16 +104,9 @@ http:
   addr: 127.0.0.1:${port[$1]}
   tls: {certificate: $work/tls.pem, key: $work/tls.key}
 YAML
-  case $1 in
-    htpasswd) printf 'auth: {htpasswd: {realm: bench, path: %s}}\n' "$work/users" ;;
-    token)
-      printf 'auth: {token: {realm: "https://localhost/none", service: bench, issuer: bench, rootcertbundle: %s}}\n' \
-        "$work/signer.pem"
-      ;;
-  esac
 }
 
-# nginx with a worker for each core: the manifest that the registries serve, as a file, to everyone.
+# nginx with a worker for each core: the manifest and the blobs that the registries serve, as files, to everyone.
 nginx_config() {
   cat <<NGINX
 worker_processes auto;
@@ -111,35 +116,33 @@ error_log $work/nginx.errors;
 events { worker_connections 1024; }
 http {
   access_log off;
+  keepalive_requests 100000000;
   server {
     listen 127.0.0.1:${port[nginx]} ssl backlog=4096;
     ssl_certificate $work/tls.pem;
     ssl_certificate_key $work/tls.key;
     ssl_protocols TLSv1.2 TLSv1.3;
-    location = /v2/bench/app/manifests/latest { alias $work/manifest; }
+    root $work/nginx;
+    location /v2/bench/app/manifests/ { types {} default_type application/vnd.oci.image.manifest.v1+json; }
   }
 }
 NGINX
 }
 
-# The certificate that all of them serve (P-256, as Portcullis makes them), and the signer of docker-registry's tokens.
+# The certificate that all of them serve (P-256, as Portcullis makes them).
 certificates_make() {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -keyout "$work/tls.key" -out "$work/tls.pem" 2>/dev/null
-  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=signer \
-    -keyout "$work/signer.key" -out "$work/signer.pem" 2>/dev/null
+    -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost \
+    -keyout "$work/tls.key" -out "$work/tls.pem" 2>/dev/null
 }
 
-# authorization NAME - the header that the requests of a run carry.
+# authorization NAME - the header that the requests to a server carry; nothing for a peer.
 authorization() {
   case $1 in
     ours | before) printf 'Authorization: Bearer %s' "$(our_token "$1")" ;;
-    token) printf 'Authorization: Bearer %s' "$(registry_token)" ;;
-    *) basic bench ;;
   esac
 }
 
-# basic USER - the user `cheap` of docker-registry has a bcrypt hash of cost 5, as the program htpasswd makes by itself.
 basic() { printf 'Authorization: Basic %s' "$(printf '%s:%s' "$1" "$password" | base64 -w 0)"; }
 
 # our_token NAME - from a portcullis.
@@ -153,20 +156,21 @@ our_service() {
   curl --silent --insecure --output /dev/null --dump-header - "$(url "$1")/v2/" | sed -n 's/.*service="\([^"]*\)".*/\1/p'
 }
 
-# docker-registry 2.8 names keys by libtrust's fingerprint. RS256 is cheaper to verify than our ES256: a generous choice.
-registry_token() {
-  local header claims now
-  now=$(date +%s)
-  header=$(printf '{"typ":"JWT","alg":"RS256","kid":"%s"}' "$(signer_fingerprint)" | base64url)
-  claims=$(printf '{"iss":"bench","sub":"bench","aud":"bench","exp":%d,"nbf":%d,"iat":%d,"jti":"1","access":%s}' \
-    $((now + 3600)) $((now - 60)) "$now" '[{"type":"repository","name":"bench/app","actions":["pull","push"]}]' | base64url)
-  printf '%s.%s.%s' "$header" "$claims" \
-    "$(printf '%s.%s' "$header" "$claims" | openssl dgst -sha256 -sign "$work/signer.key" | base64url)"
+# cpu_seconds NAME - of the server's process and of its children that live.
+cpu_seconds() {
+  local process=${pid[$1]} children
+  children=$(cat "/proc/$process/task"/*/children 2>/dev/null || true)
+  for process in "$process" $children; do cat "/proc/$process/stat"; done |
+    awk -v hz="$(getconf CLK_TCK)" '{ ticks += $14 + $15 } END { print ticks / hz }'
 }
 
-signer_fingerprint() {
-  openssl x509 -in "$work/signer.pem" -noout -pubkey | openssl pkey -pubin -outform der |
-    openssl dgst -sha256 -binary | head -c 30 | base32 -w 0 | sed 's/..../&:/g; s/:$//'
+# memory_mib NAME VmRSS|VmHWM - of all its processes; shared pages of nginx's workers are counted more than once.
+memory_mib() {
+  local process=${pid[$1]} children
+  children=$(cat "/proc/$process/task"/*/children 2>/dev/null || true)
+  for process in "$process" $children; do cat "/proc/$process/status"; done |
+    awk -v what="$2:" '$1 == what { sum += $2 } END { print sum / 1024 }'
 }
 
-base64url() { base64 -w 0 | tr '+/' '-_' | tr -d '='; }
+# memory_reset NAME - from here on, the peak is counted again.
+memory_reset() { echo 5 >"/proc/${pid[$1]}/clear_refs"; }

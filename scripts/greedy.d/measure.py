@@ -22,6 +22,8 @@ import clients  # noqa: E402 (found by the line above)
 
 MEMORY_LIMIT = 256 << 20
 WAIT_LIMIT = 0.250
+# Of a case that leaves the processors to others, on any machine.
+QUICK_WAIT_LIMITS = {"zero-window-manifests": 1.5}
 PASSWORDS = {"admin": "the administrator's password", "greedy": "greedy's password", "other": "other's password"}
 MANIFEST_TYPE = "application/vnd.oci.image.index.v1+json"
 
@@ -177,7 +179,8 @@ def main():
     for name in given.cases or clients.CASES:
         before, peak, waits, failures, said = measure(given.binary, name, given.quick)
         p50, p99 = waits[len(waits) // 2], waits[min(len(waits) - 1, len(waits) * 99 // 100)]
-        bad = peak > MEMORY_LIMIT or bool(failures) or (p99 > WAIT_LIMIT and not given.quick)
+        limit = QUICK_WAIT_LIMITS.get(name) if given.quick else WAIT_LIMIT
+        bad = peak > MEMORY_LIMIT or bool(failures) or (limit is not None and p99 > limit)
         missed |= bad
         print(
             f"{name:24} {before >> 20:4} MiB {peak >> 20:4} MiB  {p50 * 1000:5.0f} ms {p99 * 1000:5.0f} ms "

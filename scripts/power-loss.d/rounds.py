@@ -72,12 +72,26 @@ def digest(content):
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
+def push_at_once(connection, repository, content):
+    status, body, _ = ask(connection, "POST", f"/v2/{repository}/blobs/uploads/?digest={digest(content)}", content)
+    return status, body
+
+
+def push_in_pieces(connection, repository, content):
+    """As docker does."""
+    _, _, opened = ask(connection, "POST", f"/v2/{repository}/blobs/uploads/")
+    _, _, patched = ask(connection, "PATCH", opened["Location"], content)
+    status, body, _ = ask(connection, "PUT", f"{patched['Location']}?digest={digest(content)}")
+    return status, body
+
+
 def push(connection, repository, count):
     """Pushes an image; its digest, once it is acknowledged."""
-    layer = os.urandom(random.choice([100, 5_000, 70_000, 200_000]))
+    # The largest is written past the page cache in part.
+    layer = os.urandom(random.choices([100, 5_000, 70_000, 200_000, 36_000_000], [10, 10, 10, 10, 1])[0])
     config = json.dumps({"architecture": "amd64", "os": "linux", "count": count}).encode()
     for content in (layer, config):
-        status, body, _ = ask(connection, "POST", f"/v2/{repository}/blobs/uploads/?digest={digest(content)}", content)
+        status, body = random.choice([push_at_once, push_in_pieces])(connection, repository, content)
         if status != 201:
             raise RuntimeError(f"a blob was answered {status}: {body}")
     part = lambda content, kind: {"mediaType": kind, "digest": digest(content), "size": len(content)}

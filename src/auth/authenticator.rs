@@ -12,7 +12,7 @@ use super::access::PolicyCache;
 use super::credentials::{AccessTokens, InvalidToken, IssuedToken, PasswordOutcome, RefreshMemory, is_refresh_token};
 use super::keys::{KeyRing, KeySchedule, Step, TokenKey};
 use super::throttle::{FailedLogins, LoginAttempt, PasswordVerifier};
-use super::{AuthError, Credential, CredentialError, DataKey, Policy, Principal, Scope, Secret};
+use super::{AuthError, Credential, CredentialError, DataKey, Principal, Scope, Secret, VerifiedCredential};
 use crate::config::AuthSettings;
 use crate::domain::{AccountName, Clock, Fingerprint, Network};
 use crate::storage::StorageError;
@@ -68,7 +68,12 @@ impl Authenticator {
     /// answer; after too many of them, `from` one address or for one name, none is verified for a while ([`CredentialError::RateLimited`]).
     /// One that was right a moment ago, from there, costs no read of the database, and no more than a token: the current policy says
     /// whether the user has changed. A refresh token counts as a password of its user.
-    pub async fn password(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Credential, CredentialError> {
+    pub async fn password(
+        &self,
+        name: &str,
+        password: &Secret,
+        from: IpAddr,
+    ) -> Result<VerifiedCredential, CredentialError> {
         let from = Network::of(from);
         if let Some(credential) = self.remembered(name, password, from).await? {
             return Ok(credential);
@@ -91,7 +96,7 @@ impl Authenticator {
         name: &str,
         password: &Secret,
         from: Network,
-    ) -> Result<Option<Credential>, StorageError> {
+    ) -> Result<Option<VerifiedCredential>, StorageError> {
         // Of other names nothing is remembered, and no policy is read for those who guess them.
         let Some(account) = name.parse().ok().filter(|_| self.passwords.knows_source(name, from)) else {
             return Ok(None);
@@ -99,28 +104,33 @@ impl Authenticator {
         let policy = self.policies.of_account(Some(&account)).await?;
         let remembers = |epoch| self.passwords.remembers(name, epoch, password, from);
         let principal = policy.login_principal().filter(|principal| principal.epoch().is_some_and(remembers));
-        Ok(principal.map(Credential::password))
+        Ok(principal.map(|principal| VerifiedCredential { credential: Credential::password(principal), policy }))
     }
 
     /// The credential of a user who gave the right password.
-    async fn admit(&self, user: &UserRecord, rehashed: Option<String>) -> Result<Credential, CredentialError> {
+    async fn admit(&self, user: &UserRecord, rehashed: Option<String>) -> Result<VerifiedCredential, CredentialError> {
         if let Some(new) = rehashed
             && let Err(error) = self.store.rehash_password(&user.name, &user.password_hash, new).await
         {
             tracing::warn!(user = %user.name, %error, "the password's hash could not be renewed and remains as it is");
         }
-        self.principal_of(user).await.map(Credential::password)
+        self.credential_of(user, Credential::password).await
     }
 
-    /// The principal of a user who has given a right credential, by the row that was just read.
-    pub(super) async fn principal_of(&self, user: &UserRecord) -> Result<Principal, CredentialError> {
+    /// What a user has given a right credential of, by the row that was just read.
+    pub(super) async fn credential_of(
+        &self,
+        user: &UserRecord,
+        credential: impl FnOnce(Principal) -> Credential,
+    ) -> Result<VerifiedCredential, CredentialError> {
         let mut policy = self.policies.of_account(Some(&user.name)).await?;
         if !policy.agrees_with(user) {
             // Added or changed a moment ago: the token that is asked for next must not be cut by what was true before.
             self.reload_version().await?;
             policy = self.policies.of_account(Some(&user.name)).await?;
         }
-        policy.principal(&user.name, user.epoch).ok_or(CredentialError::Wrong)
+        let principal = policy.principal(&user.name, user.epoch).ok_or(CredentialError::Wrong)?;
+        Ok(VerifiedCredential { credential: credential(principal), policy })
     }
 
     /// The credential of the user that a verified client certificate names. A changed password does not touch it; disabling or removing
@@ -129,38 +139,35 @@ impl Authenticator {
         &self,
         name: &AccountName,
         fingerprint: Fingerprint,
-    ) -> Result<Credential, CredentialError> {
+    ) -> Result<VerifiedCredential, CredentialError> {
         let mut policy = self.policies.of_account(Some(name)).await?;
         if policy.login_principal().is_none() {
             // Perhaps added a moment ago.
             self.reload_version().await?;
             policy = self.policies.of_account(Some(name)).await?;
         }
-        let principal = policy.login_principal();
-        principal
-            .map(|principal| Credential::certificate(principal, fingerprint))
-            .ok_or_else(|| CredentialError::NoSuchUser(name.clone()))
+        let principal = policy.login_principal().ok_or_else(|| CredentialError::NoSuchUser(name.clone()))?;
+        Ok(VerifiedCredential { credential: Credential::certificate(principal, fingerprint), policy })
     }
 
     /// Verifies a token: from memory if it was seen before, and without waiting while the policy of its user is current. One that expired
     /// less than a day ago gives a credential that says so; it only serves to continue an upload.
-    pub async fn bearer(&self, token: &str) -> Result<Credential, CredentialError> {
+    pub async fn bearer(&self, token: &str) -> Result<VerifiedCredential, CredentialError> {
         let now = self.clock.seconds();
         let verified =
             self.tokens.verify(&self.ring.load(), token, now).map_err(|InvalidToken| CredentialError::Expired)?;
+        let policy = self.policies.of_account(verified.user.as_ref().map(|(name, _)| name)).await?;
         let principal = match &verified.user {
             None => Principal::Anonymous,
-            Some((name, epoch)) => {
-                let policy = self.policies.of_account(Some(name)).await?;
-                policy.principal(name, *epoch).ok_or(CredentialError::Expired)?
-            }
+            Some((name, epoch)) => policy.principal(name, *epoch).ok_or(CredentialError::Expired)?,
         };
-        Ok(Credential::token(
-            principal,
-            Arc::clone(&verified.id),
-            Arc::clone(&verified.scope),
-            verified.is_expired(now),
-        ))
+        let (id, scope) = (Arc::clone(&verified.id), Arc::clone(&verified.scope));
+        Ok(VerifiedCredential { credential: Credential::token(principal, id, scope, verified.is_expired(now)), policy })
+    }
+
+    /// That of a request without a credential.
+    pub async fn anonymous(&self) -> Result<VerifiedCredential, StorageError> {
+        Ok(VerifiedCredential { credential: Credential::anonymous(), policy: self.policies.of_account(None).await? })
     }
 
     /// Issues a token for what was asked, cut to what is allowed now; that may be nothing. Whether the policy has changed is checked
@@ -175,11 +182,6 @@ impl Authenticator {
     pub fn jwks(&self) -> serde_json::Value {
         serde_json::to_value(self.ring.load().published())
             .expect("a key set consists of texts, and its maps have texts for keys")
-    }
-
-    /// The current policy of a principal: without waiting, unless it has changed or was never read.
-    pub async fn policy(&self, principal: &Principal) -> Result<Arc<Policy>, StorageError> {
-        self.policies.of(principal).await
     }
 
     /// Looks whether users, grants or keys have changed. Policies are read again at their next use, keys at once.

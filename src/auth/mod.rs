@@ -30,7 +30,7 @@ mod throttle;
 pub use access::{Actor, AdminPermit, Authorized, Caller, CatalogPermit, Denial, Permission, Policy, Scope};
 pub(crate) use access::{Continue, Delete, Explanation, Pull, Push};
 pub(crate) use authenticator::Authenticator;
-pub use credentials::{Credential, CredentialId, Principal};
+pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};
 pub(crate) use credentials::{
     CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password, hash_password,
     is_password_of,

@@ -17,6 +17,7 @@ mod well_known;
 pub use certificates::{Certificates, PublishedAuthority, ServedCertificate};
 pub use router::{routes, service};
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,19 +45,22 @@ pub struct HttpSettings {
     pub limits: LimitSettings,
 }
 
-/// Everything that handlers work with.
+/// Everything that handlers work with; shared, so that a request counts one reference and not one for each part.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+/// What an [`App`] consists of.
+pub struct Shared {
     registry: Arc<Registry>,
     auth: Arc<Authenticator>,
-    settings: Arc<HttpSettings>,
+    settings: HttpSettings,
     certificates: Arc<dyn Certificates>,
-    draining: Arc<AtomicBool>,
-    cursors: Arc<CursorKey>,
+    draining: AtomicBool,
+    cursors: CursorKey,
     uploads: Arc<UploadLimits>,
     memory: Arc<MemoryBudget>,
-    pending: Arc<PendingResponses>,
-    large_manifests: Arc<Semaphore>,
+    pending: PendingResponses,
+    large_manifests: Semaphore,
     denied_log: Arc<DeniedLog>,
 }
 
@@ -69,22 +73,22 @@ impl App {
         certificates: Arc<dyn Certificates>,
     ) -> Self {
         let largest = registry.settings().limits.manifest_size.in_memory();
-        Self {
+        Self(Arc::new(Shared {
             memory: MemoryBudget::new(settings.limits.body_memory.in_memory(), largest),
-            pending: Arc::new(PendingResponses::new(MemoryBudget::open_to_anonymous(
+            pending: PendingResponses::new(MemoryBudget::open_to_anonymous(
                 settings.limits.body_memory.in_memory(),
                 largest,
-            ))),
-            large_manifests: Arc::new(Semaphore::new(1)),
+            )),
+            large_manifests: Semaphore::new(1),
             registry,
             auth,
             uploads: UploadLimits::new(settings.limits.concurrent_uploads),
             denied_log: Arc::default(),
-            settings: Arc::new(settings),
+            settings,
             certificates,
-            draining: Arc::new(AtomicBool::new(false)),
-            cursors: Arc::new(CursorKey::generate()),
-        }
+            draining: AtomicBool::new(false),
+            cursors: CursorKey::generate(),
+        }))
     }
 
     /// From now on, readiness is denied: the server is about to stop.
@@ -108,6 +112,14 @@ impl App {
 
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use axum::Router;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use tokio_util::sync::CancellationToken;
 
 use super::acme::{Acme, settings};
@@ -16,7 +16,7 @@ use crate::config::{AcmeChallenge, Config};
 use crate::domain::Clock;
 use crate::pki::CertificateSummary;
 use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeStore, Orderer};
-use crate::server::Server;
+use crate::server::{Answer, Server};
 use crate::storage::metadata::Metadata;
 use crate::tls::{self, ServingIdentity};
 
@@ -91,8 +91,7 @@ async fn order_alone(
 }
 
 /// The answer to clients of the registry in the meantime.
-fn closed() -> Router {
-    Router::new().fallback(|| async {
-        (StatusCode::SERVICE_UNAVAILABLE, "This registry is not running: its certificate is being ordered.\n")
-    })
+fn closed() -> Answer {
+    let text = "This registry is not running: its certificate is being ordered.\n";
+    Arc::new(move |_| Box::pin(std::future::ready((StatusCode::SERVICE_UNAVAILABLE, text).into_response())))
 }

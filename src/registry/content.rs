@@ -61,7 +61,9 @@ pub(super) fn for_storage(body: BodyStream, limit: Option<u64>) -> ByteStream {
 
 /// A blob's content to be served.
 pub enum Content {
-    /// Its bytes.
+    /// All of the bytes that were asked for: few, and in memory.
+    Whole(Bytes),
+    /// The bytes, as they are read.
     Stream(BlobStream),
     /// An address that serves them for a while, to anyone who has it: the client is sent there.
     Redirect(Uri),

@@ -17,18 +17,16 @@ impl Registry {
             Reference::Tag(tag) => self.metadata.delete_tag(repository, tag).await,
             Reference::Digest(digest) => self.metadata.delete_manifest(repository, digest).await,
         };
-        self.manifests.invalidate(repository);
+        self.generations.invalidate(repository);
         if deleted? { Ok(()) } else { Err(self.unknown_manifest(repository.clone(), reference.clone()).await?) }
     }
 
     /// Takes a blob out of the repository; its content stays for others, and until it is collected.
     pub async fn delete_blob(&self, permit: &Authorized<Delete>, digest: &Digest) -> Result<(), RegistryError> {
         self.require_delete()?;
-        if self.metadata.unlink_blob(permit.repository(), digest).await? {
-            Ok(())
-        } else {
-            Err(RegistryError::BlobUnknown(digest.clone()))
-        }
+        let unlinked = self.metadata.unlink_blob(permit.repository(), digest).await;
+        self.generations.invalidate(permit.repository());
+        if unlinked? { Ok(()) } else { Err(RegistryError::BlobUnknown(digest.clone())) }
     }
 
     fn require_delete(&self) -> Result<(), RegistryError> {

@@ -3,10 +3,12 @@
 //! Each takes a permit ([`crate::auth::Authorized`]) that names the repository, so none can be reached without a right to it.
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
+mod blob_rows;
 mod content;
 mod delete;
 mod error;
 mod expire;
+mod generations;
 mod list;
 mod manifest_cache;
 mod memory;
@@ -16,6 +18,7 @@ mod pull;
 mod push;
 mod referrers;
 mod session_locks;
+mod turns;
 mod upload;
 
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
@@ -36,8 +39,11 @@ use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
+use blob_rows::BlobRows;
+use generations::Generations;
 use manifest_cache::ManifestCache;
 use session_locks::SessionLocks;
+use turns::Turns;
 
 /// How many manifests are read at the same time: as many as the database has readers, so that no memory waits for one.
 const MANIFEST_READS: usize = 4;
@@ -70,10 +76,12 @@ pub struct Registry {
     blobs: Arc<dyn BlobStore>,
     settings: RegistrySettings,
     clock: Clock,
+    generations: Generations,
     manifests: ManifestCache,
+    rows: BlobRows,
     sessions: SessionLocks,
     /// Manifests that are read from the database at the same time.
-    reading: tokio::sync::Semaphore,
+    reading: Turns,
     readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
 }
 
@@ -89,10 +97,12 @@ impl Registry {
             metadata,
             blobs,
             settings,
-            manifests: ManifestCache::new(clock.clone()),
+            generations: Generations::new(clock.clone()),
+            manifests: ManifestCache::new(),
+            rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
-            reading: tokio::sync::Semaphore::new(MANIFEST_READS),
+            reading: Turns::new(MANIFEST_READS),
             readiness: tokio::sync::Mutex::default(),
         }
     }

@@ -13,8 +13,8 @@ impl Registry {
         digest: &Digest,
     ) -> Result<bool, RegistryError> {
         self.require_writable()?;
-        let Some(blob) = self.metadata.blob(from.repository(), digest).await? else { return Ok(false) };
-        if self.blobs.length(&blob.key).await? != Some(blob.size) {
+        let Some(known) = self.known_blob(from.repository(), digest).await? else { return Ok(false) };
+        if !self.has_content(&known).await? {
             // The content is lost: let the client upload it, which fixes it everywhere.
             return Ok(false);
         }
@@ -23,8 +23,8 @@ impl Registry {
 
     /// Whether the repository that is pushed to has the blob already, with its content.
     pub async fn has_blob(&self, permit: &Authorized<Push>, digest: &Digest) -> Result<bool, RegistryError> {
-        match self.metadata.blob(permit.repository(), digest).await? {
-            Some(blob) => Ok(self.blobs.length(&blob.key).await? == Some(blob.size)),
+        match self.known_blob(permit.repository(), digest).await? {
+            Some(known) => self.has_content(&known).await,
             None => Ok(false),
         }
     }

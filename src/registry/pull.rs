@@ -3,16 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::manifest_cache::Known;
+use super::blob_rows::KnownBlob;
 use super::{Content, PulledManifest, Registry, RegistryError};
 use crate::auth::{Authorized, Pull};
-use crate::domain::{Digest, Reference};
-use crate::storage::metadata::BlobRecord;
+use crate::domain::{Digest, Reference, RepositoryName};
 
 /// A blob that may be read: its row was checked.
 pub struct BlobContent<'r> {
     registry: &'r Registry,
-    record: BlobRecord,
+    repository: &'r RepositoryName,
+    known: Arc<KnownBlob>,
 }
 
 impl Registry {
@@ -24,20 +24,14 @@ impl Registry {
     ) -> Result<PulledManifest, RegistryError> {
         let repository = permit.repository();
         let key = (repository.clone(), reference.clone());
-        let moment = self.manifests.moment(repository);
-        match self.manifests.get(&key, moment) {
-            Known::Fresh(manifest) => return Ok(manifest.into()),
-            Known::ToCompare(manifest) => {
-                let generation = self.metadata.generation(repository).await?;
-                self.manifests.saw(repository, moment, generation);
-                if generation == Some(manifest.generation) {
-                    return Ok(manifest.into());
-                }
-            }
-            Known::Unknown => {}
+        let moment = self.generations.moment(repository);
+        if let Some(manifest) = self.manifests.get(&key)
+            && self.holds(repository, manifest.generation, moment).await?
+        {
+            return Ok(manifest.into());
         }
-        // Each may bring megabytes along, which no one has counted yet. Nothing closes the semaphore.
-        let _turn = self.reading.acquire().await.ok();
+        // Each may bring megabytes along, which no one has counted yet.
+        let _turn = self.reading.take(permit.subject()).await;
         let found = match reference {
             Reference::Tag(tag) => self.metadata.manifest_by_tag(repository, tag).await?,
             Reference::Digest(digest) => self.metadata.manifest(repository, digest).await?,
@@ -45,7 +39,8 @@ impl Registry {
         match found {
             Some(manifest) => {
                 let manifest = Arc::new(manifest);
-                self.manifests.keep(key, moment, Arc::clone(&manifest));
+                self.generations.saw(repository, moment, Some(manifest.generation));
+                self.manifests.keep(key, Arc::clone(&manifest));
                 Ok(manifest.into())
             }
             None => Err(self.unknown_manifest(repository.clone(), reference.clone()).await?),
@@ -53,19 +48,19 @@ impl Registry {
     }
 
     /// The blob with this digest, where the repository has it.
-    pub async fn pull_blob(
-        &self,
-        permit: &Authorized<Pull>,
+    pub async fn pull_blob<'r>(
+        &'r self,
+        permit: &'r Authorized<Pull>,
         digest: &Digest,
-    ) -> Result<BlobContent<'_>, RegistryError> {
-        let record = self.metadata.blob(permit.repository(), digest).await?;
-        let record = record.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
-        Ok(BlobContent { registry: self, record })
+    ) -> Result<BlobContent<'r>, RegistryError> {
+        let known = self.known_blob(permit.repository(), digest).await?;
+        let known = known.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
+        Ok(BlobContent { registry: self, repository: permit.repository(), known })
     }
 
     pub(super) async fn unknown_manifest(
         &self,
-        repository: crate::domain::RepositoryName,
+        repository: RepositoryName,
         reference: Reference,
     ) -> Result<RegistryError, RegistryError> {
         Ok(if self.metadata.repository_exists(&repository).await? {
@@ -79,21 +74,28 @@ impl Registry {
 impl BlobContent<'_> {
     /// Its length in bytes.
     pub fn size(&self) -> u64 {
-        self.record.size
+        self.known.linked.blob.size
     }
 
     /// Checks that the content is there with its full length; [`RegistryError::BlobUnknown`] where it is not, so that the next
     /// push brings it back.
     pub async fn verify_present(&self) -> Result<(), RegistryError> {
-        if self.registry.blobs.length(&self.record.key).await? == Some(self.record.size) {
+        if self.registry.has_content(&self.known).await? {
             return Ok(());
         }
-        tracing::error!(digest = %self.record.digest, "the content of a blob is missing or short; push it again to fix it");
-        Err(RegistryError::BlobUnknown(self.record.digest.clone()))
+        self.forget();
+        let digest = &self.known.linked.blob.digest;
+        tracing::error!(%digest, "the content of a blob is missing or short; push it again to fix it");
+        Err(RegistryError::BlobUnknown(digest.clone()))
     }
 
     /// Its bytes, or the half-open `range` of them; or where the client gets them.
     pub async fn read(&self, range: Range<u64>) -> Result<Content, RegistryError> {
-        Ok(self.registry.blobs.locate(&self.record.key, range).await?.into())
+        self.registry.content(&self.known, range).await.inspect_err(|_| self.forget())
+    }
+
+    /// A content that is lost may be replaced under another key, of which the repository's generation tells nothing.
+    fn forget(&self) {
+        self.registry.rows.forget(self.repository, &self.known.linked.blob.digest);
     }
 }

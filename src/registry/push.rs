@@ -48,7 +48,7 @@ impl Registry {
         let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
         new.may_be_sparse = self.settings.limits.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
         let outcome = self.metadata.put_manifest(permit.repository(), new, BLOB_LEASE).await;
-        self.manifests.invalidate(permit.repository());
+        self.generations.invalidate(permit.repository());
         match outcome? {
             PutOutcome::Stored => Ok(PushedManifest { digest, subject }),
             PutOutcome::Missing(digests) => Err(RegistryError::MissingReferences(digests)),

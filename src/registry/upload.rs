@@ -78,9 +78,13 @@ impl Registry {
         id: UploadId,
     ) -> Result<UploadSession, RegistryError> {
         self.require_writable()?;
-        // Found first, so that the guess of another client neither waits nor makes anyone wait.
-        self.find_upload(permit, id).await?;
-        let lock = self.sessions.acquire(id).await?;
+        let lock = if let Some(lock) = self.sessions.try_acquire(id) {
+            lock
+        } else {
+            // Found first, so that the guess of another client does not wait.
+            self.find_upload(permit, id).await?;
+            self.sessions.acquire(id).await?
+        };
         let record = self.find_upload(permit, id).await?;
         Ok(UploadSession {
             registry: Arc::clone(self),
@@ -247,6 +251,7 @@ impl UploadSession {
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
         let finished = self.stored.then_some(self.id());
         let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, BLOB_LEASE).await?;
+        self.registry.rows.forget(&self.repository, &blob.digest);
         if known == key { Ok(()) } else { self.registry.keep_one_content(blob, known).await }
     }
 

@@ -45,7 +45,7 @@ impl Stores {
 
     /// The key under which the repository's blob is stored.
     async fn key(&self, digest: &Digest) -> BlobKey {
-        self.metadata.blob(&repository(), digest).await.expect("read").expect("linked").key
+        self.metadata.blob(&repository(), digest).await.expect("read").expect("linked").blob.key
     }
 
     /// Publishes the content under the key of its SHA-512, and records it by its SHA-256: as another backend's key would be.
@@ -101,6 +101,19 @@ async fn of_two_nodes_that_write_to_one_session_the_second_is_told_where_it_is()
         other => panic!("{other:?}"),
     }
     assert_eq!(resume(&one, id).await.length(), 12, "the first one counts");
+}
+
+/// As a power cut does to a session that was opened just before it.
+#[tokio::test]
+async fn a_session_that_is_lost_before_its_first_byte_is_unknown_and_nothing_else() {
+    let stores = Stores::open().await;
+    let id = stores.begin().await;
+    let session = resume(&stores.node(), id).await;
+    assert!(stores.metadata.delete_upload(id).await.expect("lost"));
+    let lost = session.append(None, body(b"never stored")).await.map(drop);
+    assert!(matches!(lost, Err(RegistryError::UploadUnknown)), "{lost:?}");
+    stores.push(b"pushed after that").await;
+    assert_eq!(stores.key(&sha256(b"pushed after that")).await.0, sha256(b"pushed after that").to_string());
 }
 
 #[tokio::test]

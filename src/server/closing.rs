@@ -20,7 +20,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// As much is read as fast as it comes; the rest slowly, so that a client that does not stop sending is held up by its own window.
 const AT_ONCE: usize = 64 * 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 4 * 1024;
 
 /// Closes a TLS connection in stages.
 pub(super) async fn tls(mut stream: TlsStream<WriteTimeout<TcpStream>>) {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -18,9 +17,10 @@ use super::activity::{Activity, Limits};
 use super::admission::Admitted;
 use super::http2_streams::Http2Streams;
 use super::lifecycle::{Action, Close, Event, Lifecycle};
+use super::own_wakes::OwnWakes;
 use super::proxy_protocol::ProxyProtocol;
 use super::reclaimable_stream::{ReclaimableStream, reclaimable};
-use super::service::{Client, RequestService};
+use super::service::{Answer, Client, RequestService};
 use super::timeouts::Timeouts;
 use super::write_timeout::WriteTimeout;
 use super::{closing, plain_http};
@@ -31,6 +31,8 @@ use crate::tls::{Acceptor, ClientVerifier, explain_refusal};
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+/// The protocol on which a connection has many requests at once.
+const HTTP2: &[u8] = b"h2";
 /// Read and write buffer of HTTP/1, and so the largest header.
 const HTTP1_BUFFER: usize = 32 * 1024;
 /// What h2 keeps of one answer; more waits in the body.
@@ -67,12 +69,12 @@ impl Connections {
     pub(super) fn new(
         settings: &ServerSettings,
         clients: Option<Arc<ClientVerifier>>,
-        router: Router,
+        respond: Answer,
         tls: Acceptor,
         shutdown: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        let service = RequestService::new(router, settings.max_requests, settings.keep_alive, shutdown.clone());
+        let service = RequestService::new(respond, settings.max_requests, settings.keep_alive, shutdown.clone());
         Self {
             service: Arc::new(service),
             acceptor: tls,
@@ -161,12 +163,7 @@ impl Connections {
     async fn serve(&self, stream: Secured, peer: PeerAddress, admitted: &Admitted) {
         let certificate =
             self.clients.as_ref().and_then(|clients| clients.presented(stream.get_ref().1.peer_certificates()));
-        let client = Client {
-            peer,
-            counted_as: admitted.address(),
-            certificate: certificate.map(Arc::new),
-            activity: Arc::clone(admitted.activity()),
-        };
+        let client = self.service.client(peer, admitted.address(), certificate, Arc::clone(admitted.activity()));
         let (stream, reclaim) = reclaimable(stream, Some(Arc::clone(admitted.activity())));
         if self.converse(stream, client, admitted).await == Close::AtOnce {
             return;
@@ -183,14 +180,15 @@ impl Connections {
 
     /// Speaks HTTP until one side has had enough.
     async fn converse(&self, stream: ReclaimableStream<Secured>, client: Client, admitted: &Admitted) -> Close {
-        let (peer, activity) = (client.peer, Arc::clone(admitted.activity()));
+        let (client, activity) = (Arc::new(client), Arc::clone(admitted.activity()));
+        let peer = client.peer;
         let begun = AtomicBool::new(false);
-        let http = self.http(&activity);
+        let (http, own_wakes) = (self.http(&activity), OwnWakes::new(stream.get_ref().is_some_and(speaks_http2)));
         let service = service_fn(|request| {
             if !begun.swap(true, Ordering::Relaxed) {
                 admitted.establish();
             }
-            Arc::clone(&self.service).answer(client.clone(), request)
+            Arc::clone(&client).answer(request)
         });
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut timeouts = std::pin::pin!(Timeouts::new(Arc::clone(&activity), self.limits));
@@ -200,7 +198,7 @@ impl Connections {
             let (draining, leaving) = (lifecycle.draining, lifecycle.leaving);
             let event = tokio::select! {
                 biased;
-                outcome = connection.as_mut() => Event::Over(outcome.err()),
+                outcome = own_wakes.keep(connection.as_mut()) => Event::Over(outcome.err()),
                 () = self.cut.cancelled() => Event::Cut,
                 () = leave.as_mut(), if leaving => Event::TimeToLeave,
                 () = self.shutdown.cancelled(), if !draining => Event::Shutdown,
@@ -234,6 +232,11 @@ impl Connections {
             .keep_alive_timeout(PING);
         http
     }
+}
+
+/// Whether that is what the client chose (RFC 7301; RFC 9113, section 3.2).
+fn speaks_http2(stream: &Secured) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
 /// Whether the handshake was an authority's look at a challenge: nothing is served after it (RFC 8737, section 4).

@@ -4,8 +4,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::config::ServerSettings;
 
-/// Descriptors for what is neither a connection nor a transfer: the database, keys, the log, other listeners.
-const RESERVE: usize = 128;
+/// Descriptors for what is neither a connection nor a transfer: the database, keys, the log, other listeners, files that stay open for a
+/// moment.
+const RESERVE: usize = 192;
 /// A transfer has a file open, and for a moment a directory.
 const PER_REQUEST: usize = 2;
 
@@ -57,8 +58,8 @@ mod tests {
     #[test]
     fn what_is_served_at_once_fits_into_the_descriptors() {
         assert_eq!(share(20_000, 8192, 4096), (8192, 4096), "there is room for all");
-        assert_eq!(share(1024, 8192, 4096), (448, 224));
-        assert_eq!(share(1024, 100, 4096), (100, 398), "what connections do not need, requests may have");
+        assert_eq!(share(1024, 8192, 4096), (416, 208));
+        assert_eq!(share(1024, 100, 4096), (100, 366), "what connections do not need, requests may have");
         let (connections, requests) = share(64, 8192, 4096);
         assert!(connections >= 1 && requests >= 1, "however low the limit, one client is served");
     }

@@ -1,9 +1,9 @@
-//! Streams of HTTP/2, each a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
+//! Streams of HTTP/2. One that can be answered at once is, by the task of its connection; any other becomes a task of its own. hyper waits for a peer's window without a limit; here a stream ends once the peer has taken
 //! nothing of what it asked for in all that time, and the rest of the connection continues.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -48,7 +48,12 @@ where
             limit: self.limit,
             timer: None,
         };
-        tokio::spawn(STREAM.scope(unsent, limited));
+        let mut stream = Box::pin(STREAM.scope(unsent, limited));
+        // Answers from memory wait for nothing, and a task, perhaps on another thread, would cost as much as the rest of such a request. No
+        // one has to be woken: what waits is polled again by its task.
+        if stream.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(stream);
+        }
     }
 }
 

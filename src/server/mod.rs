@@ -2,7 +2,7 @@
 //!
 //! One [`Server`] owns one listening socket. Each connection passes three gates: admission (how many there may be), the
 //! first byte (TLS, or an answer that says to use it), and the handshake; then hyper speaks HTTP/1.1 or HTTP/2 and an
-//! `axum::Router` answers. Nothing here knows what the router does.
+//! [`Answer`] is called. Nothing here knows what that does.
 //!
 //! A connection keeps a record of what it does (its `activity`), which serves both sides: `timeouts` ends a connection that is idle,
 //! slow or stalled for too long, and at the limit of connections, the record says which one is closed for a new one. At its end a
@@ -17,6 +17,7 @@ mod connection_table;
 mod file_limit;
 mod http2_streams;
 mod lifecycle;
+mod own_wakes;
 mod plain_http;
 mod proxy_protocol;
 mod reclaimable_stream;
@@ -37,10 +38,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use admission::Admission;
 use connection::Connections;
@@ -49,6 +49,7 @@ use crate::config::ServerSettings;
 use crate::tls::{Acceptor, ClientVerifier};
 
 pub use acme_listener::AcmeListener;
+pub use service::Answer;
 pub use signals::{SignalEvent, Signals};
 
 /// Waiting connections that the kernel keeps for us.
@@ -131,18 +132,25 @@ impl Server {
 
     /// Serves until `shutdown`, then drains: the socket closes, idle connections end, requests under way finish within
     /// [`ServerSettings::drain_timeout`], and what is left is cut.
-    pub async fn serve(self, router: Router, tls: Acceptor, shutdown: CancellationToken) -> Drained {
+    pub async fn serve(self, respond: Answer, tls: Acceptor, shutdown: CancellationToken) -> Drained {
         let tracker = TaskTracker::new();
         // Not a child of the caller's token: it ends connections only after the time to drain.
         let cut = CancellationToken::new();
         let connections =
-            Arc::new(Connections::new(&self.settings, self.clients, router, tls, shutdown.clone(), cut.clone()));
+            Arc::new(Connections::new(&self.settings, self.clients, respond, tls, shutdown.clone(), cut.clone()));
         let admission = Arc::new(Admission::new(&self.settings, self.max_pending));
+        // A task of its own: the thread that waits for the server's end would have to wake another one for each connection.
+        let accepting = tokio::spawn(accept_all(self.listener, admission, connections, tracker.clone()));
+        let mut accepting = AbortOnDropHandle::new(accepting);
         tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = accept_all(&self.listener, &admission, &connections, &tracker) => {}
+            () = shutdown.cancelled() => {
+                // With it goes the listening socket.
+                accepting.abort();
+                let _ = accepting.await;
+            }
+            // It never ends by itself, but by a panic.
+            Err(ended) = &mut accepting => std::panic::resume_unwind(ended.into_panic()),
         }
-        drop(self.listener);
         drain(&tracker, &cut, self.settings.drain_timeout).await
     }
 }
@@ -150,6 +158,7 @@ impl Server {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    prepare(&socket)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         // `[::]` means every address of both families, also where net.ipv6.bindv6only says otherwise.
         rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
@@ -160,16 +169,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts until it is dropped; errors never end it.
 async fn accept_all(
-    listener: &TcpListener,
-    admission: &Arc<Admission>,
-    connections: &Arc<Connections>,
-    tracker: &TaskTracker,
+    listener: TcpListener,
+    admission: Arc<Admission>,
+    connections: Arc<Connections>,
+    tracker: TaskTracker,
 ) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                recover(&error, admission).await;
+                recover(&error, &admission).await;
                 continue;
             }
         };
@@ -177,8 +186,7 @@ async fn accept_all(
             tracing::debug!(%peer, "connection refused: its address has too many");
             continue;
         };
-        prepare(&stream);
-        let connections = Arc::clone(connections);
+        let connections = Arc::clone(&connections);
         tracker.spawn(async move { connections.run(stream, peer, admitted).await });
     }
 }
@@ -194,18 +202,15 @@ async fn recover(error: &io::Error, admission: &Admission) {
     tokio::time::sleep(REST).await;
 }
 
-/// Small answers go out at once, and a peer that vanished is noticed within a few minutes.
-fn prepare(stream: &TcpStream) {
+/// Small answers go out at once, and a peer that vanished is noticed within a few minutes. Every connection that is accepted inherits
+/// this from the listening socket.
+fn prepare(socket: &TcpSocket) -> io::Result<()> {
     use rustix::net::sockopt;
-    let outcome = stream.set_nodelay(true).and_then(|()| {
-        sockopt::set_socket_keepalive(stream, true)?;
-        sockopt::set_tcp_keepidle(stream, Duration::from_mins(1))?;
-        sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
-        Ok(())
-    });
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "socket settings refused");
-    }
+    socket.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, Duration::from_mins(1))?;
+    sockopt::set_tcp_keepintvl(socket, Duration::from_secs(15))?;
+    Ok(())
 }
 
 async fn drain(tracker: &TaskTracker, cut: &CancellationToken, limit: Duration) -> Drained {

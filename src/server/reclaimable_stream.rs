@@ -18,12 +18,24 @@ pub(super) struct ReclaimableStream<S> {
     stream: Option<S>,
     reclaim: Arc<Mutex<Option<S>>>,
     activity: Option<Arc<Activity>>,
+    /// Why reading failed, after something had been read.
+    failed: Option<io::Error>,
 }
 
 /// Wraps a stream for hyper.
 pub(super) fn reclaimable<S>(stream: S, activity: Option<Arc<Activity>>) -> (ReclaimableStream<S>, Reclaim<S>) {
     let reclaim = Arc::new(Mutex::new(None));
-    (ReclaimableStream { stream: Some(stream), reclaim: Arc::clone(&reclaim), activity }, Reclaim(reclaim))
+    (
+        ReclaimableStream { stream: Some(stream), reclaim: Arc::clone(&reclaim), activity, failed: None },
+        Reclaim(reclaim),
+    )
+}
+
+impl<S> ReclaimableStream<S> {
+    /// The stream; only a drop takes it.
+    pub(super) fn get_ref(&self) -> Option<&S> {
+        self.stream.as_ref()
+    }
 }
 
 impl<S> Reclaim<S> {
@@ -49,20 +61,40 @@ impl<S: Unpin> ReclaimableStream<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> ReclaimableStream<S> {
+    /// Reads on while there is something and room for it: TLS gives a record at a time, and what hyper is given at a time goes through
+    /// every layer up to the handler's task. An error keeps until the next time, so that what came before it is not lost.
+    fn fill(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>, before: usize) {
+        let mut last = before;
+        while buffer.remaining() > 0 && buffer.filled().len() > last {
+            last = buffer.filled().len();
+            match Pin::new(&mut *self).with(|stream| stream.poll_read(context, buffer)) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => self.failed = Some(error),
+                Poll::Pending => return,
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for ReclaimableStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let before = buffer.filled().len();
-        let outcome = ready!(self.as_mut().with(|stream| stream.poll_read(context, buffer)));
+        ready!(self.as_mut().with(|stream| stream.poll_read(context, buffer)))?;
+        self.fill(context, buffer, before);
         if let Some(activity) = &self.activity
             && buffer.filled().len() > before
         {
             activity.read();
         }
-        Poll::Ready(outcome)
+        Poll::Ready(Ok(()))
     }
 }
 

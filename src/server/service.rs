@@ -5,21 +5,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use futures_util::future::BoxFuture;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::activity::Activity;
 use super::http2_streams as streams;
 use super::request_body::RequestBody;
-use super::request_limit::RequestLimit;
+use super::request_limit::{AddressShare, RequestLimit};
 use super::response_body::{Exchange, ResponseBody};
 use super::response_memory::{HeldMemory, ResponseMemory, SMALL};
 use crate::domain::net::network::Network;
@@ -28,9 +27,12 @@ use crate::tls::PresentedCertificate;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
+/// What answers requests.
+pub type Answer = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
 /// What all connections share that answers need.
 pub(super) struct RequestService {
-    router: Router,
+    respond: Answer,
     requests: Arc<RequestLimit>,
     memory: Arc<ResponseMemory>,
     /// Told to clients: how long an idle connection stays open.
@@ -38,14 +40,14 @@ pub(super) struct RequestService {
     shutdown: CancellationToken,
 }
 
-/// Whom a connection speaks for.
-#[derive(Clone)]
+/// Whom a connection speaks for, and who answers.
 pub(super) struct Client {
+    service: Arc<RequestService>,
     pub(super) peer: PeerAddress,
-    /// The address that its requests count for.
-    pub(super) counted_as: Network,
-    pub(super) certificate: Option<Arc<PresentedCertificate>>,
-    pub(super) activity: Arc<Activity>,
+    /// What its address has of the requests.
+    share: Arc<AddressShare>,
+    certificate: Option<PresentedCertificate>,
+    activity: Arc<Activity>,
 }
 
 /// What becomes of an HTTP/1 connection after an answer.
@@ -60,10 +62,10 @@ enum ConnectionUse {
 }
 
 impl RequestService {
-    pub(super) fn new(router: Router, max_requests: usize, keep_alive: Duration, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(respond: Answer, max_requests: usize, keep_alive: Duration, shutdown: CancellationToken) -> Self {
         let keep_alive = format!("timeout={}", keep_alive.as_secs());
         Self {
-            router,
+            respond,
             requests: Arc::new(RequestLimit::new(max_requests)),
             memory: Arc::new(ResponseMemory::new()),
             keep_alive: HeaderValue::try_from(keep_alive).unwrap_or(HeaderValue::from_static("timeout=1")),
@@ -71,25 +73,38 @@ impl RequestService {
         }
     }
 
+    /// The client of a connection, whose requests count for `address`.
+    pub(super) fn client(
+        self: &Arc<Self>,
+        peer: PeerAddress,
+        address: Network,
+        certificate: Option<PresentedCertificate>,
+        activity: Arc<Activity>,
+    ) -> Client {
+        Client { share: self.requests.share(address), service: Arc::clone(self), peer, certificate, activity }
+    }
+}
+
+impl Client {
     /// Answers a request. It is under way from this call on.
     pub(super) async fn answer(
         self: Arc<Self>,
-        client: Client,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
-        let version = request.version();
-        let under_way = client.activity.begin(version == Version::HTTP_2);
+        let (version, is_head) = (request.version(), *request.method() == Method::HEAD);
+        let under_way = self.activity.begin(version == Version::HTTP_2);
         let asks_to_close = says_close(request.headers());
         // hyper closes the connection after an encoding next to a length, and does not tell here.
         let may_close = asks_to_close || request.headers().contains_key(TRANSFER_ENCODING);
         let waits = request.headers().contains_key(EXPECT);
-        let Some(permit) = self.requests.admit(client.counted_as) else {
+        let Some(permit) = self.share.admit() else {
             let refusal = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests are under way; try again");
-            return Ok(self.finish(refusal, version, ConnectionUse::Closes, Exchange::refused(under_way)));
+            let exchange = Exchange::refused(under_way);
+            return Ok(self.service.finish(shown(refusal, is_head), version, ConnectionUse::Closes, exchange));
         };
         let exchange = Exchange::new(under_way, permit);
         let (request, remainder) = track(request, &exchange);
-        let response = self.route(client, request).await;
+        let response = shown(self.respond(request).await, is_head);
         let reusable = match remainder {
             Some(remainder) if version == Version::HTTP_2 => {
                 remainder.linger();
@@ -103,18 +118,19 @@ impl RequestService {
             (true, true) => ConnectionUse::Open,
             (true, false) => ConnectionUse::Stays,
         };
-        Ok(self.finish(response, version, usage, exchange))
+        Ok(self.service.finish(response, version, usage, exchange))
     }
 
-    async fn route(&self, client: Client, mut request: Request<Body>) -> Response<Body> {
-        request.extensions_mut().insert(client.peer);
-        if let Some(certificate) = client.certificate {
+    fn respond(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        request.extensions_mut().insert(self.peer);
+        if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(certificate.now());
         }
-        let Ok(response) = self.router.clone().oneshot(request).await;
-        response
+        (self.service.respond)(request)
     }
+}
 
+impl RequestService {
     /// Says what becomes of the connection, and lets the body be followed.
     fn finish(
         &self,
@@ -158,6 +174,19 @@ impl RequestService {
         };
         (Response::from_parts(parts, Body::from(content)), Some(Arc::new(held)))
     }
+}
+
+/// What of an answer is sent: to HEAD its head alone, with the length that GET would have (RFC 9110, section 9.3.2). hyper leaves the body
+/// out over HTTP/1, and not over HTTP/2. An answer without a body says so, where it may (section 8.6).
+fn shown(mut response: Response<Body>, is_head: bool) -> Response<Body> {
+    let has_length = !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let Some(length) = response.body().size_hint().exact().filter(|_| has_length) {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    response
 }
 
 /// A body whose first chunk has been taken out.

@@ -23,11 +23,13 @@ pub(super) struct WriteTimeout<S> {
     activity: Arc<Activity>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// hyper shuts the socket down, and closing the connection does it again: the socket is told once.
+    is_shut: bool,
 }
 
 impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
     pub(super) fn new(stream: S, limit: Duration, activity: Arc<Activity>) -> Self {
-        Self { stream, limit, activity, waiting: None }
+        Self { stream, limit, activity, waiting: None, is_shut: false }
     }
 
     pub(super) fn get_ref(&self) -> &S {
@@ -92,6 +94,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.guard(context, AsyncWrite::poll_shutdown)
+        if !self.is_shut {
+            ready!(self.guard(context, AsyncWrite::poll_shutdown))?;
+            self.is_shut = true;
+        }
+        Poll::Ready(Ok(()))
     }
 }

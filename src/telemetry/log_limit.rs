@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// How many lines one place writes in an interval.
 const LINES: u64 = 200;
 /// What is written here was limited by who it is about.
-const ACCESS_LOG: &str = "portcullis::http::router";
+const ACCESS_LOG: &str = "portcullis::http::middleware::access_log";
 
 /// The layer that does it.
 #[derive(Clone, Default)]

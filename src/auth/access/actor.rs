@@ -1,10 +1,14 @@
 //! Who acts: what every permit says of its holder, so that what records, counts or announces an action asks no one else.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::auth::{Credential, CredentialId, Principal};
+use crate::auth::{
+    Authorized, CatalogPermit, Credential, CredentialId, Denial, Permission, Policy, Principal, VerifiedCredential,
+};
+use crate::domain::RepositoryName;
 
 /// A principal, the credential that proves it, and the request that it acts in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,29 +61,50 @@ impl Actor {
     }
 }
 
-/// What asks policy for a permit: a verified credential, and the request that presented it.
+/// What asks policy for a permit: a verified credential, the policy that it was verified by, and the request that presented it.
 #[derive(Clone, Debug)]
 pub struct Caller {
     credential: Credential,
+    policy: Arc<Policy>,
     address: IpAddr,
     request_id: Uuid,
 }
 
 impl Caller {
     /// A request from `address` that presented this credential.
-    pub fn new(credential: Credential, address: IpAddr, request_id: Uuid) -> Self {
-        Self { credential, address, request_id }
+    pub fn new(
+        VerifiedCredential { credential, policy }: VerifiedCredential,
+        address: IpAddr,
+        request_id: Uuid,
+    ) -> Self {
+        Self { credential, policy, address, request_id }
     }
 
     /// What was presented.
     pub fn credential(&self) -> &Credential {
         &self.credential
     }
+
+    /// What applies to its holder, as it was when the credential was verified.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Asks for a permit: see [`Policy::authorize`].
+    pub fn authorize<P: Permission>(&self, repository: &RepositoryName) -> Result<Authorized<P>, Denial> {
+        self.policy.authorize(self, repository)
+    }
+
+    /// Asks for a permit to list repositories: see [`Policy::authorize_catalog`].
+    pub fn authorize_catalog(&self) -> Result<CatalogPermit, Denial> {
+        self.policy.authorize_catalog(self)
+    }
 }
 
 #[cfg(test)]
 impl Caller {
     pub(in crate::auth) fn for_tests(credential: &Credential) -> Self {
-        Self::new(credential.clone(), IpAddr::from([192, 0, 2, 1]), Uuid::from_u128(7))
+        let verified = VerifiedCredential { credential: credential.clone(), policy: Arc::default() };
+        Self::new(verified, IpAddr::from([192, 0, 2, 1]), Uuid::from_u128(7))
     }
 }

@@ -1,6 +1,7 @@
 //! Permits: values that prove that policy allowed an action on a repository.
 
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use super::actor::Actor;
 use crate::domain::{Action, RepositoryName};
@@ -47,7 +48,8 @@ impl Permission for Delete {
 #[derive(Debug)]
 pub struct Authorized<P> {
     repository: RepositoryName,
-    subject: String,
+    /// Written out where it is asked for: uploads alone do.
+    subject: OnceLock<String>,
     actor: Actor,
     permission: PhantomData<fn() -> P>,
 }
@@ -55,7 +57,7 @@ pub struct Authorized<P> {
 impl<P> Authorized<P> {
     /// For policy alone.
     pub(in crate::auth) fn new(repository: RepositoryName, actor: Actor) -> Self {
-        Self { repository, subject: actor.principal().holder(), actor, permission: PhantomData }
+        Self { repository, subject: OnceLock::new(), actor, permission: PhantomData }
     }
 
     /// What the permit is for.
@@ -65,7 +67,7 @@ impl<P> Authorized<P> {
 
     /// Who holds it: `user:alice#7` with the account's epoch, or `anonymous`. An upload session belongs to the one who opened it.
     pub fn subject(&self) -> &str {
-        &self.subject
+        self.subject.get_or_init(|| self.actor.principal().holder())
     }
 
     /// Who holds it, by which credential, in which request.

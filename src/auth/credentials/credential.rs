@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_claim::TokenScope;
-use crate::auth::Principal;
+use crate::auth::{Policy, Principal};
 use crate::domain::{AccountName, Action, Actions, Fingerprint, RepositoryName};
 use crate::storage::StorageError;
 
@@ -16,6 +16,15 @@ pub struct Credential {
     /// `None`: everything that the principal may, because a password, a certificate, or nothing at all, was presented.
     token: Option<Arc<TokenScope>>,
     expired: bool,
+}
+
+/// A credential, and the policy that says of its holder that it counts: one look serves for that and for the permits of a request.
+#[derive(Clone, Debug)]
+pub struct VerifiedCredential {
+    /// What was presented.
+    pub credential: Credential,
+    /// What its holder may do now.
+    pub policy: Arc<Policy>,
 }
 
 /// Which credential it was, without what is secret of it.

@@ -15,7 +15,7 @@ mod secret;
 pub(super) use access_claim::Access;
 pub(super) use access_token::{AccessTokens, EXPIRED_GRACE, InvalidToken, IssuedToken, LEEWAY};
 pub(crate) use credential::CredentialError;
-pub use credential::{Credential, CredentialId};
+pub use credential::{Credential, CredentialId, VerifiedCredential};
 #[cfg(test)]
 pub(super) use password::hash_with;
 pub(super) use password::{PasswordOutcome, UNKNOWN_ACCOUNT_HASH, UnusableHash, verify};

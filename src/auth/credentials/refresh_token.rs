@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::auth::settings::seconds;
-use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal};
+use crate::auth::{AuthError, Authenticator, Credential, CredentialError, Principal, VerifiedCredential};
 use crate::storage::metadata::RefreshTokenRecord;
 
 /// What every refresh token begins with.
@@ -50,25 +50,27 @@ impl Authenticator {
         &self,
         name: &str,
         token: &str,
-    ) -> Result<Credential, CredentialError> {
-        let credential = match self.remembered_token(&hash(token)).await? {
-            Some(credential) => Ok(credential),
+    ) -> Result<VerifiedCredential, CredentialError> {
+        let verified = match self.remembered_token(&hash(token)).await? {
+            Some(verified) => Ok(verified),
             None => self.refresh_token(token).await,
         };
-        let credential = credential.map_err(|error| match error {
+        let verified = verified.map_err(|error| match error {
             CredentialError::Expired => CredentialError::Wrong,
             other => other,
         })?;
-        let is_named = credential.principal().account().is_some_and(|account| account.as_str() == name);
-        if is_named || name.is_empty() || name == NAME_OF_TOKEN { Ok(credential) } else { Err(CredentialError::Wrong) }
+        let account = verified.credential.principal().account();
+        let is_named = account.is_some_and(|account| account.as_str() == name);
+        if is_named || name.is_empty() || name == NAME_OF_TOKEN { Ok(verified) } else { Err(CredentialError::Wrong) }
     }
 
-    async fn remembered_token(&self, hash: &str) -> Result<Option<Credential>, CredentialError> {
+    async fn remembered_token(&self, hash: &str) -> Result<Option<VerifiedCredential>, CredentialError> {
         let record = self.refreshed.0.as_ref().and_then(|memory| memory.get(hash));
         let Some(record) = record.filter(|record| self.clock.seconds() < record.expires_at) else { return Ok(None) };
         let policy = self.policies.of_account(Some(&record.account)).await?;
         let principal = policy.principal(&record.account, record.epoch);
-        Ok(principal.map(|principal| Credential::refresh_token(principal, record.hash)))
+        let credential = principal.map(|principal| Credential::refresh_token(principal, record.hash));
+        Ok(credential.map(|credential| VerifiedCredential { credential, policy }))
     }
 
     /// A refresh token for a user who has just given the password; `None` if they are switched off, and for anyone else.
@@ -90,7 +92,7 @@ impl Authenticator {
 
     /// Verifies a refresh token. Those of users who changed since, or were disabled, are invalid, and so are all of them once they are
     /// switched off.
-    pub async fn refresh_token(&self, token: &str) -> Result<Credential, CredentialError> {
+    pub async fn refresh_token(&self, token: &str) -> Result<VerifiedCredential, CredentialError> {
         if self.refresh_lifetime.is_none() || !token.starts_with(PREFIX) {
             return Err(CredentialError::Expired);
         }
@@ -98,11 +100,13 @@ impl Authenticator {
         let user = self.store.user(&record.account).await?.filter(|user| !user.disabled && user.epoch == record.epoch);
         match user {
             Some(user) if self.clock.seconds() < record.expires_at => {
-                let credential = Credential::refresh_token(self.principal_of(&user).await?, record.hash.clone());
+                let hash = record.hash.clone();
+                let verified =
+                    self.credential_of(&user, |principal| Credential::refresh_token(principal, hash)).await?;
                 if let RefreshMemory(Some(memory)) = &self.refreshed {
                     memory.insert(record.hash.clone(), record);
                 }
-                Ok(credential)
+                Ok(verified)
             }
             _ => Err(CredentialError::Expired),
         }

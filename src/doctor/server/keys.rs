@@ -16,6 +16,12 @@ const OTHERS: u32 = 0o007;
 /// Write by group or others.
 const WRITABLE: u32 = 0o022;
 
+/// What follows where others can read or write something.
+const KEY: &str = "anyone who has the keys can impersonate the registry; the server does not start like this";
+const CERTIFICATES: &str = "anyone who can write there can replace what the server shows to its clients";
+const DATABASE: &str =
+    "anyone who can read it can try passwords against its hashes; anyone who can write it can change every right";
+
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let data = &subject.data.path;
     let owner = fs::metadata(data).map(|meta| meta.uid()).unwrap_or_default();
@@ -26,7 +32,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         match files(&directory) {
             Ok(files) => {
                 count += files.len();
-                findings.extend(look(&directory, WRITABLE, "700", owner));
+                findings.extend(look(&directory, (WRITABLE, CERTIFICATES), "700", owner));
                 findings.extend(files.iter().filter_map(|file| look_at_file(file, owner)));
             }
             // With the operator's own certificate there is no CA and no certificate of ours.
@@ -34,7 +40,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
             Err(error) => findings.push(Finding::unknown(CHECK, format!("{}: {error}", directory.display()))),
         }
     }
-    findings.extend(look(&subject.data.database, EXPOSED, "600", owner));
+    findings.extend(look(&subject.data.database, (EXPOSED, DATABASE), "600", owner));
     if let Some(pair) = subject.config.tls.pair() {
         // It may belong to another user, who renews it.
         findings.extend(key_exposure(pair.private_key).map(|error| {
@@ -54,10 +60,11 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
 /// Keys, encrypted or not, are for their owner alone; others may read certificates and names.
 fn look_at_file(file: &Path, owner: u32) -> Option<Finding> {
     let is_key = file.file_name().is_some_and(|name| name.to_string_lossy().contains("key"));
-    if is_key { look(file, EXPOSED, "600", owner) } else { look(file, WRITABLE, "644", owner) }
+    if is_key { look(file, (EXPOSED, KEY), "600", owner) } else { look(file, (WRITABLE, CERTIFICATES), "644", owner) }
 }
 
-fn look(path: &Path, forbidden: u32, wanted: &str, owner: u32) -> Option<Finding> {
+/// `forbidden` says which bits must not be set, and what follows where others have them.
+fn look(path: &Path, forbidden: (u32, &'static str), wanted: &str, owner: u32) -> Option<Finding> {
     exposed(path, forbidden, wanted).or_else(|| {
         let uid = fs::symlink_metadata(path).ok()?.uid();
         (uid != owner).then(|| {
@@ -72,7 +79,7 @@ fn look(path: &Path, forbidden: u32, wanted: &str, owner: u32) -> Option<Finding
     })
 }
 
-fn exposed(path: &Path, forbidden: u32, wanted: &str) -> Option<Finding> {
+fn exposed(path: &Path, (forbidden, why): (u32, &'static str), wanted: &str) -> Option<Finding> {
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
     if mode & forbidden & OTHERS == 0 && mode & forbidden != 0 && forbidden == EXPOSED {
         return Some(Finding::warning(
@@ -88,7 +95,7 @@ fn exposed(path: &Path, forbidden: u32, wanted: &str) -> Option<Finding> {
         Finding::problem(
             CHECK,
             format!("{path} has mode {mode:04o}: users other than its owner can {may} it"),
-            "anyone who has the keys can impersonate the registry; the server does not start like this",
+            why,
             format!("chmod {wanted} {path}"),
         )
     })

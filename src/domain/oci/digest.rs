@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 
@@ -19,7 +20,8 @@ pub enum Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
     algorithm: Algorithm,
-    hex: Box<str>,
+    /// The whole of it, as it is written.
+    text: Arc<str>,
 }
 
 /// Why a text is not a digest.
@@ -73,7 +75,7 @@ impl Digest {
     /// The digest whose hash value is `bytes`. The caller passes the output of `algorithm`, whose length is right.
     pub(in crate::domain) fn from_hash(algorithm: Algorithm, bytes: &[u8]) -> Self {
         debug_assert_eq!(bytes.len() * 2, algorithm.hex_length());
-        Self { algorithm, hex: HEXLOWER.encode(bytes).into() }
+        Self { algorithm, text: format!("{algorithm}:{}", HEXLOWER.encode_display(bytes)).into() }
     }
 
     /// The hash function.
@@ -81,9 +83,14 @@ impl Digest {
         self.algorithm
     }
 
+    /// As it is written, `sha256:3f9a...`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// The lower-case hexadecimal digits after the colon: safe as a file name.
     pub fn hex(&self) -> &str {
-        &self.hex
+        &self.text[self.algorithm.as_str().len() + 1..]
     }
 }
 
@@ -95,7 +102,7 @@ impl FromStr for Digest {
         let algorithm: Algorithm = algorithm.parse()?;
         let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if hex.len() == algorithm.hex_length() && hex.bytes().all(is_hex) {
-            Ok(Self { algorithm, hex: hex.into() })
+            Ok(Self { algorithm, text: text.into() })
         } else {
             Err(InvalidDigest::Malformed)
         }
@@ -104,7 +111,7 @@ impl FromStr for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm, self.hex)
+        f.write_str(&self.text)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest repository name, in bytes.
 pub const MAX_LENGTH: usize = 255;
@@ -9,7 +10,7 @@ pub const MAX_LENGTH: usize = 255;
 /// A repository's name, valid by construction
 /// (OCI distribution specification, "Pulling manifests": `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, joined by `/`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RepositoryName(String);
+pub struct RepositoryName(Arc<str>);
 
 /// Why a text is not a repository name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +54,7 @@ impl FromStr for RepositoryName {
         if !text.split('/').all(is_path_component) {
             return Err(InvalidRepositoryName::Malformed);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

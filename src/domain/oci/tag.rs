@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest tag, in bytes.
 pub const MAX_LENGTH: usize = 128;
 
 /// A tag, valid by construction: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution specification, "Pulling manifests").
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tag(String);
+pub struct Tag(Arc<str>);
 
 /// A text that is not a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +30,7 @@ impl FromStr for Tag {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let starts_well = text.bytes().next().is_some_and(is_word);
         let continues_well = text.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'));
-        if starts_well && continues_well && text.len() <= MAX_LENGTH {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidTag)
-        }
+        if starts_well && continues_well && text.len() <= MAX_LENGTH { Ok(Self(text.into())) } else { Err(InvalidTag) }
     }
 }
 

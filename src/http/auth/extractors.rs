@@ -7,11 +7,13 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 
-use super::accounting::{note_account, note_owner};
+use super::accounting::note_account;
 use super::authorization::Authorization;
 use super::challenge::Challenge;
 use super::challenge_rule::{Refused, Sent, rule};
-use crate::auth::{Authorized, Caller, CatalogPermit, Credential, CredentialError, Denial, Permission, Scope, Secret};
+use crate::auth::{
+    Authorized, Caller, CatalogPermit, CredentialError, Denial, Permission, Scope, Secret, VerifiedCredential,
+};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::reference::InvalidReference;
 use crate::domain::oci::tag::InvalidTag;
@@ -64,10 +66,12 @@ impl FromRequestParts<App> for LoggedIn {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
-        let credential = credential(parts, app).await?;
-        if !parts.headers.contains_key(header::AUTHORIZATION) && credential.principal().account().is_none() {
+        let presents_nothing =
+            !parts.headers.contains_key(header::AUTHORIZATION) && parts.extensions.get::<ClientCertificate>().is_none();
+        if presents_nothing {
             return Err(unauthorized(parts, app, Vec::new(), None, "log in first: docker login, or credentials"));
         }
+        let VerifiedCredential { credential, .. } = credential(parts, app).await?;
         if credential.is_expired() {
             return Err(unauthorized(parts, app, Vec::new(), Some("invalid_token"), "the token has expired"));
         }
@@ -80,10 +84,7 @@ impl<P: Permission> FromRequestParts<App> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        note_owner(parts, app, caller.credential());
-        let repository = repository(parts)?;
-        let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
-        let permit = policy.authorize::<P>(&caller, &repository);
+        let permit = caller.authorize::<P>(repository(parts)?);
         permit.map_err(|denial| denied(parts, app, &denial, &mount_source(parts)))
     }
 }
@@ -93,8 +94,7 @@ impl FromRequestParts<App> for CatalogPermit {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OciError> {
         let caller = caller(parts, app).await?;
-        let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
-        policy.authorize_catalog(&caller).map_err(|denial| denied(parts, app, &denial, &[]))
+        caller.authorize_catalog().map_err(|denial| denied(parts, app, &denial, &[]))
     }
 }
 
@@ -107,9 +107,9 @@ fn mount_source(parts: &Parts) -> Vec<Scope> {
 }
 
 /// The repository that the path names.
-fn repository(parts: &Parts) -> Result<RepositoryName, OciError> {
+fn repository(parts: &Parts) -> Result<&RepositoryName, OciError> {
     let route = parts.extensions.get::<Route>();
-    route.and_then(|route| route.repository.clone()).ok_or_else(OciError::no_endpoint)
+    route.and_then(|route| route.repository.as_ref()).ok_or_else(OciError::no_endpoint)
 }
 
 /// The request as policy sees it: its verified credential, the client's address, and its id.
@@ -119,9 +119,9 @@ async fn caller(parts: &Parts, app: &App) -> Result<Caller, OciError> {
 }
 
 /// Verifies what the request presents (RFC 7617 Basic, RFC 6750 Bearer); where it presents nothing, the connection's certificate.
-async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
+async fn credential(parts: &Parts, app: &App) -> Result<VerifiedCredential, OciError> {
     admit_connection(parts, app)?;
-    let credential = match Authorization::of(&parts.headers) {
+    let verified = match Authorization::of(&parts.headers) {
         None => return certified(parts, app).await,
         Some(Ok(Authorization::Bearer(token))) => {
             app.auth.bearer(token).await.map_err(|error| refuse(parts, app, error))?
@@ -129,8 +129,8 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, OciError> {
         Some(Ok(Authorization::Basic { name, password })) => basic(parts, app, &name, &password).await?,
         Some(Err(error)) => return Err(unauthorized(parts, app, Vec::new(), None, &error.to_string())),
     };
-    note_account(parts, &credential);
-    Ok(credential)
+    note_account(parts, &verified.credential);
+    Ok(verified)
 }
 
 /// Verifies Basic credentials; not those that a browser added to the request of another site's page.
@@ -139,7 +139,7 @@ pub(in crate::http) async fn basic(
     app: &App,
     name: &str,
     password: &Secret,
-) -> Result<Credential, OciError> {
+) -> Result<VerifiedCredential, OciError> {
     if comes_from_another_site(parts) {
         return Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_PASSWORD));
     }
@@ -152,11 +152,11 @@ pub(in crate::http) async fn check_password(
     app: &App,
     name: &str,
     password: &Secret,
-) -> Result<Credential, CredentialError> {
-    let credential =
+) -> Result<VerifiedCredential, CredentialError> {
+    let verified =
         app.auth.password(name, password, client_address(parts, &app.settings.server.trusted_proxies)).await?;
-    note_account(parts, &credential);
-    Ok(credential)
+    note_account(parts, &verified.credential);
+    Ok(verified)
 }
 
 /// Refuses whatever comes over a connection whose certificate was accepted once and no longer is, as a new one would be.
@@ -175,17 +175,16 @@ fn comes_from_another_site(parts: &Parts) -> bool {
 
 /// The credential of a request without an Authorization header. A certificate that names no user of this registry is a wrong credential: its
 /// holder meant to log in, and must not become anonymous without being told.
-pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<Credential, OciError> {
+pub(in crate::http) async fn certified(parts: &Parts, app: &App) -> Result<VerifiedCredential, OciError> {
     match parts.extensions.get::<ClientCertificate>() {
-        None => Ok(Credential::anonymous()),
+        None => app.auth.anonymous().await.map_err(OciError::of_store),
         Some(_) if comes_from_another_site(parts) => {
             Err(unauthorized(parts, app, Vec::new(), None, FOREIGN_CERTIFICATE))
         }
         Some(ClientCertificate::Names { user, fingerprint }) => {
-            let credential =
-                app.auth.certificate(user, *fingerprint).await.map_err(|error| refuse(parts, app, error))?;
-            note_account(parts, &credential);
-            Ok(credential)
+            let verified = app.auth.certificate(user, *fingerprint).await.map_err(|error| refuse(parts, app, error))?;
+            note_account(parts, &verified.credential);
+            Ok(verified)
         }
         Some(ClientCertificate::NamesUnknownUser(why) | ClientCertificate::Withdrawn(why)) => {
             Err(unauthorized(parts, app, Vec::new(), None, why))

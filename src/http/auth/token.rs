@@ -34,16 +34,16 @@ pub(in crate::http) async fn get(State(app): State<App>, parts: Parts) -> Result
     };
     let (name, password) = match Authorization::of(&parts.headers) {
         None => {
-            let credential = certified(&parts, &app).await?;
-            return respond(&app, &credential, false, &scopes).await;
+            let verified = certified(&parts, &app).await?;
+            return respond(&app, &verified.credential, false, &scopes).await;
         }
         Some(Ok(Authorization::Basic { name, password })) => (name, password),
         Some(Ok(Authorization::Bearer(_))) => return Err(unauthorized("the token endpoint takes Basic credentials")),
         Some(Err(error)) => return Err(unauthorized(&error.to_string())),
     };
-    let credential = basic(&parts, &app, &name, &password).await?;
+    let verified = basic(&parts, &app, &name, &password).await?;
     let keep = query.get("offline_token") == Some("true");
-    respond(&app, &credential, keep, &scopes).await
+    respond(&app, &verified.credential, keep, &scopes).await
 }
 
 /// Credentials and parameters in a form.
@@ -71,17 +71,17 @@ pub(in crate::http) async fn post(
         return Err(invalid_request("username and password are missing"));
     };
     let password = Secret::new(password).map_err(|_| refuse(&parts, &app, CredentialError::Wrong))?;
-    let credential = check_password(&parts, &app, name, &password).await;
-    let credential = credential.map_err(|error| refuse(&parts, &app, error))?;
+    let verified = check_password(&parts, &app, name, &password).await;
+    let verified = verified.map_err(|error| refuse(&parts, &app, error))?;
     let keep = form.get("access_type") == Some("offline");
-    respond(&app, &credential, keep, &Scope::parse_all(form.all("scope"))).await
+    respond(&app, &verified.credential, keep, &Scope::parse_all(form.all("scope"))).await
 }
 
 /// A token for a refresh token. 401 makes clients fall back to what else they know.
 async fn refreshed(app: &App, form: &Query<'_>) -> Result<Response, OciError> {
     let Some(token) = form.get("refresh_token") else { return Err(invalid_request("refresh_token is missing")) };
     match app.auth.refresh_token(token).await {
-        Ok(credential) => respond(app, &credential, false, &Scope::parse_all(form.all("scope"))).await,
+        Ok(verified) => respond(app, &verified.credential, false, &Scope::parse_all(form.all("scope"))).await,
         Err(CredentialError::Storage(error)) => Err(OciError::of_store(error)),
         Err(_) => Err(OciError::new(Code::Unauthorized, "the refresh token is not valid, or no longer: log in again")
             .with_header(header::WWW_AUTHENTICATE, basic_challenge(app))),

@@ -19,14 +19,17 @@ pub(in crate::http) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_sta
 /// The request's name in the log.
 pub(in crate::http) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How many headers a pulled content has, with those that every answer has: their map need not grow.
+pub(in crate::http) const ROOM: usize = 12;
+
 /// A value made of what this program wrote: digests, names, numbers. All of them are visible ASCII.
 pub(in crate::http) fn value(text: impl AsRef<str>) -> HeaderValue {
-    HeaderValue::try_from(text.as_ref()).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_str(text.as_ref()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// The entity tag of content: its digest, quoted (RFC 9110, section 8.8.3).
 pub(in crate::http) fn etag(digest: &Digest) -> HeaderValue {
-    value(format!("\"{digest}\""))
+    value(["\"", digest.as_str(), "\""].concat())
 }
 
 /// How far an upload came: `0-<last byte>`; `0-0` where it has none, because clients choke on `0--1`.
@@ -48,7 +51,6 @@ pub(in crate::http) fn entity_tags<'h>(headers: &'h HeaderMap, name: &HeaderName
 /// Whether the client says that it has this content already (RFC 9110, section 13.1.2).
 pub(in crate::http) fn is_known_to_client(headers: &HeaderMap, digest: &Digest) -> bool {
     headers.contains_key(header::IF_NONE_MATCH) && {
-        let digest = digest.to_string();
-        entity_tags(headers, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag == digest)
+        entity_tags(headers, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag == digest.as_str())
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 
@@ -12,7 +12,7 @@ use crate::auth::{Authorized, Delete, Pull};
 use crate::domain::{ByteRange, Digest};
 use crate::http::auth::extractors::At;
 use crate::http::error::{Code, OciError};
-use crate::http::request::headers::{CONTENT_DIGEST, etag, is_known_to_client, text, value};
+use crate::http::request::headers::{CONTENT_DIGEST, ROOM, etag, is_known_to_client, text, value};
 use crate::registry::{Content, Registry};
 
 /// The blob's bytes, or a range of them.
@@ -20,20 +20,22 @@ pub(in crate::http) async fn get(
     permit: Authorized<Pull>,
     At(digest): At<Digest>,
     State(registry): State<Arc<Registry>>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, OciError> {
+    let headers = request.headers();
     let blob = registry.pull_blob(&permit, &digest).await?;
     let size = blob.size();
-    if is_known_to_client(&headers, &digest) {
+    if is_known_to_client(headers, &digest) {
         return Ok(not_modified(&digest, size));
     }
-    let range = wanted_range(&headers, &digest, size)?;
+    let range = wanted_range(headers, &digest, size)?;
     let whole = range.is_none();
     let range = range.unwrap_or(0..size);
     let body = if range.is_empty() {
         Body::empty()
     } else {
         match blob.read(range.clone()).await? {
+            Content::Whole(bytes) => Body::from(bytes),
             Content::Stream(bytes) => Body::from_stream(bytes),
             Content::Redirect(to) => return Ok(redirect(&to, &digest)),
         }
@@ -54,11 +56,12 @@ pub(in crate::http) async fn head(
     permit: Authorized<Pull>,
     At(digest): At<Digest>,
     State(registry): State<Arc<Registry>>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, OciError> {
+    let headers = request.headers();
     let blob = registry.pull_blob(&permit, &digest).await?;
     blob.verify_present().await?;
-    if is_known_to_client(&headers, &digest) {
+    if is_known_to_client(headers, &digest) {
         return Ok(not_modified(&digest, blob.size()));
     }
     let mut response = describe(Body::empty(), &digest, StatusCode::OK);
@@ -112,7 +115,8 @@ fn describe(body: Body, digest: &Digest, status: StatusCode) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_DIGEST, value(digest.to_string()));
+    headers.reserve(ROOM);
+    headers.insert(CONTENT_DIGEST, value(digest.as_str()));
     headers.insert(header::ETAG, etag(digest));
     if status != StatusCode::NOT_MODIFIED {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));

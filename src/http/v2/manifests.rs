@@ -16,7 +16,7 @@ use crate::http::body::receive as body;
 use crate::http::error::{Code, OciError};
 use crate::http::middleware::pending_responses::OfManifest;
 use crate::http::request::headers::{
-    CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tags, etag, is_known_to_client, text, value,
+    CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, ROOM, entity_tags, etag, is_known_to_client, text, value,
 };
 use crate::http::request::query::Query;
 use crate::registry::{PulledManifest, PushedManifest, Registry, RegistryError};
@@ -29,11 +29,10 @@ pub(in crate::http) async fn get(
     permit: Authorized<Pull>,
     At(reference): At<Reference>,
     State(registry): State<Arc<Registry>>,
-    method: Method,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, OciError> {
     let manifest = registry.pull_manifest(&permit, &reference).await?;
-    Ok(respond(&manifest, &method, &headers))
+    Ok(respond(&manifest, request.method(), request.headers()))
 }
 
 fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> Response {
@@ -41,7 +40,8 @@ fn respond(manifest: &PulledManifest, method: &Method, request: &HeaderMap) -> R
     let body = if known || *method == Method::HEAD { Body::empty() } else { Body::from(manifest.content().clone()) };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_DIGEST, value(manifest.digest().to_string()));
+    headers.reserve(ROOM);
+    headers.insert(CONTENT_DIGEST, value(manifest.digest().as_str()));
     headers.insert(header::ETAG, etag(manifest.digest()));
     // Of 304 as well: what 200 would have sent (RFC 9110, section 8.6).
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.content().len()));

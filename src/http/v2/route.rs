@@ -136,7 +136,8 @@ impl Route {
             return Err(NoRoute::Unknown);
         };
         let repository = name.parse().map_err(NoRoute::InvalidName)?;
-        Ok(Self { endpoint, repository: Some(repository), last: last.replace("%3A", ":").replace("%3a", ":") })
+        let last = if last.contains('%') { last.replace("%3A", ":").replace("%3a", ":") } else { last.to_owned() };
+        Ok(Self { endpoint, repository: Some(repository), last })
     }
 }
 

@@ -76,13 +76,12 @@ async fn mount(
     if registry.has_blob(permit, digest).await? {
         return Ok(true);
     }
-    let policy = app.auth.policy(caller.credential().principal()).await.map_err(OciError::of_store)?;
     let source: Option<RepositoryName> = match from {
         Some(from) => from.parse().ok(),
-        None => registry.mount_source(digest, &policy.mount_sources(caller.credential())).await?,
+        None => registry.mount_source(digest, &caller.policy().mount_sources(caller.credential())).await?,
     };
     let Some(source) = source else { return Ok(false) };
-    match policy.authorize::<Pull>(caller, &source) {
+    match caller.authorize::<Pull>(&source) {
         Ok(source) => Ok(registry.mount(permit, &source, digest).await?),
         Err(denial @ Denial::InsufficientScope(_)) if from.is_some() => {
             let target =

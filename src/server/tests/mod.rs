@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use super::*;
 use crate::domain::Clock;
@@ -102,8 +103,12 @@ fn start_with_pending(max_pending: usize, adjust: impl FnOnce(&mut ServerSetting
         .route("/endless", get(endless))
         .route("/large", get(large))
         .route("/refuse", post(refuse));
+    let answer: Answer = Arc::new(move |request| {
+        let router = router.clone();
+        Box::pin(async move { router.oneshot(request).await.unwrap() })
+    });
     let tls = Acceptor::new(Arc::clone(&serving), None).unwrap();
-    let ended = tokio::spawn(server.serve(router, tls, shutdown.clone()));
+    let ended = tokio::spawn(server.serve(answer, tls, shutdown.clone()));
     Running { address, serving, authority, data, shutdown, ended }
 }
 

@@ -32,7 +32,7 @@ pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES}
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
-pub use repository_blob::{BlobRecord, RepositoryBlobs};
+pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
 pub use tag::{TagRecord, Tags};
 pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 

@@ -19,12 +19,21 @@ pub struct BlobRecord {
     pub key: BlobKey,
 }
 
+/// The same with the repository's generation at the moment of reading ([`crate::storage::coordination::Versions::generation`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedBlob {
+    /// The blob.
+    pub blob: BlobRecord,
+    /// The generation.
+    pub generation: i64,
+}
+
 /// Blobs by repository. A blob that was just linked is leased: it is not collected before that time is over, though nothing refers to it
 /// yet.
 #[async_trait]
 pub trait RepositoryBlobs {
     /// The blob, where this repository has it.
-    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobRecord>, StorageError>;
+    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<LinkedBlob>, StorageError>;
 
     /// Records a published blob, links it to the repository (created where it is new), leases it, and ends the upload
     /// session, in one transaction. Returns the key that counts from now on: a blob that is known keeps the one it has, unless its length

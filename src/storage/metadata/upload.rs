@@ -75,7 +75,7 @@ pub enum SavedUpload {
 #[async_trait]
 pub trait Uploads {
     /// Stores a new session (`updated_at` is set by the store), unless its owner has `limit` of them already: then `false`. Does
-    /// not create the repository.
+    /// not create the repository. A power cut may undo this, until something else is stored: an empty session has nothing to lose.
     async fn create_upload(&self, upload: UploadRecord, limit: u32) -> Result<bool, StorageError>;
 
     /// The session, where it is of this repository and this subject.

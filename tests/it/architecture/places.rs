@@ -58,6 +58,7 @@ const PLACES: &[Place] = &[
             "src/jobs/",
             "src/pki/acme/validation.rs",
             "src/server/",
+            "src/storage/blobs/disk/open_files.rs",
             "src/storage/blobs/disk/staging.rs",
             "src/storage/coordination/versions.rs",
             "src/storage/coordination/versions.rs",

@@ -109,23 +109,25 @@ async fn a_connection_that_is_kept_says_for_how_long() {
 async fn without_file_descriptors_clients_are_told_to_come_back() {
     let server = Server::start().await;
     let admin = server.actor("admin", ADMIN_PASSWORD);
-    let content = vec![5; 100_000];
-    push_blob(&admin, "app", &content).await;
+    let mut requests = Vec::new();
+    for seed in [5, 6] {
+        let blob = push_blob(&admin, "app", &vec![seed; 100_000]).await;
+        let authorization = basic("admin", ADMIN_PASSWORD);
+        requests.push(format!(
+            "GET /v2/app/blobs/{blob} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n\r\n"
+        ));
+    }
     let mut raw = Raw::connect(&server).await;
-    let request = format!(
-        "GET /v2/app/blobs/{} HTTP/1.1\r\nhost: localhost\r\nauthorization: {}\r\n\r\n",
-        digest(&content),
-        basic("admin", ADMIN_PASSWORD)
-    );
-    assert_eq!(raw.ask(&request).await.status, 200);
+    assert_eq!(raw.ask(&requests[0]).await.status, 200);
     let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
     // No descriptor above those that are in use; the hard limit stays, so that it can be raised again.
     let usual = getrlimit(Resource::Nofile);
     let old = prlimit(pid, Resource::Nofile, Rlimit { current: Some(3), ..usual }).expect("our own process");
-    let answer = raw.ask(&request).await;
+    // Of a file that is not open any more, or not yet.
+    let answer = raw.ask(&requests[1]).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.body);
     prlimit(pid, Resource::Nofile, old).expect("our own process");
-    assert_eq!(raw.ask(&request).await.status, 200);
+    assert_eq!(raw.ask(&requests[1]).await.status, 200);
     eventually("newcomers are let in again", async || admin.get("/v2/").await.status() == StatusCode::OK).await;
 }
 

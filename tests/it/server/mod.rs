@@ -2,4 +2,5 @@
 
 mod connections;
 mod greed;
+mod handshakes;
 mod unread;

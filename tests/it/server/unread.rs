@@ -1,13 +1,14 @@
 //! Clients that ask and do not read: the registry's memory stays within its bound, and others are served.
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use h2::client::SendRequest;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::support::image::{MANIFEST_TYPE, push_blob};
 use crate::support::server::ADMIN_PASSWORD;
-use crate::support::{Actor, Raw, Server};
+use crate::support::{Actor, Image, Raw, Server};
 
 /// The most that the process may hold, in bytes.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -134,4 +135,22 @@ async fn manifests_whose_window_stays_shut_fit_into_the_bound() {
         clients.push(client);
     }
     expect_bounded(&server, &admin, "240 streams with a manifest of 4 MiB and a shut window").await;
+}
+
+#[tokio::test]
+async fn a_small_manifest_does_not_wait_behind_the_large_ones_that_another_user_has_asked_for() {
+    let (server, admin, alice, _) = Server::start_with_people().await;
+    let paths = push_large_manifests(&admin, 12).await;
+    let (mut clients, mut greedy) = (Vec::new(), Vec::new());
+    Image::of("small").push(&alice, "alice/app", "v1").await;
+    for _ in 0..4 {
+        let client = http2(&server, 0).await;
+        for path in paths.iter().cycle().take(60) {
+            greedy.push(ask(&client, path).await);
+        }
+        clients.push(client);
+    }
+    assert_eq!(alice.get("/v2/alice/app/manifests/v1").await.status(), StatusCode::OK);
+    let answered = greedy.iter_mut().filter_map(FutureExt::now_or_never).count();
+    assert!(answered < greedy.len(), "all {answered} others were served before");
 }

@@ -147,7 +147,7 @@ async fn content_can_be_hashed_again(store: &BlobSubject) {
 }
 
 async fn publishing_ends_the_staging_area(store: &BlobSubject) {
-    let content = content(50_000, 12);
+    let content = content(150_000, 12);
     let digest = sha256(&content);
     let staged = store.append(fresh(), body(&content, 9_000), false).await.expect("appended").staged;
     let key = store.publish(&staged, &digest).await.expect("published");
@@ -159,11 +159,11 @@ async fn publishing_ends_the_staging_area(store: &BlobSubject) {
     assert_eq!(store.publish(&second, &digest).await.expect("published"), key);
     assert_eq!(store.publish(&staged, &digest).await.expect("published"), key);
     assert!(store.append(second, empty(), false).await.is_err());
-    assert!(drain(store.read(&key, 0..50_000).await.expect("opened")).await.expect("read") == content);
+    assert!(drain(store.read(&key, 0..150_000).await.expect("opened")).await.expect("read") == content);
 }
 
 async fn discarding_ends_the_staging_area(store: &BlobSubject) {
-    let staged = store.append(fresh(), body(&content(50_000, 13), 9_000), true).await.expect("appended").staged;
+    let staged = store.append(fresh(), body(&content(150_000, 13), 9_000), true).await.expect("appended").staged;
     store.discard(&staged.area).await.expect("discarded");
     store.discard(&staged.area).await.expect("discarded again");
     let appended = store.append(staged.clone(), empty(), false).await;
@@ -232,7 +232,7 @@ async fn sessions_do_not_meet(store: &BlobSubject) {
 async fn abandoned_areas_are_found_in_pages(store: &BlobSubject) {
     let mut areas = Vec::new();
     for seed in 0..5 {
-        let staged = store.append(fresh(), body(&content(1_000, seed), 900), true).await.expect("appended").staged;
+        let staged = store.append(fresh(), body(&content(100_000, seed), 9_000), true).await.expect("appended").staged;
         areas.push(staged.area);
     }
     areas.sort_unstable_by_key(|area| area.upload);

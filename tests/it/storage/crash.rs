@@ -130,7 +130,7 @@ async fn check(store: &dyn BlobStore, metadata: &dyn Metadata, line: &str) {
     let tag = format!("t{seed}").parse().expect("valid");
     let manifest = metadata.manifest_by_tag(&repository, &tag).await.expect("read").expect("the tag is there");
     assert_eq!(manifest.content, format!("{{\"seed\":{seed}}}"));
-    let blob = metadata.blob(&repository, &digest).await.expect("read").expect("the link is there");
+    let blob = metadata.blob(&repository, &digest).await.expect("read").expect("the link is there").blob;
     assert_eq!(blob.size, bytes.len() as u64);
     assert!(drain(store.read(&blob.key, 0..blob.size).await.expect("opened")).await.expect("read") == bytes);
 

@@ -9,6 +9,8 @@ use portcullis::domain::{Clock, Digest};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs;
 
+use crate::support::eventually;
+
 use super::content::{SmallDisk, body, content, disk, drain, empty, fresh, push, sha256, stalled};
 
 fn published(root: &Path, digest: &Digest) -> PathBuf {
@@ -24,7 +26,7 @@ async fn files_are_where_the_layout_says_and_are_private() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("data");
     let store = disk(&root);
-    let staged = store.append(fresh(), body(&content(10, 1), 10), true).await.expect("appended").staged;
+    let staged = store.append(fresh(), body(&content(100_000, 1), 9_000), true).await.expect("appended").staged;
     let file = root.join("uploads").join(staged.area.upload.to_string());
     assert_eq!((mode(&file), mode(&root), mode(&root.join("uploads"))), (0o600, 0o700, 0o700));
     let digest = staged.hasher.clone().finish();
@@ -46,16 +48,83 @@ async fn an_empty_upload_needs_no_file() {
 }
 
 #[tokio::test]
+async fn a_small_content_has_no_file_until_it_is_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let staging_areas = || fs::read_dir(folder.path().join("uploads")).expect("there").count();
+    let parts = [content(1, 20), content(20_000, 21), content(20_000, 22)];
+    let mut staged = fresh();
+    for part in &parts {
+        staged = store.append(staged, body(part, 9_000), true).await.expect("appended").staged;
+        assert_eq!(staging_areas(), 0);
+    }
+    let whole = parts.concat();
+    assert_eq!((staged.length, staged.hasher.clone().finish()), (40_001, sha256(&whole)));
+    let key = store.publish(&staged, &sha256(&whole)).await.expect("published");
+    assert!(drain(store.read(&key, 0..40_001).await.expect("opened")).await.expect("read") == whole);
+    // The same session, as after a crash before its row was stored; and as much more as makes a file of it.
+    assert_eq!(store.publish(&staged, &sha256(&whole)).await.expect("published again"), key);
+    let more = content(40_000, 23);
+    staged = store.append(staged, body(&more, 9_000), true).await.expect("appended").staged;
+    assert_eq!((staged.length, staging_areas()), (80_001, 1));
+    let whole = [whole, more.to_vec()].concat();
+    let key = store.publish(&staged, &sha256(&whole)).await.expect("published");
+    assert!(drain(store.read(&key, 0..80_001).await.expect("opened")).await.expect("read") == whole);
+    assert_eq!(staging_areas(), 0);
+}
+
+/// A power cut may leave the name of a small content and not its bytes, before any row knows of it.
+#[tokio::test]
+async fn a_small_content_that_is_there_already_is_not_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let content = content(1_000, 24);
+    let (digest, key) = push(&*store, &content).await.expect("pushed");
+    fs::write(published(folder.path(), &digest), [0; 1_000]).expect("written");
+    push(&*store, &content).await.expect("pushed");
+    assert!(drain(store.read(&key, 0..1_000).await.expect("opened")).await.expect("read") == content);
+}
+
+/// Its beginning goes through the page cache and the rest past it, where the file system takes that.
+#[tokio::test]
+async fn a_large_content_comes_back_however_it_is_cut() {
+    let large = 32 * 1024 * 1024;
+    let whole = content(large + 3 * 1024 * 1024 + 5, 25);
+    let digest = sha256(&whole);
+    for folder in [tempfile::tempdir(), tempfile::tempdir_in("/dev/shm")] {
+        let folder = folder.expect("a folder");
+        let store = disk(folder.path());
+        let (end, odd) = (whole.len(), large + 1024 * 1024 + 1);
+        for cuts in
+            [vec![], vec![1, large + 4095], vec![large - 1, large, odd, odd + 4097], vec![4096, odd, end - 4096]]
+        {
+            let mut staged = fresh();
+            let mut from = 0;
+            for to in cuts.into_iter().chain([end]) {
+                let part = whole.slice(from..to);
+                staged = store.append(staged, body(&part, 300_000), from % 2 == 0).await.expect("appended").staged;
+                from = to;
+            }
+            assert_eq!(staged.hasher.clone().finish(), digest);
+            let key = store.publish(&staged, &digest).await.expect("published");
+            let read = drain(store.read(&key, 0..end as u64).await.expect("opened")).await.expect("read");
+            assert!(read == whole);
+            store.remove(&key).await.expect("removed");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_torn_tail_is_cut_and_a_lost_one_is_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = disk(folder.path());
-    let staged = store.append(fresh(), body(&content(1_000, 2), 100), true).await.expect("appended").staged;
+    let staged = store.append(fresh(), body(&content(100_000, 2), 9_000), true).await.expect("appended").staged;
     let file = folder.path().join("uploads").join(staged.area.upload.to_string());
     let mut torn = fs::read(&file).expect("read");
     torn.extend_from_slice(b"what a crash left");
     fs::write(&file, torn).expect("written");
     store.append(staged.clone(), empty(), false).await.expect("appended");
-    assert_eq!(fs::metadata(&file).expect("there").len(), 1_000);
+    assert_eq!(fs::metadata(&file).expect("there").len(), 100_000);
     fs::write(&file, b"too short").expect("written");
     for outcome in [
         store.append(staged.clone(), empty(), false).await.map(drop),
@@ -129,9 +198,9 @@ async fn a_full_disk_fails_one_upload_in_the_middle_of_another() {
 async fn a_write_that_comes_late_touches_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = disk(folder.path());
-    let (first, lost, second) = (content(1_000, 12), content(70_000, 13), content(150_000, 14));
+    let (first, lost, second) = (content(100_000, 12), content(70_000, 13), content(150_000, 14));
     for round in 0..20_u64 {
-        let kept = store.append(fresh(), body(&first, 100), false).await.expect("appended").staged;
+        let kept = store.append(fresh(), body(&first, 9_000), false).await.expect("appended").staged;
         let held = fs::File::open(folder.path().join("uploads").join(kept.area.upload.to_string())).expect("there");
         held.lock().expect("locked");
         let append = store.append(kept.clone(), stalled(&lost, 70_000), false);
@@ -142,8 +211,52 @@ async fn a_write_that_comes_late_touches_nothing() {
         assert_eq!(staged.hasher.clone().finish(), digest);
         let key = store.publish(&staged, &digest).await.expect("published");
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let read = drain(store.read(&key, 0..151_000).await.expect("opened")).await.expect("read");
+        let read = drain(store.read(&key, 0..250_000).await.expect("opened")).await.expect("read");
         assert_eq!(sha256(&read), digest);
         store.remove(&key).await.expect("removed");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_was_read_a_moment_ago_is_not_read_any_more_once_it_is_replaced_or_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let content = content(100_000, 9);
+    let (digest, key) = push(&*store, &content).await.expect("pushed");
+    let file = published(folder.path(), &digest);
+    let read = async |range| Ok::<_, StorageError>(drain(store.read(&key, range).await?).await?);
+    for _ in 0..2 {
+        assert!(read(10..70_000).await.expect("read") == content[10..70_000]);
+    }
+    let other = folder.path().join("other");
+    fs::write(&other, vec![7; 100_000]).expect("written");
+    fs::rename(&other, &file).expect("replaced");
+    assert!(read(10..70_000).await.expect("read") == vec![7; 69_990], "what is under the name now");
+    fs::write(&file, b"short").expect("written");
+    assert!(matches!(read(10..70_000).await, Err(StorageError::Damaged(_))));
+    assert_eq!(store.length(&key).await.expect("known"), Some(5));
+    fs::remove_file(&file).expect("removed");
+    assert!(matches!(read(0..5).await, Err(StorageError::Damaged(_))));
+    assert_eq!(store.length(&key).await.expect("known"), None);
+}
+
+#[tokio::test]
+async fn files_that_were_read_are_not_kept_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let open = || {
+        let descriptors = fs::read_dir("/proc/self/fd").expect("Linux has it").filter_map(Result::ok);
+        descriptors
+            .filter_map(|link| fs::read_link(link.path()).ok())
+            .filter(|to| to.starts_with(folder.path()))
+            .count()
+    };
+    for seed in 0..200 {
+        let content = content(20_000, 1000 + seed);
+        let (_, key) = push(&*store, &content).await.expect("pushed");
+        assert!(drain(store.read(&key, 1..20_000).await.expect("opened")).await.expect("read") == content[1..]);
+        assert!(open() <= 64, "{} files are open", open());
+    }
+    assert!(open() > 0, "for a moment they are");
+    eventually("all are closed", async || open() == 0).await;
 }

@@ -86,5 +86,8 @@ async fn a_removed_repository_takes_everything_along(store: &MetadataSubject) {
     assert_eq!(tag_target(&**store, "remove/this", "v1").await, None);
     assert_eq!(store.blob(&this, &shared.digest).await.expect("read"), None);
     assert_eq!(store.upload(&this, "user:a", session.id).await.expect("read"), None);
-    assert_eq!(store.blob(&name("remove/other"), &shared.digest).await.expect("read"), Some(shared));
+    assert_eq!(
+        store.blob(&name("remove/other"), &shared.digest).await.expect("read").map(|linked| linked.blob),
+        Some(shared)
+    );
 }

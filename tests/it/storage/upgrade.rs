@@ -71,7 +71,7 @@ async fn what_the_version_before_stored_is_there() {
     assert_eq!(tag_target(&*store, "old/app", "v1").await, Some(sha256(b"old")));
     assert_eq!(store.generation(&old).await.expect("read"), Some(9));
     assert_eq!(store.policy_version().await.expect("read"), 5);
-    let layer = store.blob(&old, &sha256(b"layer")).await.expect("read").expect("linked");
+    let layer = store.blob(&old, &sha256(b"layer")).await.expect("read").expect("linked").blob;
     assert_eq!((layer.size, layer.key.0.clone()), (5, sha256(b"layer").to_string()));
     let id: UploadId = OPEN.parse().expect("a name");
     let upload = store.upload(&old, "user:old#2", id).await.expect("read").expect("open");

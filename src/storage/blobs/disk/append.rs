@@ -1,8 +1,10 @@
-//! Receiving a body: an async side that fills a buffer while a blocking one writes and hashes the one before.
+//! Receiving a body: an async side that fills a buffer while blocking ones write and hash the one before, a large one at the same time:
+//! writing it waits for the disk, hashing it for the processor.
 //!
 //! A thread is held only while there is something to write, so that slow clients hold none; and two buffers are all that an
 //! upload holds. While its client is silent it holds none.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -14,13 +16,16 @@ use super::buffer::{Buffer, BufferPool};
 use super::cancel::CancelGuard;
 use super::staging::StagedFile;
 use super::{Parts, blocking, joined};
+use crate::domain::Hasher;
 use crate::storage::StorageError;
-use crate::storage::blobs::{Appended, ByteStream, Staged};
+use crate::storage::blobs::{Appended, ByteStream, Staged, StagingState};
 
 /// What is written at once, in bytes.
 pub(super) const BUFFER: usize = 1024 * 1024;
 /// What is written at once at the start of an upload, and where too many upload at the same time.
 pub(super) const SMALL_BUFFER: usize = 64 * 1024;
+/// From this length on a buffer is hashed by another thread than the one that writes it.
+const LARGE: usize = 256 * 1024;
 /// How many large buffers all uploads share.
 pub(super) const BUFFERS: usize = 8;
 /// How many bytes may wait in the page cache before they are sent to the disk, so that the last sync is short.
@@ -34,7 +39,7 @@ pub(super) async fn append(
 ) -> Result<Appended, StorageError> {
     // Before the body is asked for, so that a client that waits for leave to send it (100 Continue) need not.
     parts.space.take(0)?;
-    let mut receiver = Receiver::new(parts, staged);
+    let mut receiver = Receiver::new(parts, staged).await?;
     let broken = loop {
         match body.next().await {
             Some(Ok(bytes)) if bytes.is_empty() => receiver.rest().await?,
@@ -47,13 +52,14 @@ pub(super) async fn append(
 }
 
 struct Receiver {
+    parts: Arc<Parts>,
     pool: BufferPool,
     buffer: Option<Buffer>,
     /// Whether anything has been written since the client was last silent.
     started: bool,
+    /// Where in the file the buffer begins.
+    offset: u64,
     writing: Writing,
-    /// The bytes written since the last sync began.
-    unsynced: u64,
     sync: Option<JoinHandle<io::Result<()>>>,
     /// Dropped with this: then no write begins any more.
     guard: CancelGuard,
@@ -62,33 +68,49 @@ struct Receiver {
 /// Where the file is.
 enum Writing {
     Idle(Box<StagedFile>),
-    Busy(JoinHandle<Result<Box<StagedFile>, StorageError>>),
+    Busy {
+        file: JoinHandle<Result<Box<StagedFile>, StorageError>>,
+        /// Where it is not with the file.
+        hash: Option<JoinHandle<Hasher>>,
+    },
     /// After an error.
     Failed,
 }
 
 impl Receiver {
-    fn new(parts: &Arc<Parts>, staged: Staged) -> Self {
+    /// What the session keeps of a small content is received once more: it is in a buffer then, as all that is not in the file.
+    async fn new(parts: &Arc<Parts>, mut staged: Staged) -> Result<Self, StorageError> {
+        let kept = staged.area.backend.take();
+        if kept.is_some() {
+            staged = Staged::empty(staged.area.upload, staged.hasher.algorithm());
+        }
         let guard = CancelGuard::new();
+        let offset = staged.length;
         let file = Box::new(StagedFile::new(parts, staged, guard.flag()));
-        Self {
+        let mut receiver = Self {
+            parts: Arc::clone(parts),
             pool: parts.received.clone(),
             buffer: None,
             started: false,
+            offset,
             writing: Writing::Idle(file),
-            unsynced: 0,
             sync: None,
             guard,
+        };
+        if let Some(StagingState(content)) = kept {
+            receiver.receive(content.into()).await?;
         }
+        Ok(receiver)
     }
 
     async fn receive(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
             // Small bodies cost little memory: only what continues after a small buffer gets a large one.
-            let started = self.started;
-            let buffer =
-                self.buffer.get_or_insert_with(|| if started { self.pool.take() } else { self.pool.take_small() });
+            let (started, offset) = (self.started, self.offset);
+            let buffer = self.buffer.get_or_insert_with(|| {
+                if started { self.pool.take() } else { self.pool.take_small_until_page(offset) }
+            });
             let taken = buffer.fill(rest);
             rest = &rest[taken..];
             if buffer.is_full() {
@@ -110,24 +132,41 @@ impl Receiver {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
         let mut file = self.file().await?;
         self.started = true;
-        self.unsynced += buffer.as_ref().len() as u64;
-        if self.unsynced >= UNSYNCED {
-            self.sync_meanwhile(&file).await?;
+        self.offset += buffer.as_ref().len() as u64;
+        if let Some(handle) = file.due_for_sync(UNSYNCED) {
+            self.sync_meanwhile(&file, handle).await?;
         }
-        self.writing = Writing::Busy(spawn_blocking(move || {
-            file.write(buffer.as_ref())?;
+        let buffer = Arc::new(buffer);
+        let is_large = is_large(&buffer);
+        let hash = is_large.then(|| hash_meanwhile(file.hasher(), Arc::clone(&buffer)));
+        let file = spawn_blocking(move || {
+            let bytes = buffer.as_ref().as_ref();
+            file.write(bytes)?;
+            if !is_large {
+                file.hasher().update(bytes);
+            }
             Ok(file)
-        }));
+        });
+        self.writing = Writing::Busy { file, hash };
         Ok(())
     }
 
     async fn finish(mut self, durable: bool) -> Result<Staged, StorageError> {
+        if self.buffer.as_ref().is_some_and(is_large) {
+            self.write().await?;
+        }
         let mut file = self.file().await?;
         self.synced(&file).await?;
         let rest = self.buffer.take();
+        if let (Some(staged), Some(content)) = (file.without_file(), &rest) {
+            self.parts.space.take(content.as_ref().len() as u64)?;
+            keep(staged, content.as_ref());
+            return Ok(file.into_staged());
+        }
         let finished = blocking(move || {
             if let Some(rest) = rest {
                 file.write(rest.as_ref())?;
+                file.hasher().update(rest.as_ref());
             }
             file.finish(durable)
         })
@@ -140,16 +179,25 @@ impl Receiver {
     async fn file(&mut self) -> Result<Box<StagedFile>, StorageError> {
         match std::mem::replace(&mut self.writing, Writing::Failed) {
             Writing::Idle(file) => Ok(file),
-            Writing::Busy(task) => joined(task.await),
+            Writing::Busy { file, hash } => {
+                let hash = match hash {
+                    Some(hash) => Some(joined(hash.await.map(Ok))?),
+                    None => None,
+                };
+                let mut file = joined(file.await)?;
+                if let Some(hash) = hash {
+                    *file.hasher() = hash;
+                }
+                Ok(file)
+            }
             Writing::Failed => Err(StorageError::Damaged("an upload continued after it had failed".to_owned())),
         }
     }
 
     /// Sends to the disk what has gathered in the page cache, while writing continues.
-    async fn sync_meanwhile(&mut self, file: &StagedFile) -> Result<(), StorageError> {
+    async fn sync_meanwhile(&mut self, file: &StagedFile, handle: Arc<File>) -> Result<(), StorageError> {
         self.synced(file).await?;
-        self.unsynced = 0;
-        self.sync = file.handle().map(|handle| spawn_blocking(move || handle.sync_data()));
+        self.sync = Some(spawn_blocking(move || handle.sync_data()));
         Ok(())
     }
 
@@ -159,4 +207,23 @@ impl Receiver {
         let outcome = sync.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         outcome.map_err(|error| file.spoil(error))
     }
+}
+
+/// Keeps a small content with its session. Hashed here: it takes less than to hand it to a thread.
+fn keep(staged: &mut Staged, content: &[u8]) {
+    staged.hasher.update(content);
+    staged.length = content.len() as u64;
+    staged.area.backend = Some(StagingState(content.to_vec()));
+}
+
+fn is_large(buffer: &Buffer) -> bool {
+    buffer.as_ref().len() >= LARGE
+}
+
+fn hash_meanwhile(hasher: &Hasher, buffer: Arc<Buffer>) -> JoinHandle<Hasher> {
+    let mut hasher = hasher.clone();
+    spawn_blocking(move || {
+        hasher.update(buffer.as_ref().as_ref());
+        hasher
+    })
 }

@@ -1,29 +1,36 @@
 //! The blob store on a local disk: one file per content, written once and never changed.
 //!
 //! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published. Nothing
-//! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID.
+//! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID. What is [`small`] has no staging area: it
+//! stays with the session.
 
 mod append;
 mod buffer;
 mod cancel;
+mod direct;
 mod layout;
+mod open_files;
 mod publish;
 mod read;
+mod small;
 mod space;
 mod staging;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 
 use async_trait::async_trait;
 
 use self::buffer::BufferPool;
 use self::cancel::CancelGuard;
+use self::direct::DirectWrites;
 use self::layout::Layout;
+use self::open_files::OpenFiles;
 use self::space::FreeSpace;
 use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea};
-use crate::domain::{Algorithm, Clock, Digest, UploadId};
+use crate::domain::{Algorithm, Clock, Digest, Hasher, UploadId};
 use crate::storage::StorageError;
 
 /// A blob store in a directory.
@@ -34,6 +41,8 @@ struct Parts {
     space: FreeSpace,
     received: BufferPool,
     read: BufferPool,
+    open_files: OpenFiles,
+    direct_writes: DirectWrites,
 }
 
 /// Opens the store under `root`, the data directory, and creates what is missing. Uploads are refused while the file system
@@ -42,8 +51,10 @@ pub fn open(root: &Path, min_free_space: u64, clock: Clock) -> Result<Arc<dyn Bl
     Ok(Arc::new(DiskBlobStore(Arc::new(Parts {
         layout: Layout::create(root)?,
         space: FreeSpace::new(root, min_free_space, clock),
-        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS),
-        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS),
+        received: BufferPool::new(append::BUFFER, append::SMALL_BUFFER, append::BUFFERS, 0),
+        read: BufferPool::new(read::CHUNK, read::SMALL_CHUNK, read::CHUNKS, read::PHASE),
+        open_files: OpenFiles::new(),
+        direct_writes: DirectWrites::new(direct::DIRECT_FROM),
     }))))
 }
 
@@ -54,6 +65,9 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError> {
+        if let Some(content) = small::content(staged) {
+            return Ok(Hasher::digest(algorithm, content));
+        }
         let (path, length) = (self.0.layout.upload(staged.area.upload), staged.length);
         let guard = CancelGuard::new();
         let cancelled = guard.flag();
@@ -63,10 +77,15 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError> {
-        let (parts, upload, length, digest) = (Arc::clone(&self.0), staged.area.upload, staged.length, digest.clone());
+        let (parts, digest, small) = (Arc::clone(&self.0), digest.clone(), small::content(staged).map(<[u8]>::to_vec));
+        let (upload, length) = (staged.area.upload, staged.length);
         let guard = CancelGuard::new();
         let cancelled = guard.flag();
-        let key = blocking(move || publish::publish(&parts.layout, upload, length, &digest, &cancelled)).await;
+        let key = blocking(move || match small {
+            Some(content) => small::publish(&parts.layout, upload, &content, &digest, &cancelled),
+            None => publish::publish(&parts.layout, upload, length, &digest, &cancelled),
+        })
+        .await;
         drop(guard);
         key
     }
@@ -88,16 +107,20 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
-        read::read(&self.0, self.0.layout.blob(key)?, range).await
+        read::read(&self.0, key, range).await
     }
 
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError> {
         let path = self.0.layout.blob(key)?;
-        blocking(move || layout::length(&path)).await
+        match open_files::known_length(&path) {
+            Poll::Ready(length) => Ok(length),
+            Poll::Pending => blocking(move || layout::length(&path)).await,
+        }
     }
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         let path = self.0.layout.blob(key)?;
+        self.0.open_files.forget(key);
         blocking(move || layout::remove(&path)).await
     }
 

@@ -1,12 +1,11 @@
 //! Reading: what is in the page cache is read at once, the rest on a blocking thread, a chunk at a time and only when the
-//! receiver wants it. Nothing is read ahead; the kernel does that where the reading is in sequence.
+//! receiver wants it. Nothing is read ahead into the process; where the reading is in sequence, the kernel is told what comes next.
 
-use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,33 +15,62 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::buffer::{Buffer, BufferPool};
 use super::layout::failed;
+use super::open_files::OpenFile;
 use super::{Parts, blocking};
 use crate::storage::StorageError;
-use crate::storage::blobs::ByteStream;
+use crate::storage::blobs::{BlobKey, ByteStream};
 
-/// How many bytes are read at once.
-pub(super) const CHUNK: usize = 256 * 1024;
+/// How many bytes are read at once: they stay in a core's cache on their way from the kernel to TLS and back.
+pub(super) const CHUNK: usize = 128 * 1024;
 /// The same where many read at the same time, and for short ranges.
 pub(super) const SMALL_CHUNK: usize = 32 * 1024;
 /// How many large chunks are on their way at a time.
 pub(super) const CHUNKS: usize = 64;
+/// Where in a page a chunk begins: far from where TLS copies it to.
+pub(super) const PHASE: usize = 2048;
 /// From this length on the kernel is told that the reading is in sequence.
 const SEQUENTIAL: u64 = 4 * 1024 * 1024;
+/// How much of a long range the kernel is asked to have ready when some of it had to be waited for.
+const AHEAD: Option<NonZeroU64> = NonZeroU64::new(4 * 1024 * 1024);
 
 /// The stream of `range`. Its first chunk has been read.
-pub(super) async fn read(parts: &Arc<Parts>, path: PathBuf, range: Range<u64>) -> Result<ByteStream, StorageError> {
-    let pool = parts.read.clone();
-    let (first, reader) = blocking(move || {
-        let mut reader = Reader::open(path, range, pool)?;
-        let first = reader.read()?;
-        Ok((first, reader))
-    })
-    .await?;
-    let rest = stream::try_unfold(reader, next);
+pub(super) async fn read(parts: &Arc<Parts>, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
+    let mut reader = open(parts, key, range).await?;
+    let known = if reader.range.is_empty() { None } else { reader.read_cached()? };
+    let (first, reader) = match known {
+        Some(first) => (Some(first), reader),
+        None => read_off_thread(reader).await?,
+    };
     Ok(match first {
-        Some(first) => Box::pin(stream::iter([Ok(first)]).chain(rest)),
+        Some(first) if reader.range.is_empty() => Box::pin(stream::once(std::future::ready(Ok(first)))),
+        Some(first) => Box::pin(stream::iter([Ok(first)]).chain(stream::try_unfold(reader, next))),
         None => Box::pin(stream::empty()),
     })
+}
+
+/// Of a short range the file stays open for a moment. A long one has a descriptor of its own, which the kernel reads ahead for.
+async fn open(parts: &Arc<Parts>, key: &BlobKey, range: Range<u64>) -> Result<Reader, StorageError> {
+    let is_long = is_long(&range);
+    let kept = if is_long { None } else { parts.open_files.get(key) };
+    let pool = parts.read.clone();
+    if let Some((file, length)) = kept {
+        return Reader::new(file, length, range, pool);
+    }
+    let path = parts.layout.blob(key)?;
+    let file = match OpenFile::open_known(&path)? {
+        Some(file) => file,
+        None => blocking(move || OpenFile::open(path)).await?,
+    };
+    let (length, _) = file.status()?;
+    let file = Arc::new(file);
+    if !is_long {
+        parts.open_files.keep(key.clone(), Arc::clone(&file));
+    }
+    Reader::new(file, length, range, pool)
+}
+
+fn is_long(range: &Range<u64>) -> bool {
+    range.end.saturating_sub(range.start) >= SEQUENTIAL
 }
 
 async fn next(mut reader: Reader) -> Result<Option<(Bytes, Reader)>, StorageError> {
@@ -52,39 +80,39 @@ async fn next(mut reader: Reader) -> Result<Option<(Bytes, Reader)>, StorageErro
     if let Some(chunk) = reader.read_cached()? {
         return Ok(Some((chunk, reader)));
     }
-    let (chunk, reader) = blocking(move || {
-        let chunk = reader.read()?;
-        Ok((chunk, reader))
-    })
-    .await?;
+    let (chunk, reader) = read_off_thread(reader).await?;
     Ok(chunk.map(|chunk| (chunk, reader)))
 }
 
+async fn read_off_thread(mut reader: Reader) -> Result<(Option<Bytes>, Reader), StorageError> {
+    blocking(move || {
+        let chunk = reader.read()?;
+        Ok((chunk, reader))
+    })
+    .await
+}
+
 struct Reader {
-    file: File,
-    path: PathBuf,
+    file: Arc<OpenFile>,
     /// What is left to read.
     range: Range<u64>,
+    /// Whether it was much at the beginning.
+    is_long: bool,
     pool: BufferPool,
 }
 
 impl Reader {
-    fn open(path: PathBuf, range: Range<u64>, pool: BufferPool) -> Result<Self, StorageError> {
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StorageError::Damaged(format!("the blob {} is missing", path.display())));
-            }
-            opened => opened.map_err(|error| failed("opening", &path, error))?,
-        };
-        let length = file.metadata().map_err(|error| failed("looking at", &path, error))?.len();
+    fn new(file: Arc<OpenFile>, length: u64, range: Range<u64>, pool: BufferPool) -> Result<Self, StorageError> {
         if range.end > length || range.start > range.end {
-            return Err(short(&path, length, range.end));
+            return Err(short(&file.path, length, range.end));
         }
-        if let Some(wanted) = NonZeroU64::new(range.end - range.start).filter(|wanted| wanted.get() >= SEQUENTIAL) {
+        let is_long = is_long(&range);
+        if is_long {
             // Advice only: reading works without it.
-            let _ = rustix::fs::fadvise(&file, range.start, Some(wanted), Advice::Sequential);
+            let wanted = NonZeroU64::new(range.end - range.start);
+            let _ = rustix::fs::fadvise(&file.file, range.start, wanted, Advice::Sequential);
         }
-        Ok(Self { file, path, range, pool })
+        Ok(Self { file, range, is_long, pool })
     }
 
     /// The next chunk, from the disk if need be; `None` at the end.
@@ -92,12 +120,16 @@ impl Reader {
         if self.range.is_empty() {
             return Ok(None);
         }
+        if self.is_long {
+            // Advice only, again.
+            let _ = rustix::fs::fadvise(&self.file.file, self.range.start, AHEAD, Advice::WillNeed);
+        }
         let mut buffer = self.buffer();
         let room = buffer.room(self.range.end - self.range.start);
         let length = room.len();
-        self.file.read_exact_at(room, self.range.start).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => short(&self.path, self.range.start, self.range.end),
-            _ => failed("reading", &self.path, error),
+        self.file.file.read_exact_at(room, self.range.start).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => short(&self.file.path, self.range.start, self.range.end),
+            _ => failed("reading", &self.file.path, error),
         })?;
         Ok(Some(self.chunk(buffer, length)))
     }
@@ -106,11 +138,11 @@ impl Reader {
     fn read_cached(&mut self) -> Result<Option<Bytes>, StorageError> {
         let mut buffer = self.buffer();
         let room = buffer.room(self.range.end - self.range.start);
-        match preadv2(&self.file, &mut [IoSliceMut::new(room)], self.range.start, ReadWriteFlags::NOWAIT) {
-            Ok(0) => Err(short(&self.path, self.range.start, self.range.end)),
+        match preadv2(&self.file.file, &mut [IoSliceMut::new(room)], self.range.start, ReadWriteFlags::NOWAIT) {
+            Ok(0) => Err(short(&self.file.path, self.range.start, self.range.end)),
             Ok(length) => Ok(Some(self.chunk(buffer, length))),
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
-            Err(error) => Err(failed("reading", &self.path, error.into())),
+            Err(error) => Err(failed("reading", &self.file.path, error.into())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The file of an upload session, on the blocking side: locked, cut to the length that counts, written and hashed in one pass.
+//! The file of an upload session, on the blocking side: locked, cut to the length that counts, and written in one pass.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Parts;
 use super::cancel::CancelFlag;
+use super::direct::Output;
 use super::layout::{failed, sync_directory};
 use crate::domain::{Algorithm, Digest, Hasher};
 use crate::storage::StorageError;
@@ -26,45 +27,58 @@ pub(super) struct StagedFile {
     /// The length before this append: what a failed one leaves behind.
     start: u64,
     staged: Staged,
-    file: Option<Arc<File>>,
+    output: Option<Output>,
 }
 
 impl StagedFile {
-    /// Touches no file yet.
+    /// Touches no file yet. What the session keeps of a small content is not part of the file.
     pub(super) fn new(parts: &Arc<Parts>, staged: Staged, cancelled: CancelFlag) -> Self {
         let path = parts.layout.upload(staged.area.upload);
-        Self { parts: Arc::clone(parts), cancelled, path, start: staged.length, staged, file: None }
+        Self { parts: Arc::clone(parts), cancelled, path, start: staged.length, staged, output: None }
     }
 
-    /// Writes and hashes. After an error the file has its former length again.
+    /// The state, if nothing is in a file: a small content is kept there.
+    pub(super) fn without_file(&mut self) -> Option<&mut Staged> {
+        (self.output.is_none() && self.start == 0).then_some(&mut self.staged)
+    }
+
+    /// Gives the state back.
+    pub(super) fn into_staged(self) -> Staged {
+        self.staged
+    }
+
+    /// The hash of what has been written, to be brought up to date by the one who writes.
+    pub(super) fn hasher(&mut self) -> &mut Hasher {
+        &mut self.staged.hasher
+    }
+
+    /// Writes; hashing is left to the caller. After an error the file has its former length again.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let file = self.file()?;
-        let written = self.parts.space.take(bytes.len() as u64).and_then(|()| {
-            let written = file.write_all_at(bytes, self.staged.length);
-            written.map_err(|error| failed("writing", &self.path, error))
-        });
+        let (parts, offset) = (Arc::clone(&self.parts), self.staged.length);
+        let output = self.output()?;
+        let written = parts.space.take(bytes.len() as u64).map(|()| output.write(bytes, offset, &parts.direct_writes));
+        let written = written.and_then(|written| written.map_err(|error| failed("writing", &self.path, error)));
         if let Err(error) = written {
-            self.undo(&file);
+            self.undo();
             return Err(error);
         }
-        self.staged.hasher.update(bytes);
         self.staged.length += bytes.len() as u64;
         Ok(())
     }
 
     /// Ends the append. With `durable`, content, length and name survive power loss.
     pub(super) fn finish(mut self, durable: bool) -> Result<Staged, StorageError> {
-        if self.file.is_none() && self.staged.length == 0 {
+        if self.output.is_none() && self.staged.length == 0 {
             // An empty content needs no file, but must not keep what an interrupted append left.
             return match fs::metadata(&self.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.staged),
-                _ => self.file().map(|_| self.staged),
+                _ => self.output().map(|_| ()).map(|()| self.staged),
             };
         }
-        let file = self.file()?;
+        let file = Arc::clone(self.output()?.file());
         if durable {
             file.sync_data().map_err(|error| self.spoil(error))?;
             sync_directory(self.parts.layout.uploads())?;
@@ -72,9 +86,9 @@ impl StagedFile {
         Ok(self.staged)
     }
 
-    /// The open file, for a sync while writing continues.
-    pub(super) fn handle(&self) -> Option<Arc<File>> {
-        self.file.clone()
+    /// The open file, for a sync while writing continues, once `limit` bytes wait in the page cache.
+    pub(super) fn due_for_sync(&mut self, limit: u64) -> Option<Arc<File>> {
+        self.output.as_mut()?.due_for_sync(limit)
     }
 
     /// A failed sync may have dropped what it failed to write: the content is given up, so that no later sync, which would
@@ -84,16 +98,17 @@ impl StagedFile {
         failed("syncing", &self.path, error)
     }
 
-    fn file(&mut self) -> Result<Arc<File>, StorageError> {
-        if let Some(file) = &self.file {
-            return Ok(Arc::clone(file));
-        }
-        let file = open(&self.path, self.start, &self.cancelled)?;
-        Ok(Arc::clone(self.file.insert(Arc::new(file))))
+    fn output(&mut self) -> Result<&mut Output, StorageError> {
+        let output = match self.output.take() {
+            Some(output) => output,
+            None => Output::new(open(&self.path, self.start, &self.cancelled)?),
+        };
+        Ok(self.output.insert(output))
     }
 
-    fn undo(&self, file: &File) {
-        if let Err(error) = file.set_len(self.start) {
+    fn undo(&self) {
+        let Some(output) = &self.output else { return };
+        if let Err(error) = output.file().set_len(self.start) {
             tracing::warn!(path = %self.path.display(), %error, "an upload could not be cut back to its former length");
         }
     }

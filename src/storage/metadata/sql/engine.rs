@@ -38,6 +38,16 @@ pub(in crate::storage::metadata) trait Engine: Send + Sync + 'static {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Self::Session) -> Outcome<'c, T> + Clone + Send + 'static;
 
+    /// As [`Engine::write`], but a power cut soon after may undo it, with all that follows it and nothing before it: once a later
+    /// [`Engine::write`] has returned, it is durable too. Engines that cannot tell the two apart need not write this.
+    fn write_soon<T, F>(&self, operation: F) -> impl Future<Output = Result<T, StorageError>> + Send
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Self::Session) -> Outcome<'c, T> + Clone + Send + 'static,
+    {
+        self.write(operation)
+    }
+
     /// Runs `reads` on one snapshot of the database.
     fn snapshot<T, F>(&self, reads: F) -> impl Future<Output = Result<T, StorageError>> + Send
     where

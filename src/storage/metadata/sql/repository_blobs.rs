@@ -13,10 +13,10 @@ use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{BlobRecord, RepositoryBlobs};
+use crate::storage::metadata::{BlobRecord, LinkedBlob, RepositoryBlobs};
 
 statements! {
-    FIND = "SELECT b.size, b.key FROM repositories r
+    FIND = "SELECT r.generation, b.size, b.key FROM repositories r
         JOIN repository_blobs l ON l.repository_id = r.id
         JOIN blobs b ON b.id = l.blob_id
         WHERE r.name = $1 AND b.digest = $2";
@@ -52,9 +52,10 @@ statements! {
 
 #[async_trait]
 impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
-    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobRecord>, StorageError> {
+    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<LinkedBlob>, StorageError> {
         let Some(found) = self.engine.first(FIND, values![repository, digest]).await? else { return Ok(None) };
-        Ok(Some(BlobRecord { digest: digest.clone(), size: found.unsigned("size")?, key: key(&found)? }))
+        let blob = BlobRecord { digest: digest.clone(), size: found.unsigned("size")?, key: key(&found)? };
+        Ok(Some(LinkedBlob { blob, generation: found.integer("generation")? }))
     }
 
     async fn link_blob(

@@ -13,10 +13,11 @@ use crate::storage::blobs::{StagingArea, StagingState};
 use crate::storage::metadata::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 statements! {
+    /// Unless the owner has more than $10 sessions: read from the index, and no further than that.
     CREATE = "INSERT INTO uploads (id, repository, subject, owner, algorithm, length, hash_state, staging, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    /// A row where the owner has more than $2 sessions: read from the index, and no further than that.
-    MORE_THAN = "SELECT owner FROM uploads WHERE owner = $1 LIMIT 1 OFFSET $2";
+        SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT), CAST($7 AS BYTEA),
+            CAST($8 AS BYTEA), CAST($9 AS BIGINT)
+        WHERE NOT EXISTS (SELECT owner FROM uploads WHERE owner = $4 LIMIT 1 OFFSET $10)";
     FIND = "SELECT owner, algorithm, length, hash_state, staging, updated_at FROM uploads
         WHERE id = $1 AND repository = $2 AND subject = $3";
     LENGTH = "SELECT length FROM uploads WHERE id = $1";
@@ -31,8 +32,18 @@ statements! {
 #[async_trait]
 impl<E: Engine> Uploads for SqlMetadata<E> {
     async fn create_upload(&self, upload: UploadRecord, limit: u32) -> Result<bool, StorageError> {
-        let now = self.clock.seconds();
-        self.write(move |session| Box::pin(create(session, upload, limit, now))).await
+        if limit == 0 {
+            return Ok(false);
+        }
+        let UploadProgress { algorithm, length, hash_state, staging } = upload.progress;
+        let staging = staging.map(|StagingState(state)| state);
+        let whose = values![upload.id, &upload.repository, upload.subject, upload.owner];
+        let progress = values![algorithm.as_str(), stored(length)?, hash_state, staging, self.clock.seconds()];
+        let values = [whose, progress, values![i64::from(limit) - 1]].concat();
+        // Of an empty session nothing is lost that anyone was told to be stored.
+        let create =
+            self.engine.write_soon(move |session| Box::pin(async move { Ok(session.run(CREATE, values).await? > 0) }));
+        create.await
     }
 
     async fn upload(
@@ -106,24 +117,6 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         })
         .await
     }
-}
-
-async fn create<S: Session>(
-    session: &mut S,
-    upload: UploadRecord,
-    limit: u32,
-    now: i64,
-) -> Result<Written<bool>, StorageError> {
-    let most = i64::from(limit) - 1;
-    if limit == 0 || session.first(MORE_THAN, values![upload.owner.as_str(), most]).await?.is_some() {
-        return Ok(Written::without_effects(false));
-    }
-    let UploadProgress { algorithm, length, hash_state, staging } = upload.progress;
-    let staging = staging.map(|StagingState(state)| state);
-    let whose = values![upload.id, &upload.repository, upload.subject, upload.owner];
-    let progress = values![algorithm.as_str(), stored(length)?, hash_state, staging, now];
-    session.run(CREATE, [whose, progress].concat()).await?;
-    Ok(Written::without_effects(true))
 }
 
 /// Ends a session; `false` where it is gone.

@@ -1,6 +1,6 @@
 //! The metadata store in one `SQLite` file: for one node, without another service to run.
 //!
-//! All writes of this process go through one task (`writer`) that commits them in groups; reads come from a small pool of
+//! All writes of this process go through one thread (`writer`) that commits them in groups; reads come from a small pool of
 //! connections next to it and never wait for a write. Another process (the command line) may write to the same file.
 
 mod error;
@@ -37,7 +37,15 @@ impl Engine for SqliteEngine {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Clone + Send + 'static,
     {
-        self.writer.run(operation).await
+        self.writer.run(operation, true).await
+    }
+
+    async fn write_soon<T, F>(&self, operation: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Clone + Send + 'static,
+    {
+        self.writer.run(operation, false).await
     }
 
     async fn snapshot<T, F>(&self, reads: F) -> Result<T, StorageError>

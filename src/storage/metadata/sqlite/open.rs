@@ -54,7 +54,7 @@ pub async fn open(path: &Path, clock: Clock) -> Result<Arc<dyn Metadata>, Storag
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(options.pragma("query_only", "ON"));
-    Ok(Arc::new(SqlMetadata::new(SqliteEngine { readers, writer: Writer::start(connection) }, clock)))
+    Ok(Arc::new(SqlMetadata::new(SqliteEngine { readers, writer: Writer::start(connection)? }, clock)))
 }
 
 /// `SQLite` would create the file with the umask's permissions; its log files take after it.

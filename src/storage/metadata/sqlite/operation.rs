@@ -11,6 +11,9 @@ pub(super) trait Operation: Send {
     /// Runs it within a transaction that the caller commits.
     fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Ran>;
 
+    /// Whether the commit that it is part of must be on the disk before it is answered.
+    fn needs_sync(&self) -> bool;
+
     /// Answers with `error` without running it.
     fn refuse(self: Box<Self>, error: StorageError);
 }
@@ -29,13 +32,14 @@ pub(super) type Answer = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
 /// What a caller wants done.
 pub(super) struct Queued<T, F> {
     work: F,
+    needs_sync: bool,
     caller: oneshot::Sender<Result<T, StorageError>>,
 }
 
 impl<T, F> Queued<T, F> {
-    pub(super) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, StorageError>>) {
+    pub(super) fn new(work: F, needs_sync: bool) -> (Self, oneshot::Receiver<Result<T, StorageError>>) {
         let (caller, outcome) = oneshot::channel();
-        (Self { work, caller }, outcome)
+        (Self { work, needs_sync, caller }, outcome)
     }
 }
 
@@ -46,7 +50,7 @@ where
 {
     fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Ran> {
         Box::pin(async move {
-            let Self { work, caller } = *self;
+            let Self { work, caller, .. } = *self;
             let result = work(connection).await;
             let error = result.as_ref().err().cloned();
             // No one listens where the request was dropped; the operation counts nevertheless.
@@ -55,6 +59,10 @@ where
             });
             Ran { error, answer }
         })
+    }
+
+    fn needs_sync(&self) -> bool {
+        self.needs_sync
     }
 
     fn refuse(self: Box<Self>, error: StorageError) {

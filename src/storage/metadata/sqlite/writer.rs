@@ -1,5 +1,8 @@
-//! The one task that writes. Operations queue up while a commit is on its way to the disk; the next commit takes them all, so
+//! The one thread that writes. Operations queue up while a commit is on its way to the disk; the next commit takes them all, so
 //! that the cost of a sync is shared. Each runs in a savepoint: its own failure undoes nothing of the others.
+//!
+//! A group of operations that all can do without is committed without a sync. Its place in the log is before the next group's, so the next
+//! sync makes it durable too, and a power cut before that loses it as a whole, and nothing that came before it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::failed;
@@ -18,7 +22,7 @@ const QUEUE: usize = 1024;
 /// How many operations share a commit at most.
 const GROUP: usize = 256;
 
-/// The handle of the writing task, which ends when this is dropped.
+/// The handle of the writing thread, which ends when this is dropped.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
@@ -29,20 +33,25 @@ enum Job {
 }
 
 impl Writer {
-    /// Starts the task on `connection`.
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    /// Starts writing on `connection`. On a thread of its own: an operation goes to and from the connection's thread many times, and a
+    /// thread that waits for nothing else is cheaper to wake than the runtime.
+    pub(super) fn start(connection: SqliteConnection) -> Result<Self, StorageError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(write_all(connection, queue));
-        Self { jobs }
+        let runtime = Handle::current();
+        let thread = std::thread::Builder::new().name("metadata-writer".to_owned());
+        thread
+            .spawn(move || runtime.block_on(write_all(connection, queue)))
+            .map_err(|error| StorageError::io("starting the writer of the metadata database".to_owned(), error))?;
+        Ok(Self { jobs })
     }
 
-    /// Runs one operation; returns when it is committed or has failed.
-    pub(super) async fn run<T, F>(&self, operation: F) -> Result<T, StorageError>
+    /// Runs one operation; returns when it is committed or has failed: on the disk too, where it `needs_sync`.
+    pub(super) async fn run<T, F>(&self, operation: F, needs_sync: bool) -> Result<T, StorageError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StorageError>> + Send + 'static,
     {
-        let (queued, outcome) = Queued::new(operation);
+        let (queued, outcome) = Queued::new(operation, needs_sync);
         self.jobs.send(Job::Write(Box::new(queued))).await.map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
@@ -62,7 +71,15 @@ fn closed() -> StorageError {
     StorageError::Failed { context: "the metadata database".to_owned(), source: Arc::new(error) }
 }
 
-async fn write_all(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Job>) {
+/// The connection that writes.
+struct Log {
+    connection: SqliteConnection,
+    /// Whether its commits are synced; `None` where that is not certain.
+    syncs: Option<bool>,
+}
+
+async fn write_all(connection: SqliteConnection, mut queue: mpsc::Receiver<Job>) {
+    let mut log = Log { connection, syncs: None };
     let mut jobs = Vec::with_capacity(GROUP);
     let mut closing = Vec::new();
     while queue.recv_many(&mut jobs, GROUP).await > 0 {
@@ -77,25 +94,25 @@ async fn write_all(mut connection: SqliteConnection, mut queue: mpsc::Receiver<J
                 }
             }
         }
-        write_group(&mut connection, group).await;
+        write_group(&mut log, group).await;
     }
-    let closed = close(connection).await;
+    let closed = close(log.connection).await;
     for sender in closing {
         let _ = sender.send(closed.clone());
     }
 }
 
 /// Runs operations in one transaction and answers each once it is committed.
-async fn write_group(connection: &mut SqliteConnection, mut group: VecDeque<Box<dyn Operation>>) {
+async fn write_group(log: &mut Log, mut group: VecDeque<Box<dyn Operation>>) {
     if group.is_empty() {
         return;
     }
     let mut answers = Vec::with_capacity(group.len());
-    let committed = commit_group(connection, &mut group, &mut answers).await;
+    let committed = commit_group(log, &mut group, &mut answers).await;
     if let Err(error) = &committed {
         tracing::error!(%error, operations = answers.len() + group.len(), "writes to the metadata database failed");
         // SQLite may have rolled back by itself (disk full, input/output error): then there is nothing left to roll back.
-        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        let _ = sqlx::query("ROLLBACK").execute(&mut log.connection).await;
         for operation in group {
             operation.refuse(error.clone());
         }
@@ -107,12 +124,13 @@ async fn write_group(connection: &mut SqliteConnection, mut group: VecDeque<Box<
 
 /// Plain statements and not sqlx's `Transaction`, whose count of depth goes wrong where `SQLite` rolls back by itself.
 async fn commit_group(
-    connection: &mut SqliteConnection,
+    log: &mut Log,
     group: &mut VecDeque<Box<dyn Operation>>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StorageError> {
-    // Each round trip to the connection's thread costs as much as a small statement: hence several statements in one.
-    sqlx::raw_sql("BEGIN IMMEDIATE; SAVEPOINT operation").execute(&mut *connection).await.map_err(failed)?;
+    let sync = group.iter().any(|operation| operation.needs_sync());
+    log.begin(sync).await?;
+    let connection = &mut log.connection;
     while let Some(operation) = group.pop_front() {
         let Ran { error, answer } = operation.run(connection).await;
         answers.push(answer);
@@ -126,6 +144,21 @@ async fn commit_group(
     }
     sqlx::raw_sql("COMMIT").execute(&mut *connection).await.map_err(failed)?;
     Ok(())
+}
+
+impl Log {
+    /// Begins a transaction. Each round trip to the connection's thread costs as much as a small statement: hence several in one.
+    async fn begin(&mut self, sync: bool) -> Result<(), StorageError> {
+        let sql = match (sync, self.syncs == Some(sync)) {
+            (_, true) => "BEGIN IMMEDIATE; SAVEPOINT operation",
+            (true, false) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; SAVEPOINT operation",
+            (false, false) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; SAVEPOINT operation",
+        };
+        self.syncs = None;
+        sqlx::raw_sql(sql).execute(&mut self.connection).await.map_err(failed)?;
+        self.syncs = Some(sync);
+        Ok(())
+    }
 }
 
 async fn close(mut connection: SqliteConnection) -> Result<(), StorageError> {

@@ -1,0 +1,192 @@
+//! Whether what was read of a repository is still true: each write raises the repository's generation in its own transaction, in any
+//! process, and whatever is remembered of a repository names the generation that it was read at.
+//!
+//! The generation of a repository is read again once it is older than [`SEEN_WITHIN`], with one indexed read for all that is remembered of
+//! it: from half that age on by the first request that finds it so, while the others are still served, so that a busy repository costs
+//! one read and not one for each request at that moment. What this process writes itself is never served stale: it raises the epoch of the
+//! repository's slot before it answers, and a generation of another epoch is read again at once.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+
+use super::{Registry, RegistryError};
+use crate::domain::{Clock, RepositoryName};
+use crate::storage::coordination::SEEN_WITHIN;
+
+const SLOTS: usize = 1024;
+/// How many repositories' generations are remembered.
+const GENERATIONS: u64 = 10_000;
+
+/// What the database said last of each repository.
+pub(super) struct Generations {
+    seen: Cache<RepositoryName, Arc<Generation>>,
+    epochs: Box<[AtomicU64]>,
+    hash: RandomState,
+    clock: Clock,
+}
+
+/// What the database said of a repository.
+struct Generation {
+    seen: Moment,
+    /// `None` if it does not exist.
+    number: Option<i64>,
+    /// Whether a request reads it again already.
+    being_read: AtomicBool,
+}
+
+impl Generation {
+    /// Whether the request that asks is the one that is to read it again, ahead of time.
+    fn is_to_be_read_by(&self, now: Moment) -> bool {
+        self.seen.age_at(now) >= SEEN_WITHIN / 2 && !self.being_read.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// When the database was asked: by the clock, and in terms of this process's own writes to the repository.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    at: Instant,
+    epoch: u64,
+}
+
+impl Moment {
+    /// Whether what was seen at this moment still counts at the later one.
+    fn holds_at(self, later: Self) -> bool {
+        self.epoch == later.epoch && self.age_at(later) < SEEN_WITHIN
+    }
+
+    fn age_at(self, later: Self) -> Duration {
+        later.at.saturating_duration_since(self.at)
+    }
+}
+
+/// What is known of something that was read at some generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is still true.
+    Holds,
+    /// It is if the repository still has the generation.
+    ToCompare,
+    /// It has to be read again.
+    Outdated,
+}
+
+impl Generations {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            seen: Cache::new(GENERATIONS),
+            epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            hash: RandomState::new(),
+            clock,
+        }
+    }
+
+    /// To be noted before the database is asked, and before what is remembered is looked up.
+    pub(super) fn moment(&self, repository: &RepositoryName) -> Moment {
+        Moment { at: self.clock.instant(), epoch: self.slot(repository).load(Ordering::Acquire) }
+    }
+
+    /// What is known, at this moment, of something that was read of the repository at generation `number`.
+    pub(super) fn standing(&self, repository: &RepositoryName, number: i64, now: Moment) -> Standing {
+        match self.seen.get(repository) {
+            Some(generation) if !generation.seen.holds_at(now) => Standing::ToCompare,
+            Some(generation) if generation.number != Some(number) => Standing::Outdated,
+            Some(generation) if generation.is_to_be_read_by(now) => Standing::ToCompare,
+            Some(_) => Standing::Holds,
+            None => Standing::ToCompare,
+        }
+    }
+
+    /// Notes which generation the repository had after `moment`; `None` if it does not exist.
+    pub(super) fn saw(&self, repository: &RepositoryName, moment: Moment, number: Option<i64>) {
+        let generation = Generation { seen: moment, number, being_read: AtomicBool::new(false) };
+        self.seen.insert(repository.clone(), Arc::new(generation));
+    }
+
+    /// To be called after every write to the repository, before it is acknowledged.
+    pub(super) fn invalidate(&self, repository: &RepositoryName) {
+        self.slot(repository).fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn slot(&self, repository: &RepositoryName) -> &AtomicU64 {
+        let hash = self.hash.hash_one(repository);
+        // SLOTS is a power of two well below 2^32, so the cast keeps what the mask keeps.
+        #[allow(clippy::cast_possible_truncation)]
+        let index = hash as usize & (SLOTS - 1);
+        &self.epochs[index]
+    }
+}
+
+impl Registry {
+    /// Whether what was read of the repository at generation `number` is still true; the database is asked where that is not known.
+    pub(super) async fn holds(
+        &self,
+        repository: &RepositoryName,
+        number: i64,
+        now: Moment,
+    ) -> Result<bool, RegistryError> {
+        match self.generations.standing(repository, number, now) {
+            Standing::Holds => Ok(true),
+            Standing::Outdated => Ok(false),
+            Standing::ToCompare => {
+                let current = self.metadata.generation(repository).await?;
+                self.generations.saw(repository, now, current);
+                Ok(current == Some(number))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::Standing::{Holds, Outdated, ToCompare};
+    use super::*;
+    use crate::domain::ManualClock;
+
+    fn repository() -> RepositoryName {
+        "a".parse().expect("a name")
+    }
+
+    #[test]
+    fn what_raced_a_write_of_this_process_is_compared_first() {
+        let (generations, repository) = (Generations::new(Clock::system()), repository());
+        let standing = || generations.standing(&repository, 1, generations.moment(&repository));
+        let before = generations.moment(&repository);
+        generations.invalidate(&repository);
+        generations.saw(&repository, before, Some(1));
+        assert_eq!(standing(), ToCompare);
+
+        generations.saw(&repository, generations.moment(&repository), Some(1));
+        assert_eq!(standing(), Holds);
+        generations.invalidate(&repository);
+        assert_eq!(standing(), ToCompare, "a write ends what was known");
+    }
+
+    #[test]
+    fn a_generation_is_read_again_after_a_while_and_for_all_of_the_repository() {
+        let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
+        let (generations, repository) = (Generations::new(clock.clock()), repository());
+        let saw = |number| generations.saw(&repository, generations.moment(&repository), number);
+        let standing = || generations.standing(&repository, 1, generations.moment(&repository));
+        saw(Some(1));
+        clock.advance(SEEN_WITHIN / 3);
+        assert_eq!(standing(), Holds);
+        clock.advance(SEEN_WITHIN / 3);
+        assert_eq!(standing(), ToCompare, "one request reads it again ahead of time");
+        assert_eq!((standing(), standing()), (Holds, Holds), "the others are served");
+        clock.advance(SEEN_WITHIN / 2);
+        assert_eq!((standing(), standing()), (ToCompare, ToCompare));
+
+        saw(Some(1));
+        assert_eq!((standing(), standing()), (Holds, Holds));
+        saw(Some(2));
+        assert_eq!(standing(), Outdated, "it has to be read again");
+        saw(None);
+        assert_eq!(standing(), Outdated, "the repository was removed");
+    }
+}
