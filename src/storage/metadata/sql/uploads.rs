@@ -15,8 +15,8 @@ use crate::storage::metadata::{SavedUpload, UploadProgress, UploadRecord, Upload
 statements! {
     /// Unless the owner has more than $10 sessions: read from the index, and no further than that.
     CREATE = "INSERT INTO uploads (id, repository, subject, owner, algorithm, length, hash_state, staging, updated_at)
-        SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT), CAST($7 AS BYTEA),
-            CAST($8 AS BYTEA), CAST($9 AS BIGINT)
+        SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT), $7,
+            $8, CAST($9 AS BIGINT)
         WHERE NOT EXISTS (SELECT owner FROM uploads WHERE owner = $4 LIMIT 1 OFFSET $10)";
     FIND = "SELECT owner, algorithm, length, hash_state, staging, updated_at FROM uploads
         WHERE id = $1 AND repository = $2 AND subject = $3";
