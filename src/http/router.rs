@@ -61,17 +61,17 @@ fn table() -> Vec<Row> {
 /// Headers that a request may carry once: of a second one, a proxy in front and this server could each believe another value.
 const ONCE: [HeaderName; 3] = [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_RANGE];
 
-type Answer = Box<dyn Fn(Request, App) -> Answering + Send + Sync>;
+type BoxedHandler = Box<dyn Fn(Request, App) -> Answering + Send + Sync>;
 /// A handler at work on a request.
 type Answering = BoxFuture<'static, Response>;
 
 struct Row {
     method: Method,
     endpoint: Endpoint,
-    answer: Answer,
+    answer: BoxedHandler,
 }
 
-fn on<H, T>(handler: H) -> Answer
+fn on<H, T>(handler: H) -> BoxedHandler
 where
     H: Handler<T, App, Future = Answering> + Sync,
     T: 'static,

@@ -11,7 +11,7 @@ use crate::auth::{AdminPermit, Authorized, Caller, CatalogPermit, Credential, De
 use crate::domain::{AccountName, Actions, Grantee, RepositoryName};
 use crate::storage::metadata::{AccountPolicy, UserRecord};
 
-/// What applies to one account. [`crate::auth::Authenticator::policy`] gives the current one of a principal.
+/// What applies to one account. [`crate::auth::Caller`] carries the one by which its credential was verified.
 #[derive(Debug, Default)]
 pub struct Policy {
     pub(super) version: i64,
