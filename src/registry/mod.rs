@@ -4,11 +4,14 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod collect;
 mod content;
+mod content_locks;
 mod delete;
 mod error;
 mod expire;
 mod generations;
+mod lease;
 mod list;
 mod manifest_cache;
 mod memory;
@@ -21,6 +24,7 @@ mod session_locks;
 mod turns;
 mod upload;
 
+pub use collect::{Collected, CollectionPace};
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
 pub use list::{Next, Page};
@@ -40,6 +44,7 @@ use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
+use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
 use session_locks::SessionLocks;
@@ -80,6 +85,7 @@ pub struct Registry {
     manifests: ManifestCache,
     rows: BlobRows,
     sessions: SessionLocks,
+    contents: ContentLocks,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
@@ -102,6 +108,7 @@ impl Registry {
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
+            contents: ContentLocks::new(),
             reading: Turns::new(MANIFEST_READS),
             readiness: tokio::sync::Mutex::default(),
         }

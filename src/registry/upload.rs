@@ -247,6 +247,7 @@ impl UploadSession {
             self.discard().await?;
             return Err(RegistryError::DigestMismatch { expected, actual });
         }
+        let _lock = self.registry.contents.publishing(&expected).await;
         let key = self.registry.blobs.publish(&self.staged, &expected).await?;
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
         let finished = self.stored.then_some(self.id());

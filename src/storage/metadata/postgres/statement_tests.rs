@@ -13,7 +13,7 @@ mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
 /// an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
+const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED", "CLAIM_DOOMED", "DOOMED"];
 /// What sorts the few rows that it has found: the refresh tokens of one account.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
 
