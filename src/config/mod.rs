@@ -48,8 +48,8 @@ pub use self::{
     public_url::PublicUrl,
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DatabaseSettings,
-        DeleteSettings, ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings,
-        StorageSettings, TlsSettings,
+        DeleteSettings, ExternalAccount, GcSettings, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings,
+        StorageSettings, TlsSettings, TrashSettings,
     },
     web_origin::WebOrigin,
 };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Registry, RegistryError};
+use crate::config::{GcSettings, TrashSettings};
 use crate::storage::metadata::{CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 
 /// How many entries are claimed at once.
@@ -39,6 +40,20 @@ pub struct Collected {
     pub blobs: u64,
     /// Bytes that the blob store has confirmed as removed.
     pub freed_bytes: u64,
+}
+
+impl CollectionPace {
+    /// As the operator has set it.
+    pub fn of(gc: &GcSettings, trash: &TrashSettings) -> Self {
+        let rate = Some(gc.rate).filter(|rate| *rate > 0);
+        Self { keep: trash.keep, grace: gc.grace, rate, removes_contents: true }
+    }
+
+    /// Without delays, but for the leases.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self { keep: Duration::ZERO, grace: Duration::ZERO, rate: None, ..self }
+    }
 }
 
 impl Collected {

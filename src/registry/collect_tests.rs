@@ -5,10 +5,11 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::{Algorithm, Digest, Hasher, ManualClock, RepositoryName, UploadId};
-use crate::registry::{BLOB_LEASE, RegistrySettings};
+use crate::registry::RegistrySettings;
 use crate::storage::blobs::{BlobKey, Staged, disk};
 use crate::storage::metadata::{BlobRecord, sqlite};
 
+const BLOB_LEASE: Duration = Duration::from_hours(24);
 const PACE: CollectionPace =
     CollectionPace { keep: Duration::ZERO, grace: Duration::from_mins(10), rate: None, removes_contents: true };
 

@@ -38,7 +38,7 @@ pub use upload::UploadSession;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
+use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
@@ -52,8 +52,6 @@ use turns::Turns;
 
 /// How many manifests are read at the same time: as many as the database has readers, so that no memory waits for one.
 const MANIFEST_READS: usize = 4;
-/// How long a blob that nothing refers to is safe from being collected after it was pushed or mounted.
-const BLOB_LEASE: Duration = Duration::from_hours(24);
 /// How long an answer about readiness holds.
 const READINESS_AGE: Duration = Duration::from_secs(1);
 
@@ -66,6 +64,10 @@ pub struct RegistrySettings {
     pub storage: StorageSettings,
     /// Whether anything may be deleted.
     pub delete: DeleteSettings,
+    /// How long blobs are leased, and how fast what nothing refers to is removed.
+    pub gc: GcSettings,
+    /// How long what was deleted is kept.
+    pub trash: TrashSettings,
 }
 
 impl RegistrySettings {

@@ -1,6 +1,6 @@
 //! Mount: a blob that another repository has becomes this one's, without its bytes being sent again.
 
-use super::{BLOB_LEASE, Registry, RegistryError};
+use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Pull, Push};
 use crate::domain::{Digest, NameRange, RepositoryName};
 
@@ -18,7 +18,7 @@ impl Registry {
             // The content is lost: let the client upload it, which fixes it everywhere.
             return Ok(false);
         }
-        Ok(self.metadata.mount_blob(from.repository(), permit.repository(), digest, BLOB_LEASE).await?)
+        Ok(self.metadata.mount_blob(from.repository(), permit.repository(), digest, self.settings.gc.lease).await?)
     }
 
     /// Whether the repository that is pushed to has the blob already, with its content.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::content::for_storage;
 use super::session_locks::SessionLock;
-use super::{BLOB_LEASE, BodyStream, Owner, Registry, RegistryError};
+use super::{BodyStream, Owner, Registry, RegistryError};
 use crate::auth::{Authorized, Continue, Push};
 use crate::domain::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::storage::StorageError;
@@ -251,7 +251,7 @@ impl UploadSession {
         let key = self.registry.blobs.publish(&self.staged, &expected).await?;
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
         let finished = self.stored.then_some(self.id());
-        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, BLOB_LEASE).await?;
+        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, self.registry.settings.gc.lease).await?;
         self.registry.rows.forget(&self.repository, &blob.digest);
         if known == key { Ok(()) } else { self.registry.keep_one_content(blob, known).await }
     }

@@ -5,11 +5,13 @@ mod auth;
 mod client_certificates;
 mod database;
 mod delete;
+mod gc;
 mod limits;
 mod log;
 mod server;
 mod storage;
 mod tls;
+mod trash;
 
 use std::path::PathBuf;
 
@@ -19,11 +21,13 @@ pub use self::{
     client_certificates::ClientCertificateSettings,
     database::DatabaseSettings,
     delete::DeleteSettings,
+    gc::GcSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
     server::ServerSettings,
     storage::StorageSettings,
     tls::{OperatorPair, TlsSettings},
+    trash::TrashSettings,
 };
 use super::{
     data_directory,
@@ -82,6 +86,10 @@ sections! {
     limits: LimitSettings,
     /// Deleting through the API.
     delete: DeleteSettings,
+    /// Garbage collection.
+    gc: GcSettings,
+    /// What was deleted and can be restored.
+    trash: TrashSettings,
     /// Logging.
     log: LogSettings,
 }

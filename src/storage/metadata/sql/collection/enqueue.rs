@@ -22,8 +22,9 @@ macro_rules! enqueue {
 statements! {
     ENTRY = enqueue!("VALUES ($1, $2, $3, $4)");
     /// What the tags point to, unless that is the manifest $2, which they are going to point to.
-    TARGETS = enqueue!("SELECT 0, t.repository_id, m.digest, CAST($4 AS BIGINT) FROM json_each($3) j CROSS JOIN tags t CROSS JOIN manifests m
-        WHERE t.repository_id = $1 AND t.name = j.value AND m.id = t.manifest_id AND m.id <> $2");
+    TARGETS = enqueue!("SELECT 0, m.repository_id, m.digest, CAST($4 AS BIGINT) FROM manifests m
+        WHERE m.id <> $2 AND m.id IN (
+            SELECT t.manifest_id FROM json_each($3) j CROSS JOIN tags t WHERE t.repository_id = $1 AND t.name = j.value)");
     /// A manifest that waits for its review was pushed again: it may be an index's child in a moment.
     POSTPONE = "UPDATE collection_queue SET review_after = $3, changes = changes + 1
         WHERE kind = 0 AND repository_id = $1 AND digest = $2 AND review_after < $3";
@@ -34,8 +35,11 @@ statements! {
         WHERE m.repository_id = $1 AND m.subject = $2");
     LINKS = enqueue!("SELECT 1, CAST($1 AS BIGINT), b.digest, CAST($3 AS BIGINT) FROM manifest_blobs r JOIN blobs b ON b.id = r.blob_id
         WHERE r.manifest_id = $2");
-    BLOBS_OF_REPOSITORY = enqueue!("SELECT 2, 0, b.digest, CAST($2 AS BIGINT) FROM repository_blobs l JOIN blobs b ON b.id = l.blob_id
+    LINKED = enqueue!("SELECT 2, 0, b.digest, CAST($2 AS BIGINT) FROM repository_blobs l JOIN blobs b ON b.id = l.blob_id
         WHERE l.repository_id = $1");
+    /// A blob may be referred to though its link was deleted.
+    REFERRED_TO = enqueue!("SELECT 2, 0, b.digest, CAST($2 AS BIGINT) FROM blobs b
+        WHERE b.id IN (SELECT r.blob_id FROM manifest_blobs r WHERE r.repository_id = $1)");
 }
 
 /// No manifest has this number.
@@ -97,6 +101,7 @@ pub(in crate::storage::metadata::sql) async fn kept_by_repository<S: Session>(
     repository: i64,
     now: i64,
 ) -> Result<(), StorageError> {
-    session.run(BLOBS_OF_REPOSITORY, values![repository, now]).await?;
+    session.run(LINKED, values![repository, now]).await?;
+    session.run(REFERRED_TO, values![repository, now]).await?;
     Ok(())
 }

@@ -14,17 +14,17 @@ use crate::domain::RepositoryName;
 statements! {
     LOCK_REPOSITORY = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name";
     MANIFEST = "SELECT m.id,
-            CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id) THEN 1 ELSE 0 END AS tagged,
-            CASE WHEN EXISTS (SELECT 1 FROM manifest_children c WHERE c.repository_id = m.repository_id AND c.digest = m.digest)
-                THEN 1 ELSE 0 END AS listed,
-            CASE WHEN EXISTS (SELECT 1 FROM manifests s WHERE s.repository_id = m.repository_id AND s.digest = m.subject)
-                THEN 1 ELSE 0 END AS attached
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id) THEN 1 ELSE 0 END AS BIGINT) AS tagged,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_children c WHERE c.repository_id = m.repository_id AND c.digest = m.digest)
+                THEN 1 ELSE 0 END AS BIGINT) AS listed,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM manifests s WHERE s.repository_id = m.repository_id AND s.digest = m.subject)
+                THEN 1 ELSE 0 END AS BIGINT) AS attached
         FROM manifests m WHERE m.repository_id = $1 AND m.digest = $2";
     /// References without a repository are of a version before, which runs on the same database during an upgrade.
     LINK = "SELECT b.id, b.lease_until,
-            CASE WHEN EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.repository_id = $1 AND r.blob_id = b.id)
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.repository_id = $1 AND r.blob_id = b.id)
                 OR EXISTS (SELECT 1 FROM manifest_blobs r JOIN manifests m ON m.id = r.manifest_id
-                    WHERE r.repository_id = 0 AND r.blob_id = b.id AND m.repository_id = $1) THEN 1 ELSE 0 END AS needed
+                    WHERE r.repository_id = 0 AND r.blob_id = b.id AND m.repository_id = $1) THEN 1 ELSE 0 END AS BIGINT) AS needed
         FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id
         WHERE b.digest = $2 AND l.repository_id = $1";
     UNLINK = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = $2";
@@ -103,6 +103,8 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review) -> Result<
 async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
     let Some(repository) = lock(session, entry).await? else { return Ok(Verdict::Kept) };
     let Some(found) = session.first(LINK, values![entry.repository_id, &entry.digest]).await? else {
+        // The link was deleted before the last manifest that referred to the blob.
+        enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;
         return Ok(Verdict::Kept);
     };
     if found.boolean("needed")? {
