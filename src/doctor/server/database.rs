@@ -70,7 +70,9 @@ fn version(shown: &str, found: &SchemaStatus) -> Finding {
     if !found.to_finalize.is_empty() {
         return Finding::ok(
             CHECK,
-            format!("{shown} is intact, schema {schema}; once every node runs this version: portcullis migrate finalize"),
+            format!(
+                "{shown} is intact, schema {schema}; once every node runs this version: portcullis migrate finalize"
+            ),
         );
     }
     Finding::ok(CHECK, format!("{shown} is intact, schema {schema}"))

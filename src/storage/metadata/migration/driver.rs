@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::status::{Applied, label};
 use super::Steps;
+use super::status::{Applied, label};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 
@@ -81,12 +81,7 @@ pub(in crate::storage::metadata) async fn finalize(
 }
 
 /// Tries again while others are in the way, and says so in the log.
-async fn patiently(
-    database: &mut impl Schema,
-    step: Step,
-    steps: &Steps,
-    clock: &Clock,
-) -> Result<(), StorageError> {
+async fn patiently(database: &mut impl Schema, step: Step, steps: &Steps, clock: &Clock) -> Result<(), StorageError> {
     let since = clock.instant();
     let mut told = false;
     loop {

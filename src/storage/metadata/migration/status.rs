@@ -91,7 +91,7 @@ impl Applied {
         let status = self.status(steps);
         if status.refuses() {
             let refusal = Refusal { min: status.min_schema, version: status.min_version, known: status.known };
-            return Err(failed("opening it", refusal));
+            return Err(failed("a newer version of this program finalized the metadata database", refusal));
         }
         for (migrator, applied) in [(&steps.expand, &self.expanded), (&steps.contract, &self.contracted)] {
             let differs = applied.iter().find(|step| {
@@ -119,8 +119,8 @@ pub(super) fn label(step: &Migration) -> String {
 /// Why this program may not work with a database.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a newer version of this program finalized it (it needs version {version} or another that knows schema {min}; this one knows \
-     schemas up to {known}): start that version, or return to a backup made before `portcullis migrate finalize`"
+    "it needs version {version}, or another one that knows schema {min}; this one knows schemas up to {known}: start that version, or \
+     return to a backup made before `portcullis migrate finalize`"
 )]
 struct Refusal {
     min: i64,

@@ -11,7 +11,7 @@ mod open;
 mod schema;
 mod session;
 #[cfg(test)]
-mod statement_tests;
+pub(super) mod statement_tests;
 
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use self::error::failed;
 pub(crate) use self::inspect::{inspect, schema};
 pub use self::open::{PostgresOptions, open};
 pub(crate) use self::open::{finalize, migrate};
+#[cfg(test)]
+pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Run, in_transaction};
 use super::sql::{Engine, Value};
 use crate::storage::StorageError;

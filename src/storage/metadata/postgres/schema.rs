@@ -14,7 +14,7 @@ use crate::storage::metadata::migration::{
 use crate::storage::metadata::sql::{BEGIN, FLOOR, RAISE_FLOOR};
 
 /// The steps of this version.
-pub(super) static STEPS: LazyLock<Steps> = LazyLock::new(|| {
+pub(in crate::storage::metadata) static STEPS: LazyLock<Steps> = LazyLock::new(|| {
     Steps::new(
         sqlx::migrate!("src/storage/metadata/postgres/migrations"),
         sqlx::migrate!("src/storage/metadata/postgres/finalize"),
@@ -31,7 +31,7 @@ const FORGET: &str = "DEALLOCATE ALL";
 const HAS_TABLES: &str = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL";
 
 /// A database whose schema is brought up to date.
-pub(super) struct PostgresSchema<'c>(pub(super) &'c mut PgConnection);
+pub(in crate::storage::metadata) struct PostgresSchema<'c>(pub(in crate::storage::metadata) &'c mut PgConnection);
 
 impl Schema for PostgresSchema<'_> {
     async fn applied(&mut self) -> Result<Applied, StorageError> {

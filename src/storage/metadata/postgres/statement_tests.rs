@@ -10,7 +10,7 @@ use crate::storage::metadata::sql::statements;
 
 #[path = "../../../../tests/it/support/postgres.rs"]
 #[expect(unreachable_pub, reason = "the stories have it too, in a crate of their own")]
-mod server;
+pub(in crate::storage::metadata) mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
 /// an order under way, a handful.

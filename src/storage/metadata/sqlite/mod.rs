@@ -18,11 +18,13 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
-use self::error::failed;
 pub(crate) use self::copies::{DatabaseCopies, DatabaseCopy};
+use self::error::failed;
 pub(crate) use self::inspect::{inspect, schema};
 pub use self::open::open;
 pub(crate) use self::open::{finalize, migrate};
+#[cfg(test)]
+pub(super) use self::schema::{STEPS, SqliteSchema};
 use self::writer::Writer;
 use super::sql::{Engine, Outcome, Session, Value};
 use crate::storage::StorageError;

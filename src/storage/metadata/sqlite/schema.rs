@@ -18,7 +18,7 @@ use crate::storage::metadata::migration::{
 use crate::storage::metadata::sql::{BEGIN, FLOOR, RAISE_FLOOR};
 
 /// The steps of this version.
-pub(super) static STEPS: LazyLock<Steps> = LazyLock::new(|| {
+pub(in crate::storage::metadata) static STEPS: LazyLock<Steps> = LazyLock::new(|| {
     Steps::new(
         sqlx::migrate!("src/storage/metadata/sqlite/migrations"),
         sqlx::migrate!("src/storage/metadata/sqlite/finalize"),
@@ -28,7 +28,7 @@ pub(super) static STEPS: LazyLock<Steps> = LazyLock::new(|| {
 const HAS_TABLE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1";
 
 /// A file whose schema is brought up to date.
-pub(super) struct SqliteSchema<'c> {
+pub(in crate::storage::metadata) struct SqliteSchema<'c> {
     path: PathBuf,
     connection: &'c mut SqliteConnection,
     clock: Clock,
@@ -36,7 +36,7 @@ pub(super) struct SqliteSchema<'c> {
 }
 
 impl<'c> SqliteSchema<'c> {
-    pub(super) fn new(path: &Path, connection: &'c mut SqliteConnection, clock: Clock) -> Self {
+    pub(in crate::storage::metadata) fn new(path: &Path, connection: &'c mut SqliteConnection, clock: Clock) -> Self {
         Self { path: path.to_owned(), connection, clock, is_copied: false }
     }
 
