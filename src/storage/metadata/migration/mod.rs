@@ -4,7 +4,7 @@
 //!
 //! `migrations/` only *expands*: new tables, new columns with a default, new indexes. What it leaves can be read and written by the version
 //! before as well, so that both run at the same time, and one can go back to the version before. The node that starts first carries them
-//! out; a program that finds steps which it does not know goes on working.
+//! out; a program that finds steps which it does not know continues to work.
 //!
 //! `finalize/` *contracts*: it removes what no program needs that knows the migration of the same number. Only `portcullis migrate
 //! finalize` carries it out, once every node runs the new version. It raises `meta.min_schema` to that number in the same transaction, and

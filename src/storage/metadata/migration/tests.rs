@@ -31,7 +31,7 @@ const CONTRACTING: &[(i64, &str)] = &[(9001, "ALTER TABLE next DROP COLUMN a")];
 async fn goes_through_the_next_version(database: &mut impl Schema, ours: &Steps) {
     let clock = Clock::system();
     let (next, broken) = (with(ours, NEXT, CONTRACTING), with(ours, BROKEN, CONTRACTING));
-    assert!(expand(database, ours, &clock).await.expect("made").len() >= 13);
+    assert!(expand(database, ours, &clock).await.expect("made").len() > 9);
     assert!(expand(database, ours, &clock).await.expect("made before").is_empty());
 
     let error = expand(database, &broken, &clock).await.expect_err("a step that fails");
@@ -76,9 +76,15 @@ async fn a_file_goes_through_the_next_version_and_is_copied_aside_at_each_upgrad
     assert_eq!(copies(&folder), [known], "before the first step, and not of a new database");
 }
 
+/// As a node connects that brings the schema up to date.
+async fn connect(url: &str) -> PgConnection {
+    let options = PostgresOptions::new(url, None, false).expect("an address");
+    options.once().connect().await.expect("connects")
+}
+
 #[tokio::test]
 async fn a_server_goes_through_the_next_version() {
-    let mut connection = server::connect(&server::database()).await;
+    let mut connection = connect(&server::database()).await;
     goes_through_the_next_version(&mut PostgresSchema(&mut connection), &postgres::STEPS).await;
 }
 
@@ -117,7 +123,7 @@ async fn nodes_that_start_at_once_carry_out_each_step_once() {
     for started in futures_util::future::join_all(starts).await {
         started.expect("no panic").expect("opens");
     }
-    let mut connection = server::connect(&url).await;
+    let mut connection = connect(&url).await;
     let next = with(&postgres::STEPS, NEXT, &[]);
     assert_eq!(PostgresSchema(&mut connection).applied().await.expect("read").status(&next).pending.len(), 2);
 }
@@ -125,7 +131,7 @@ async fn nodes_that_start_at_once_carry_out_each_step_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_waits_for_the_node_that_is_carrying_one_out() {
     let url = server::database();
-    let mut ours = server::connect(&url).await;
+    let mut ours = connect(&url).await;
     expand(&mut PostgresSchema(&mut ours), &postgres::STEPS, &Clock::system()).await.expect("made");
     let mut other = server::connect(&url).await;
     execute(&mut other, "BEGIN; LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE").await;

@@ -47,7 +47,7 @@ impl PostgresOptions {
     }
 
     /// For a connection that is used once.
-    pub(super) fn once(&self) -> PgConnectOptions {
+    pub(in crate::storage::metadata) fn once(&self) -> PgConnectOptions {
         self.connect.clone().statement_cache_capacity(0)
     }
 

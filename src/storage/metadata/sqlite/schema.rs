@@ -1,7 +1,7 @@
 //! The steps of the schema in a file: another process is kept out by the lock of a write, and the file is copied aside first.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -39,51 +39,54 @@ impl<'c> SqliteSchema<'c> {
     pub(in crate::storage::metadata) fn new(path: &Path, connection: &'c mut SqliteConnection, clock: Clock) -> Self {
         Self { path: path.to_owned(), connection, clock, is_copied: false }
     }
+}
 
-    /// What the file is before the first step of several, for the operator who wants to return to it.
-    async fn copy_aside(&mut self, before: &Applied) -> Result<(), StorageError> {
-        let schema = before.status(&STEPS).schema.unwrap_or_default();
-        let (copies, now) = (DatabaseCopies::of(&self.path), self.clock.now());
-        let space = self.path.clone();
-        let new = tokio::task::spawn_blocking(move || copies.prepare(schema, now, &space)).await;
-        let new = new.map_err(|error| failed(sqlx::Error::Protocol(error.to_string())))??;
-        // A second connection, while the first one holds the lock of a write: no one changes anything until the step is done.
-        let options = SqliteConnectOptions::new().filename(&self.path).read_only(true);
-        let mut reader = options.connect().await.map_err(failed)?;
-        let target = new.temporary().to_string_lossy().into_owned();
-        sqlx::query("VACUUM INTO $1").bind(target).execute(&mut reader).await.map_err(failed)?;
-        reader.close().await.map_err(failed)?;
-        let kept = tokio::task::spawn_blocking(move || new.keep()).await;
-        let kept = kept.map_err(|error| failed(sqlx::Error::Protocol(error.to_string())))??;
-        tracing::info!(copy = %kept.display(), "copied the metadata database aside before its schema is changed");
-        self.is_copied = true;
-        Ok(())
-    }
+/// What the file is before the first step of several, for the operator who wants to return to it. The caller holds the lock of a write: no
+/// one changes anything until the step is done.
+async fn copy_aside(path: &Path, before: &Applied, clock: &Clock) -> Result<(), StorageError> {
+    let schema = before.status(&STEPS).schema.unwrap_or_default();
+    let (copies, database, now) = (DatabaseCopies::of(path), path.to_owned(), clock.now());
+    let new = blocking(move || copies.prepare(schema, now, &database)).await?;
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut reader = options.connect().await.map_err(failed)?;
+    let target = new.temporary().to_string_lossy().into_owned();
+    sqlx::query("VACUUM INTO $1").bind(target).execute(&mut reader).await.map_err(failed)?;
+    reader.close().await.map_err(failed)?;
+    let kept = blocking(move || new.keep()).await?;
+    tracing::info!(copy = %kept.display(), "copied the metadata database aside before its schema is changed");
+    Ok(())
+}
 
-    /// Within a transaction.
-    async fn change(&mut self, step: Step, steps: &Steps) -> Result<(), StorageError> {
-        match step {
-            Step::Create => {
-                run(&steps.expand, None, self.connection).await?;
-                let instance = Uuid::new_v4().to_string();
-                sqlx::query(BEGIN).bind(instance).execute(&mut *self.connection).await.map_err(failed)?;
-                run(&steps.contract, None, self.connection).await?;
-                let newest = steps.contract.iter().map(|step| step.version).max().unwrap_or_default();
-                self.raise_floor(newest).await
-            }
-            Step::Expand(version) => run(&steps.expand, Some(version), self.connection).await,
-            Step::Contract(version) => {
-                run(&steps.contract, Some(version), self.connection).await?;
-                self.raise_floor(version).await
-            }
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    let ended =
+        |error| StorageError::Failed { context: "copying the database aside".to_owned(), source: Arc::new(error) };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ended(error)))
+}
+
+/// Within a transaction.
+async fn change(connection: &mut SqliteConnection, step: Step, steps: &Steps) -> Result<(), StorageError> {
+    match step {
+        Step::Create => {
+            run(&steps.expand, None, connection).await?;
+            let instance = Uuid::new_v4().to_string();
+            sqlx::query(BEGIN).bind(instance).execute(&mut *connection).await.map_err(failed)?;
+            run(&steps.contract, None, connection).await?;
+            raise_floor(connection, steps.contract.iter().map(|step| step.version).max().unwrap_or_default()).await
+        }
+        Step::Expand(version) => run(&steps.expand, Some(version), connection).await,
+        Step::Contract(version) => {
+            run(&steps.contract, Some(version), connection).await?;
+            raise_floor(connection, version).await
         }
     }
+}
 
-    async fn raise_floor(&mut self, schema: i64) -> Result<(), StorageError> {
-        let raise = sqlx::query(RAISE_FLOOR).bind(schema).bind(env!("CARGO_PKG_VERSION"));
-        raise.execute(&mut *self.connection).await.map_err(failed)?;
-        Ok(())
-    }
+async fn raise_floor(connection: &mut SqliteConnection, schema: i64) -> Result<(), StorageError> {
+    let raise = sqlx::query(RAISE_FLOOR).bind(schema).bind(env!("CARGO_PKG_VERSION"));
+    raise.execute(connection).await.map_err(failed)?;
+    Ok(())
 }
 
 async fn run(migrator: &Migrator, to: Option<i64>, connection: &mut SqliteConnection) -> Result<(), StorageError> {
@@ -96,24 +99,20 @@ impl Schema for SqliteSchema<'_> {
     }
 
     async fn carry_out(&mut self, step: Step, steps: &Steps) -> Result<Stepped, StorageError> {
-        if let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut *self.connection).await {
-            return if is_busy(&error) { Ok(Stepped::Held(error.to_string())) } else { Err(failed(error)) };
-        }
-        let changed = async {
-            let before = self.applied().await?;
-            if !before.misses(step, steps) {
-                return Ok(());
-            }
-            if step != Step::Create && !self.is_copied {
-                self.copy_aside(&before).await?;
-            }
-            self.change(step, steps).await
+        let mut transaction = match self.connection.begin_with("BEGIN IMMEDIATE").await {
+            Ok(transaction) => transaction,
+            Err(error) if is_busy(&error) => return Ok(Stepped::Held(error.to_string())),
+            Err(error) => return Err(failed(error)),
         };
-        let changed = changed.await;
-        let end = if changed.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = sqlx::query(end).execute(&mut *self.connection).await;
-        changed?;
-        ended.map_err(failed)?;
+        let before = look(&mut transaction).await?;
+        if before.misses(step, steps) {
+            if step != Step::Create && !self.is_copied {
+                copy_aside(&self.path, &before, &self.clock).await?;
+                self.is_copied = true;
+            }
+            change(&mut transaction, step, steps).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
         Ok(Stepped::Done)
     }
 }
