@@ -7,6 +7,7 @@
 
 mod backoff;
 mod change;
+mod collect_garbage;
 mod driver;
 mod expire_uploads;
 mod follow_certificate;
