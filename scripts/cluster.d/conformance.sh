@@ -3,6 +3,6 @@
 
 bound_conformance() {
   local versions=(1.1 dev)
-  CONFORMANCE_REGISTRY=localhost:${port[balancer]} CONFORMANCE_CA=$work/ca.pem CONFORMANCE_USER=$administrator \
+  CONFORMANCE_REGISTRY=localhost:${port[balancer]} CONFORMANCE_CA=$work/ca.pem \
     CONFORMANCE_PASSWORD=$administrator_password "$root/scripts/conformance" "${versions[@]}"
 }

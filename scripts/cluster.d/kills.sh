@@ -3,7 +3,7 @@
 
 bound_kills() {
   local seconds=${argument:-$(quickly 600 60)} kills=0 load node began=$SECONDS
-  load_begin
+  load_begin patient
   while ((SECONDS - began < seconds)); do
     sleep 5
     node=$(random_node)
@@ -16,10 +16,10 @@ bound_kills() {
   load_end
 }
 
-# load_begin [strict] - pushes and pulls in the background, until load_end.
+# load_begin patient|strict - pushes and pulls in the background, until load_end.
 load_begin() {
   rm -f "$work/load-ends"
-  client load "$work/load-ends" "$@" >"$work/load" 2>&1 &
+  client load "$work/load-ends" "$1" >"$work/load" 2>&1 &
   pid[load]=$!
 }
 

@@ -6,6 +6,7 @@ administrator="admin"
 
 cluster_start() {
   local node
+  rm -rf "$work"/{postgres,pgbouncer,bucket,node?}
   ports_choose postgres pgbouncer s3 balancer "${nodes[@]}"
   administrator_password=$(head -c 12 /dev/urandom | base64 | tr '/+' '-_')
   services_start
