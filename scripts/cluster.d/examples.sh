@@ -5,28 +5,28 @@ bound_examples() {
   local reader=$work/manifests examples=$root/config/cluster
   need docker-compose:docker-compose haproxy:haproxy openssl:openssl
   (cd "$here/manifests" && CGO_ENABLED=0 GOFLAGS=-modcacherw go build -o "$reader" .)
-  verdict "config/kubernetes/portcullis.yaml" "$reader" "$root/config/kubernetes/portcullis.yaml"
-  verdict "config/cluster/kubernetes.yaml" "$reader" "$examples/kubernetes.yaml"
+  reads "config/kubernetes/portcullis.yaml" "$reader" "$root/config/kubernetes/portcullis.yaml"
+  reads "config/cluster/kubernetes.yaml" "$reader" "$examples/kubernetes.yaml"
   "$reader" "$examples/kubernetes.yaml" >"$work/kubernetes.toml"
-  verdict "... the configuration in it" config_checks "$work/kubernetes.toml"
-  verdict "config/cluster/portcullis.toml" config_checks "$examples/portcullis.toml"
+  reads "... the configuration in it" config_checks "$work/kubernetes.toml"
+  reads "config/cluster/portcullis.toml" config_checks "$examples/portcullis.toml"
   cp -r "$examples" "$work/examples"
   mkdir -p "$work/examples/secrets" && touch "$work/examples/secrets"/{key,database-password,s3-access-key,s3-secret-key}
-  verdict "config/cluster/compose.yaml" docker-compose --file "$work/examples/compose.yaml" config
+  reads "config/cluster/compose.yaml" docker-compose --file "$work/examples/compose.yaml" config
   # Its names are known to docker alone.
   sed 's/^  server \(node.\) [^ ]*/  server \1 127.0.0.1:1/; /^resolvers/,$d; s/ resolvers docker init-addr libc,none//' \
     "$examples/haproxy.cfg" >"$work/examples.cfg"
-  verdict "config/cluster/haproxy.cfg" haproxy -c -f "$work/examples.cfg"
+  reads "config/cluster/haproxy.cfg" haproxy -c -f "$work/examples.cfg"
 }
 
-# verdict NAME COMMAND... - a line that says whether it succeeds; what it prints only if it does not.
-verdict() {
+# reads NAME COMMAND... - a line that says whether it succeeds; what it prints only if it does not.
+reads() {
   local name=$1 status=0
   shift
-  "$@" >"$work/verdict" 2>&1 || status=1
+  "$@" >"$work/reads" 2>&1 || status=1
   figure "$name" "status == 0"
-  ((status == 0)) || tail -n 5 "$work/verdict"
+  ((status == 0)) || tail -n 5 "$work/reads"
 }
 
-# The files that it names are the operator's: their absence is no error of the example.
+# The files that it names are the operator's: the example is right without them.
 config_checks() { "$binary" --config "$1" config check; }

@@ -41,6 +41,7 @@ topics![
     "systemd",
     "containers",
     "kubernetes",
+    "cluster",
     "doctor",
     "monitoring",
     "backup",

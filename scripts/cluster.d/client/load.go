@@ -19,18 +19,18 @@ type pushed struct {
 }
 
 // What all workers know.
-type ledger struct {
+type acknowledged struct {
 	mutex sync.Mutex
 	kept  []pushed
 }
 
-func (l *ledger) add(entry pushed) {
+func (l *acknowledged) add(entry pushed) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.kept = append(l.kept, entry)
 }
 
-func (l *ledger) any() (pushed, bool) {
+func (l *acknowledged) any() (pushed, bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if len(l.kept) == 0 {
@@ -42,7 +42,7 @@ func (l *ledger) any() (pushed, bool) {
 // load pushes and pulls through the balancer until a file appears, and repeats what fails; then reads every acknowledged push back, bit for
 // bit, from nodes at random. With "strict" as second argument no request may fail at all but for connections that a node closed.
 func load(c *cluster, arguments []string) bool {
-	total, all := newTally(), &ledger{}
+	total, all := newTally(), &acknowledged{}
 	var group sync.WaitGroup
 	for worker := range workers {
 		group.Go(func() {
@@ -70,7 +70,7 @@ func missing(file string) bool {
 }
 
 // work is one push, the moved tag of this worker, and a pull of what anyone pushed.
-func (c *cluster) work(worker, round int, total *tally, all *ledger) {
+func (c *cluster) work(worker, round int, total *tally, all *acknowledged) {
 	entry := pushed{fmt.Sprintf("cluster/load-%d", worker), fmt.Sprintf("t%d", round), rand.Int63(), 1024 + rand.Intn(63<<10)}
 	if round%20 == 19 {
 		entry.size = 6<<20 + rand.Intn(1<<20)
@@ -149,7 +149,7 @@ func (c *cluster) pushBlob(repository string, blob []byte, total *tally) bool {
 }
 
 // readBack counts what is lost, or is not what was pushed.
-func (c *cluster) readBack(all *ledger) int {
+func (c *cluster) readBack(all *acknowledged) int {
 	var mutex sync.Mutex
 	var group sync.WaitGroup
 	lost, queue, began := 0, make(chan pushed), time.Now()
