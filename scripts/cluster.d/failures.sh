@@ -56,12 +56,13 @@ bucket_away() {
 # A node whose clock is five minutes fast, then slow: its tokens are accepted elsewhere, and those of others by it. A clock can only be
 # set for a program that is linked dynamically, so this node runs a development build of this tree.
 clock_wrong() {
-  local offset took
+  local offset took library
   need faketime:faketime
+  library=$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)
   binaries[node3]=$(development_binary)
   for offset in +300 -300; do
     stop node3
-    node_prefix=(env FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 faketime -f "${offset}s")
+    node_prefix=(env "LD_PRELOAD=$library" "FAKETIME=${offset}s" FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1)
     node_start node3
     node_prefix=()
     within 60 ready node3 || { tail -n 3 "$work/node3.log" && return 1; }

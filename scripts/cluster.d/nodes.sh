@@ -33,6 +33,10 @@ hosts = ["localhost"]
 trusted_proxies = ["127.0.0.2"]
 proxy_protocol = true
 drain_timeout = "20s"
+[auth]
+# The clients of all bounds come from one address, and ask for users that are disabled.
+failures_per_address = 0
+failures_per_account = 0
 [database]
 url = "postgres://portcullis@127.0.0.1:${port[postgres]}/portcullis"
 password_file = "$work/database-password"

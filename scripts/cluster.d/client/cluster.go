@@ -70,7 +70,7 @@ func newCluster(given settings) *cluster {
 		// Balanced again from time to time, as clients that start for each command are.
 		IdleConnTimeout: 5 * time.Second,
 	}
-	c := &cluster{settings: given, tokens: map[string]token{}, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	c := &cluster{settings: given, tokens: map[string]token{}, http: &http.Client{Transport: transport, Timeout: 45 * time.Second}}
 	for _, node := range given.Nodes {
 		c.nodes = append(c.nodes, node)
 	}

@@ -1,10 +1,15 @@
 //! Random steps of several clients on two nodes must give what one small model gives. A run that does not is reduced to few steps.
 
+mod client;
+mod images;
+mod steps;
+mod two_nodes;
+
 use std::sync::Arc;
 
-use super::client::Client;
-use super::steps::{Step, draw};
-use super::two_nodes::TwoNodes;
+use client::Client;
+use steps::{Step, draw};
+use two_nodes::TwoNodes;
 
 const CLIENTS: usize = 8;
 /// In all; `PORTCULLIS_TEST_STEPS` is another number, and `PORTCULLIS_TEST_SEED` repeats a run.
