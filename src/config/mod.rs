@@ -17,6 +17,7 @@ mod database_url;
 mod definition;
 mod document;
 mod duration;
+mod endpoint_url;
 mod environment;
 mod error;
 mod host_name;
@@ -25,6 +26,7 @@ mod overrides;
 mod provenance;
 mod public_url;
 mod reader;
+mod redirect_rule;
 mod sample;
 mod sections;
 mod service_link;
@@ -40,15 +42,17 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    endpoint_url::EndpointUrl,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
     database_url::DatabaseUrl,
     public_url::PublicUrl,
+    redirect_rule::RedirectRule,
     sections::{
-        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
-        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings, StorageSettings,
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
+        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings,
         TlsSettings,
     },
     web_origin::WebOrigin,
