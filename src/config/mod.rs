@@ -42,18 +42,24 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    database_url::DatabaseUrl,
     endpoint_url::EndpointUrl,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
-    database_url::DatabaseUrl,
     public_url::PublicUrl,
     redirect_rule::RedirectRule,
     sections::{
+<<<<<<< HEAD
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
         ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings,
         TlsSettings,
+=======
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DatabaseSettings,
+        DeleteSettings, ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings,
+        StorageSettings, TlsSettings,
+>>>>>>> main
     },
     web_origin::WebOrigin,
 };
