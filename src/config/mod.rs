@@ -51,15 +51,9 @@ pub use self::{
     public_url::PublicUrl,
     redirect_rule::RedirectRule,
     sections::{
-<<<<<<< HEAD
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
         ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings,
         TlsSettings,
-=======
-        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DatabaseSettings,
-        DeleteSettings, ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings,
-        StorageSettings, TlsSettings,
->>>>>>> main
     },
     web_origin::WebOrigin,
 };

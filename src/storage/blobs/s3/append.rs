@@ -64,6 +64,10 @@ impl<'p> Receiver<'p> {
         if area.multipart.as_ref().is_some_and(|multipart| multipart.whole) {
             return Err(StorageError::Damaged("the upload has its last part already: start it again".to_owned()));
         }
+        if area.multipart.is_none() {
+            // Another append to the same state may become another content.
+            area.key = Area::new(staged.area.upload).key;
+        }
         let mut gathered = Gathered::default();
         let small = std::mem::take(&mut area.small);
         if !small.is_empty() {

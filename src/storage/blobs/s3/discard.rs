@@ -15,10 +15,7 @@ pub(super) async fn discard(parts: &Arc<Parts>, area: &Area) -> Result<(), Stora
     for tail in &area.tails {
         parts.bucket.remove(&tail.name).await?;
     }
-    if area.multipart.is_some() || !area.tails.is_empty() {
-        parts.bucket.remove(&area.key).await?;
-    }
-    Ok(())
+    parts.bucket.remove(&area.key).await
 }
 
 /// Drops what only `old` has.
@@ -30,7 +27,9 @@ pub(super) async fn release(parts: &Arc<Parts>, old: &Area, kept: &Area) -> Resu
     for tail in old.tails.iter().filter(|tail| !kept.tails.contains(tail)) {
         parts.bucket.remove(&tail.name).await?;
     }
-    Ok(())
+    // Of one of the others, none is made but at once.
+    let may_be_made = old.multipart.is_some() || old.tails.len() > 1;
+    if may_be_made && old.key != kept.key { parts.bucket.remove(&old.key).await } else { Ok(()) }
 }
 
 /// Drops tails that have become part of a content. What cannot be dropped now is found by the daily job.
