@@ -51,9 +51,9 @@ pub use self::{
     public_url::PublicUrl,
     redirect_rule::RedirectRule,
     sections::{
-        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
-        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings,
-        TlsSettings,
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
+        ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, LimitSettings, LogFormat,
+        LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings, TlsSettings,
     },
     web_origin::WebOrigin,
 };

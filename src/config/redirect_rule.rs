@@ -29,7 +29,9 @@ impl Setting for RedirectRule {
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, ValueError> {
         match value {
-            DeValue::Array(_) => Vec::from_toml(value).and_then(|networks| Self::of(networks).ok_or_else(|| wrong("[]"))),
+            DeValue::Array(_) => {
+                Vec::from_toml(value).and_then(|networks| Self::of(networks).ok_or_else(|| wrong("[]")))
+            }
             DeValue::String(text) => Self::parse(text),
             other => Err(super::setting::unexpected(other, Self::EXPECTED)),
         }

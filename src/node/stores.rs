@@ -54,7 +54,7 @@ fn s3_options(settings: &S3Settings) -> Result<S3Options, StorageError> {
     Ok(S3Options {
         endpoint: settings.endpoint.as_ref().map(ToString::to_string),
         bucket: settings.bucket.clone().unwrap_or_default(),
-        prefix: settings.prefix.clone(),
+        prefix: settings.prefix.clone().unwrap_or_default(),
         region: settings.region.clone(),
         path_style: settings.path_style,
         authorities: settings.ca.as_ref().map(read_authorities).transpose()?,
@@ -74,7 +74,8 @@ pub(crate) async fn open_metadata(config: &Config, clock: &Clock) -> Result<Arc<
 }
 
 fn postgres_options(config: &Config, url: &DatabaseUrl) -> Result<PostgresOptions, StorageError> {
-    let password = config.database.password_file.as_deref().map(|path| read_secret("database.password_file", path)).transpose()?;
+    let password =
+        config.database.password_file.as_deref().map(|path| read_secret("database.password_file", path)).transpose()?;
     PostgresOptions::new(url.as_str(), password.as_ref().map(|password| password.as_str()), config.database.pooler)
 }
 

@@ -104,7 +104,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// digests, an existing content stays (it is the same, unless its length differs or it is missing, in which case it is replaced).
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError>;
 
-    /// Drops what only `old` has and `kept` has not, of two states of one session: after `kept` was saved in the place of `old`, and of
+    /// Drops what only `old` has and `kept` has not, of two states of one session: after `kept` was saved instead of `old`, and of
     /// a state that could not be saved. A disk has nothing of that kind.
     async fn release(&self, _old: &StagingArea, _kept: &StagingArea) -> Result<(), StorageError> {
         Ok(())
@@ -139,12 +139,7 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// The bytes of `range`, or the address of a server that hands them out to the client at the address `client`: of the object, so that
     /// the client repeats its own range there. As [`BlobStore::read`] in all else. Backends that can do no more than read need not write this.
-    async fn locate(
-        &self,
-        key: &BlobKey,
-        range: Range<u64>,
-        _client: Option<IpAddr>,
-    ) -> Result<Content, StorageError> {
+    async fn locate(&self, key: &BlobKey, range: Range<u64>, _client: Option<IpAddr>) -> Result<Content, StorageError> {
         Ok(Content::Stream(self.read(key, range).await?))
     }
 

@@ -72,7 +72,8 @@ async fn large_contents_come_back(store: &BlobSubject) {
             staged = appended.staged;
         }
         let from = usize::try_from(staged.length).expect("small");
-        staged = store.other().append(staged, body(&whole.slice(from..), 60_000), false).await.expect("appended").staged;
+        staged =
+            store.other().append(staged, body(&whole.slice(from..), 60_000), false).await.expect("appended").staged;
         let digest = staged.hasher.clone().finish();
         assert_eq!((staged.length, &digest), (length as u64, &sha256(&whole)));
         let rehashed = store.rehash(&staged, Algorithm::Sha512).await.expect("hashed again");

@@ -44,8 +44,9 @@ fn under(key: &str, blob: &BlobRecord) -> BlobRecord {
 
 async fn a_known_blob_keeps_its_key_and_says_which(store: &MetadataSubject) {
     let first = under("first", &blob(10, 42));
-    let link =
-        async |blob: &BlobRecord| store.link_blob(&name("keys"), blob.clone(), None, LEASE).await.expect("linked").expect("known").0;
+    let link = async |blob: &BlobRecord| {
+        store.link_blob(&name("keys"), blob.clone(), None, LEASE).await.expect("linked").expect("known").0
+    };
     assert_eq!(link(&first).await, "first");
     let second = under("second", &first);
     assert_eq!(link(&second).await, "first", "the caller removes the second");
@@ -62,7 +63,10 @@ async fn a_key_whose_content_is_lost_is_replaced_once(store: &MetadataSubject) {
     let (lost, other) = (under("lost", &blob(13, 42)), store.other().await);
     link(&**store, "lost", &lost).await;
     let (new, late) = (under("new", &lost), under("late", &lost));
-    assert_eq!(other.link_blob(&name("lost"), new.clone(), None, LEASE).await.expect("linked").expect("known").0, "lost");
+    assert_eq!(
+        other.link_blob(&name("lost"), new.clone(), None, LEASE).await.expect("linked").expect("known").0,
+        "lost"
+    );
     assert_eq!(other.replace_blob_key(new.clone(), lost.key.clone()).await.expect("replaced").0, "new");
     assert_eq!(store.replace_blob_key(late, lost.key.clone()).await.expect("answered").0, "new", "another was first");
     assert_eq!(store.blob(&name("lost"), &lost.digest).await.expect("read").map(|linked| linked.blob), Some(new));

@@ -44,9 +44,7 @@ pub(super) async fn tails(parts: &Arc<Parts>, area: &Area) {
 /// One that is gone is as good as aborted: some object stores say so by denying it.
 async fn abort(bucket: &Bucket, name: &str, id: &str) -> Result<(), StorageError> {
     match bucket.abort(name, id).await {
-        Err(StorageError::Failed { source, .. })
-            if matches!(Refusal::of(&*source), Some(Refusal::Answered { status, .. }) if status.is_client_error()) =>
-        {
+        Err(StorageError::Failed { source, .. }) if matches!(Refusal::of(&*source), Some(Refusal::Answered { status, .. }) if status.is_client_error()) => {
             Ok(())
         }
         Err(StorageError::Damaged(_)) => Ok(()),

@@ -95,9 +95,9 @@ pub(super) fn failed(context: impl Into<String>, error: object_store::Error) -> 
 
 /// Whether the connection broke, or could not be made.
 fn is_transport(error: &(dyn StdError + 'static)) -> bool {
-    causes(error).filter_map(|cause| cause.downcast_ref::<HttpError>()).any(|error| {
-        !matches!(error.kind(), HttpErrorKind::Decode)
-    })
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<HttpError>())
+        .any(|error| !matches!(error.kind(), HttpErrorKind::Decode))
 }
 
 /// The last cause, which says what happened.
@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart_by_what_can_be_done() {
-        for (status, code) in [(503, "SlowDown"), (500, "InternalError"), (429, ""), (502, ""), (400, "RequestTimeout")] {
+        for (status, code) in [(503, "SlowDown"), (500, "InternalError"), (429, ""), (502, ""), (400, "RequestTimeout")]
+        {
             let error = failed("putting x", answered(status, code));
             assert!(matches!(&error, StorageError::Unavailable(what) if what.starts_with("putting x: ")), "{error:?}");
         }

@@ -120,12 +120,7 @@ impl BlobStore for S3BlobStore {
         read::read(&self.0, bucket::published(key)?, range).await
     }
 
-    async fn locate(
-        &self,
-        key: &BlobKey,
-        range: Range<u64>,
-        client: Option<IpAddr>,
-    ) -> Result<Content, StorageError> {
+    async fn locate(&self, key: &BlobKey, range: Range<u64>, client: Option<IpAddr>) -> Result<Content, StorageError> {
         if let Some(redirects) = self.0.redirects.as_ref().filter(|redirects| redirects.include(client)) {
             return Ok(Content::Redirect(redirects.address(bucket::published(key)?).await?));
         }

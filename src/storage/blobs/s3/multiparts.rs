@@ -59,7 +59,13 @@ impl Bucket {
     ) -> Result<Page, StorageError> {
         let (prefix, limit) = (format!("{}/", self.path(start)), limit.to_string());
         let name = if name.is_empty() { String::new() } else { self.path(name).to_string() };
-        let all = [("uploads", ""), ("prefix", &prefix), ("max-uploads", &limit), ("key-marker", &name), ("upload-id-marker", id)];
+        let all = [
+            ("uploads", ""),
+            ("prefix", &prefix),
+            ("max-uploads", &limit),
+            ("key-marker", &name),
+            ("upload-id-marker", id),
+        ];
         let said = all.into_iter().filter(|(key, value)| *key == "uploads" || !value.is_empty());
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
         let body = self.ask(&query).await?;

@@ -76,7 +76,9 @@ mod tests {
     fn clients_are_told_apart_by_their_networks() {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network"));
         let audience = Audience::Networks(networks.to_vec());
-        for (address, included) in [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("fd00::1", true), ("11.0.0.1", false)] {
+        for (address, included) in
+            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("fd00::1", true), ("11.0.0.1", false)]
+        {
             assert_eq!(audience.includes(Some(address.parse().expect("an address"))), included, "{address}");
         }
         assert!(!audience.includes(None) && Audience::Everyone.includes(None));

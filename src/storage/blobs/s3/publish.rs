@@ -70,10 +70,7 @@ async fn put(parts: &Arc<Parts>, area: &Area) -> Result<(), StorageError> {
 }
 
 /// What is behind the parts, and the room that it takes in memory.
-async fn rest(
-    parts: &Arc<Parts>,
-    area: &Area,
-) -> Result<(Vec<Bytes>, Option<super::parts::PartRoom>), StorageError> {
+async fn rest(parts: &Arc<Parts>, area: &Area) -> Result<(Vec<Bytes>, Option<super::parts::PartRoom>), StorageError> {
     let room = if area.in_tails() > SMALL as u64 { Some(parts.memory.room().await?) } else { None };
     let mut blocks = read_tails(parts, &area.tails).await?;
     if !area.small.is_empty() {
@@ -93,11 +90,7 @@ async fn require_size(parts: &Arc<Parts>, name: &str, length: u64) -> Result<(),
 }
 
 /// The digest of a session's content by another algorithm. Of a multipart upload nothing can be read before it is complete.
-pub(super) async fn rehash(
-    parts: &Arc<Parts>,
-    staged: &Staged,
-    algorithm: Algorithm,
-) -> Result<Digest, StorageError> {
+pub(super) async fn rehash(parts: &Arc<Parts>, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError> {
     let area = area_of_content(staged)?;
     let mut hasher = Hasher::new(algorithm);
     if area.multipart.is_some() {

@@ -40,7 +40,8 @@ impl Redirects {
 
     /// The address of a content. What it is served as is part of the signature, so that no browser takes it for a page.
     pub(super) async fn address(&self, name: &str) -> Result<Uri, StorageError> {
-        let path = if self.prefix.is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) };
+        let path =
+            if self.prefix.is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) };
         let options = SignedUrlOptions::new().with_query([
             ("response-content-type", "application/octet-stream"),
             ("response-content-disposition", "attachment"),

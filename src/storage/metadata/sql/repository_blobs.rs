@@ -147,7 +147,7 @@ fn key<R: Columns>(found: &R) -> Result<BlobKey, StorageError> {
 /// Whether the blob has this key: its session was finished by the same request, sent twice.
 async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool, StorageError> {
     let found = session.first(KEY, values![&blob.digest]).await?;
-    found.map(|found| Ok(key(&found)? == blob.key)).unwrap_or(Ok(false))
+    found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
 /// Links the blob to the repository, which was looked for, where it is not linked yet.

@@ -102,9 +102,7 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         let now = self.clock.now().as_millisecond();
         let until = now.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         let values = values![id, holder, until, now];
-        self.engine
-            .write_soon(move |session| Box::pin(async move { Ok(session.run(HOLD, values).await? > 0) }))
-            .await
+        self.engine.write_soon(move |session| Box::pin(async move { Ok(session.run(HOLD, values).await? > 0) })).await
     }
 
     async fn give_back_upload(&self, id: UploadId, holder: &str) -> Result<(), StorageError> {
@@ -120,8 +118,10 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
     }
 
     async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError> {
-        self.write(move |session| Box::pin(async move { Ok(Written::without_effects(session.run(DELETE, values![id]).await? > 0)) }))
-            .await
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::without_effects(session.run(DELETE, values![id]).await? > 0)) })
+        })
+        .await
     }
 
     async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError> {
