@@ -15,15 +15,18 @@ mod statement_tests;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use sqlx::postgres::{PgPool, PgRow};
 
 use self::error::failed;
 pub(crate) use self::inspect::inspect;
 pub use self::open::{PostgresOptions, open};
 use self::session::{PgSession, Run, in_transaction};
-use super::sql::{Engine, Value};
+use super::sql::{Columns, Engine, Value};
 use crate::storage::StorageError;
 
+/// The server's date and time, when it answers.
+const TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros";
 /// How often an operation is run at most.
 const TRIES: u32 = 4;
 /// How long to wait before the second try; twice as long before each further one, give or take half.
@@ -76,6 +79,14 @@ fn pause(tries: u32) -> Duration {
 
 impl Engine for PostgresEngine {
     type Session = PgSession;
+
+    const SERVES_MANY_NODES: bool = true;
+
+    async fn time(&self) -> Result<Option<Timestamp>, StorageError> {
+        let found = self.first(TIME, Vec::new()).await?;
+        let micros = found.as_ref().map(|found| found.integer("micros")).transpose()?;
+        Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+    }
 
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where

@@ -12,8 +12,8 @@ use crate::storage::metadata::sql::statements;
 mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
-/// an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
+/// an order under way, the nodes and the leases, a handful each.
+const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED", "ALL_LEASES", "ALL_NODES", "FORGET_NODES"];
 /// What sorts the few rows that it has found: the refresh tokens of one account.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
 
@@ -28,7 +28,7 @@ async fn database() -> PgConnection {
 async fn plan(connection: &mut PgConnection, name: &str, sql: &str) -> Vec<String> {
     let prepared = sqlx::raw_sql(AssertSqlSafe(format!("PREPARE s AS {sql}"))).execute(&mut *connection).await;
     assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
-    let values = (1..10).take_while(|number| sql.contains(&format!("${number}"))).map(|_| "NULL").collect::<Vec<_>>();
+    let values = (1..=20).take_while(|number| sql.contains(&format!("${number}"))).map(|_| "NULL").collect::<Vec<_>>();
     let values = if values.is_empty() { String::new() } else { format!("({})", values.join(",")) };
     let explain = format!("EXPLAIN (COSTS OFF) EXECUTE s{values}");
     let plan = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await.expect("explains");

@@ -100,7 +100,7 @@ fn at(path: &Path, error: StorageError) -> StorageError {
             StorageError::Failed { context: format!("opening {path}: {context}"), source }
         }
         StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
-        StorageError::BrokenBody(_) | StorageError::SlowBody(_) => error,
+        StorageError::BrokenBody(_) | StorageError::SlowBody(_) | StorageError::Superseded(_) => error,
     }
 }
 
