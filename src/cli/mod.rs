@@ -9,6 +9,7 @@ mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
+mod cluster;
 mod config;
 mod context;
 mod doctor;
@@ -68,6 +69,9 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Show the nodes that serve this registry
+    #[command(subcommand)]
+    Cluster(cluster::Verb),
     // These three need more than one line of help, which is at their arguments.
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -134,6 +138,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
         Command::Doctor(args) => doctor::run(&context, args, output),

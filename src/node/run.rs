@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
@@ -10,8 +11,10 @@ use super::acme::Acme;
 use super::administrator::Administrator;
 use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
+use super::ending::Ending;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
+use super::presence::Presence;
 use super::settings::{http_settings, registry_settings};
 use super::stores::{Stores, open_stores};
 use crate::auth::Authenticator;
@@ -57,7 +60,8 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let clock = Clock::system();
     let stores = open_stores(config, &clock).await?;
     let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
-    let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
+    let metadata = Arc::clone(&stores.metadata);
+    let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock.clone()).await?;
 
     let identity = node.serving.current();
     announce(&Ready {
@@ -71,7 +75,8 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     for warning in identity.warnings() {
         tracing::warn!("{warning}");
     }
-    node.serve(server, &data, acme).await
+    let presence = Presence::enter(metadata, config, server.local_addr(), clock).await?;
+    node.serve(server, &data, acme, presence).await
 }
 
 /// Everything that works while a node serves.
@@ -85,6 +90,7 @@ struct Node {
     serving: Arc<ServingIdentity>,
     certificates: Arc<CertificatesInUse>,
     clients: Option<Arc<ClientVerifier>>,
+    drain_delay: Duration,
     clock: Clock,
 }
 
@@ -112,12 +118,19 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
+        let drain_delay = config.server.drain_delay;
+        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, drain_delay, clock })
     }
 
-    async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        server: Server,
+        data: &DataDirectory,
+        acme: Option<Acme>,
+        presence: Presence,
+    ) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
-        let stop = CancellationToken::new();
+        let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let clock = self.clock;
         let acme = match acme {
             Some(acme) => {
@@ -135,10 +148,12 @@ impl Node {
             follow_authority: Box::new(move || certificates.follow()),
             clients: self.clients.clone(),
             acme,
+            heartbeat: presence.heartbeat(&leaving),
             clock: clock.clone(),
         };
-        let jobs = Jobs::start(list(parts), &clock, &stop);
-        tokio::spawn(obey_signals(signals, self.app.clone(), jobs.clone(), stop.clone()));
+        let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
+        let end = Ending { app: self.app.clone(), presence: presence.clone(), delay: self.drain_delay, leaving, stop: stop.clone() };
+        tokio::spawn(obey_signals(signals, jobs.clone(), end));
         let acceptor = tls::Acceptor::new(self.serving, self.clients)?;
         let drained = server.serve(http::service(&self.app), acceptor, stop).await;
         if drained.cut > 0 {
@@ -148,6 +163,7 @@ impl Node {
             );
         }
         jobs.stopped().await;
+        presence.end().await;
         self.stores.metadata.close().await?;
         tracing::info!("stopped");
         Ok(())
@@ -155,19 +171,18 @@ impl Node {
 }
 
 /// SIGHUP reads the certificate and the files of client certificates again; the first SIGTERM or SIGINT drains, the second stops at once.
-async fn obey_signals(mut signals: Signals, app: App, jobs: Jobs, stop: CancellationToken) {
+async fn obey_signals(mut signals: Signals, jobs: Jobs, ending: Ending) {
+    let mut ending = Some(ending);
     loop {
         match signals.next().await {
             SignalEvent::Reload => jobs.reload(),
-            SignalEvent::End if stop.is_cancelled() => {
-                tracing::warn!("asked to stop a second time: stopping without draining");
-                std::process::exit(1);
-            }
-            SignalEvent::End => {
-                tracing::info!("stopping: transfers in progress may finish, new ones are refused");
-                app.start_draining();
-                stop.cancel();
-            }
+            SignalEvent::End => match ending.take() {
+                Some(ending) => drop(tokio::spawn(ending.begin())),
+                None => {
+                    tracing::warn!("asked to stop a second time: stopping without draining");
+                    std::process::exit(1);
+                }
+            },
         }
     }
 }

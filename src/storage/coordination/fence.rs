@@ -12,7 +12,7 @@ tokio::task_local! {
 
 /// Runs `work` under the lease: writes of the metadata store fail with [`StorageError::Superseded`](crate::storage::StorageError) once
 /// another has taken it. Work that is spawned is not part of it.
-pub(crate) async fn under<F: Future>(lease: Lease, work: F) -> F::Output {
+pub async fn under<F: Future>(lease: Lease, work: F) -> F::Output {
     FENCE.scope(lease, work).await
 }
 

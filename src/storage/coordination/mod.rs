@@ -9,7 +9,8 @@ mod node;
 mod versions;
 
 pub(in crate::storage) use effects::Effects;
-pub(crate) use fence::{current, under, under_blocking};
+pub use fence::under;
+pub(crate) use fence::{current, under_blocking};
 pub use lease::{Lease, Leases};
 pub(crate) use node::{BEAT, REMEMBERED, SILENT};
 pub use node::{NodeRecord, Nodes};

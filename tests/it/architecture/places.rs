@@ -56,6 +56,7 @@ const PLACES: &[Place] = &[
             "src/http/body/",
             "src/http/middleware/denied_log.rs",
             "src/jobs/",
+            "src/node/ending.rs",
             "src/pki/acme/validation.rs",
             "src/server/",
             "src/storage/blobs/disk/open_files.rs",

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use portcullis::storage::coordination::{Lease, NodeRecord};
+use portcullis::storage::StorageError;
+use portcullis::storage::coordination::{Lease, NodeRecord, under};
 use portcullis::storage::metadata::{Metadata, NewManifest, NewUser};
 
 use super::content::{LEASE, blob, link, manifest, name, put, sha256, tag};
@@ -17,6 +18,7 @@ metadata_contract! {
     a_node_sees_that_another_has_changed_policy,
     a_lease_has_one_holder_until_it_runs_out_or_is_given_back,
     of_many_who_take_a_lease_at_once_one_has_it,
+    what_is_written_under_a_lease_is_refused_once_another_has_it,
     a_node_is_seen_while_it_says_that_it_is_there,
 }
 
@@ -141,6 +143,26 @@ async fn of_many_who_take_a_lease_at_once_one_has_it(store: &MetadataSubject) {
         assert_eq!(won[0].token, round + 1);
         store.clock.advance(TIME);
     }
+}
+
+async fn what_is_written_under_a_lease_is_refused_once_another_has_it(store: &MetadataSubject) {
+    let other = store.other().await;
+    let add = async |store: &dyn Metadata, lease: &Lease, user: &str| {
+        let user = NewUser { name: user.parse().expect("a name"), password_hash: "x".to_owned(), admin: false };
+        under(lease.clone(), store.add_user(user, true)).await.map(drop)
+    };
+    let first = taken(&**store, "a").await.expect("free");
+    add(&**store, &first, "one").await.expect("held");
+    store.clock.advance(TIME * 2);
+    add(&**store, &first, "two").await.expect("no one has taken it");
+    let second = taken(&*other, "b").await.expect("it ran out");
+    let refused = add(&**store, &first, "three").await;
+    assert!(matches!(&refused, Err(StorageError::Superseded(name)) if name == "work"), "{refused:?}");
+    add(&*other, &second, "four").await.expect("held");
+    assert!(other.release_lease(&second).await.expect("asked"));
+    assert!(add(&*other, &second, "five").await.is_err(), "it was given back");
+    let users: Vec<String> = store.users().await.expect("read").into_iter().map(|user| user.name.to_string()).collect();
+    assert_eq!(users, ["four", "one", "two"]);
 }
 
 fn node(id: &str, address: &str) -> NodeRecord {
