@@ -34,7 +34,9 @@ fn text(cluster: &Cluster) -> String {
         text.push_str(&format!("\n{}", leases(cluster)));
     }
     if !cluster.differences.is_empty() {
-        text.push_str("\nThe nodes disagree on settings; give all of them the same, then restart those that had another:\n");
+        text.push_str(
+            "\nThe nodes disagree on settings; give all of them the same, then restart those that had another:\n",
+        );
     }
     for difference in &cluster.differences {
         text.push_str(&format!("  {}: {}\n", difference.setting, difference.values_in_words()));

@@ -74,7 +74,16 @@ impl Job {
     pub(crate) fn new(name: &'static str, every: Duration, consequence: &'static str, work: impl Work) -> Self {
         let backoff = Backoff { first: every, longest: LONGEST_RETRY.max(every) };
         let work = Box::new(work);
-        Self { name, every, first_after: Duration::ZERO, backoff, on_reload: false, under_lease: false, consequence, work }
+        Self {
+            name,
+            every,
+            first_after: Duration::ZERO,
+            backoff,
+            on_reload: false,
+            under_lease: false,
+            consequence,
+            work,
+        }
     }
 
     /// Runs for the first time only after this long.

@@ -73,11 +73,12 @@ impl LeaseKeeper {
             let asked = Instant::now();
             let before = held.borrow().as_ref().map(|held| held.lease.clone());
             let now = clock.now().as_millisecond();
-            let is_of_another = known.iter().any(|lease| lease.name == *name && lease.until > now && lease.holder != *id);
+            let is_of_another =
+                known.iter().any(|lease| lease.name == *name && lease.until > now && lease.holder != *id);
             let lease = match &before {
                 Some(lease) => store.renew_lease(lease, TIME).await?,
                 None if is_of_another => None,
-                None => store.take_lease(name, id, TIME).await?,
+                None => self.take(name).await?,
             };
             match (&before, &lease) {
                 (None, Some(_)) => tracing::info!(job = name, "this node runs the job from now on"),
@@ -87,6 +88,14 @@ impl LeaseKeeper {
             held.send_replace(lease.map(|lease| Held { lease, until: asked + TIME }));
         }
         Ok(())
+    }
+
+    /// Takes a lease that is free. A transaction that wrote under it may still hold it, of a node that is paused: that must not keep this
+    /// one from renewing others.
+    async fn take(&self, name: &str) -> Result<Option<Lease>, StorageError> {
+        let Leaseholder { store, id, .. } = &self.holder;
+        let taken = tokio::time::timeout(RENEWAL / 5, store.take_lease(name, id, TIME)).await;
+        taken.unwrap_or(Ok(None))
     }
 
     /// To be called once no job works any more. What cannot be given back runs out.

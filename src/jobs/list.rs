@@ -115,7 +115,8 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
 fn node_jobs(heartbeat: Heartbeat) -> [Job; 2] {
     let compare = CompareSettings::new(heartbeat.store());
     [
-        Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat).retry(secs(1), BEAT),
+        Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat)
+            .retry(secs(1), BEAT),
         Job::new("compare-settings", secs(30), "cannot compare settings with the other nodes", compare)
             .first_after(secs(2)),
     ]

@@ -30,8 +30,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::driver::Driver;
-use self::job::Job;
 pub(crate) use self::heartbeat::Heartbeat;
+use self::job::Job;
 pub(crate) use self::leaseholder::Leaseholder;
 use self::leaseholder::{KeepLeases, LeaseKeeper, LeaseWatch, RENEWAL};
 use self::report::{Board, JobReport};

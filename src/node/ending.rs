@@ -26,11 +26,13 @@ impl Ending {
         self.leaving.cancel();
         self.presence.leave().await;
         if !self.delay.is_zero() {
-            tracing::info!(seconds = self.delay.as_secs_f32(), "not ready any more; serving until balancers have noticed");
+            tracing::info!(
+                seconds = self.delay.as_secs_f32(),
+                "not ready any more; serving until balancers have noticed"
+            );
             tokio::time::sleep(self.delay).await;
         }
         tracing::info!("stopping: transfers in progress may finish, new ones are refused");
         self.stop.cancel();
     }
 }
-

@@ -152,7 +152,13 @@ impl Node {
             clock: clock.clone(),
         };
         let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
-        let end = Ending { app: self.app.clone(), presence: presence.clone(), delay: self.drain_delay, leaving, stop: stop.clone() };
+        let end = Ending {
+            app: self.app.clone(),
+            presence: presence.clone(),
+            delay: self.drain_delay,
+            leaving,
+            stop: stop.clone(),
+        };
         tokio::spawn(obey_signals(signals, jobs.clone(), end));
         let acceptor = tls::Acceptor::new(self.serving, self.clients)?;
         let drained = server.serve(http::service(&self.app), acceptor, stop).await;

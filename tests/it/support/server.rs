@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::database::Database;
 use super::{Actor, DEADLINE, eventually, postgres};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
@@ -24,6 +25,8 @@ pub struct Server {
     config: String,
     /// The database server's address, where the stories run on one.
     database: Option<String>,
+    /// Further variables of the environment.
+    environment: Vec<(String, String)>,
     process: Option<Process>,
     ca: String,
 }
@@ -52,7 +55,15 @@ impl Server {
     pub fn absent(config: &str) -> Self {
         let home = TempDir::new().expect("a temporary directory");
         let data = home.path().join("data");
-        Self { home, data, config: config.to_owned(), database: database(), process: None, ca: String::new() }
+        Self {
+            home,
+            data,
+            config: config.to_owned(),
+            database: database(),
+            environment: Vec::new(),
+            process: None,
+            ca: String::new(),
+        }
     }
 
     /// The same, with a data directory elsewhere.
@@ -60,6 +71,18 @@ impl Server {
         let mut server = Self::absent(config);
         data.clone_into(&mut server.data);
         server
+    }
+
+    /// The same, on this database server.
+    pub fn absent_on(url: &str, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        server.database = Some(url.to_owned());
+        server
+    }
+
+    /// A variable of the environment, from the next start or command on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// CA, certificate and the administrator `admin`.
@@ -134,6 +157,10 @@ impl Server {
         Actor::with_certificate(self.port(), &self.ca, pair, true)
     }
 
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     pub fn port(&self) -> u16 {
         self.process.as_ref().expect("running").port
     }
@@ -150,6 +177,14 @@ impl Server {
 
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Where everything but the content of blobs is.
+    pub fn database(&self) -> Database {
+        match &self.database {
+            Some(url) => Database::Server(url.clone()),
+            None => Database::File(self.data.join("portcullis.db")),
+        }
     }
 
     /// A directory for files that the test needs next to the data directory.
@@ -242,6 +277,7 @@ impl Server {
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
     }
@@ -265,6 +301,8 @@ impl Server {
             "KILL" => Signal::KILL,
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
+            "STOP" => Signal::STOP,
+            "CONT" => Signal::CONT,
             other => panic!("no signal is called {other} here"),
         };
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process's number");

@@ -32,6 +32,9 @@ const TRIES: u32 = 4;
 /// How long to wait before the second try; twice as long before each further one, give or take half.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Begins a transaction that ends by itself where its node is gone or paused: what it has locked is not locked for all other nodes.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000";
+
 /// One database.
 struct PostgresEngine {
     pool: PgPool,
@@ -93,7 +96,7 @@ impl Engine for PostgresEngine {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut PgSession) -> BoxFuture<'c, Result<T, StorageError>> + Clone + Send + 'static,
     {
-        let work = Self::run(self.pool.clone(), "BEGIN", operation);
+        let work = Self::run(self.pool.clone(), BEGIN, operation);
         // A task of its own: it is carried out even where the caller goes away.
         tokio::spawn(work).await.unwrap_or_else(|error| Err(error::ended(error)))
     }

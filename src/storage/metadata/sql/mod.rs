@@ -91,11 +91,16 @@ impl<E: Engine> SqlMetadata<E> {
                     leases::require(session, lease).await?;
                 }
                 let Written { outcome, effects } = operation(&mut *session).await?;
+                let waits = E::SERVES_MANY_NODES && effects.takes_back;
                 effects::apply(session, effects).await?;
-                Ok(outcome)
+                Ok((outcome, waits))
             })
         });
-        write.await
+        let (outcome, waits) = write.await?;
+        if waits {
+            coordination::seen_by_every_node().await;
+        }
+        Ok(outcome)
     }
 }
 

@@ -57,8 +57,7 @@ async fn beat<S: Session>(session: &mut S, node: NodeRecord, now: i64) -> Result
     let NodeRecord { id, version, address, started_at, leaving, clock_ahead, settings, .. } = node;
     if session.run(SEEN, values![id.as_str(), now, leaving, clock_ahead]).await? == 0 {
         let settings = serde_json::json!(settings).to_string();
-        let values =
-            values![id.as_str(), version, address.as_str(), started_at, now, leaving, clock_ahead, settings];
+        let values = values![id.as_str(), version, address.as_str(), started_at, now, leaving, clock_ahead, settings];
         session.run(JOIN, values).await?;
     }
     session.run(FORGET_NODES, values![ago(REMEMBERED), address, id, ago(SILENT)]).await?;
