@@ -29,19 +29,21 @@ fn text(cluster: &Cluster) -> String {
     if cluster.nodes.is_empty() {
         return "no node serves this registry: start one with `portcullis serve`\n".to_owned();
     }
-    let mut text = nodes(cluster);
+    let mut parts = vec![nodes(cluster)];
     if !cluster.leases.is_empty() {
-        text.push_str(&format!("\n{}", leases(cluster)));
+        parts.push(leases(cluster));
     }
     if !cluster.differences.is_empty() {
-        text.push_str(
-            "\nThe nodes disagree on settings; give all of them the same, then restart those that had another:\n",
-        );
+        parts.push(differences(cluster));
     }
-    for difference in &cluster.differences {
-        text.push_str(&format!("  {}: {}\n", difference.setting, difference.values_in_words()));
-    }
-    text
+    parts.join("\n")
+}
+
+fn differences(cluster: &Cluster) -> String {
+    const HEAD: &str =
+        "The nodes disagree on settings; give all of them the same, then restart those that had another:\n";
+    let line = |difference: &Difference| format!("  {}: {}\n", difference.setting, difference.values_in_words());
+    std::iter::once(HEAD.to_owned()).chain(cluster.differences.iter().map(line)).collect()
 }
 
 fn nodes(cluster: &Cluster) -> String {

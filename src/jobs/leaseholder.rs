@@ -18,7 +18,7 @@ use crate::storage::metadata::Metadata;
 
 /// How long a lease lasts without a renewal: so late, and one renewal later at the most, another node takes over from one that died.
 const TIME: Duration = Duration::from_secs(15);
-/// How often leases are renewed, and those of others looked at.
+/// How often leases are renewed, and free ones taken.
 pub(super) const RENEWAL: Duration = Duration::from_secs(5);
 
 /// In whose name a node takes leases.

@@ -6,8 +6,8 @@ fn lease(token: i64) -> Lease {
     Lease { name: "work".to_owned(), holder: "a".to_owned(), token, until: 0 }
 }
 
-fn held(token: i64) -> Option<Held> {
-    Some(Held { lease: lease(token), until: Instant::now() + TIME })
+fn held(token: i64) -> Held {
+    Held { lease: lease(token), until: Instant::now() + TIME }
 }
 
 #[tokio::test(start_paused = true)]
@@ -18,12 +18,12 @@ async fn a_lease_lasts_while_it_is_renewed_and_then_for_its_time_and_no_longer()
     tokio::spawn(async move {
         for _ in 0..4 {
             tokio::time::sleep(RENEWAL).await;
-            sender.send_replace(held(1));
+            sender.send_replace(Some(held(1)));
         }
         // The database does not answer any more.
         tokio::time::sleep(TIME * 2).await;
-        sender.send_replace(held(1));
-        sender.send_replace(held(2));
+        sender.send_replace(Some(held(1)));
+        sender.send_replace(Some(held(2)));
         tokio::time::sleep(RENEWAL).await;
         sender.send_replace(None);
         tokio::time::sleep(TIME).await;

@@ -21,8 +21,8 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::http::{self, App};
-use crate::jobs::Jobs;
-use crate::jobs::list::{Parts, list};
+use crate::jobs::list::{AcmeParts, Parts, list};
+use crate::jobs::{Heartbeat, Jobs};
 use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
 use crate::server::{Server, SignalEvent, Signals};
@@ -131,37 +131,26 @@ impl Node {
     ) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
         let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
-        let clock = self.clock;
-        let acme = match acme {
-            Some(acme) => {
-                let metadata = Arc::clone(&self.stores.metadata);
-                Some(acme.start(metadata, data.data_key()?, self.serving.current().origin(), stop.clone()))
-            }
-            None => None,
-        };
-        let certificates = self.certificates;
-        let parts = Parts {
-            auth: self.auth,
-            registry: self.registry,
-            serving: Arc::clone(&self.serving),
-            source: self.source,
-            follow_authority: Box::new(move || certificates.follow()),
-            clients: self.clients.clone(),
-            acme,
-            heartbeat: presence.heartbeat(&leaving),
-            clock: clock.clone(),
-        };
-        let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
-        let end = Ending {
+        let ending = Ending {
             app: self.app.clone(),
             presence: presence.clone(),
             delay: self.drain_delay,
-            leaving,
+            leaving: leaving.clone(),
             stop: stop.clone(),
         };
-        tokio::spawn(obey_signals(signals, jobs.clone(), end));
-        let acceptor = tls::Acceptor::new(self.serving, self.clients)?;
-        let drained = server.serve(http::service(&self.app), acceptor, stop).await;
+        let (app, metadata, clock) = (self.app.clone(), Arc::clone(&self.stores.metadata), self.clock.clone());
+        let acceptor = tls::Acceptor::new(Arc::clone(&self.serving), self.clients.clone())?;
+        let acme = match acme {
+            Some(acme) => {
+                let served = self.serving.current().origin();
+                Some(acme.start(Arc::clone(&metadata), data.data_key()?, served, stop.clone()))
+            }
+            None => None,
+        };
+        let parts = self.parts(acme, presence.heartbeat(&leaving));
+        let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
+        tokio::spawn(obey_signals(signals, jobs.clone(), ending));
+        let drained = server.serve(http::service(&app), acceptor, stop).await;
         if drained.cut > 0 {
             tracing::warn!(
                 connections = drained.cut,
@@ -170,9 +159,25 @@ impl Node {
         }
         jobs.stopped().await;
         presence.end().await;
-        self.stores.metadata.close().await?;
+        metadata.close().await?;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// What the jobs work on.
+    fn parts(self, acme: Option<AcmeParts>, heartbeat: Option<Heartbeat>) -> Parts {
+        let certificates = self.certificates;
+        Parts {
+            auth: self.auth,
+            registry: self.registry,
+            serving: self.serving,
+            source: self.source,
+            follow_authority: Box::new(move || certificates.follow()),
+            clients: self.clients,
+            acme,
+            heartbeat,
+            clock: self.clock,
+        }
     }
 }
 
@@ -182,13 +187,13 @@ async fn obey_signals(mut signals: Signals, jobs: Jobs, ending: Ending) {
     loop {
         match signals.next().await {
             SignalEvent::Reload => jobs.reload(),
-            SignalEvent::End => match ending.take() {
-                Some(ending) => drop(tokio::spawn(ending.begin())),
-                None => {
+            SignalEvent::End => {
+                let Some(ending) = ending.take() else {
                     tracing::warn!("asked to stop a second time: stopping without draining");
                     std::process::exit(1);
-                }
-            },
+                };
+                tokio::spawn(ending.begin());
+            }
         }
     }
 }

@@ -14,18 +14,18 @@ pub(in crate::storage) struct Effects {
     pub(in crate::storage) repository: Option<RepositoryName>,
     /// Something that could be read before is not so any more: where there may be other nodes, the write is reported as done only when
     /// each of them sees it.
-    pub(in crate::storage) takes_back: bool,
+    pub(in crate::storage) outdates: bool,
 }
 
 impl Effects {
     /// No other node needs to know.
-    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None, takes_back: false };
+    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None, outdates: false };
     /// Every node reads users, grants and keys again as it needs them.
     pub(in crate::storage) const POLICY: Self = Self { policy: true, ..Self::NONE };
 
     /// Every node reads this repository again: something was replaced or removed.
     pub(in crate::storage) fn changes(name: RepositoryName) -> Self {
-        Self { repository: Some(name), takes_back: true, ..Self::NONE }
+        Self { repository: Some(name), outdates: true, ..Self::NONE }
     }
 
     /// Something new is in this repository. That something is not there is remembered by no node, so none needs to be waited for.

@@ -15,4 +15,4 @@ pub use lease::{Lease, Leases};
 pub(crate) use node::{BEAT, REMEMBERED, SILENT};
 pub use node::{NodeRecord, Nodes};
 pub use versions::Versions;
-pub(crate) use versions::{SEEN_WITHIN, seen_by_every_node};
+pub(crate) use versions::{SEEN_BY_NODES_WITHIN, SEEN_WITHIN, seen_everywhere};

@@ -41,7 +41,7 @@ pub trait Nodes {
     /// Whether several nodes may serve from this store at the same time.
     fn serves_many_nodes(&self) -> bool;
 
-    /// Lets the store's clock (and all copies of it) follow the one that all nodes share, where there is one, so that no node's wrong date
+    /// Lets the store's clock (and all copies of it) follow the one that all nodes share, if there is one, so that no node's wrong date
     /// changes anything. To be repeated: clocks differ by a little in a day.
     async fn follow_shared_clock(&self) -> Result<(), StorageError>;
 

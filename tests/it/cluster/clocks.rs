@@ -6,7 +6,6 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sqlx::Row;
 
-use crate::support::server::ALICE_PASSWORD;
 use crate::support::{Cluster, eventually, postgres};
 
 const JOB: &str = "rotate-keys";
@@ -15,7 +14,7 @@ const TOLERANCE: i64 = 10;
 
 /// A library of Debian's `faketime` that gives one process another date.
 fn other_date() -> String {
-    let found = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a pattern").filter_map(Result::ok).next();
+    let found = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a pattern").find_map(Result::ok);
     found.expect("libfaketime is missing: apt-get install faketime").display().to_string()
 }
 
@@ -41,10 +40,12 @@ async fn five_minutes_change_no_lease_no_token_and_no_count_of_wrong_passwords()
         .as_array()
         .expect("a list")
         .iter()
-        .map(|node| (node["clock_ahead_ms"].as_f64().expect("a number") / 10_000.0).round() as i64)
+        .map(|node| node["clock_ahead_ms"].as_i64().expect("a number"))
         .collect();
     ahead.sort_unstable();
-    assert_eq!(ahead, [-30, 0, 30], "{status}");
+    for (ahead, expected) in ahead.iter().zip([-300_000, 0, 300_000]) {
+        assert!((ahead - expected).abs() < 5_000, "{status}");
+    }
     let lease = cluster.lease_by(0, JOB).expect("held");
 
     let mut database = postgres::connect(cluster.url()).await;
@@ -80,7 +81,6 @@ async fn five_minutes_change_no_lease_no_token_and_no_count_of_wrong_passwords()
         row.get::<i64, _>("now") / 1000 > begin + 20
     })
     .await;
-    assert!(alice[1].token(&[]).await.is_some(), "{ALICE_PASSWORD}");
     for number in [1, 2] {
         let log = cluster.node(number).log();
         assert!(log.contains("the date of this machine differs from the database server's"), "{log}");

@@ -24,10 +24,10 @@ async fn guesses_of_one_name_on_all_nodes_at_once_are_as_many_as_on_one() {
     let limits = "[auth]\nfailures_per_address = 0\nfailures_per_account = 10\n";
     let cluster = Cluster::start_with(3, limits).await;
     cluster.alice_everywhere();
-    let guessers = everywhere(&cluster, [127, 0, 0, 2]);
+    let people = everywhere(&cluster, [127, 0, 0, 2]);
     for name in ["alice", "unknown"] {
         let guesses: Vec<String> = (0..36).map(|number| format!("guess {number}")).collect();
-        let tries = guesses.iter().enumerate().map(|(number, password)| guess(&guessers[number % 3], name, password));
+        let tries = guesses.iter().enumerate().map(|(number, password)| guess(&people[number % 3], name, password));
         let verified = verified(&join_all(tries).await);
         // One password of a name is verified at a time on each node.
         assert!((10..=12).contains(&verified), "{name}: {verified}");

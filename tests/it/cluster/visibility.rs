@@ -64,7 +64,7 @@ async fn a_tag_read_from_any_node_after_a_push_was_acknowledged_is_the_new_one()
 }
 
 #[tokio::test]
-async fn what_was_deleted_on_one_node_is_gone_on_every_other() {
+async fn what_was_deleted_on_one_node_is_deleted_on_every_other() {
     let cluster = Cluster::start(2).await;
     let alice = cluster.alice_everywhere();
     for number in 0..50 {

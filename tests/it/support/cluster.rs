@@ -70,7 +70,7 @@ impl Cluster {
     /// The number of the node that listens there.
     pub fn at(&self, address: &str) -> usize {
         let is_there = |node: &Server| node.is_running() && address.ends_with(&format!(":{}", node.port()));
-        self.nodes.iter().position(is_there).unwrap_or_else(|| panic!("{address} is no node's"))
+        self.nodes.iter().position(is_there).unwrap_or_else(|| panic!("no node listens on {address}"))
     }
 
     /// The user alice, added from the first node's machine, and what she is on each node.

@@ -50,7 +50,7 @@ impl<E: Engine> Leases for SqlMetadata<E> {
 }
 
 impl<E: Engine> SqlMetadata<E> {
-    /// What a power cut takes back of this, it takes back of everything that was written under the lease as well.
+    /// A power cut that undoes this also undoes everything that was written under the lease.
     async fn one_lease(&self, sql: &'static str, values: Vec<super::Value>) -> Result<Option<Lease>, StorageError> {
         let write = self.engine.write_soon(move |session| {
             Box::pin(async move { session.first(sql, values).await?.as_ref().map(read).transpose() })

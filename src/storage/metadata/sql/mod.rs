@@ -91,14 +91,14 @@ impl<E: Engine> SqlMetadata<E> {
                     leases::require(session, lease).await?;
                 }
                 let Written { outcome, effects } = operation(&mut *session).await?;
-                let waits = E::SERVES_MANY_NODES && effects.takes_back;
+                let waits = E::SERVES_MANY_NODES && effects.outdates;
                 effects::apply(session, effects).await?;
                 Ok((outcome, waits))
             })
         });
         let (outcome, waits) = write.await?;
         if waits {
-            coordination::seen_by_every_node().await;
+            coordination::seen_everywhere(E::SERVES_MANY_NODES).await;
         }
         Ok(outcome)
     }
