@@ -18,6 +18,7 @@ mod guide;
 mod health;
 mod init;
 mod man;
+mod migrate;
 mod output;
 mod passphrase;
 mod password;
@@ -72,6 +73,9 @@ enum Command {
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
+    /// Show, upgrade and finalize the schema of the database
+    #[command(subcommand)]
+    Migrate(migrate::Verb),
     // These three need more than one line of help, which is at their arguments.
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -139,6 +143,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
+        Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
         Command::Doctor(args) => doctor::run(&context, args, output),

@@ -19,6 +19,7 @@ mod leaseholder;
 pub(crate) mod list;
 mod order_certificate;
 mod reload_policy;
+mod remove_database_copies;
 mod renew_certificate;
 mod report;
 mod rotate_keys;

@@ -17,5 +17,6 @@ pub(crate) mod order;
 pub(crate) mod owner;
 mod presence;
 pub(crate) mod run;
+pub(crate) mod schema;
 mod settings;
 pub(crate) mod stores;

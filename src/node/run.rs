@@ -15,6 +15,7 @@ use super::ending::Ending;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
 use super::presence::Presence;
+use super::schema::database_copies;
 use super::settings::{http_settings, registry_settings};
 use super::stores::{Stores, open_stores};
 use crate::auth::Authenticator;
@@ -23,9 +24,10 @@ use crate::domain::Clock;
 use crate::http::{self, App};
 use crate::jobs::list::{AcmeParts, Parts, list};
 use crate::jobs::{Heartbeat, Jobs};
-use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
+use crate::pki::{Authority, CertificateSummary, Identity, IdentitySource, Origin};
 use crate::registry::Registry;
 use crate::server::{Server, SignalEvent, Signals};
+use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
@@ -91,6 +93,7 @@ struct Node {
     certificates: Arc<CertificatesInUse>,
     clients: Option<Arc<ClientVerifier>>,
     drain_delay: Duration,
+    copies: Option<DatabaseCopies>,
     clock: Clock,
 }
 
@@ -106,10 +109,7 @@ impl Node {
         let identity = source.prepare()?;
         let authority =
             if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
-        let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
-            None => ServingIdentity::new(identity, clock.clone()),
-        };
+        let serving = serving_identity(identity, acme, &clock);
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
@@ -118,8 +118,21 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        let drain_delay = config.server.drain_delay;
-        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, drain_delay, clock })
+        let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
+        Ok(Self {
+            stores,
+            auth,
+            registry,
+            app,
+            source,
+            authority,
+            serving,
+            certificates,
+            clients,
+            copies,
+            drain_delay,
+            clock,
+        })
     }
 
     async fn serve(
@@ -174,10 +187,18 @@ impl Node {
             source: self.source,
             follow_authority: Box::new(move || certificates.follow()),
             clients: self.clients,
+            copies: self.copies,
             acme,
             heartbeat,
             clock: self.clock,
         }
+    }
+}
+
+fn serving_identity(identity: Identity, acme: Option<&Acme>, clock: &Clock) -> Arc<ServingIdentity> {
+    match acme {
+        Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
+        None => ServingIdentity::new(identity, clock.clone()),
     }
 }
 
