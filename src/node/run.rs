@@ -129,8 +129,8 @@ impl Node {
             serving,
             certificates,
             clients,
-            copies,
             drain_delay,
+            copies,
             clock,
         })
     }
@@ -153,13 +153,9 @@ impl Node {
         };
         let (app, metadata, clock) = (self.app.clone(), Arc::clone(&self.stores.metadata), self.clock.clone());
         let acceptor = tls::Acceptor::new(Arc::clone(&self.serving), self.clients.clone())?;
-        let acme = match acme {
-            Some(acme) => {
-                let served = self.serving.current().origin();
-                Some(acme.start(Arc::clone(&metadata), data.data_key()?, served, stop.clone()))
-            }
-            None => None,
-        };
+        let identity = self.serving.current();
+        let start = |acme: Acme, key| acme.start(Arc::clone(&metadata), key, identity.origin(), stop.clone());
+        let acme = acme.map(|acme| Ok::<_, anyhow::Error>(start(acme, data.data_key()?))).transpose()?;
         let parts = self.parts(acme, presence.heartbeat(&leaving));
         let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
         tokio::spawn(obey_signals(signals, jobs.clone(), ending));

@@ -9,7 +9,7 @@ use crate::storage::StorageError;
 
 /// How late a process sees that a repository has changed, at most: its generation is not asked for more often than that.
 pub(crate) const SEEN_WITHIN: Duration = Duration::from_millis(50);
-/// The same where there are other nodes, whose writes wait for it.
+/// The same with other nodes, whose writes wait for it.
 pub(crate) const SEEN_BY_NODES_WITHIN: Duration = Duration::from_millis(20);
 
 /// Waits until every process sees what has been committed: to be called before a change is reported that every request which follows is
