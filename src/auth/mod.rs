@@ -30,7 +30,8 @@ mod throttle;
 // permits in tests of a registry.
 pub(crate) use access::Explanation;
 pub use access::{
-    Actor, AdminPermit, Authorized, Caller, CatalogPermit, Continue, Delete, Denial, Permission, Policy, Pull, Push, Scope,
+    Actor, AdminPermit, Authorized, Caller, CatalogPermit, Continue, Delete, Denial, Permission, Policy, Pull, Push,
+    Scope,
 };
 pub use authenticator::Authenticator;
 pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};

@@ -140,7 +140,8 @@ impl<'n> Client<'n> {
         let (permit, always) = (node.permit::<Push>(&self.names[at]), Precondition::Always);
         let put = node.registry.push_manifest(&permit, &reference, Vec::new(), None, bytes, always).await;
         let repository = &mut self.repositories[at];
-        let is_complete = parts(image).iter().all(|part| repository.blobs.contains(&digest(&content(*part)).to_string()));
+        let is_complete =
+            parts(image).iter().all(|part| repository.blobs.contains(&digest(&content(*part)).to_string()));
         same("a manifest put", &outcome(&put), &if is_complete { "done" } else { "MissingReferences" })?;
         if is_complete {
             repository.images.insert(image);
@@ -238,6 +239,10 @@ fn words(error: RegistryError) -> Difference {
     format!("failed: {error:?}")
 }
 
-fn same<T: std::fmt::Debug + PartialEq<U>, U: std::fmt::Debug>(what: &str, found: &T, wanted: &U) -> Result<(), Difference> {
+fn same<T: std::fmt::Debug + PartialEq<U>, U: std::fmt::Debug>(
+    what: &str,
+    found: &T,
+    wanted: &U,
+) -> Result<(), Difference> {
     if found == wanted { Ok(()) } else { Err(format!("{what}: the node says {found:?}, the model {wanted:?}")) }
 }

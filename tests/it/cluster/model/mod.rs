@@ -11,7 +11,7 @@ use client::Client;
 use steps::{Step, draw};
 use two_nodes::TwoNodes;
 
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 16;
 /// In all; `PORTCULLIS_TEST_STEPS` is another number, and `PORTCULLIS_TEST_SEED` repeats a run.
 const STEPS: usize = 100_000;
 /// How often a run that failed is repeated with fewer steps.
@@ -26,7 +26,9 @@ async fn two_nodes_do_what_the_model_does() {
     let clients = (0..CLIENTS).map(|client| {
         let nodes = Arc::clone(&nodes);
         let steps = draw(seed, client, steps / CLIENTS);
-        tokio::spawn(async move { run(&nodes, &format!("c{client}"), &steps).await.map_err(|failure| (failure, steps)) })
+        tokio::spawn(
+            async move { run(&nodes, &format!("c{client}"), &steps).await.map_err(|failure| (failure, steps)) },
+        )
     });
     for client in clients.collect::<Vec<_>>() {
         if let Err((failure, steps)) = client.await.expect("no client panics") {
@@ -78,5 +80,7 @@ fn told(taken: &[Step], reduced: Option<&[Step]>) -> String {
 }
 
 fn number_of(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")))
+    std::env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")))
 }

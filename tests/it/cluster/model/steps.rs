@@ -20,22 +20,53 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub enum What {
     /// A blob in one piece.
-    Push { content: usize },
+    Push {
+        content: usize,
+    },
     /// Sessions that stay open between steps, and whose chunks reach any node.
-    Begin { upload: usize },
-    Append { upload: usize, content: usize },
-    Commit { upload: usize },
-    Cancel { upload: usize },
-    Mount { from: usize, content: usize },
-    Put { image: usize, tag: Option<usize> },
-    DeleteTag { tag: usize },
-    DeleteManifest { image: usize },
-    DeleteBlob { content: usize },
-    ReadTag { tag: usize },
-    ReadManifest { image: usize },
-    ReadBlob { content: usize },
+    Begin {
+        upload: usize,
+    },
+    Append {
+        upload: usize,
+        content: usize,
+    },
+    Commit {
+        upload: usize,
+    },
+    Cancel {
+        upload: usize,
+    },
+    Mount {
+        from: usize,
+        content: usize,
+    },
+    Put {
+        image: usize,
+        tag: Option<usize>,
+    },
+    DeleteTag {
+        tag: usize,
+    },
+    DeleteManifest {
+        image: usize,
+    },
+    DeleteBlob {
+        content: usize,
+    },
+    ReadTag {
+        tag: usize,
+    },
+    ReadManifest {
+        image: usize,
+    },
+    ReadBlob {
+        content: usize,
+    },
     ListTags,
-    ListReferrers { image: usize },
+    ListReferrers {
+        image: usize,
+    },
 }
 
 /// The steps that client `client` takes in the run of this seed.

@@ -1,4 +1,4 @@
-//! Two nodes in one process: what each keeps in memory is its own, and the database and the blobs are shared.
+//! Two nodes in one process: what each keeps in memory is its own, and the database and the bucket are shared.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use portcullis::auth::{Authenticator, Authorized, Caller, DataKey, Permission};
 use portcullis::config::AuthSettings;
 use portcullis::domain::{Actions, Clock, Grantee, RepositoryName};
 use portcullis::registry::{BodyStream, Content, Registry, RegistryError, RegistrySettings};
-use portcullis::storage::blobs::{BlobStore, disk};
+use portcullis::storage::blobs::{BlobStore, s3};
 use portcullis::storage::metadata::postgres::PostgresOptions;
 use portcullis::storage::metadata::{GrantRecord, Metadata, postgres};
-use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support;
+use crate::support::postgres as database;
+use crate::support::s3::Bucket;
 
 /// One of them, and someone who may do everything there.
 pub struct Node {
@@ -24,14 +24,12 @@ pub struct Node {
 
 pub struct TwoNodes {
     nodes: [Node; 2],
-    _folder: TempDir,
 }
 
 impl TwoNodes {
     pub async fn start() -> Self {
-        let (url, folder) = (support::postgres::database(), tempfile::tempdir().expect("a folder"));
-        let nodes = [Node::start(&url, &folder).await, Node::start(&url, &folder).await];
-        Self { nodes, _folder: folder }
+        let (url, bucket) = (database::database(), Bucket::new());
+        Self { nodes: [Node::start(&url, &bucket).await, Node::start(&url, &bucket).await] }
     }
 
     pub fn node(&self, number: usize) -> &Node {
@@ -40,11 +38,11 @@ impl TwoNodes {
 }
 
 impl Node {
-    async fn start(url: &str, folder: &TempDir) -> Self {
+    async fn start(url: &str, bucket: &Bucket) -> Self {
         let clock = Clock::system();
         let options = PostgresOptions::new(url, None, false).expect("an address");
         let metadata: Arc<dyn Metadata> = postgres::open(options, clock.clone()).await.expect("the database opens");
-        let blobs: Arc<dyn BlobStore> = disk::open(folder.path(), 0, clock.clone()).expect("the store opens");
+        let blobs: Arc<dyn BlobStore> = s3::open(&bucket.options(), clock.clone()).expect("the store opens");
         let everything =
             GrantRecord { to: Grantee::Anonymous, on: "**".parse().expect("a pattern"), allow: Actions::ALL };
         metadata.add_grant(everything).await.expect("granted");
