@@ -13,6 +13,7 @@ pub mod hostile_server;
 pub mod image;
 pub mod postgres;
 pub mod raw;
+pub mod s3;
 pub mod server;
 pub mod token_key;
 

@@ -10,10 +10,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::database::Database;
-use super::{Actor, DEADLINE, eventually, postgres};
+use super::{Actor, DEADLINE, eventually, postgres, s3};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
+
+/// The stories keep blobs in a bucket where this variable of the environment is `s3`.
+const BLOBS: &str = "PORTCULLIS_TEST_BLOBS";
 
 /// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
 const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
@@ -25,6 +28,8 @@ pub struct Server {
     config: String,
     /// The database server's address, where the stories run on one.
     database: Option<String>,
+    /// Where the blobs are, where they are not in the data directory.
+    bucket: Option<Arc<s3::Bucket>>,
     /// Further variables of the environment.
     environment: Vec<(String, String)>,
     process: Option<Process>,
@@ -60,6 +65,7 @@ impl Server {
             data,
             config: config.to_owned(),
             database: database(),
+            bucket: bucket(),
             environment: Vec::new(),
             process: None,
             ca: String::new(),
@@ -179,6 +185,20 @@ impl Server {
         &self.data
     }
 
+    /// Keeps the blobs in this bucket.
+    #[must_use]
+    pub fn with_bucket(mut self, bucket: &Arc<s3::Bucket>) -> Self {
+        self.bucket = Some(Arc::clone(bucket));
+        self
+    }
+
+    /// Works on this database server's database.
+    #[must_use]
+    pub fn with_database(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self
+    }
+
     /// Keeps the database in the data directory, also where the stories run on a database server.
     pub fn keep_in_a_file(&mut self) {
         self.database = None;
@@ -282,6 +302,7 @@ impl Server {
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
+        command.envs(self.bucket.iter().flat_map(|bucket| bucket.variables(self.home.path())));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
@@ -359,6 +380,15 @@ fn served_port(line: &str) -> Option<u16> {
 
 fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
+}
+
+/// A bucket of its own, where the stories keep blobs in one.
+fn bucket() -> Option<Arc<s3::Bucket>> {
+    match std::env::var(BLOBS).ok().as_deref() {
+        None | Some("disk") => None,
+        Some("s3") => Some(Arc::new(s3::Bucket::new())),
+        Some(other) => panic!("{BLOBS} is {other:?}: disk or s3"),
+    }
 }
 
 /// A database of its own on a database server, where the stories run on one.
