@@ -8,6 +8,7 @@ pub(super) fn note(config: &Config, reader: &mut Reader<'_>) {
     proxy_protocol(config, reader);
     operator_pair(config, reader);
     external_account(config, reader);
+    database_password(config, reader);
     if config.acme.is_enabled() {
         acme(config, reader);
     }
@@ -35,6 +36,14 @@ fn external_account(config: &Config, reader: &mut Reader<'_>) {
         (Some(_), None) => reader.refuse("acme.eab_kid", "acme.eab_key_file is missing: set both or none"),
         (None, Some(_)) => reader.refuse("acme.eab_key_file", "acme.eab_kid is missing: set both or none"),
         _ => {}
+    }
+}
+
+fn database_password(config: &Config, reader: &mut Reader<'_>) {
+    let database = &config.database;
+    if database.password.is_some() && database.password_file.is_some() {
+        let problem = "PORTCULLIS_DATABASE_PASSWORD gives a password as well: keep one";
+        reader.refuse("database.password_file", problem);
     }
 }
 

@@ -204,6 +204,13 @@ impl OciError {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 503: the database or the object store is away. Clients come back over a few seconds, and not all at once.
+    fn away(what: &impl ToString) -> Self {
+        let told = "the registry cannot reach its storage at present: try again";
+        let seconds = rand::random_range(4..=6_u8).to_string();
+        Self::internal(StatusCode::SERVICE_UNAVAILABLE, what, told).with_header(header::RETRY_AFTER, value(seconds))
+    }
+
     /// A store failed for a room other than the registry: told like the registry's own failures.
     pub(super) fn of_store(error: impl Into<RegistryError>) -> Self {
         error.into().into()
@@ -278,6 +285,7 @@ impl From<RegistryError> for OciError {
             RegistryError::Body(error) => error.into(),
             RegistryError::Full(_) => Self::disk_full(&message),
             RegistryError::Busy(_) => Self::busy(&message),
+            RegistryError::Unavailable(_) => Self::away(&message),
             RegistryError::Failed(_) => Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &message, "internal error"),
         }
     }

@@ -1,7 +1,8 @@
 //! A look at the database that changes nothing: whether it answers, and of which schema it is.
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, Row};
 
+use super::connections::connect;
 use super::error::failed;
 use super::open::{MIGRATIONS, PostgresOptions};
 use crate::storage::StorageError;
@@ -11,8 +12,8 @@ use crate::storage::metadata::Inspection;
 ///
 /// Errors: those of opening it.
 pub(crate) async fn inspect(options: PostgresOptions) -> Result<Inspection, StorageError> {
-    let mut connection = PgConnection::connect_with(&options.connect).await.map_err(failed)?;
-    let schema = sqlx::query("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await;
+    let mut connection = connect(&options.once()).await.map_err(failed)?;
+    let schema = sqlx::raw_sql("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await;
     let schema = schema.ok().and_then(|row| row.try_get::<Option<i64>, _>(0).ok().flatten());
     connection.close().await.map_err(failed)?;
     let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();

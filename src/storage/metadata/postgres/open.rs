@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::PostgresEngine;
+use super::connections::{Connections, connect};
 use super::error::failed;
 use crate::domain::Clock;
 use crate::storage::StorageError;
@@ -25,11 +25,14 @@ pub(super) static MIGRATIONS: Migrator = Migrator {
 /// The process that migrates holds this table until the schema is as it should be.
 const LOCK: &str = "CREATE TABLE IF NOT EXISTS migration_lock (id BIGINT PRIMARY KEY);
     LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE";
+/// The statements that the migrator has named: behind a pooler the next one finds others under these names.
+const FORGET: &str = "DEALLOCATE ALL";
 /// Connections of a node for each core, and how many at most.
 const CONNECTIONS_PER_CORE: u32 = 4;
 const MOST_CONNECTIONS: u32 = 32;
-/// How long a request waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What the server does where it is not asked through a pooler, which passes no settings on: a statement does not take for ever, and a
+/// transaction whose node is gone does not hold its locks.
+const LIMITS: [(&str, &str); 2] = [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "10s")];
 /// More statements than there are, so that each is parsed once per connection.
 const STATEMENT_CACHE: usize = 200;
 
@@ -52,7 +55,21 @@ impl PostgresOptions {
         if let Some(password) = password {
             connect = connect.password(password);
         }
-        Ok(Self { connect: connect.application_name("portcullis"), pooler })
+        if !pooler {
+            connect = connect.options(LIMITS);
+        }
+        // Poolers refuse what they do not know, and nothing here is a fraction.
+        Ok(Self { connect: connect.application_name("portcullis").extra_float_digits(None), pooler })
+    }
+
+    /// For a connection that is used once.
+    pub(super) fn once(&self) -> PgConnectOptions {
+        self.connect.clone().statement_cache_capacity(0)
+    }
+
+    /// With the statements that a connection keeps: none where each transaction may reach another one.
+    fn cached(&self) -> PgConnectOptions {
+        self.connect.clone().statement_cache_capacity(if self.pooler { 0 } else { STATEMENT_CACHE })
     }
 }
 
@@ -65,30 +82,27 @@ fn is_this_machine(connect: &PgConnectOptions) -> bool {
 /// Opens the database and brings its schema up to date. Several processes may have it open at the same time. Leases and expiry are judged
 /// by `clock`.
 ///
-/// Errors: [`StorageError::Busy`] where the server cannot be reached, [`StorageError::Failed`] where it refuses, or where a newer version
+/// Errors: [`StorageError::Unavailable`] where the server cannot be reached, [`StorageError::Failed`] where it refuses, or where a newer version
 /// of this program wrote the database.
 pub async fn open(options: PostgresOptions, clock: Clock) -> Result<Arc<dyn Metadata>, StorageError> {
-    let PostgresOptions { connect, pooler } = options;
-    let connect = connect.statement_cache_capacity(if pooler { 0 } else { STATEMENT_CACHE });
-    let mut connection = PgConnection::connect_with(&connect).await.map_err(failed)?;
+    let mut connection = connect(&options.once()).await.map_err(failed)?;
     migrate(&mut connection).await?;
     connection.close().await.map_err(failed)?;
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    let pool = PgPoolOptions::new()
-        .max_connections((CONNECTIONS_PER_CORE * cores).min(MOST_CONNECTIONS))
-        .acquire_timeout(PATIENCE)
-        .test_before_acquire(false)
-        .connect_lazy_with(connect);
-    Ok(Arc::new(SqlMetadata::new(PostgresEngine { pool, pooler }, clock)))
+    let limit = (CONNECTIONS_PER_CORE * cores).min(MOST_CONNECTIONS);
+    let connections = Arc::new(Connections::new(options.cached(), limit, clock.clone()));
+    Ok(Arc::new(SqlMetadata::new(PostgresEngine { connections, pooler: options.pooler }, clock)))
 }
 
 /// In one transaction that excludes other processes: the schema is there as a whole or not at all.
 async fn migrate(connection: &mut PgConnection) -> Result<(), StorageError> {
     let mut transaction = connection.begin().await.map_err(failed)?;
+    sqlx::raw_sql(FORGET).execute(&mut *transaction).await.map_err(failed)?;
     sqlx::raw_sql(LOCK).execute(&mut *transaction).await.map_err(failed)?;
     MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(migration_error)?;
     let instance = Uuid::new_v4().to_string();
-    sqlx::query(BEGIN).bind(instance).execute(&mut *transaction).await.map_err(failed)?;
+    sqlx::query(BEGIN).persistent(false).bind(instance).execute(&mut *transaction).await.map_err(failed)?;
+    sqlx::raw_sql(FORGET).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)
 }
 
