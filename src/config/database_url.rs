@@ -1,6 +1,7 @@
 //! The address of a database server.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use toml::de::DeValue;
 use url::Url;
@@ -20,6 +21,18 @@ impl DatabaseUrl {
     /// The address without its password.
     pub(crate) fn as_str(&self) -> &str {
         self.url.as_str()
+    }
+
+    /// Whether it asks for a protection that anyone on the way can switch off, over a network.
+    pub(super) fn is_protected_in_vain(&self) -> bool {
+        let value = |name: &str| self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
+        let mode = value("sslmode").or_else(|| value("ssl-mode"));
+        let host = value("host").or_else(|| value("hostaddr")).or_else(|| self.url.host_str().map(Into::into));
+        let host = host.unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let is_here = host.is_empty() || host.starts_with('/') || host.starts_with("%2F") || host == "localhost";
+        let is_here = is_here || address.is_ok_and(|address| address.is_loopback());
+        !is_here && mode.is_some_and(|mode| ["allow", "prefer"].contains(&&*mode))
     }
 
     /// The address with its password, for connecting and nothing else.
@@ -108,6 +121,22 @@ mod tests {
         ] {
             let error = DatabaseUrl::parse(text).unwrap_err().text;
             assert!(error.contains(why) && !error.contains("secret"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_protection_that_can_be_switched_off_on_the_way_is_told_apart() {
+        for (text, in_vain) in [
+            ("postgres://db/name", false),
+            ("postgres://db/name?sslmode=verify-full", false),
+            ("postgres://db/name?sslmode=disable", false),
+            ("postgres://db/name?sslmode=prefer", true),
+            ("postgres://10.0.0.1/name?sslmode=allow", true),
+            ("postgres://localhost/name?sslmode=prefer", false),
+            ("postgres://[::1]/name?sslmode=prefer", false),
+            ("postgres:///name?host=/run/postgresql&sslmode=prefer", false),
+        ] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap().is_protected_in_vain(), in_vain, "{text}");
         }
     }
 

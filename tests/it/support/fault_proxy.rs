@@ -33,6 +33,8 @@ pub enum Fault {
     Corrupt(usize),
     /// What contains this text arrives at the server, and the connection ends before its answer.
     LoseAnswer(&'static str),
+    /// The connection ends before what contains this text arrives, every other time.
+    LoseRequest(&'static str),
 }
 
 /// A running proxy; it ends with this value.
@@ -181,6 +183,11 @@ impl Pump<'_> {
                     to.write_all(&piece[..length]).await?;
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     return Ok(());
+                }
+                Fault::LoseRequest(text) if self.is_up && contains(&piece[..length], text) => {
+                    if self.line.struck.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                        return Ok(());
+                    }
                 }
                 _ => {}
             }

@@ -11,6 +11,7 @@ pub mod database;
 pub mod fault_proxy;
 pub mod hostile_server;
 pub mod image;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod raw;
 pub mod server;

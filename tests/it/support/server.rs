@@ -56,6 +56,13 @@ impl Server {
         Self { home, data, config: config.to_owned(), database: database(), process: None, ca: String::new() }
     }
 
+    /// The same, on the database at this address.
+    pub fn absent_on(url: &str, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        server.database = Some(url.to_owned()).filter(|url| !url.is_empty());
+        server
+    }
+
     /// The same, with a data directory elsewhere.
     pub fn absent_at(data: &Path, config: &str) -> Self {
         let mut server = Self::absent(config);

@@ -4,8 +4,12 @@
 //! connection. Where one turns out to be broken, those that wait here are closed too: the server was restarted, or another one has
 //! taken over, and each of them would cost a try. There is no exchange with the server to find out whether a connection still works, as
 //! the pool of the driver has it after each operation: an operation that meets a broken one is run again anyway.
+//!
+//! Where the server does not answer in time, one operation at a time tries whether it does again; the others fail at once, so that no
+//! queue grows behind a cable that was pulled.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
@@ -13,6 +17,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::error::{Broken, broken};
 use crate::domain::Clock;
 
 /// How long an operation waits for its turn, and for the server to take a new connection.
@@ -28,6 +33,8 @@ pub(super) struct Connections {
     limit: u32,
     turns: Arc<Semaphore>,
     kept: Mutex<Kept>,
+    /// Whether an operation tries whether the server answers again.
+    is_tried: Arc<AtomicBool>,
     clock: Clock,
 }
 
@@ -36,6 +43,8 @@ struct Kept {
     idle: Vec<Idle>,
     /// Grows when a connection was found broken: those that were made before are closed.
     generation: u64,
+    /// Whether the server did not answer in time, and has not since.
+    is_away: bool,
 }
 
 struct Idle {
@@ -50,29 +59,62 @@ pub(super) struct Lent {
     made_at: Instant,
     generation: u64,
     _turn: OwnedSemaphorePermit,
+    _trial: Option<Trial>,
+}
+
+/// The right to try a server that did not answer.
+struct Trial(Arc<AtomicBool>);
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Connections {
     pub(super) fn new(options: PgConnectOptions, limit: u32, clock: Clock) -> Self {
         let turns = Arc::new(Semaphore::new(limit as usize));
-        Self { options, limit, turns, kept: Mutex::default(), clock }
+        Self { options, limit, turns, kept: Mutex::default(), is_tried: Arc::default(), clock }
     }
 
     /// A connection that waits here, else a new one.
     pub(super) async fn lend(&self) -> Result<Lent, sqlx::Error> {
         let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let trial = self.trial()?;
         let now = self.clock.instant();
         let (waiting, generation) = self.take(now);
         if let Some(Idle { connection, made_at, .. }) = waiting {
-            return Ok(Lent { connection, made_at, generation, _turn: turn });
+            return Ok(Lent { connection, made_at, generation, _turn: turn, _trial: trial });
         }
-        let connection = connect(&self.options).await?;
-        Ok(Lent { connection, made_at: now, generation, _turn: turn })
+        match connect(&self.options).await {
+            Ok(connection) => Ok(Lent { connection, made_at: now, generation, _turn: turn, _trial: trial }),
+            Err(error) => {
+                if let Some(how) = broken(&error) {
+                    self.broke(generation, how);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing is needed while the server answers; else one at a time has this.
+    fn trial(&self) -> Result<Option<Trial>, sqlx::Error> {
+        if !self.kept().is_away {
+            return Ok(None);
+        }
+        if self.is_tried.swap(true, Ordering::AcqRel) {
+            return Err(too_slow("the database server has not answered for a while"));
+        }
+        Ok(Some(Trial(Arc::clone(&self.is_tried))))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, now: Instant) -> (Option<Idle>, u64) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         // The last that was given back is the first to be used again, so the oldest come first.
         let aged = kept.idle.iter().take_while(|idle| now.saturating_duration_since(idle.used_at) > IDLE).count();
         kept.idle.drain(..aged);
@@ -81,18 +123,20 @@ impl Connections {
 
     /// Keeps a connection that is in no transaction and has answered all it was asked.
     pub(super) fn give_back(&self, lent: Lent) {
-        let Lent { connection, made_at, generation, _turn } = lent;
+        let Lent { connection, made_at, generation, _turn, _trial } = lent;
         let used_at = self.clock.instant();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
+        kept.is_away = false;
         let is_young = used_at.saturating_duration_since(made_at) < LIFETIME;
         if is_young && generation == kept.generation && !self.turns.is_closed() {
             kept.idle.push(Idle { connection, made_at, used_at });
         }
     }
 
-    /// Takes note that a connection of this generation is broken.
-    pub(super) fn broke(&self, generation: u64) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes note of how a connection of this generation was broken.
+    pub(super) fn broke(&self, generation: u64, how: Broken) {
+        let mut kept = self.kept();
+        kept.is_away |= how == Broken::Silent;
         if kept.generation == generation {
             kept.generation += 1;
             kept.idle.clear();
@@ -103,7 +147,7 @@ impl Connections {
     pub(super) async fn close(&self) {
         let _ = timeout(PATIENCE, self.turns.acquire_many(self.limit)).await;
         self.turns.close();
-        let idle = std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner).idle);
+        let idle = std::mem::take(&mut self.kept().idle);
         for Idle { connection, .. } in idle {
             // The server sees it end in any case.
             let _ = timeout(PATIENCE, connection.close()).await;

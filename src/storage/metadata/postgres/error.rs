@@ -81,8 +81,24 @@ pub(super) fn passes(error: &sqlx::Error) -> bool {
     gets_in_the_way(error) || is_full(error) || is_broken(error) && !is_too_slow(error) && !is_of_certificates(error)
 }
 
-/// Whether the connection is of no more use, and so may be all that were made with it.
-pub(super) fn is_broken(error: &sqlx::Error) -> bool {
+/// How a connection came to be of no more use, as may be all that were made with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// It ended, or the server said so.
+    Ended,
+    /// The server did not answer in time.
+    Silent,
+}
+
+/// How the connection was broken, if it was.
+pub(super) fn broken(error: &sqlx::Error) -> Option<Broken> {
+    if is_too_slow(error) {
+        return Some(Broken::Silent);
+    }
+    is_broken(error).then_some(Broken::Ended)
+}
+
+fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
         _ => {

@@ -110,8 +110,11 @@ impl PostgresEngine {
         let read = read.unwrap_or_else(|_| Err(too_slow("the database does not answer")));
         match &read {
             Ok(_) => self.connections.give_back(lent),
-            Err(error) if error::is_broken(error) => self.connections.broke(lent.generation()),
-            Err(_) => {}
+            Err(error) => {
+                if let Some(how) = error::broken(error) {
+                    self.connections.broke(lent.generation(), how);
+                }
+            }
         }
         read
     }

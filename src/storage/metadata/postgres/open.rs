@@ -49,8 +49,8 @@ impl PostgresOptions {
     /// by a certificate, unless the address says otherwise: passwords and keys travel there.
     pub fn new(url: &str, password: Option<&str>, pooler: bool) -> Result<Self, StorageError> {
         let mut connect: PgConnectOptions = url.parse().map_err(failed)?;
-        if !url.contains("sslmode=") && !url.contains("ssl-mode=") && !is_this_machine(&connect) {
-            connect = connect.ssl_mode(PgSslMode::VerifyFull);
+        if !is_this_machine(&connect) {
+            connect = protected(connect, url.contains("sslmode=") || url.contains("ssl-mode="));
         }
         if let Some(password) = password {
             connect = connect.password(password);
@@ -71,6 +71,23 @@ impl PostgresOptions {
     fn cached(&self) -> PgConnectOptions {
         self.connect.clone().statement_cache_capacity(if self.pooler { 0 } else { STATEMENT_CACHE })
     }
+}
+
+/// To another machine: with a server that proves its name, unless the operator has decided otherwise.
+fn protected(connect: PgConnectOptions, is_chosen: bool) -> PgConnectOptions {
+    let mode = connect.get_ssl_mode();
+    if !is_chosen {
+        return connect.ssl_mode(PgSslMode::VerifyFull);
+    }
+    if !matches!(mode, PgSslMode::VerifyFull) {
+        tracing::warn!(
+            host = connect.get_host(),
+            ?mode,
+            "the database server does not prove its name: passwords and keys go to any machine that answers there; \
+             sslmode=verify-full in database.url checks it"
+        );
+    }
+    connect
 }
 
 fn is_this_machine(connect: &PgConnectOptions) -> bool {

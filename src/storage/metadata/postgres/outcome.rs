@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 use tokio::time::timeout;
 
 use super::connections::{Connections, too_slow};
+use super::error::broken;
 use super::session::READ;
 
 /// How often the server is asked: it may still be at it, or be away for a moment.
@@ -49,7 +50,9 @@ async fn ask(connections: &Connections, transaction: &str) -> Result<Option<Stri
             row.try_get(0)
         }
         Err(error) => {
-            connections.broke(lent.generation());
+            if let Some(how) = broken(&error) {
+                connections.broke(lent.generation(), how);
+            }
             Err(error)
         }
     }

@@ -9,7 +9,7 @@ use sqlx::query::Query;
 use tokio::time::timeout;
 
 use super::connections::{Connections, Lent, too_slow};
-use super::error::{failed, is_broken, leaves_it_open, passes};
+use super::error::{Broken, broken, failed, leaves_it_open, passes};
 use crate::storage::StorageError;
 use crate::storage::metadata::sql::{Outcome, Session, Value};
 
@@ -66,8 +66,8 @@ pub(super) struct PgSession {
     pooler: bool,
     /// Whether a statement failed because of another transaction, or of the connection.
     passes: bool,
-    /// Whether the connection is of no more use.
-    is_broken: bool,
+    /// What broke the connection.
+    broken: Option<Broken>,
 }
 
 /// What became of a transaction.
@@ -84,7 +84,7 @@ impl PgSession {
     /// Takes note of an error that another try may not meet.
     fn note(&mut self, error: sqlx::Error) -> StorageError {
         self.passes |= passes(&error);
-        self.is_broken |= is_broken(&error);
+        self.broken = self.broken.or(broken(&error));
         failed(error)
     }
 
@@ -125,7 +125,7 @@ where
         Err(error) if passes(&error) => return Run::GotInTheWay(failed(error)),
         Err(error) => return Run::Done(Err(failed(error))),
     };
-    let mut session = PgSession { lent, limit: purpose.limit(), pooler, passes: false, is_broken: false };
+    let mut session = PgSession { lent, limit: purpose.limit(), pooler, passes: false, broken: None };
     let begun = match session.send(purpose.begin(pooler)).await {
         Ok(number) => Ok(number),
         Err(error) => Err(session.note(error)),
@@ -151,8 +151,8 @@ async fn commit<T>(connections: &Connections, mut session: PgSession, value: T, 
         return Run::Done(Ok(value));
     };
     let (is_open, passes) = (leaves_it_open(&error), passes(&error));
-    if is_broken(&error) {
-        connections.broke(session.lent.generation());
+    if let Some(how) = broken(&error) {
+        connections.broke(session.lent.generation(), how);
     }
     match number {
         // It has read what it was to read.
@@ -164,8 +164,8 @@ async fn commit<T>(connections: &Connections, mut session: PgSession, value: T, 
 }
 
 async fn roll_back(connections: &Connections, mut session: PgSession) {
-    if session.is_broken {
-        connections.broke(session.lent.generation());
+    if let Some(how) = session.broken {
+        connections.broke(session.lent.generation(), how);
     } else if session.send("ROLLBACK").await.is_ok() {
         connections.give_back(session.lent);
     }
