@@ -42,7 +42,7 @@ fn external_account(config: &Config, reader: &mut Reader<'_>) {
 fn database(config: &Config, reader: &mut Reader<'_>) {
     let database = &config.database;
     if database.url.as_ref().is_some_and(DatabaseUrl::is_protected_in_vain) {
-        let problem = "sslmode=allow and sslmode=prefer protect nothing, because anyone on the way can switch TLS off: write \
+        let problem = "sslmode=allow and sslmode=prefer protect nothing, because anyone between the two can switch TLS off: write \
                        sslmode=verify-full, or sslmode=disable for none";
         reader.refuse("database.url", problem);
     }

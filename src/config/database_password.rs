@@ -33,7 +33,7 @@ impl Setting for DatabasePassword {
 
     fn from_toml(_: &DeValue<'_>) -> Result<Self, ValueError> {
         // Not quoted: the password must not be shown.
-        let error = "a configuration file is no place for a password: write it into a file of its own and name that by \
+        let error = "a password must not be in the configuration file: write it into a file of its own and name that by \
                      database.password_file, or set the environment variable PORTCULLIS_DATABASE_PASSWORD";
         Err(ValueError::new(error.to_owned()))
     }

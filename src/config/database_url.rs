@@ -23,7 +23,7 @@ impl DatabaseUrl {
         self.url.as_str()
     }
 
-    /// Whether it asks for a protection that anyone on the way can switch off, over a network.
+    /// Whether it asks for a protection that anyone in between can switch off, over a network.
     pub(super) fn is_protected_in_vain(&self) -> bool {
         let value = |name: &str| self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
         let mode = value("sslmode").or_else(|| value("ssl-mode"));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_protection_that_can_be_switched_off_on_the_way_is_told_apart() {
+    fn a_protection_that_anyone_in_between_can_switch_off_is_told_apart() {
         for (text, in_vain) in [
             ("postgres://db/name", false),
             ("postgres://db/name?sslmode=verify-full", false),

@@ -10,6 +10,7 @@ use super::follow_client_files::FollowClientFiles;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
+use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
 use crate::auth::Authenticator;
@@ -17,6 +18,7 @@ use crate::domain::Clock;
 use crate::pki::IdentitySource;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
 use crate::registry::Registry;
+use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
 /// What the jobs of a server work on.
@@ -29,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) follow_authority: Box<dyn FnMut() + Send>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
+    /// The copies of the database, where that is a file.
+    pub(crate) copies: Option<DatabaseCopies>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
     pub(crate) clock: Clock,
@@ -43,7 +47,7 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, acme, clock } = parts;
+    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, clock } = parts;
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -57,6 +61,10 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5)),
     ];
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
+    jobs.extend(copies.map(|copies| {
+        let remove = blocking(remove_database_copies(copies, clock.clone()));
+        Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
+    }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs

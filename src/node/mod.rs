@@ -15,5 +15,6 @@ pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod owner;
 pub(crate) mod run;
+pub(crate) mod schema;
 mod settings;
 pub(crate) mod stores;

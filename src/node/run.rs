@@ -12,6 +12,7 @@ use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
+use super::schema::database_copies;
 use super::settings::{http_settings, registry_settings};
 use super::stores::{Stores, open_stores};
 use crate::auth::Authenticator;
@@ -23,6 +24,7 @@ use crate::jobs::list::{Parts, list};
 use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
 use crate::server::{Server, SignalEvent, Signals};
+use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
@@ -85,6 +87,7 @@ struct Node {
     serving: Arc<ServingIdentity>,
     certificates: Arc<CertificatesInUse>,
     clients: Option<Arc<ClientVerifier>>,
+    copies: Option<DatabaseCopies>,
     clock: Clock,
 }
 
@@ -112,7 +115,8 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
+        let copies = database_copies(config);
+        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, copies, clock })
     }
 
     async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
@@ -134,6 +138,7 @@ impl Node {
             source: self.source,
             follow_authority: Box::new(move || certificates.follow()),
             clients: self.clients.clone(),
+            copies: self.copies,
             acme,
             clock: clock.clone(),
         };

@@ -128,7 +128,7 @@ fn the_environment_gives_the_password_and_no_file_may() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_changed_on_the_way_are_never_taken_for_an_answer() {
+async fn bytes_that_are_changed_in_between_are_never_taken_for_an_answer() {
     let database = OverTls::start();
     let proxy = FaultProxy::to(&format!("127.0.0.1:{}", database.server.port()));
     let url = database.address_at("postgres", "localhost", proxy.port(), &format!("&sslrootcert={}", database.ca()));

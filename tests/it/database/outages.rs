@@ -96,7 +96,7 @@ async fn connections_that_are_cut_and_delayed_lose_nothing() {
         for round in 0..24 {
             proxy.set(if round % 3 == 0 { Fault::Delay(Duration::from_millis(5)) } else { Fault::None });
             tokio::time::sleep(Duration::from_millis(120)).await;
-            proxy.cut_once();
+            proxy.cut_once().await;
         }
     })
     .await;

@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode. The contracts of the store run over it too: `storage::*::pooled`.
+//! `PgBouncer` in transaction mode. The contracts of the store run over it too: `storage::*::pooled`.
 
 use super::{assert_kept, push_until, registry};
 use crate::support::{Server, pgbouncer, postgres};

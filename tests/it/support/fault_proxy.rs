@@ -71,9 +71,9 @@ impl FaultProxy {
     }
 
     /// Ends the connections there are; new ones pass.
-    pub fn cut_once(&self) {
+    pub async fn cut_once(&self) {
         self.set(Fault::Cut);
-        thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
         self.set(Fault::None);
     }
 
@@ -184,10 +184,12 @@ impl Pump<'_> {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     return Ok(());
                 }
-                Fault::LoseRequest(text) if self.is_up && contains(&piece[..length], text) => {
-                    if self.line.struck.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-                        return Ok(());
-                    }
+                Fault::LoseRequest(text)
+                    if self.is_up
+                        && contains(&piece[..length], text)
+                        && self.line.struck.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) =>
+                {
+                    return Ok(());
                 }
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! A real PgBouncer in front of a PostgreSQL, in transaction mode: each transaction may reach another connection of the server.
+//! A real `PgBouncer` in front of a PostgreSQL, in transaction mode: each transaction may reach another connection of the server.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ChildStdin, Command, Stdio};

@@ -10,10 +10,12 @@ mod connections;
 mod error;
 mod inspect;
 mod open;
+mod options;
 mod outcome;
+mod schema;
 mod session;
 #[cfg(test)]
-mod statement_tests;
+pub(super) mod statement_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +26,13 @@ use tokio::time::timeout;
 
 use self::connections::{Connections, too_slow};
 use self::error::failed;
-pub(crate) use self::inspect::inspect;
-pub use self::open::{PostgresOptions, open};
-use self::outcome::Fate;
+pub(crate) use self::inspect::{inspect, schema};
+pub use self::open::open;
+pub(crate) use self::open::{finalize, migrate};
+pub use self::options::PostgresOptions;
+use self::outcome::CommitState;
+#[cfg(test)]
+pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Purpose, Run, in_transaction};
 use super::sql::{Engine, Value};
 use crate::storage::StorageError;
@@ -61,9 +67,9 @@ impl PostgresEngine {
                 Run::Done(outcome) => return outcome,
                 Run::GotInTheWay(failure) => failure,
                 Run::Unsure { value, transaction, error } => match outcome::of(&connections, &transaction).await {
-                    Fate::Committed => return Ok(value),
-                    Fate::RolledBack => error,
-                    Fate::Unknown => {
+                    CommitState::Committed => return Ok(value),
+                    CommitState::RolledBack => error,
+                    CommitState::Unknown => {
                         return Err(StorageError::Unavailable(format!(
                             "it is not known whether it was stored: {error}"
                         )));

@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the server says of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum CommitState {
     Committed,
     /// Nothing was changed, and nothing will be.
     RolledBack,
@@ -25,17 +25,17 @@ pub(super) enum Fate {
 }
 
 /// What became of the transaction of this number.
-pub(super) async fn of(connections: &Connections, transaction: &str) -> Fate {
+pub(super) async fn of(connections: &Connections, transaction: &str) -> CommitState {
     let mut pause = PAUSE;
     for _ in 0..QUESTIONS {
         match ask(connections, transaction).await.ok().flatten().as_deref() {
-            Some("committed") => return Fate::Committed,
-            Some("aborted") => return Fate::RolledBack,
+            Some("committed") => return CommitState::Committed,
+            Some("aborted") => return CommitState::RolledBack,
             _ => tokio::time::sleep(pause).await,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Fate::Unknown
+    CommitState::Unknown
 }
 
 async fn ask(connections: &Connections, transaction: &str) -> Result<Option<String>, sqlx::Error> {

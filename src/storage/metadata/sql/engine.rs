@@ -16,6 +16,9 @@ pub(in crate::storage::metadata) trait Session: Send + 'static {
     /// A row of this database.
     type Row: Columns;
 
+    /// Whether no other transaction changes anything meanwhile, so that what this one has read cannot change.
+    const WRITES_ALONE: bool;
+
     /// Every row that the statement finds.
     fn all<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, Vec<Self::Row>>;
 
