@@ -21,6 +21,7 @@ mod referrers;
 mod session_locks;
 mod turns;
 mod upload;
+mod upload_turn;
 
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;

@@ -14,6 +14,7 @@ pub mod image;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod raw;
+pub mod s3;
 pub mod server;
 pub mod token_key;
 
