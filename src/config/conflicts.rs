@@ -111,7 +111,7 @@ fn s3(config: &Config, reader: &mut Reader<'_>) {
         && !endpoint.is_loopback()
         && !s3.plain_http
     {
-        let problem = "without TLS everyone on the way reads and changes images: write https://, or set blobs.s3.plain_http \
+        let problem = "without TLS everyone between reads and changes images: write https://, or set blobs.s3.plain_http \
                        to true if the network is yours alone";
         reader.refuse("blobs.s3.endpoint", problem);
     }

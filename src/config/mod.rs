@@ -9,6 +9,7 @@
 //! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
 //! definitions (`portcullis config default`), and a test fails if it differs.
 
+mod agreement;
 mod byte_size;
 mod checks;
 mod conflicts;

@@ -54,7 +54,7 @@ fn s3_options(settings: &S3Settings) -> Result<S3Options, StorageError> {
     Ok(S3Options {
         endpoint: settings.endpoint.as_ref().map(ToString::to_string),
         bucket: settings.bucket.clone().unwrap_or_default(),
-        prefix: settings.prefix.clone(),
+        prefix: settings.prefix.clone().unwrap_or_default(),
         region: settings.region.clone(),
         path_style: settings.path_style,
         authorities: settings.ca.as_ref().map(read_authorities).transpose()?,

@@ -131,7 +131,9 @@ impl From<StorageError> for RegistryError {
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
             StorageError::Unavailable(what) => Self::Unavailable(what),
-            StorageError::Damaged(_) | StorageError::Failed { .. } => Self::Failed(error.to_string()),
+            StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

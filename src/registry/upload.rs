@@ -295,6 +295,7 @@ impl UploadSession {
             return Err(RegistryError::UploadUnknown);
         };
         self.registry.rows.forget(&self.repository, &blob.digest);
+        self.release(&self.saved_area, &self.staged.area).await;
         if stored.is_some() {
             self.release(&self.staged.area, &StagingArea::empty(self.id())).await;
         }

@@ -18,8 +18,8 @@ settings! {
         /// The bucket. It must exist; `portcullis doctor --s3` tries everything that is needed of it.
         bucket: Option<String> = None, unless_none(text(bucket_name));
 
-        /// What the names of all objects begin with, such as "registry", if the bucket has other uses. Empty: nothing.
-        prefix: String = String::new(), text(prefix);
+        /// What the names of all objects begin with, such as "registry", if the bucket has other uses. "none": nothing.
+        prefix: Option<String> = None, unless_none(text(prefix));
 
         /// The region, which is part of every signature.
         region: String = "us-east-1".to_owned(), text(region);
@@ -32,8 +32,8 @@ settings! {
         /// the host name.
         path_style: bool = true;
 
-        /// Whether an endpoint that is not of this machine may be spoken to without TLS. Everyone on the way then reads and
-        /// changes images.
+        /// Whether an endpoint that is not of this machine may be used without TLS. Everyone between here and there can
+        /// then read and change images.
         plain_http: bool = false;
 
         /// A file with the access key's id, which only Portcullis can read. "none": the credentials are those of the

@@ -104,7 +104,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// digests, an existing content stays (it is the same, unless its length differs or it is missing, in which case it is replaced).
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError>;
 
-    /// Drops what only `old` has and `kept` has not, of two states of one session: after `kept` was saved in the place of `old`, and of
+    /// Drops what only `old` has and `kept` has not, of two states of one session: after `kept` was saved instead of `old`, and of
     /// a state that could not be saved. A disk has nothing of that kind.
     async fn release(&self, _old: &StagingArea, _kept: &StagingArea) -> Result<(), StorageError> {
         Ok(())

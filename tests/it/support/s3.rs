@@ -1,7 +1,7 @@
 //! A real object store for the tests: one s3s-fs for the process, which ends with it, behind TLS, and a bucket for each case.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -26,14 +26,16 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/portcullis-s3.XXXXXX")
 "$PROGRAM" --host 127.0.0.1 --port "$PORT" --access-key "$ACCESS" --secret-key "$SECRET" "$folder" >"$folder.log" 2>&1 </dev/null &
 server=$!
 trap 'kill -INT $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$folder" "$folder.log"' EXIT
+until bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT" 2>/dev/null; do
+  kill -0 $server 2>/dev/null || { cat "$folder.log" >&2; exit 1; }
+  sleep 0.05
+done
 echo "$folder"
 cat >/dev/null
 "#;
 
 struct ObjectStore {
     folder: PathBuf,
-    /// Without TLS.
-    plain: u16,
     /// With TLS.
     port: u16,
     authority: String,
@@ -47,17 +49,15 @@ static BUCKETS: AtomicU32 = AtomicU32::new(0);
 /// An empty bucket of its own.
 pub struct Bucket {
     name: String,
+    /// Where it is reached, unless that is the server itself.
+    endpoint: Option<String>,
 }
 
 impl Bucket {
     pub fn new() -> Self {
         let name = format!("case-{}", BUCKETS.fetch_add(1, Ordering::Relaxed));
         std::fs::create_dir(STORE.folder.join(&name)).expect("a bucket is a directory");
-        Self { name }
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
+        Self { name, endpoint: None }
     }
 
     /// How the store of blobs reaches it.
@@ -76,41 +76,37 @@ impl Bucket {
         }
     }
 
-    /// Where it is reached without TLS, on this machine.
-    pub fn plain_endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", STORE.plain)
-    }
-
     /// Where it is reached with TLS.
-    pub fn port(&self) -> u16 {
-        STORE.port
+    pub fn address() -> String {
+        format!("127.0.0.1:{}", STORE.port)
     }
 
-    /// The CA of its certificate, as PEM.
-    pub fn authority(&self) -> &str {
-        &STORE.authority
+    /// What the environment of a server says to use it; `folder` is for the file of the CA.
+    pub fn variables(&self, folder: &Path) -> Vec<(&'static str, String)> {
+        let authority = folder.join("s3-ca.pem");
+        std::fs::write(&authority, &STORE.authority).expect("the folder is writable");
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| format!("https://localhost:{}", STORE.port));
+        vec![
+            ("PORTCULLIS_BLOBS_STORE", "s3".to_owned()),
+            ("PORTCULLIS_BLOBS_S3_ENDPOINT", endpoint),
+            ("PORTCULLIS_BLOBS_S3_BUCKET", self.name.clone()),
+            ("PORTCULLIS_BLOBS_S3_PREFIX", "registry".to_owned()),
+            ("PORTCULLIS_BLOBS_S3_CA", authority.display().to_string()),
+            ("PORTCULLIS_BLOBS_S3_PART_SIZE", "5MiB".to_owned()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ]
     }
 
-    /// What a configuration file says to use it through this endpoint; `folder` is for the files that it names.
-    pub fn settings(&self, folder: &std::path::Path, endpoint: &str) -> String {
-        let file = |name: &str, text: &str| {
-            let path = folder.join(name);
-            std::fs::write(&path, text).expect("the folder is writable");
-            path.display().to_string()
-        };
-        format!(
-            "[blobs]\nstore = \"s3\"\n[blobs.s3]\nendpoint = {endpoint:?}\nbucket = {:?}\nprefix = \"registry\"\nca = {:?}\n\
-             access_key_file = {:?}\nsecret_key_file = {:?}\npart_size = \"5MiB\"\n",
-            self.name,
-            file("s3-ca.pem", &STORE.authority),
-            file("s3-access-key", ACCESS_KEY),
-            file("s3-secret-key", SECRET_KEY),
-        )
+    /// A client that trusts the server.
+    pub fn client() -> reqwest::Client {
+        let authority = reqwest::Certificate::from_pem(STORE.authority.as_bytes()).expect("PEM");
+        reqwest::Client::builder().tls_certs_only([authority]).build().expect("a client")
     }
 
-    /// The same with TLS.
-    pub fn tls_settings(&self, folder: &std::path::Path) -> String {
-        self.settings(folder, &format!("https://localhost:{}", STORE.port))
+    /// Removes all contents behind the server's back.
+    pub fn lose_everything(&self) {
+        std::fs::remove_dir_all(STORE.folder.join(&self.name).join("registry/u")).expect("there");
     }
 
     /// The names of all objects, without the prefix, and their lengths.
@@ -128,26 +124,19 @@ impl Bucket {
     }
 }
 
-/// Parts of multipart uploads that were neither completed nor aborted, in all buckets.
-pub fn parts_under_way() -> usize {
-    let entries = std::fs::read_dir(&STORE.folder).expect("there").filter_map(Result::ok);
-    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".upload_id-")).count()
-}
-
 fn start() -> ObjectStore {
     let plain = free_port();
     let mut runner = Command::new("sh");
     runner.args(["-c", RUN]).env("PROGRAM", program()).env("PORT", plain.to_string());
     runner.env("ACCESS", ACCESS_KEY).env("SECRET", SECRET_KEY).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // It ends with this process: no one is left to wait for it.
+    #[allow(clippy::zombie_processes)]
     let mut runner = runner.spawn().expect("a shell");
     let mut folder = String::new();
     BufReader::new(runner.stdout.take().expect("piped")).read_line(&mut folder).expect("a line");
-    while std::net::TcpStream::connect(("127.0.0.1", plain)).is_err() {
-        assert!(runner.try_wait().expect("a child").is_none(), "s3s-fs did not start");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    assert!(!folder.is_empty(), "s3s-fs did not start: see above");
     let (port, authority) = front(plain);
-    ObjectStore { folder: folder.trim().into(), plain, port, authority, _alive: runner.stdin.take().expect("piped") }
+    ObjectStore { folder: folder.trim().into(), port, authority, _alive: runner.stdin.take().expect("piped") }
 }
 
 /// TLS before the server, in a runtime of its own: cases have runtimes that end with them.

@@ -73,7 +73,7 @@ impl<'p> Receiver<'p> {
         if !small.is_empty() {
             gathered.add_hashed(small.into());
         }
-        let hashing = Hashing::Idle(staged.hasher.clone());
+        let hashing = Hashing::Idle(Box::new(staged.hasher.clone()));
         Ok(Self { parts, area, staged, gathered, hashing, room: None, sending: VecDeque::new() })
     }
 

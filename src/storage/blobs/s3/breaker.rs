@@ -94,14 +94,13 @@ impl Attempt {
                 let pause = (open.pause * 2).min(LONGEST_PAUSE);
                 *open = Open { until: now + pause, pause, trying: false };
             }
-            // Sent before it opened.
-            Some(_) => {}
             None if failures >= FAILURES => {
                 state.open = Some(Open { until: now + PAUSE, pause: PAUSE, trying: false });
                 drop(state);
                 tracing::warn!(failures, "the object store fails: blobs are answered 503 until it answers again");
             }
-            None => {}
+            // Sent before it opened, or one of few.
+            _ => {}
         }
     }
 }

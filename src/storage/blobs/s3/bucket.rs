@@ -133,11 +133,8 @@ impl Bucket {
 
 /// Nothing waits without end.
 async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
-    match tokio::time::timeout(LIMIT, request).await {
-        Ok(result) => result,
-        Err(_) => {
-            let source = Box::new(super::error::Refusal::Silent(LIMIT));
-            Err(object_store::Error::Generic { store: "S3", source })
-        }
-    }
+    tokio::time::timeout(LIMIT, request).await.unwrap_or_else(|_| {
+        let source = Box::new(super::error::Refusal::Silent(LIMIT));
+        Err(object_store::Error::Generic { store: "S3", source })
+    })
 }

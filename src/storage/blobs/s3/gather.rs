@@ -63,15 +63,15 @@ impl Gathered {
 
 /// A hash that may be busy with the block before.
 pub(super) enum Hashing {
-    Idle(Hasher),
-    Busy(JoinHandle<Hasher>),
+    Idle(Box<Hasher>),
+    Busy(JoinHandle<Box<Hasher>>),
     Lost,
 }
 
 impl Hashing {
     /// Takes a block in: at once if it is small.
     pub(super) async fn update(&mut self, block: Bytes) -> Result<(), StorageError> {
-        let mut hasher = self.done().await?;
+        let mut hasher = self.idle().await?;
         *self = if block.len() < FIRST {
             hasher.update(&block);
             Self::Idle(hasher)
@@ -86,6 +86,10 @@ impl Hashing {
 
     /// The hash of all blocks.
     pub(super) async fn done(&mut self) -> Result<Hasher, StorageError> {
+        Ok(*self.idle().await?)
+    }
+
+    async fn idle(&mut self) -> Result<Box<Hasher>, StorageError> {
         match std::mem::replace(self, Self::Lost) {
             Self::Idle(hasher) => Ok(hasher),
             Self::Busy(task) => task.await.map_err(|error| StorageError::Failed {
@@ -105,7 +109,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_gathered_and_hashed_is_what_came() {
         let content: Vec<u8> = (0..3_000_000_u32).map(|n| u8::try_from(n % 251).expect("small")).collect();
-        let (mut gathered, mut hashing) = (Gathered::default(), Hashing::Idle(Hasher::new(Algorithm::Sha256)));
+        let (mut gathered, mut hashing) =
+            (Gathered::default(), Hashing::Idle(Box::new(Hasher::new(Algorithm::Sha256))));
         for piece in content.chunks(77_777) {
             let mut rest = piece;
             while !rest.is_empty() {

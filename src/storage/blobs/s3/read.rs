@@ -1,4 +1,4 @@
-//! Reading contents: as they come, with a read-ahead for whole ones. What breaks off is continued from where it stopped.
+//! Reading contents: as they come, with a read-ahead for whole ones. What is cut off is continued from where it stopped.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ impl Source {
                     self.range.start += chunk.len() as u64;
                     return Ok(Some(chunk));
                 }
-                Ok(None) => StorageError::Unavailable(format!("the object {} broke off", self.name)),
+                Ok(None) => StorageError::Unavailable(format!("the object {} was cut off", self.name)),
                 Err(error @ StorageError::Unavailable(_)) => error,
                 Err(error) => return Err(error),
             };

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use tokio::time::timeout;
 
@@ -34,9 +35,11 @@ use self::outcome::CommitState;
 #[cfg(test)]
 pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Purpose, Run, in_transaction};
-use super::sql::{Engine, Value};
+use super::sql::{Columns, Engine, Value};
 use crate::storage::StorageError;
 
+/// The server's date and time, when it answers.
+const TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros";
 /// How often an operation is run at most.
 const TRIES: u32 = 6;
 /// How long to wait before the second try; twice as long before each further one, give or take half. All together that is about the time
@@ -132,6 +135,14 @@ fn pause(tries: u32) -> Duration {
 
 impl Engine for PostgresEngine {
     type Session = PgSession;
+
+    const SERVES_MANY_NODES: bool = true;
+
+    async fn time(&self) -> Result<Option<Timestamp>, StorageError> {
+        let found = self.first(TIME, Vec::new()).await?;
+        let micros = found.as_ref().map(|found| found.integer("micros")).transpose()?;
+        Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+    }
 
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where

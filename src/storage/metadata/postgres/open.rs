@@ -10,6 +10,7 @@ use super::schema::{PostgresSchema, STEPS};
 use super::{PostgresEngine, PostgresOptions};
 use crate::domain::Clock;
 use crate::storage::StorageError;
+use crate::storage::coordination::Nodes;
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::migration::{expand, finalize as contract};
 use crate::storage::metadata::sql::SqlMetadata;
@@ -19,7 +20,7 @@ const CONNECTIONS_PER_CORE: u32 = 4;
 const MOST_CONNECTIONS: u32 = 32;
 
 /// Opens the database and brings its schema up to date. Several processes may have it open at the same time. Leases and expiry are judged
-/// by `clock`.
+/// by `clock`, which follows the server's from now on.
 ///
 /// Errors: [`StorageError::Unavailable`] where the server cannot be reached, [`StorageError::Failed`] where it refuses, or where a newer
 /// version of this program has finalized the database.
@@ -28,7 +29,9 @@ pub async fn open(options: PostgresOptions, clock: Clock) -> Result<Arc<dyn Meta
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let limit = (CONNECTIONS_PER_CORE * cores).min(MOST_CONNECTIONS);
     let connections = Arc::new(Connections::new(options.cached(), limit, clock.clone()));
-    Ok(Arc::new(SqlMetadata::new(PostgresEngine { connections, pooler: options.pooler }, clock)))
+    let store = SqlMetadata::new(PostgresEngine { connections, pooler: options.pooler }, clock);
+    store.follow_shared_clock().await?;
+    Ok(Arc::new(store))
 }
 
 /// Brings the schema up to date as [`open`] does, and tells the steps that were missing.

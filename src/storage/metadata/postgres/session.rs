@@ -174,8 +174,6 @@ async fn roll_back(connections: &Connections, mut session: PgSession) {
 impl Session for PgSession {
     type Row = PgRow;
 
-    const WRITES_ALONE: bool = false;
-
     fn all<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, Vec<PgRow>> {
         Box::pin(self.all(sql, values))
     }

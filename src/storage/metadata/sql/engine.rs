@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use super::row::Columns;
 use super::value::Value;
@@ -15,9 +16,6 @@ pub(in crate::storage::metadata) type Outcome<'c, T> = BoxFuture<'c, Result<T, S
 pub(in crate::storage::metadata) trait Session: Send + 'static {
     /// A row of this database.
     type Row: Columns;
-
-    /// Whether no other transaction changes anything meanwhile, so that what this one has read cannot change.
-    const WRITES_ALONE: bool;
 
     /// Every row that the statement finds.
     fn all<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, Vec<Self::Row>>;
@@ -33,6 +31,14 @@ pub(in crate::storage::metadata) trait Session: Send + 'static {
 pub(in crate::storage::metadata) trait Engine: Send + Sync + 'static {
     /// Its connections.
     type Session: Session;
+
+    /// Whether several nodes may work on one.
+    const SERVES_MANY_NODES: bool;
+
+    /// The date and time of the database, where that is another machine's.
+    fn time(&self) -> impl Future<Output = Result<Option<Timestamp>, StorageError>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Runs `operation` in a transaction of its own, durable when this returns. Once begun it is carried out even where the caller
     /// goes away. Where another transaction got in its way, a clone of it is run again.

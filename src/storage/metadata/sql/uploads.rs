@@ -51,7 +51,7 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         // Of an empty session nothing is lost that anyone was told to be stored.
         let create = self.engine.write_soon(move |session| {
             Box::pin(async move {
-                if !E::Session::WRITES_ALONE {
+                if E::SERVES_MANY_NODES {
                     session.run(LOCK_OWNER, values![slot]).await?;
                 }
                 Ok(session.run(CREATE, values).await? > 0)

@@ -38,6 +38,8 @@ struct SqliteEngine {
 impl Engine for SqliteEngine {
     type Session = SqliteConnection;
 
+    const SERVES_MANY_NODES: bool = false;
+
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
@@ -82,8 +84,6 @@ impl Engine for SqliteEngine {
 
 impl Session for SqliteConnection {
     type Row = SqliteRow;
-
-    const WRITES_ALONE: bool = true;
 
     fn all<'c>(&'c mut self, sql: &'static str, values: Vec<Value>) -> Outcome<'c, Vec<SqliteRow>> {
         Box::pin(async move { bound(sql, values).fetch_all(self).await.map_err(failed) })
