@@ -299,7 +299,7 @@ impl Server {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let config = self.home.path().join("test.toml");
         std::fs::write(&config, &self.config).expect("the directory is writable");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
         command.envs(self.bucket.iter().flat_map(|bucket| bucket.variables(self.home.path())));
@@ -376,10 +376,6 @@ fn served_port(line: &str) -> Option<u16> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
     event.get("message")?.as_str()?.starts_with("serving https").then_some(())?;
     event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
-}
-
-fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
 }
 
 /// A bucket of its own, where the stories keep blobs in one.
