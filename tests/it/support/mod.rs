@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod database;
 pub mod hostile_server;
 pub mod image;
+mod measure;
 pub mod postgres;
 pub mod raw;
 pub mod s3;
