@@ -48,7 +48,7 @@ pub use self::{
     public_url::PublicUrl,
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
-        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings, StorageSettings,
+        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, SecretsSettings, ServerSettings, StorageSettings,
         TlsSettings,
     },
     web_origin::WebOrigin,

@@ -7,6 +7,7 @@ use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
@@ -27,6 +28,8 @@ pub(crate) struct Parts {
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
     pub(crate) follow_authority: Box<dyn FnMut() + Send>,
+    /// Where nodes share the certificates.
+    pub(crate) follow_shared_files: Option<Follow>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// Where ACME is switched on.
@@ -43,7 +46,7 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, acme, clock } = parts;
+    let Parts { auth, registry, serving, source, follow_authority, follow_shared_files, clients, acme, clock } = parts;
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -57,6 +60,10 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5)),
     ];
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
+    jobs.extend(follow_shared_files.map(|follow| {
+        let consequence = "cannot look for changed certificates in the database; those in use stay in use";
+        Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
+    }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs

@@ -15,5 +15,7 @@ pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod owner;
 pub(crate) mod run;
+mod secrets;
 mod settings;
+pub(crate) mod shared;
 pub(crate) mod stores;

@@ -12,9 +12,11 @@ use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
+use super::secrets;
 use super::settings::{http_settings, registry_settings};
+use super::shared::{RegistryFiles, require_blob_store};
 use super::stores::{Stores, open_stores};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, DataKey};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::http::{self, App};
@@ -56,8 +58,13 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let clock = Clock::system();
     let stores = open_stores(config, &clock).await?;
-    let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
-    let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
+    let data_key = secrets::data_key(config, &data, &*stores.metadata).await?;
+    if config.database.is_shared() {
+        require_blob_store(&*stores.metadata, &*stores.blobs).await?;
+    }
+    let files = RegistryFiles::of_node(config, &data, &stores.metadata, &data_key).await?;
+    let administrator = first_start(&data, config, &stores.metadata, (&files, &data_key), &clock).await?;
+    let node = Node::assemble(config, &data, stores, (files, data_key), (clients, acme.as_ref()), clock).await?;
 
     let identity = node.serving.current();
     announce(&Ready {
@@ -71,12 +78,14 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     for warning in identity.warnings() {
         tracing::warn!("{warning}");
     }
-    node.serve(server, &data, acme).await
+    node.serve(server, acme).await
 }
 
 /// Everything that works while a node serves.
 struct Node {
     stores: Stores,
+    files: RegistryFiles,
+    data_key: DataKey,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
     app: App,
@@ -93,11 +102,16 @@ impl Node {
         config: &Config,
         data: &DataDirectory,
         stores: Stores,
+        (files, data_key): (RegistryFiles, DataKey),
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?.with_clock(clock.clone());
-        let identity = source.prepare()?;
+        // What the files need before they can be used is done for all nodes.
+        let (authority, of_authority) = (files.clone(), clock.clone());
+        authority.change(move |data_dir| Authority::load(data_dir, &of_authority).map(drop)).await?;
+        let source = identity_source(config, data)?.with_clock(clock.clone()).with_changes(files.changes());
+        let preparing = source.clone();
+        let identity = tokio::task::spawn_blocking(move || preparing.prepare()).await??;
         let authority =
             if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
         let serving = match acme {
@@ -108,21 +122,21 @@ impl Node {
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =
-            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, clock })
+        Ok(Self { stores, files, data_key, auth, registry, app, source, authority, serving, certificates, clients, clock })
     }
 
-    async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
+    async fn serve(self, server: Server, acme: Option<Acme>) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
         let stop = CancellationToken::new();
         let clock = self.clock;
         let acme = match acme {
             Some(acme) => {
                 let metadata = Arc::clone(&self.stores.metadata);
-                Some(acme.start(metadata, data.data_key()?, self.serving.current().origin(), stop.clone()))
+                Some(acme.start(metadata, self.data_key, self.files.changes(), self.serving.current().origin(), stop.clone()))
             }
             None => None,
         };
@@ -133,6 +147,7 @@ impl Node {
             serving: Arc::clone(&self.serving),
             source: self.source,
             follow_authority: Box::new(move || certificates.follow()),
+            follow_shared_files: self.files.follower(),
             clients: self.clients.clone(),
             acme,
             clock: clock.clone(),

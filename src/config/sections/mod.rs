@@ -7,6 +7,7 @@ mod database;
 mod delete;
 mod limits;
 mod log;
+mod secrets;
 mod server;
 mod storage;
 mod tls;
@@ -21,6 +22,7 @@ pub use self::{
     delete::DeleteSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
+    secrets::SecretsSettings,
     server::ServerSettings,
     storage::StorageSettings,
     tls::{OperatorPair, TlsSettings},
@@ -76,6 +78,8 @@ sections! {
     auth: AuthSettings,
     /// Where everything but the content of blobs is kept.
     database: DatabaseSettings,
+    /// The key that encrypts secrets.
+    secrets: SecretsSettings,
     /// The disk.
     storage: StorageSettings,
     /// Sizes and counts of what clients send.

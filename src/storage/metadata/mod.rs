@@ -39,12 +39,13 @@ pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 use async_trait::async_trait;
 
 use super::StorageError;
-use super::coordination::Versions;
+use super::coordination::{SharedState, Versions};
 
 /// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
 pub trait Metadata:
     Versions
+    + SharedState
     + Repositories
     + Manifests
     + Tags

@@ -20,6 +20,7 @@ mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
 mod row;
+mod shared_state;
 mod statement;
 mod tags;
 mod uploads;
@@ -124,6 +125,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         refresh_tokens::ALL,
         repositories::ALL,
         repository_blobs::ALL,
+        shared_state::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
