@@ -48,3 +48,13 @@ tool_build_source() {
   if [[ -e vendor.mod ]]; then mv vendor.mod go.mod && mv vendor.sum go.sum; fi
   CGO_ENABLED=0 nice -n 5 timeout 2400 go build -mod=mod -buildvcs=false -trimpath -ldflags="$4" -o "$1/" "$3"
 }
+
+# cargo_tool_install PROGRAM VERSION [FEATURES] - builds a crate's program where the cache does not have it, as
+# ~/.cache/portcullis-interop/PROGRAM/bin/PROGRAM.
+cargo_tool_install() {
+  local program=$1 version=$2 place=${tool_cache%/bin}/$1
+  ! grep -qs "\"$program $version " "$place/.crates2.json" || return 0
+  command -v cargo >/dev/null || { echo "cargo is not installed, which $program $version is built with" >&2 && return 1; }
+  printf 'building %s %s\n' "$program" "$version" >&2
+  (cd / && nice -n 5 cargo install --quiet --locked --root "$place" --features "${3:-default}" --version "=$version" "$program" >&2)
+}

@@ -51,9 +51,8 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Show => with_authority(&|authority| show(authority, output)),
         Verb::Export { der: true } => with_authority(&|authority| output.raw(authority.root_der())),
         Verb::Export { der: false } => with_authority(&|authority| output.raw(authority.root_pem().as_bytes())),
-        Verb::TrustCommand { host, self_contained } => context.read_certificates(|config, data| {
-            trust_command((config, data), host.as_ref(), self_contained, output)
-        }),
+        Verb::TrustCommand { host, self_contained } => context
+            .read_certificates(|config, data| trust_command((config, data), host.as_ref(), self_contained, output)),
         Verb::Rotate(args) => ca_rotate::run(context, &args, output),
         // Neither needs an intact authority: unsealing is what repairs one whose issuing certificate has expired.
         Verb::Seal(args) => ca_seal::seal(context, &args, output),

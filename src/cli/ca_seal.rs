@@ -91,7 +91,8 @@ pub(super) fn unseal(context: &Context, args: &UnsealArgs, output: &Output) -> a
     context.data_directory()?;
     let given = given.transpose()?;
     let find = |data: &DataDirectory| StoredRootKey::find(data.path(), given.clone());
-    let needs_passphrase = context.change_certificates(|_, data| Ok(find(data)?.map(|stored| stored.needs_passphrase())))?;
+    let needs_passphrase =
+        context.change_certificates(|_, data| Ok(find(data)?.map(|stored| stored.needs_passphrase())))?;
     let Some(needs_passphrase) = needs_passphrase else {
         return output
             .done("the root key is already in the data directory", &json!({ "root_key": "here", "changed": false }));

@@ -9,7 +9,8 @@ use crate::node::order::order_certificate;
 
 pub(super) fn run(context: &Context, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let ordered = block_on(with_metadata(&config, &data, async |metadata| order_certificate(&config, &data, metadata).await))?;
+    let ordered =
+        block_on(with_metadata(&config, &data, async |metadata| order_certificate(&config, &data, metadata).await))?;
     tracing::debug!(sha256 = %ordered.certificate.fingerprint, "ordered");
     context.read_certificates(|config, data| {
         show(&identity_source(config, data)?.load()?, Some(&ordered.directory), output)

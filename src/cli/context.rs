@@ -81,7 +81,11 @@ impl Context {
         let config = self.config()?;
         let data = DataDirectory::at(&config.data_dir);
         act_as_owner(data.path())?;
-        if config.database.is_shared() { data.create()? } else { data.require_initialised()? }
+        if config.database.is_shared() {
+            data.create()?
+        } else {
+            data.require_initialised()?
+        }
         Ok(data)
     }
 

@@ -34,7 +34,8 @@ impl Setting for DatabaseUrl {
         };
         if url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password") {
             // Not quoted: the password must not be shown.
-            let error = "the address contains a password: write it into a file of its own, and set database.password_file";
+            let error =
+                "the address contains a password: write it into a file of its own, and set database.password_file";
             return Err(ValueError::new(error.to_owned()));
         }
         if url.path().trim_matches('/').is_empty() && !url.query_pairs().any(|(key, _)| key == "dbname") {
@@ -54,7 +55,11 @@ mod tests {
 
     #[test]
     fn an_address_names_a_database_and_no_password() {
-        for text in ["postgres://u@db/name", "postgresql://db:5433/name?sslmode=verify-full", "postgres:///name?host=/run/postgresql"] {
+        for text in [
+            "postgres://u@db/name",
+            "postgresql://db:5433/name?sslmode=verify-full",
+            "postgres:///name?host=/run/postgresql",
+        ] {
             assert_eq!(DatabaseUrl::parse(text).unwrap().as_str(), text);
         }
         for (text, why) in [

@@ -40,16 +40,16 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    database_url::DatabaseUrl,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
-    database_url::DatabaseUrl,
     public_url::PublicUrl,
     sections::{
-        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, DatabaseSettings, Config, DeleteSettings,
-        ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, SecretsSettings, ServerSettings, StorageSettings,
-        TlsSettings,
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DatabaseSettings,
+        DeleteSettings, ExternalAccount, LimitSettings, LogFormat, LogSettings, OperatorPair, SecretsSettings,
+        ServerSettings, StorageSettings, TlsSettings,
     },
     web_origin::WebOrigin,
 };

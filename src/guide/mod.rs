@@ -33,6 +33,7 @@ topics![
     "acme",
     "repositories",
     "storage",
+    "database",
     "configuration",
     "files",
     "proxies",

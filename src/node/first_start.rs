@@ -78,7 +78,10 @@ impl NewRegistry {
         make_key_file(config)?;
         let data_key = secrets::data_key(config, data, &**metadata).await?;
         let files = RegistryFiles::of_command(config, data, metadata, &data_key);
-        match (Establishing { data, config, metadata, files: &files, data_key: &data_key, clock: &clock }).run(chosen).await? {
+        match (Establishing { data, config, metadata, files: &files, data_key: &data_key, clock: &clock })
+            .run(chosen)
+            .await?
+        {
             (authority, Some(administrator)) => Ok((authority, administrator)),
             (_, None) => bail!("{}", already_initialised(config, data)),
         }

@@ -20,7 +20,8 @@ pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::
     }
     // A damaged authority is reported before anything is asked of it.
     Authority::load(data.path(), &Clock::system())?;
-    let (hosts, is_shared, data_dir) = (config.server.hosts.clone(), config.database.is_shared(), data.path().to_owned());
+    let (hosts, is_shared, data_dir) =
+        (config.server.hosts.clone(), config.database.is_shared(), data.path().to_owned());
     let names = move |authority: &Authority| {
         let mut names = names_to_serve(&hosts, Some(authority));
         if is_shared {

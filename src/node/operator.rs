@@ -32,11 +32,17 @@ pub(crate) async fn with_metadata<T>(
 }
 
 /// Refuses a registry without an administrator: an interrupted first start has made a database, but not that.
-async fn require_first_start_done(config: &Config, data: &DataDirectory, metadata: &dyn Metadata) -> anyhow::Result<()> {
+async fn require_first_start_done(
+    config: &Config,
+    data: &DataDirectory,
+    metadata: &dyn Metadata,
+) -> anyhow::Result<()> {
     match &config.database.url {
         None => data.require_first_start_done(metadata).await,
         Some(url) if metadata.is_new().await? => {
-            bail!("the registry in the database {url} is not initialised: run `portcullis init`, or `portcullis serve` on a node, first")
+            bail!(
+                "the registry in the database {url} is not initialised: run `portcullis init`, or `portcullis serve` on a node, first"
+            )
         }
         Some(_) => Ok(()),
     }

@@ -126,7 +126,20 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        Ok(Self { stores, files, data_key, auth, registry, app, source, authority, serving, certificates, clients, clock })
+        Ok(Self {
+            stores,
+            files,
+            data_key,
+            auth,
+            registry,
+            app,
+            source,
+            authority,
+            serving,
+            certificates,
+            clients,
+            clock,
+        })
     }
 
     async fn serve(self, server: Server, acme: Option<Acme>) -> anyhow::Result<()> {
@@ -136,7 +149,13 @@ impl Node {
         let acme = match acme {
             Some(acme) => {
                 let metadata = Arc::clone(&self.stores.metadata);
-                Some(acme.start(metadata, self.data_key, self.files.changes(), self.serving.current().origin(), stop.clone()))
+                Some(acme.start(
+                    metadata,
+                    self.data_key,
+                    self.files.changes(),
+                    self.serving.current().origin(),
+                    stop.clone(),
+                ))
             }
             None => None,
         };

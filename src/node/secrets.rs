@@ -16,7 +16,11 @@ use crate::pki::{NewKeyFile, read_key};
 use crate::storage::metadata::Metadata;
 
 /// The key, which other nodes of this database have too. Made if there is none and nothing was ever encrypted with one.
-pub(crate) async fn data_key(config: &Config, data: &DataDirectory, metadata: &dyn Metadata) -> anyhow::Result<DataKey> {
+pub(crate) async fn data_key(
+    config: &Config,
+    data: &DataDirectory,
+    metadata: &dyn Metadata,
+) -> anyhow::Result<DataKey> {
     let file = config.secrets.key_file.as_deref();
     if !config.database.is_shared() {
         return file.map_or_else(|| data.data_key(), read_key_file);
@@ -85,7 +89,8 @@ pub(super) fn to_text(key: &DataKey) -> Zeroizing<String> {
 /// Makes the operator's file with a new key if it is missing: at the first start, by `init`. The file belongs to no data directory.
 pub(super) fn make_key_file(config: &Config) -> anyhow::Result<()> {
     let Some(path) = config.secrets.key_file.as_deref().filter(|path| !path.exists()) else { return Ok(()) };
-    let made = NewKeyFile::create(&config.data_dir, path).and_then(|mut file| file.write(to_text(&DataKey::generate()).as_bytes()));
+    let made = NewKeyFile::create(&config.data_dir, path)
+        .and_then(|mut file| file.write(to_text(&DataKey::generate()).as_bytes()));
     made.context("cannot make secrets.key_file")
 }
 

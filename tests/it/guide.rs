@@ -37,6 +37,7 @@ topics![
     clients "clients",
     configuration "configuration",
     containers "containers",
+    database "database",
     doctor "doctor",
     files "files",
     kubernetes "kubernetes",

@@ -106,7 +106,9 @@ fn to_text(files: &KeptFiles) -> Zeroizing<String> {
 
 fn from_text(text: &[u8]) -> Option<KeptFiles> {
     let texts: BTreeMap<String, String> = serde_json::from_slice(text).ok()?;
-    let decode = |(name, text): (String, String)| Some((name, Zeroizing::new(STANDARD.decode(Zeroizing::new(text).as_str()).ok()?)));
+    let decode = |(name, text): (String, String)| {
+        Some((name, Zeroizing::new(STANDARD.decode(Zeroizing::new(text).as_str()).ok()?)))
+    };
     KeptFiles::new(texts.into_iter().map(decode).collect::<Option<_>>()?)
 }
 

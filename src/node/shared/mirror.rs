@@ -22,7 +22,8 @@ pub(crate) struct Mirror {
 impl Mirror {
     /// In this data directory. Refused if it has a certificate authority that was never the database's.
     pub(crate) async fn open(data: &DataDirectory, files: SharedFiles) -> Result<Self, PkiError> {
-        let mirror = Self { files, data_dir: data.path().to_owned(), runtime: Handle::current(), version: Mutex::new(0) };
+        let mirror =
+            Self { files, data_dir: data.path().to_owned(), runtime: Handle::current(), version: Mutex::new(0) };
         if let Some(snapshot) = mirror.files.read().await? {
             mirror.install(&snapshot).await?;
         }
@@ -50,10 +51,7 @@ impl Mirror {
     }
 
     /// Changes the files of all nodes. Before the first start, it begins with what this data directory has.
-    pub(crate) async fn change<T, E: From<PkiError>>(
-        &self,
-        change: impl FnMut(&Path) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub(crate) async fn change<T, E: From<PkiError>>(&self, change: impl FnMut(&Path) -> Result<T, E>) -> Result<T, E> {
         let first = if self.is_empty().await { Some(KeptFiles::read(&self.data_dir)?) } else { None };
         let (outcome, snapshot) = self.files.change(&self.data_dir, first.as_ref(), change).await?;
         self.install(&snapshot).await?;

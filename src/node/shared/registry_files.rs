@@ -106,7 +106,9 @@ impl RegistryFiles {
     pub(crate) fn changes(&self) -> Arc<dyn FileChanges> {
         match self {
             Self::Own(data) => Arc::new(InPlace::new(data.path())),
-            Self::Remote(files, data) => Arc::new(RemoteChanges { files: files.clone(), data: data.clone(), runtime: Handle::current() }),
+            Self::Remote(files, data) => {
+                Arc::new(RemoteChanges { files: files.clone(), data: data.clone(), runtime: Handle::current() })
+            }
             Self::Mirrored(mirror) => Arc::clone(mirror) as Arc<dyn FileChanges>,
         }
     }

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::pki::files::private_file::{DirectoryLock, destroy_directory, lock_directory, make_directory};
 use crate::pki::{KeptFiles, PkiError};
-use crate::pki::files::private_file::{destroy_directory, lock_directory, make_directory, DirectoryLock};
 
 /// What the directories of copies are called. One that no process holds was left by one that was killed.
 const PREFIX: &str = ".copy.";
@@ -22,7 +22,8 @@ impl WorkingCopy {
     pub(crate) fn make(data_dir: &Path, files: &KeptFiles) -> Result<Self, PkiError> {
         remove_abandoned(data_dir);
         let number = rand::random::<u64>();
-        let (new, path) = (data_dir.join(format!("{NEW}{number:016x}")), data_dir.join(format!("{PREFIX}{number:016x}")));
+        let (new, path) =
+            (data_dir.join(format!("{NEW}{number:016x}")), data_dir.join(format!("{PREFIX}{number:016x}")));
         make_directory(&new)?;
         // Held before it has the name by which others see that it is not.
         let held = lock_directory(&new)?;

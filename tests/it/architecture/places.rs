@@ -61,7 +61,7 @@ const PLACES: &[Place] = &[
             "src/storage/blobs/disk/open_files.rs",
             "src/storage/blobs/disk/staging.rs",
             "src/storage/coordination/versions.rs",
-            "src/storage/coordination/versions.rs",
+            "src/storage/metadata/postgres/",
             "src/storage/metadata/sqlite/open.rs",
             "src/telemetry/log_limit.rs",
             "src/trust/exclusive_lock.rs",

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::support::image::{MANIFEST_TYPE, digest, push_blob};
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
@@ -90,16 +88,10 @@ async fn a_fallback_tag_of_twenty_thousand_entries_is_read_in_one_look() {
 
 /// 50,000 repositories that alice may not pull, between two that she may.
 async fn fill(server: &Server) {
-    let path = server.data().join("portcullis.db");
-    let mut database = SqliteConnectOptions::new().filename(path).connect().await.expect("connected");
-    sqlx::raw_sql(
-        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 50000)
+    let fill = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 50000)
              INSERT INTO repositories (name, created_at) SELECT 'team/' || n || '/secret', 0 FROM n;
-         INSERT INTO repositories (name, created_at) VALUES ('team/0/open', 0), ('team/z/open', 0), ('other/secret', 0)",
-    )
-    .execute(&mut database)
-    .await
-    .expect("filled");
+         INSERT INTO repositories (name, created_at) VALUES ('team/0/open', 0), ('team/z/open', 0), ('other/secret', 0)";
+    server.database().execute(fill).await;
 }
 
 #[tokio::test]

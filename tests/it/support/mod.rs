@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod client_ca;
 pub mod client_host;
+pub mod database;
 pub mod hostile_server;
 pub mod image;
 pub mod postgres;

@@ -51,6 +51,16 @@ pub fn database() -> String {
     format!("postgres://postgres@localhost/{name}?host={folder}")
 }
 
+/// Every byte of a database, with what is not text as far as it is text.
+#[allow(dead_code, reason = "the tests of statements have no need of it")]
+pub fn dump(url: &str) -> Vec<u8> {
+    let mut command = Command::new(programs().join("pg_dump"));
+    let dump = command.args(["--dbname", url]).env("PGOPTIONS", "-c bytea_output=escape").output();
+    let dump = dump.expect("pg_dump runs");
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    dump.stdout
+}
+
 /// A connection, as another program has it.
 pub async fn connect(url: &str) -> PgConnection {
     PgConnectOptions::from_str(url).expect("an address").connect().await.expect("the server answers")
@@ -59,6 +69,8 @@ pub async fn connect(url: &str) -> PgConnection {
 fn start() -> Server {
     let mut runner = Command::new("sh");
     runner.args(["-c", RUN]).env("BIN", programs()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // It ends with this process: no one is left to wait for it.
+    #[allow(clippy::zombie_processes)]
     let mut runner = runner.spawn().expect("a shell");
     let mut folder = String::new();
     let output = runner.stdout.take().expect("piped");

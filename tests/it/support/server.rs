@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::database::Database;
 use super::{Actor, DEADLINE, eventually, postgres};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
@@ -150,6 +151,14 @@ impl Server {
 
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Where everything but the content of blobs is.
+    pub fn database(&self) -> Database {
+        match &self.database {
+            Some(url) => Database::Server(url.clone()),
+            None => Database::File(self.data.join("portcullis.db")),
+        }
     }
 
     /// A directory for files that the test needs next to the data directory.

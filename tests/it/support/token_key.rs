@@ -5,9 +5,6 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use portcullis::domain::Clock;
-use portcullis::storage::metadata::sqlite;
-
 use serde_json::Value;
 
 use super::Server;
@@ -20,8 +17,7 @@ pub struct TokenKey {
 impl TokenKey {
     /// The key that the server signs with now.
     pub async fn of(server: &Server) -> Self {
-        let store =
-            sqlite::open(&server.data().join("portcullis.db"), Clock::system()).await.expect("the database opens");
+        let store = server.database().open().await;
         let record = store.token_keys().await.expect("keys").into_iter().next().expect("a key");
         store.close().await.expect("closed");
         let seal = std::fs::read_to_string(server.data().join("keys/seal.key")).expect("the seal key");

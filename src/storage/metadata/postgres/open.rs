@@ -22,7 +22,7 @@ pub(super) static MIGRATIONS: Migrator = Migrator {
     ..sqlx::migrate!("src/storage/metadata/postgres/migrations")
 };
 
-/// Whoever migrates holds this table until the schema is as it should be.
+/// The process that migrates holds this table until the schema is as it should be.
 const LOCK: &str = "CREATE TABLE IF NOT EXISTS migration_lock (id BIGINT PRIMARY KEY);
     LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE";
 /// Connections of a node for each core, and how many at most.

@@ -9,6 +9,7 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 
 #[path = "../../../../tests/it/support/postgres.rs"]
+#[expect(unreachable_pub, reason = "the stories have it too, in a crate of their own")]
 mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
@@ -28,7 +29,7 @@ async fn database() -> PgConnection {
 async fn plan(connection: &mut PgConnection, name: &str, sql: &str) -> Vec<String> {
     let prepared = sqlx::raw_sql(AssertSqlSafe(format!("PREPARE s AS {sql}"))).execute(&mut *connection).await;
     assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
-    let values = (1..10).take_while(|number| sql.contains(&format!("${number}"))).map(|_| "NULL").collect::<Vec<_>>();
+    let values = (1..=20).filter(|number| sql.contains(&format!("${number}"))).map(|_| "NULL").collect::<Vec<_>>();
     let values = if values.is_empty() { String::new() } else { format!("({})", values.join(",")) };
     let explain = format!("EXPLAIN (COSTS OFF) EXECUTE s{values}");
     let plan = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await.expect("explains");
@@ -62,7 +63,8 @@ async fn the_tables_have_the_columns_that_they_have_in_sqlite() {
         FROM information_schema.columns
         WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', 'migration_lock')",
     );
-    let ours: BTreeSet<String> = rows.fetch_all(&mut connection).await.expect("read").iter().map(|row| row.get(0)).collect();
+    let ours: BTreeSet<String> =
+        rows.fetch_all(&mut connection).await.expect("read").iter().map(|row| row.get(0)).collect();
     assert_eq!(ours, crate::storage::metadata::sqlite::statement_tests::columns().await);
     let uncollated = sqlx::query(
         "SELECT table_name || '.' || column_name FROM information_schema.columns

@@ -47,7 +47,12 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StorageError> {
-        names(&self.engine.all(BETWEEN, values![range.start_after(after.map(|after| start(Some(after)))), range.end(), limit]).await?)
+        names(
+            &self
+                .engine
+                .all(BETWEEN, values![range.start_after(after.map(|after| start(Some(after)))), range.end(), limit])
+                .await?,
+        )
     }
 
     async fn repository_exists(&self, name: &RepositoryName) -> Result<bool, StorageError> {

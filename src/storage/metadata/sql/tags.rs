@@ -44,5 +44,9 @@ impl<E: Engine> Tags for SqlMetadata<E> {
 }
 
 fn read<R: Columns>(found: &R) -> Result<TagRecord, StorageError> {
-    Ok(TagRecord { tag: found.parsed("name")?, digest: found.parsed("digest")?, updated_at: found.integer("updated_at")? })
+    Ok(TagRecord {
+        tag: found.parsed("name")?,
+        digest: found.parsed("digest")?,
+        updated_at: found.integer("updated_at")?,
+    })
 }

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use crate::support::{ClientCa, Server, eventually, require};
 use pebble::{Pebble, free_port};
-use portcullis::domain::Clock;
-use portcullis::storage::metadata::{AcmeChallengeRecord, sqlite};
+use portcullis::storage::metadata::AcmeChallengeRecord;
 use serde_json::{Value, json};
 use suggesting_directory::SuggestingDirectory;
 use visitor::Visitor;
@@ -126,7 +125,7 @@ async fn a_validating_handshake_serves_nothing() {
     assert_eq!(mixed.get("/v2/").await.expect("an answer"), 401);
 
     // A challenge that another process has put into the database is answered, by its certificate alone.
-    let metadata = sqlite::open(&server.data().join("portcullis.db"), Clock::system()).await.expect("opens");
+    let metadata = server.database().open().await;
     let challenge = AcmeChallengeRecord {
         name: "registry.test".to_owned(),
         token: "token".to_owned(),
@@ -340,10 +339,8 @@ async fn the_account_is_encrypted_in_the_database() {
     let server = registry(&pebble, &pebble.directory(), &["registry.test"], "");
     server.run(&["init"]);
     assert!(request(&server).status.success());
-    let dump = fs::read(server.data().join("portcullis.db")).expect("there");
-    let holds = |needle: &[u8]| dump.windows(needle.len()).any(|window| window == needle);
-    assert!(holds(pebble.directory().as_bytes()), "the account is there");
-    assert!(!holds(b"key_pkcs8"), "and nothing of it can be read");
+    assert!(server.database().holds(&pebble.directory()), "the account is there");
+    assert!(!server.database().holds("key_pkcs8"), "and nothing of it can be read");
     let import = server.try_run(&["cert", "import", "--cert", "x", "--key", "y"], "");
     assert!(stderr_of(&import).contains("ACME is enabled"));
 }
