@@ -3,18 +3,20 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::pki::files::private_file::{DirectoryLock, destroy_directory, lock_directory, make_directory};
+use crate::pki::files::private_file::{destroy_directory, make_directory};
 use crate::pki::{KeptFiles, PkiError};
 
 /// What the directories of copies are called. One that no process holds was left by one that was killed.
 const PREFIX: &str = ".copy.";
 const NEW: &str = ".new-copy.";
+/// The file in them that their process holds; the directory itself is held by those who change the authority in it.
+const HELD: &str = "held";
 
 /// A directory with the shared files.
 #[derive(Debug)]
 pub(crate) struct WorkingCopy {
     path: PathBuf,
-    _held: DirectoryLock,
+    _held: File,
 }
 
 impl WorkingCopy {
@@ -26,7 +28,8 @@ impl WorkingCopy {
             (data_dir.join(format!("{NEW}{number:016x}")), data_dir.join(format!("{PREFIX}{number:016x}")));
         make_directory(&new)?;
         // Held before it has the name by which others see that it is not.
-        let held = lock_directory(&new)?;
+        let held = File::create_new(new.join(HELD)).and_then(|file| file.lock().map(|()| file));
+        let held = held.map_err(PkiError::io("lock", new.join(HELD)))?;
         fs::rename(&new, &path).map_err(PkiError::io("make the directory", &path))?;
         let copy = Self { path, _held: held };
         files.write_copy(&copy.path)?;
@@ -55,7 +58,7 @@ fn remove_abandoned(data_dir: &Path) {
     for entry in data_dir.read_dir().into_iter().flatten().flatten() {
         let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_copy && is_directory && File::open(entry.path()).is_ok_and(|directory| directory.try_lock().is_ok()) {
+        if is_copy && is_directory && File::open(entry.path().join(HELD)).is_ok_and(|file| file.try_lock().is_ok()) {
             remove(&entry.path());
         }
     }

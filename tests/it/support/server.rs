@@ -1,6 +1,7 @@
 //! The program itself, started on a free port with a data directory of its own, and stopped when the test ends.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -54,6 +55,16 @@ impl Server {
         let home = TempDir::new().expect("a temporary directory");
         let data = home.path().join("data");
         Self { home, data, config: config.to_owned(), database: database(), process: None, ca: String::new() }
+    }
+
+    /// A node of the registry in this database: nothing yet but the place of its blobs, which it has in common with the others.
+    pub fn absent_node(database: &str, blobs: &Path, config: &str) -> Self {
+        let mut node = Self::absent(config);
+        node.database = Some(database.to_owned());
+        std::fs::create_dir_all(&node.data).expect("a directory");
+        std::fs::set_permissions(&node.data, std::fs::Permissions::from_mode(0o700)).expect("ours");
+        std::os::unix::fs::symlink(blobs, node.data.join("blobs")).expect("a link");
+        node
     }
 
     /// The same, with a data directory elsewhere.
