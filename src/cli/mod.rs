@@ -17,6 +17,7 @@ mod guide;
 mod health;
 mod init;
 mod man;
+mod migrate;
 mod output;
 mod passphrase;
 mod password;
@@ -68,6 +69,9 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Show, upgrade and finalize the schema of the database
+    #[command(subcommand)]
+    Migrate(migrate::Verb),
     // These three need more than one line of help, which is at their arguments.
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -134,6 +138,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
         Command::Doctor(args) => doctor::run(&context, args, output),

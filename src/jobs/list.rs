@@ -11,6 +11,7 @@ use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
+use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
 use crate::auth::Authenticator;
@@ -18,6 +19,7 @@ use crate::domain::Clock;
 use crate::pki::IdentitySource;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
 use crate::registry::Registry;
+use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
 /// What the jobs of a server work on.
@@ -32,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) follow_shared_files: Option<Follow>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
+    /// The copies of the database, where that is a file.
+    pub(crate) copies: Option<DatabaseCopies>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
     pub(crate) clock: Clock,
@@ -46,7 +50,8 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, follow_shared_files, clients, acme, clock } = parts;
+    let Parts { auth, registry, serving, source, follow_authority, follow_shared_files, clients, copies, acme, clock } =
+        parts;
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -60,9 +65,10 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5)),
     ];
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
-    jobs.extend(follow_shared_files.map(|follow| {
-        let consequence = "cannot look for changed certificates in the database; those in use stay in use";
-        Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
+    jobs.extend(follow_shared_files.map(follow_shared));
+    jobs.extend(copies.map(|copies| {
+        let remove = blocking(remove_database_copies(copies, clock.clone()));
+        Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
     }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
@@ -100,6 +106,11 @@ fn certificate_jobs(
         Job::new("follow-authority", millis(400), "cannot follow changes of the CA", blocking(authority))
             .retry(millis(400), mins(1)),
     ]
+}
+
+fn follow_shared(follow: Follow) -> Job {
+    let consequence = "cannot look for changed certificates in the database; those in use stay in use";
+    Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
 }
 
 fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {

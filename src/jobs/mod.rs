@@ -17,6 +17,7 @@ mod job;
 pub(crate) mod list;
 mod order_certificate;
 mod reload_policy;
+mod remove_database_copies;
 mod renew_certificate;
 mod report;
 mod rotate_keys;

@@ -15,6 +15,7 @@ pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod owner;
 pub(crate) mod run;
+pub(crate) mod schema;
 mod secrets;
 mod settings;
 pub(crate) mod shared;

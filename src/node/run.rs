@@ -12,6 +12,7 @@ use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
+use super::schema::database_copies;
 use super::secrets;
 use super::settings::{http_settings, registry_settings};
 use super::shared::{RegistryFiles, require_blob_store};
@@ -25,6 +26,7 @@ use crate::jobs::list::{Parts, list};
 use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
 use crate::registry::Registry;
 use crate::server::{Server, SignalEvent, Signals};
+use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{self, ClientVerifier, ServingIdentity};
 
 /// Threads that read, write and sync files, and hash passwords. Each costs memory of its own, and more of them make no disk faster.
@@ -94,6 +96,7 @@ struct Node {
     serving: Arc<ServingIdentity>,
     certificates: Arc<CertificatesInUse>,
     clients: Option<Arc<ClientVerifier>>,
+    copies: Option<DatabaseCopies>,
     clock: Clock,
 }
 
@@ -126,6 +129,7 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
+        let copies = database_copies(config);
         Ok(Self {
             stores,
             files,
@@ -138,6 +142,7 @@ impl Node {
             serving,
             certificates,
             clients,
+            copies,
             clock,
         })
     }
@@ -168,6 +173,7 @@ impl Node {
             follow_authority: Box::new(move || certificates.follow()),
             follow_shared_files: self.files.follower(),
             clients: self.clients.clone(),
+            copies: self.copies,
             acme,
             clock: clock.clone(),
         };

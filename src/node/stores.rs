@@ -12,7 +12,7 @@ use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::{BlobStore, disk};
 use crate::storage::metadata::postgres::PostgresOptions;
-use crate::storage::metadata::{Inspection, Metadata, postgres, sqlite};
+use crate::storage::metadata::{Inspection, Metadata, SchemaStatus, postgres, sqlite};
 
 /// All that a registry keeps.
 pub(crate) struct Stores {
@@ -52,5 +52,29 @@ pub(crate) async fn inspect_metadata(config: &Config, idle: bool) -> Result<Insp
     match &config.database.url {
         Some(url) => postgres::inspect(postgres_options(config, url)?).await,
         None => sqlite::inspect(&DataDirectory::at(&config.data_dir).database(), idle).await,
+    }
+}
+
+/// The schema of the metadata store, without creating or migrating it. `idle` says that no process has it open.
+pub(super) async fn inspect_schema(config: &Config, idle: bool) -> Result<SchemaStatus, StorageError> {
+    match &config.database.url {
+        Some(url) => postgres::schema(&postgres_options(config, url)?).await,
+        None => sqlite::schema(&DataDirectory::at(&config.data_dir).database(), idle).await,
+    }
+}
+
+/// Brings the schema of the metadata store up to date.
+pub(super) async fn migrate_metadata(config: &Config, clock: &Clock) -> Result<Vec<String>, StorageError> {
+    match &config.database.url {
+        Some(url) => postgres::migrate(&postgres_options(config, url)?, clock).await,
+        None => sqlite::migrate(&DataDirectory::at(&config.data_dir).database(), clock).await,
+    }
+}
+
+/// Removes from the schema what only older versions need.
+pub(super) async fn finalize_metadata(config: &Config, clock: &Clock) -> Result<Vec<String>, StorageError> {
+    match &config.database.url {
+        Some(url) => postgres::finalize(&postgres_options(config, url)?, clock).await,
+        None => sqlite::finalize(&DataDirectory::at(&config.data_dir).database(), clock).await,
     }
 }

@@ -1,13 +1,12 @@
 //! The database: whether it opens, is intact, and fits this version.
 
-use std::cmp::Ordering;
 use std::future::Future;
 use std::time::Duration;
 
 use super::Subject;
 use crate::doctor::finding::Finding;
 use crate::storage::StorageError;
-use crate::storage::metadata::Inspection;
+use crate::storage::metadata::{Inspection, SchemaStatus};
 
 const CHECK: &str = "database";
 /// A large database takes a while.
@@ -35,31 +34,46 @@ pub(super) async fn check(
         Ok(seen) if !seen.faults.is_empty() => {
             Finding::problem(CHECK, format!("{shown} is damaged: {}", seen.faults.join("; ")), why, fix)
         }
-        Ok(seen) => match seen.schema {
-            None => Finding::problem(CHECK, format!("{shown} is not a database of this program"), why, fix),
-            Some(schema) => version(&shown, schema, seen.known),
-        },
+        Ok(seen) if seen.schema.schema.is_none() => {
+            Finding::problem(CHECK, format!("{shown} is not a database of this program"), why, fix)
+        }
+        Ok(seen) => version(&shown, &seen.schema),
     };
     vec![finding]
 }
 
-/// The schema of the database against the newest that this version knows.
-fn version(shown: &str, schema: i64, known: i64) -> Finding {
-    match schema.cmp(&known) {
-        Ordering::Greater => Finding::problem(
+/// The schema of the database, and what this version knows of it.
+fn version(shown: &str, found: &SchemaStatus) -> Finding {
+    let (schema, known) = (found.schema.unwrap_or_default(), found.known);
+    if found.refuses() {
+        return Finding::problem(
             CHECK,
             format!(
-                "{shown} was written by a newer version (schema {schema}; this version knows schemas up to {known})"
+                "{shown} was finalized by a newer version ({}; it needs schema {}, this version knows schemas up to {known})",
+                found.min_version, found.min_schema
             ),
             "this version does not start with that database",
-            "run the newer version, or restore a backup made before the upgrade",
-        ),
-        Ordering::Less => Finding::warning(
+            "run the newer version, or return to a backup made before `portcullis migrate finalize`",
+        );
+    }
+    if !found.pending.is_empty() {
+        return Finding::warning(
             CHECK,
             format!("{shown} has schema {schema}; the next start upgrades it to {known}"),
-            "an older version can no longer read it after that",
+            "the version before can still read it after that, until `portcullis migrate finalize`",
             "make a backup before the next start",
-        ),
-        Ordering::Equal => Finding::ok(CHECK, format!("{shown} is intact, schema {schema}")),
+        );
     }
+    if !found.unknown.is_empty() {
+        return Finding::ok(CHECK, format!("{shown} is intact, schema {schema}, which a newer version has expanded"));
+    }
+    if !found.to_finalize.is_empty() {
+        return Finding::ok(
+            CHECK,
+            format!(
+                "{shown} is intact, schema {schema}; once every node runs this version: portcullis migrate finalize"
+            ),
+        );
+    }
+    Finding::ok(CHECK, format!("{shown} is intact, schema {schema}"))
 }

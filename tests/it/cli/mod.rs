@@ -3,6 +3,7 @@
 mod configuration;
 mod description;
 mod grants;
+mod migrations;
 mod repositories;
 mod stories;
 mod users;

@@ -33,6 +33,9 @@ const STORIES: &[(&str, &str)] = &[
     ("health", "cli::description::health_says_whether_the_server_of_this_data_directory_is_ready"),
     ("init", "node::first_start::init_is_refused_the_second_time"),
     ("man", "cli::description::the_manual_is_one_page_or_one_for_each_command"),
+    ("migrate finalize", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
+    ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
+    ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
@@ -69,7 +72,7 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "config", "grant", "repo", "user"];
+    let nouns = ["ca", "cert", "config", "grant", "migrate", "repo", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) => format!("{noun} {verb}"),
         _ => page.to_owned(),

@@ -25,8 +25,9 @@ const INDEX: &str = "sha256:c86e32fb76c2dfa0f469ff302a14dc9a3aae15b627f9c6660cac
 const SIGNATURE: &str = "sha256:76a98b0ff1d8a6cb5427d5f2b9e70c633f2a74822d5b9e1a095e6b19c5ac426f";
 
 /// The copy in a directory of its own, with the modes that its files had; no server yet.
-fn unpacked() -> Server {
-    let server = Server::absent("");
+pub fn unpacked() -> Server {
+    let mut server = Server::absent("");
+    server.keep_in_a_file();
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--gzip", "--preserve-permissions", "--no-same-owner", "--directory"]).arg(server.home());
     let mut tar = tar.stdin(Stdio::piped()).spawn().expect("tar and gzip are installed");

@@ -1,7 +1,7 @@
 //! One node: its data directory, its first start, and the machine around it.
 
 mod data_directory;
-mod earlier_data;
+pub mod earlier_data;
 mod first_start;
 mod shared;
 mod surroundings;

@@ -56,7 +56,7 @@ async fn several_may_open_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_newer_database_is_refused() {
+async fn a_newer_database_opens_until_it_is_finalized() {
     let folder = tempfile::tempdir().expect("a folder");
     sqlite(folder.path()).await.close().await.expect("closed");
     execute(
@@ -64,10 +64,15 @@ async fn a_newer_database_is_refused() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)",
     )
     .await;
+    let store = sqlite(folder.path()).await;
+    store.link_blob(&name("a"), blob(1, 1), None, LEASE).await.expect("linked");
+    store.close().await.expect("closed");
+    execute(folder.path(), "UPDATE meta SET min_schema = 9999, min_version = '7.0.0'").await;
     let error = open(&folder.path().join("metadata.db"), Clock::system()).await.err().expect("refused").to_string();
     assert!(
         error.contains("metadata.db: a newer version")
             && error.contains("start that version")
+            && error.contains("version 7.0.0")
             && error.contains("9999"),
         "{error}"
     );

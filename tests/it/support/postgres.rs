@@ -44,7 +44,7 @@ pub fn database() -> String {
     let name = format!("case_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
     let folder = &SERVER.folder;
     let made = Command::new(programs().join("createdb"))
-        .args(["--host", folder, "--username", "postgres", "--strategy", "file_copy", &name])
+        .args(["--host", folder, "--username", "postgres", "--strategy", "file_copy", "--template", "template0", &name])
         .output();
     let made = made.expect("createdb runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

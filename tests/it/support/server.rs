@@ -164,6 +164,11 @@ impl Server {
         &self.data
     }
 
+    /// Keeps the database in the data directory, also where the stories run on a database server.
+    pub fn keep_in_a_file(&mut self) {
+        self.database = None;
+    }
+
     /// Where everything but the content of blobs is.
     pub fn database(&self) -> Database {
         match &self.database {

@@ -34,6 +34,8 @@ const NOT_READ: &[&str] = &[
     "src/auth/credentials/common_passwords.txt",
     "src/storage/metadata/postgres/migrations/0005_unknown_logins.sql", // a column that SQLite has
     "src/storage/metadata/sqlite/migrations",
+    "src/storage/metadata/sqlite/finalize",
+    "src/storage/metadata/postgres/finalize",
     "scripts/bench.d/probe/Cargo.lock",
     // Lines that have been handed out pin its hash.
     "src/trust/script/version_1.sh",

@@ -15,6 +15,8 @@ mod code {
     pub(super) const FOREIGN_KEY_VIOLATION: &str = "23503";
     /// The server that was written to is no longer the one to write to.
     pub(super) const READ_ONLY: &str = "25006";
+    pub(super) const DUPLICATE_TABLE: &str = "42P07";
+    pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
     pub(super) const DISK_FULL: &str = "53100";
     pub(super) const TOO_MANY_CONNECTIONS: &str = "53300";
     /// Class 57P: it is shutting down, was shut down, or is starting.
@@ -60,6 +62,12 @@ pub(super) fn passes(error: &sqlx::Error) -> bool {
             whole.contains(&code.as_str()) || code.starts_with(code::OPERATOR) || code.starts_with(code::CONNECTION)
         }),
     }
+}
+
+/// Whether another session held a lock for too long, or made the same table at the same time.
+pub(super) fn is_in_the_way(error: &sqlx::Error) -> bool {
+    let codes = [code::LOCK_NOT_AVAILABLE, code::DEADLOCK, code::UNIQUE_VIOLATION, code::DUPLICATE_TABLE];
+    code_of(error).is_some_and(|code| codes.contains(&code.as_str()))
 }
 
 /// A task that panics only through a defect, and is cancelled only when the program ends.

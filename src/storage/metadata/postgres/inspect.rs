@@ -1,20 +1,25 @@
 //! A look at the database that changes nothing: whether it answers, and of which schema it is.
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 
 use super::error::failed;
-use super::open::{MIGRATIONS, PostgresOptions};
+use super::open::PostgresOptions;
+use super::schema::{PostgresSchema, STEPS};
 use crate::storage::StorageError;
-use crate::storage::metadata::Inspection;
+use crate::storage::metadata::migration::Schema;
+use crate::storage::metadata::{Inspection, SchemaStatus};
 
 /// Looks at the database without creating or migrating anything. What the server's own tools find damaged is theirs to tell.
 ///
 /// Errors: those of opening it.
 pub(crate) async fn inspect(options: PostgresOptions) -> Result<Inspection, StorageError> {
-    let mut connection = PgConnection::connect_with(&options.connect).await.map_err(failed)?;
-    let schema = sqlx::query("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await;
-    let schema = schema.ok().and_then(|row| row.try_get::<Option<i64>, _>(0).ok().flatten());
+    Ok(Inspection { schema: schema(&options).await?, faults: Vec::new() })
+}
+
+/// The schema of the database, without creating or migrating anything.
+pub(crate) async fn schema(options: &PostgresOptions) -> Result<SchemaStatus, StorageError> {
+    let mut connection = PgConnection::connect_with(&options.once()).await.map_err(failed)?;
+    let applied = PostgresSchema(&mut connection).applied().await?;
     connection.close().await.map_err(failed)?;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    Ok(Inspection { schema, known, faults: Vec::new() })
+    Ok(applied.status(&STEPS))
 }

@@ -8,9 +8,10 @@
 mod error;
 mod inspect;
 mod open;
+mod schema;
 mod session;
 #[cfg(test)]
-mod statement_tests;
+pub(super) mod statement_tests;
 
 use std::time::Duration;
 
@@ -18,8 +19,11 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgPool, PgRow};
 
 use self::error::failed;
-pub(crate) use self::inspect::inspect;
+pub(crate) use self::inspect::{inspect, schema};
 pub use self::open::{PostgresOptions, open};
+pub(crate) use self::open::{finalize, migrate};
+#[cfg(test)]
+pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Run, in_transaction};
 use super::sql::{Engine, Value};
 use crate::storage::StorageError;

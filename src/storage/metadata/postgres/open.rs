@@ -1,30 +1,21 @@
-//! Connecting: the schema is brought to this version's by one process while others wait, and refused where it is newer.
+//! Connecting: the schema is brought to this version's by one process while others wait, and refused where this version is too old for it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use super::PostgresEngine;
 use super::error::failed;
+use super::schema::{PostgresSchema, STEPS};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::metadata::Metadata;
-use crate::storage::metadata::sql::{BEGIN, SqlMetadata};
+use crate::storage::metadata::migration::{expand, finalize as contract};
+use crate::storage::metadata::sql::SqlMetadata;
 
-pub(super) static MIGRATIONS: Migrator = Migrator {
-    // The lock below, and not one of the session, which a pooler would leave behind.
-    locking: false,
-    ..sqlx::migrate!("src/storage/metadata/postgres/migrations")
-};
-
-/// The process that migrates holds this table until the schema is as it should be.
-const LOCK: &str = "CREATE TABLE IF NOT EXISTS migration_lock (id BIGINT PRIMARY KEY);
-    LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE";
 /// Connections of a node for each core, and how many at most.
 const CONNECTIONS_PER_CORE: u32 = 4;
 const MOST_CONNECTIONS: u32 = 32;
@@ -54,6 +45,16 @@ impl PostgresOptions {
         }
         Ok(Self { connect: connect.application_name("portcullis"), pooler })
     }
+
+    /// For a connection that is used once.
+    pub(in crate::storage::metadata) fn once(&self) -> PgConnectOptions {
+        self.connect.clone().statement_cache_capacity(0)
+    }
+
+    /// With the statements that a connection keeps: none where each transaction may reach another one.
+    fn cached(&self) -> PgConnectOptions {
+        self.connect.clone().statement_cache_capacity(if self.pooler { 0 } else { STATEMENT_CACHE })
+    }
 }
 
 fn is_this_machine(connect: &PgConnectOptions) -> bool {
@@ -66,13 +67,10 @@ fn is_this_machine(connect: &PgConnectOptions) -> bool {
 /// by `clock`.
 ///
 /// Errors: [`StorageError::Busy`] where the server cannot be reached, [`StorageError::Failed`] where it refuses, or where a newer version
-/// of this program wrote the database.
+/// of this program has finalized the database.
 pub async fn open(options: PostgresOptions, clock: Clock) -> Result<Arc<dyn Metadata>, StorageError> {
-    let PostgresOptions { connect, pooler } = options;
-    let connect = connect.statement_cache_capacity(if pooler { 0 } else { STATEMENT_CACHE });
-    let mut connection = PgConnection::connect_with(&connect).await.map_err(failed)?;
-    migrate(&mut connection).await?;
-    connection.close().await.map_err(failed)?;
+    migrate(&options, &clock).await?;
+    let (connect, pooler) = (options.cached(), options.pooler);
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let pool = PgPoolOptions::new()
         .max_connections((CONNECTIONS_PER_CORE * cores).min(MOST_CONNECTIONS))
@@ -82,24 +80,18 @@ pub async fn open(options: PostgresOptions, clock: Clock) -> Result<Arc<dyn Meta
     Ok(Arc::new(SqlMetadata::new(PostgresEngine { pool, pooler }, clock)))
 }
 
-/// In one transaction that excludes other processes: the schema is there as a whole or not at all.
-async fn migrate(connection: &mut PgConnection) -> Result<(), StorageError> {
-    let mut transaction = connection.begin().await.map_err(failed)?;
-    sqlx::raw_sql(LOCK).execute(&mut *transaction).await.map_err(failed)?;
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(migration_error)?;
-    let instance = Uuid::new_v4().to_string();
-    sqlx::query(BEGIN).bind(instance).execute(&mut *transaction).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
+/// Brings the schema up to date as [`open`] does, and tells the steps that were missing.
+pub(crate) async fn migrate(options: &PostgresOptions, clock: &Clock) -> Result<Vec<String>, StorageError> {
+    let mut connection = PgConnection::connect_with(&options.once()).await.map_err(failed)?;
+    let done = expand(&mut PostgresSchema(&mut connection), &STEPS, clock).await?;
+    connection.close().await.map_err(failed)?;
+    Ok(done)
 }
 
-fn migration_error(error: MigrateError) -> StorageError {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let context = match &error {
-        MigrateError::VersionMissing(found) => format!(
-            "a newer version of this program wrote the metadata database (schema {found}, this one knows up to {known}); start that \
-             version, or restore a backup made before the upgrade"
-        ),
-        _ => format!("bringing the metadata database up to schema {known}"),
-    };
-    StorageError::Failed { context, source: Arc::new(error) }
+/// Removes from the schema what only older versions need, and tells the steps.
+pub(crate) async fn finalize(options: &PostgresOptions, clock: &Clock) -> Result<Vec<String>, StorageError> {
+    let mut connection = PgConnection::connect_with(&options.once()).await.map_err(failed)?;
+    let done = contract(&mut PostgresSchema(&mut connection), &STEPS, clock).await?;
+    connection.close().await.map_err(failed)?;
+    Ok(done)
 }

@@ -10,7 +10,7 @@ use crate::storage::metadata::sql::statements;
 
 #[path = "../../../../tests/it/support/postgres.rs"]
 #[expect(unreachable_pub, reason = "the stories have it too, in a crate of their own")]
-mod server;
+pub(in crate::storage::metadata) mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
 /// an order under way, a handful.
@@ -61,14 +61,14 @@ async fn the_tables_have_the_columns_that_they_have_in_sqlite() {
         "SELECT table_name || '.' || column_name || ' ' || CASE data_type WHEN 'bytea' THEN 'blob' WHEN 'bigint' THEN 'integer' ELSE data_type END
             || CASE is_nullable WHEN 'YES' THEN '?' ELSE '' END
         FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', 'migration_lock')",
+        WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', '_sqlx_finalizations', 'migration_lock')",
     );
     let ours: BTreeSet<String> =
         rows.fetch_all(&mut connection).await.expect("read").iter().map(|row| row.get(0)).collect();
     assert_eq!(ours, crate::storage::metadata::sqlite::statement_tests::columns().await);
     let uncollated = sqlx::query(
         "SELECT table_name || '.' || column_name FROM information_schema.columns
-        WHERE table_schema = 'public' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' AND table_name <> '_sqlx_migrations'",
+        WHERE table_schema = 'public' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' AND table_name NOT IN ('_sqlx_migrations', '_sqlx_finalizations')",
     );
     let uncollated = uncollated.fetch_all(&mut connection).await.expect("read");
     assert!(uncollated.is_empty(), "pages continue byte by byte: {:?}", uncollated[0].get::<String, _>(0));

@@ -15,6 +15,9 @@ statements! {
     /// Where a database was just made; what it is called is drawn by its maker.
     pub(in crate::storage::metadata) BEGIN = "INSERT INTO meta (id, instance, policy_version, last_epoch, pinged_at) VALUES (1, $1, 1, 0, 0)
         ON CONFLICT (id) DO NOTHING";
+    /// Which programs may not open the database.
+    pub(in crate::storage::metadata) FLOOR = "SELECT min_schema, min_version FROM meta WHERE id = 1";
+    pub(in crate::storage::metadata) RAISE_FLOOR = "UPDATE meta SET min_schema = $1, min_version = $2 WHERE id = 1 AND min_schema < $1";
 }
 
 /// Whether no user was ever added.

@@ -31,7 +31,7 @@ mod versions;
 use async_trait::async_trait;
 
 pub(super) use self::engine::{Engine, Outcome, Session};
-pub(super) use self::meta::BEGIN;
+pub(super) use self::meta::{BEGIN, FLOOR, RAISE_FLOOR};
 pub(super) use self::value::Value;
 use super::Metadata;
 use crate::domain::Clock;

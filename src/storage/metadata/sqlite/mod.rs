@@ -3,10 +3,12 @@
 //! All writes of this process go through one thread (`writer`) that commits them in groups; reads come from a small pool of
 //! connections next to it and never wait for a write. Another process (the command line) may write to the same file.
 
+mod copies;
 mod error;
 mod inspect;
 mod open;
 mod operation;
+mod schema;
 #[cfg(test)]
 pub(super) mod statement_tests;
 mod writer;
@@ -16,9 +18,13 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
+pub(crate) use self::copies::{DatabaseCopies, DatabaseCopy};
 use self::error::failed;
-pub(crate) use self::inspect::inspect;
+pub(crate) use self::inspect::{inspect, schema};
 pub use self::open::open;
+pub(crate) use self::open::{finalize, migrate};
+#[cfg(test)]
+pub(super) use self::schema::{STEPS, SqliteSchema};
 use self::writer::Writer;
 use super::sql::{Engine, Outcome, Session, Value};
 use crate::storage::StorageError;

@@ -1,4 +1,4 @@
-//! Opening the database: created with the right permissions, brought to this version's schema, refused where it is newer.
+//! Opening the database: created with the right permissions, brought to this version's schema, refused where that is too old for it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -7,20 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use uuid::Uuid;
 
 use super::SqliteEngine;
 use super::error::{failed, is_busy};
+use super::schema::{STEPS, SqliteSchema};
 use super::writer::Writer;
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::metadata::Metadata;
-use crate::storage::metadata::sql::{BEGIN, SqlMetadata};
-
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/metadata/sqlite/migrations");
+use crate::storage::metadata::migration::{expand, finalize as contract};
+use crate::storage::metadata::sql::SqlMetadata;
 
 /// How many reads run at the same time.
 const READERS: u32 = 4;
@@ -34,9 +32,38 @@ const STATEMENT_CACHE: usize = 200;
 /// Opens the database at `path`, creates it (mode 0600) where it is missing, and brings its schema up to date. Several processes may
 /// have it open at the same time. Leases and expiry are judged by `clock`.
 ///
-/// Errors: [`StorageError::Damaged`] where the file is not a database, [`StorageError::Failed`] where it was written by a newer version of
-/// this program.
+/// Errors: [`StorageError::Damaged`] where the file is not a database, [`StorageError::Failed`] where a newer version of this program has
+/// finalized it.
 pub async fn open(path: &Path, clock: Clock) -> Result<Arc<dyn Metadata>, StorageError> {
+    let (options, mut connection) = connect_to(path).await?;
+    bring_up_to_date(path, &mut connection, &clock).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Arc::new(SqlMetadata::new(SqliteEngine { readers, writer: Writer::start(connection)? }, clock)))
+}
+
+/// Brings the schema up to date as [`open`] does, and tells the steps that were missing.
+pub(crate) async fn migrate(path: &Path, clock: &Clock) -> Result<Vec<String>, StorageError> {
+    let (_, mut connection) = connect_to(path).await?;
+    let done = bring_up_to_date(path, &mut connection, clock).await?;
+    connection.close().await.map_err(failed)?;
+    Ok(done)
+}
+
+/// Removes from the schema what only older versions need, and tells the steps.
+pub(crate) async fn finalize(path: &Path, clock: &Clock) -> Result<Vec<String>, StorageError> {
+    let (_, mut connection) = connect_to(path).await?;
+    let mut schema = SqliteSchema::new(path, &mut connection, clock.clone());
+    let done = contract(&mut schema, &STEPS, clock).await.map_err(|error| at(path, error))?;
+    connection.close().await.map_err(failed)?;
+    Ok(done)
+}
+
+async fn connect_to(path: &Path) -> Result<(SqliteConnectOptions, SqliteConnection), StorageError> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -46,15 +73,17 @@ pub async fn open(path: &Path, clock: Clock) -> Result<Arc<dyn Metadata>, Storag
         .busy_timeout(PATIENCE)
         .pragma("journal_size_limit", LOG_LIMIT)
         .statement_cache_capacity(STATEMENT_CACHE);
-    let mut connection = connect(&options).await.map_err(|error| at(path, error))?;
-    migrate(&mut connection).await.map_err(|error| at(path, error))?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_lazy_with(options.pragma("query_only", "ON"));
-    Ok(Arc::new(SqlMetadata::new(SqliteEngine { readers, writer: Writer::start(connection)? }, clock)))
+    let connection = connect(&options).await.map_err(|error| at(path, error))?;
+    Ok((options, connection))
+}
+
+async fn bring_up_to_date(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    clock: &Clock,
+) -> Result<Vec<String>, StorageError> {
+    let mut schema = SqliteSchema::new(path, connection, clock.clone());
+    expand(&mut schema, &STEPS, clock).await.map_err(|error| at(path, error))
 }
 
 /// `SQLite` would create the file with the umask's permissions; its log files take after it.
@@ -81,15 +110,6 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, Sto
     }
 }
 
-/// In one transaction that excludes other processes: the schema is there as a whole or not at all.
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(migration_error)?;
-    let instance = Uuid::new_v4().to_string();
-    sqlx::query(BEGIN).bind(instance).execute(&mut *transaction).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
-}
-
 /// Says which file it is, and what to do.
 fn at(path: &Path, error: StorageError) -> StorageError {
     let path = path.display();
@@ -102,16 +122,4 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
         StorageError::BrokenBody(_) | StorageError::SlowBody(_) => error,
     }
-}
-
-fn migration_error(error: MigrateError) -> StorageError {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let context = match &error {
-        MigrateError::VersionMissing(found) => format!(
-            "a newer version of this program wrote it (schema {found}, this one knows up \
-             to {known}); start that version, or restore a backup made before the upgrade"
-        ),
-        _ => format!("bringing the metadata database up to schema {known}"),
-    };
-    StorageError::Failed { context, source: Arc::new(error) }
 }

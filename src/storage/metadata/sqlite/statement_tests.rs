@@ -150,7 +150,7 @@ pub(in crate::storage::metadata) async fn columns() -> std::collections::BTreeSe
     let rows = sqlx::query(
         "SELECT t.name || '.' || c.name || ' ' || lower(c.type) || CASE WHEN c.\"notnull\" = 0 AND c.pk = 0 THEN '?' ELSE '' END
         FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name <> '_sqlx_migrations'",
+        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT IN ('_sqlx_migrations', '_sqlx_finalizations')",
     );
     rows.fetch_all(&mut connection).await.expect("read").iter().map(|row| row.get(0)).collect()
 }
