@@ -82,9 +82,9 @@ impl Context {
         let data = DataDirectory::at(&config.data_dir);
         act_as_owner(data.path())?;
         if config.database.is_shared() {
-            data.create()?
+            data.create()?;
         } else {
-            data.require_initialised()?
+            data.require_initialised()?;
         }
         Ok(data)
     }

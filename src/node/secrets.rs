@@ -32,12 +32,11 @@ pub(crate) async fn data_key(
         (None, None) if known.is_some() => return Err(missing(config)),
         (None, None) => (data.make_data_key()?, true),
     };
-    let counts = match known {
-        Some(known) => known,
-        None => {
-            require_data_key(metadata, &key).await?;
-            metadata.claim_data_key(key.check_value()).await?
-        }
+    let counts = if let Some(known) = known {
+        known
+    } else {
+        require_data_key(metadata, &key).await?;
+        metadata.claim_data_key(key.check_value()).await?
     };
     if counts == key.check_value() {
         return Ok(key);

@@ -9,14 +9,13 @@ use crate::storage::metadata::Metadata;
 
 /// Refuses a store without the mark that the database knows. The first node leaves one; of several, the database says whose counts.
 pub(crate) async fn require_blob_store(metadata: &dyn Metadata, blobs: &dyn BlobStore) -> anyhow::Result<()> {
-    let mark = match metadata.blob_store().await? {
-        Some(mark) => mark,
-        None => {
-            let mark = Uuid::new_v4();
-            // In the store before the database knows of it: whatever stops this, the next start tries again with another.
-            blobs.mark(mark).await?;
-            metadata.claim_blob_store(&mark.to_string()).await?
-        }
+    let mark = if let Some(mark) = metadata.blob_store().await? {
+        mark
+    } else {
+        let mark = Uuid::new_v4();
+        // In the store before the database knows of it: whatever stops this, the next start tries again with another.
+        blobs.mark(mark).await?;
+        metadata.claim_blob_store(&mark.to_string()).await?
     };
     let damaged = |error| StorageError::Damaged(format!("the mark of the blob store in the database, {mark}: {error}"));
     if blobs.has_mark(mark.parse().map_err(damaged)?).await? {

@@ -152,14 +152,15 @@ fn remove(path: &Path) -> Result<(), PkiError> {
 
 /// Whether a file holds a private key, encrypted or not.
 fn is_key(name: &str) -> bool {
-    name.ends_with(".key") || name.ends_with(".key.sealed")
+    let name = Path::new(name.strip_suffix(".sealed").unwrap_or(name));
+    name.extension().is_some_and(|extension| extension == "key")
 }
 
 /// The name of a regular file that is kept: no lock, and nothing that is being written.
 fn name_of(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;
     let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
-    (is_file && is_file_name(name) && !name.ends_with(".lock")).then_some(name)
+    (is_file && is_file_name(name) && path.extension().is_none_or(|extension| extension != "lock")).then_some(name)
 }
 
 fn is_file_name(name: &str) -> bool {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
@@ -38,7 +40,7 @@ impl Registry {
     }
 
     fn config(&self) -> String {
-        format!("[secrets]\nkey_file = {:?}\n[server]\nhosts = [\"localhost\"]\n", self.key)
+        format!("[secrets]\nkey_file = \"{}\"\n[server]\nhosts = [\"localhost\"]\n", self.key.display())
     }
 
     /// A node that has not been started.
@@ -96,15 +98,16 @@ fn exported(server: &Server) -> String {
 async fn after_one_init_every_node_serves_the_same_registry() {
     let registry = Registry::new();
     let nodes = registry.nodes(3).await;
-    let ca = exported(&registry.elsewhere());
+    let elsewhere = registry.elsewhere();
+    let ca = exported(&elsewhere);
     for node in &nodes {
         assert!(serves(node, &ca).await);
         let admin = node.actor("admin", ADMIN_PASSWORD);
         assert_eq!(admin.get("/v2/").await.status(), StatusCode::OK);
         assert_eq!(fs::read_to_string(node.data().join("tls/leaf.pem")).expect("a leaf"), leaf(&nodes[0]));
     }
-    let left: Vec<_> = walk(registry.elsewhere().data()).into_iter().filter(|path| path.ends_with(".key")).collect();
-    assert!(left.is_empty(), "a command leaves no key on its machine: {left:?}");
+    let left = walk(elsewhere.data());
+    assert!(left.iter().all(|path| path.ends_with("lock")), "a command leaves nothing on its machine: {left:?}");
     let text = refused(&registry.elsewhere(), &["init", "--host", "localhost"]);
     assert!(text.contains("already initialised") && text.contains("key_file"), "{text}");
 }
@@ -113,14 +116,18 @@ fn leaf(node: &Server) -> String {
     fs::read_to_string(node.data().join("tls/leaf.pem")).expect("a leaf")
 }
 
-fn walk(directory: &Path) -> Vec<String> {
+/// Every file below a directory; what is linked to is elsewhere.
+fn walk(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.expect("readable").path();
-        if path.is_dir() && !path.is_symlink() {
-            found.extend(walk(&path))
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(walk(&path));
         } else {
-            found.push(path.display().to_string())
+            found.push(path);
         }
     }
     found
@@ -144,10 +151,11 @@ async fn what_a_command_changes_on_any_machine_is_served_by_every_node() {
         elsewhere.run_with_input(&["ca", verb, "--passphrase-stdin"], "a passphrase to remember");
         for node in &nodes {
             let keys = || {
-                let files = walk(&node.data().join("ca"));
                 let names =
-                    files.iter().filter_map(|path| path.rsplit('/').next()).filter(|name| name.starts_with("root.key"));
-                names.map(str::to_owned).collect::<Vec<_>>()
+                    walk(&node.data().join("ca")).into_iter().filter_map(|path| Some(path.file_name()?.to_owned()));
+                let keys =
+                    names.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.starts_with("root.key"));
+                keys.collect::<Vec<_>>()
             };
             eventually("the root key is where it belongs", async || keys() == [key]).await;
         }
@@ -175,7 +183,7 @@ async fn a_node_with_another_key_is_refused() {
     let other = registry.home.path().join("other.key");
     write_key(&other, &[8; 32]);
     let mut node = registry.node();
-    node.configure(&format!("[secrets]\nkey_file = {other:?}\n"));
+    node.configure(&format!("[secrets]\nkey_file = \"{}\"\n", other.display()));
     let text = refused(&node, SERVE);
     assert!(text.contains("other.key") && text.contains("another node"), "{text}");
     assert!(refused(&node, &["ca", "show"]).contains("other.key"));
@@ -183,10 +191,10 @@ async fn a_node_with_another_key_is_refused() {
     let text = refused(&node, SERVE);
     assert!(text.contains("secrets.key_file") && text.contains("Copy the key"), "{text}");
     assert!(!node.data().join("keys/seal.key").exists(), "no second key is made");
-    node.configure(&format!("[secrets]\nkey_file = {:?}\n", registry.home.path().join("missing")));
+    node.configure(&format!("[secrets]\nkey_file = \"{}\"\n", registry.home.path().join("missing").display()));
     assert!(refused(&node, SERVE).contains("does not exist"));
     write_key(&other, b"too short");
-    node.configure(&format!("[secrets]\nkey_file = {other:?}\n"));
+    node.configure(&format!("[secrets]\nkey_file = \"{}\"\n", other.display()));
     assert!(refused(&node, SERVE).contains("holds no key"));
     fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
     assert!(refused(&node, SERVE).contains("chmod 600"));
@@ -213,4 +221,55 @@ async fn an_authority_of_a_data_directory_is_never_overwritten() {
     let text = refused(&node, SERVE);
     assert!(text.contains("certificate authority of its own") && text.contains("--data"), "{text}");
     assert_eq!(fs::read_to_string(node.data().join("ca/root.pem")).expect("there"), other);
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_on_an_empty_database_make_one_registry() {
+    for round in 0..20 {
+        let registry = Registry::with_key();
+        let (mut one, mut two) = (registry.node(), registry.node());
+        tokio::join!(one.spawn(), two.spawn());
+        let ca = exported(&one);
+        assert!(serves(&one, &ca).await && serves(&two, &ca).await, "round {round}");
+        let users: serde_json::Value =
+            serde_json::from_slice(&two.run(&["--json", "user", "list"]).stdout).expect("JSON");
+        assert_eq!(users.as_array().map(Vec::len), Some(1), "round {round}: {users}");
+        let files: Vec<PathBuf> = [&one, &two]
+            .map(|node| node.data().join("initial-admin-password"))
+            .into_iter()
+            .filter(|file| file.exists())
+            .collect();
+        let [file] = &files[..] else { panic!("round {round}: one password is shown: {files:?}") };
+        let password = fs::read_to_string(file).expect("readable");
+        for node in [&one, &two] {
+            assert!(node.actor("admin", password.trim()).token(&[]).await.is_some(), "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nodes_agree_after_rotations_that_were_killed() {
+    let registry = Registry::with_key();
+    let mut nodes = registry.nodes(2).await;
+    let elsewhere = registry.elsewhere();
+    for round in 0..12 {
+        let mut rotation = elsewhere.command(&["ca", "rotate", "--at-once"]);
+        let mut rotation = rotation.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..400))).await;
+        if round % 3 == 0 {
+            // The node that takes it up, too.
+            nodes[round % 2].kill().await;
+            nodes[round % 2].spawn().await;
+        }
+        rotation.kill().expect("ours");
+        rotation.wait().expect("ended");
+    }
+    let ca = exported(&elsewhere);
+    for node in &nodes {
+        eventually("the authority of the database is served", async || serves(node, &ca).await).await;
+    }
+    elsewhere.run(&["ca", "show"]);
+    let keys: Vec<PathBuf> =
+        walk(elsewhere.data()).into_iter().filter(|path| path.extension().is_some_and(|end| end == "key")).collect();
+    assert!(keys.is_empty(), "the next command removes what killed ones have left: {keys:?}");
 }
