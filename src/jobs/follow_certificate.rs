@@ -25,7 +25,7 @@ impl FollowCertificate {
         let signature = self.source.signature();
         if self.change.is_settled(&signature, cause) {
             let followed = match self.source.follow() {
-                // The files are not at fault: they are looked at again.
+                // The files are not at fault: the next run reads them again.
                 Err(error) if error.passes() => return Err(error.into()),
                 followed => followed,
             };

@@ -123,6 +123,10 @@ pub(super) async fn first_start(
 ) -> anyhow::Result<Option<Administrator>> {
     let (was_initialised, is_new) = (data.initialised_on()?.is_some(), metadata.is_new().await?);
     if was_initialised && !is_new && files.exist().await? {
+        if config.database.is_shared() {
+            // What the authority needs before it can be used is done for all nodes.
+            files.change(|data_dir| Authority::load(data_dir, clock).map(drop)).await?;
+        }
         return Ok(None);
     }
     if config.database.is_shared() && !is_new && !files.exist().await? {
@@ -162,9 +166,9 @@ impl Establishing<'_> {
         let hosts = &config.server.hosts;
         let authority = files.change(|data_dir| {
             let mut authority = if Authority::exists(data_dir) {
-                Authority::load(data_dir, &Clock::system())?
+                Authority::load(data_dir, clock)?
             } else {
-                Authority::create(data_dir, &names_to_serve(hosts, None), chosen.constraints, &Clock::system())?
+                Authority::create(data_dir, &names_to_serve(hosts, None), chosen.constraints, clock)?
             };
             let names = names_to_serve(hosts, Some(&authority));
             ensure_leaf(data_dir, &mut authority, &names)?;

@@ -12,7 +12,6 @@ mod mirror;
 mod registry_files;
 mod working_copy;
 
-pub(crate) use blob_store::require_blob_store;
 use files::SharedFiles;
 pub(crate) use mirror::Mirror;
 pub(crate) use registry_files::RegistryFiles;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::blob_store::require_blob_store;
 use super::{Mirror, SharedFiles, WorkingCopy};
 use crate::auth::DataKey;
 use crate::config::Config;
 use crate::jobs::follow_shared_files::Follow;
 use crate::node::data_directory::DataDirectory;
+use crate::node::secrets;
+use crate::node::stores::Stores;
 use crate::pki::{Authority, FileChanges, InPlace, KeptFiles, PkiError};
 use crate::storage::metadata::Metadata;
 
@@ -25,18 +28,20 @@ pub(crate) enum RegistryFiles {
 }
 
 impl RegistryFiles {
-    /// For a node that serves: its data directory is brought up to date.
+    /// For a node that serves, with the key of its registry. Refused if it has another key than the nodes that it shares the database
+    /// with, or another place for blobs. Its data directory is brought up to date.
     pub(crate) async fn of_node(
         config: &Config,
         data: &DataDirectory,
-        metadata: &Arc<dyn Metadata>,
-        data_key: &DataKey,
-    ) -> Result<Self, PkiError> {
+        stores: &Stores,
+    ) -> anyhow::Result<(Self, DataKey)> {
+        let data_key = secrets::data_key(config, data, &*stores.metadata).await?;
         if !config.database.is_shared() {
-            return Ok(Self::Own(data.clone()));
+            return Ok((Self::Own(data.clone()), data_key));
         }
-        let files = SharedFiles::new(Arc::clone(metadata), data_key.clone());
-        Ok(Self::Mirrored(Arc::new(Mirror::open(data, files).await?)))
+        require_blob_store(&*stores.metadata, &*stores.blobs).await?;
+        let mirror = Mirror::open(data, SharedFiles::new(Arc::clone(&stores.metadata), data_key.clone())).await?;
+        Ok((Self::Mirrored(Arc::new(mirror)), data_key))
     }
 
     /// For a command: nothing is left on its machine.

@@ -192,7 +192,7 @@ mod tests {
         let two = files(&[("ca/root.pem", "R"), ("ca/root.key.sealed", "s"), ("tls/leaf.pem", "l")]);
         assert!(two.install(dir.path()).unwrap());
         assert_eq!(KeptFiles::read(dir.path()).unwrap(), two);
-        assert!(dir.path().join("tls/acme.lock").exists(), "a lock is no one's file");
+        assert!(dir.path().join("tls/acme.lock").exists(), "a lock belongs to no copy");
         let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
         assert_eq!(format!("{two:?}"), r#"{"ca/root.key.sealed", "ca/root.pem", "tls/leaf.pem"}"#);

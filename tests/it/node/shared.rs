@@ -39,13 +39,9 @@ impl Registry {
         blobs
     }
 
-    fn config(&self) -> String {
-        format!("[secrets]\nkey_file = \"{}\"\n[server]\nhosts = [\"localhost\"]\n", self.key.display())
-    }
-
     /// A node that has not been started.
     fn node(&self) -> Server {
-        Server::absent_node(&self.database, &self.blobs(), &self.config())
+        Server::absent_node(&self.database, &self.blobs(), CONFIG).with_key(&self.key)
     }
 
     /// `count` nodes that serve, after `init` on a machine that is none of them.
@@ -60,7 +56,7 @@ impl Registry {
 
     /// A machine that serves nothing, with the configuration and the key.
     fn elsewhere(&self) -> Server {
-        Server::absent_node(&self.database, &self.home.path().join("no-blobs"), &self.config())
+        Server::absent_node(&self.database, &self.home.path().join("no-blobs"), CONFIG).with_key(&self.key)
     }
 }
 
@@ -79,6 +75,7 @@ fn refused(server: &Server, arguments: &[&str]) -> String {
     text
 }
 
+const CONFIG: &str = "[server]\nhosts = [\"localhost\"]\n";
 const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
 
 /// Whether a client that trusts this CA alone is served, and finds the same CA published.
@@ -180,24 +177,21 @@ async fn a_node_that_was_away_during_two_rotations_serves_the_third_authority() 
 async fn a_node_with_another_key_is_refused() {
     let registry = Registry::with_key();
     registry.nodes(1).await;
-    let other = registry.home.path().join("other.key");
+    let (other, missing) = (registry.home.path().join("other.key"), registry.home.path().join("missing"));
     write_key(&other, &[8; 32]);
-    let mut node = registry.node();
-    node.configure(&format!("[secrets]\nkey_file = \"{}\"\n", other.display()));
-    let text = refused(&node, SERVE);
+    let with_other = || registry.node().with_key(&other);
+    let text = refused(&with_other(), SERVE);
     assert!(text.contains("other.key") && text.contains("another node"), "{text}");
-    assert!(refused(&node, &["ca", "show"]).contains("other.key"));
-    node.configure("");
-    let text = refused(&node, SERVE);
+    assert!(refused(&with_other(), &["ca", "show"]).contains("other.key"));
+    let without = registry.node().with_key(Path::new("none"));
+    let text = refused(&without, SERVE);
     assert!(text.contains("secrets.key_file") && text.contains("Copy the key"), "{text}");
-    assert!(!node.data().join("keys/seal.key").exists(), "no second key is made");
-    node.configure(&format!("[secrets]\nkey_file = \"{}\"\n", registry.home.path().join("missing").display()));
-    assert!(refused(&node, SERVE).contains("does not exist"));
+    assert!(!without.data().join("keys/seal.key").exists(), "no second key is made");
+    assert!(refused(&registry.node().with_key(&missing), SERVE).contains("does not exist"));
     write_key(&other, b"too short");
-    node.configure(&format!("[secrets]\nkey_file = \"{}\"\n", other.display()));
-    assert!(refused(&node, SERVE).contains("holds no key"));
+    assert!(refused(&with_other(), SERVE).contains("holds no key"));
     fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
-    assert!(refused(&node, SERVE).contains("chmod 600"));
+    assert!(refused(&with_other(), SERVE).contains("chmod 600"));
 }
 
 #[tokio::test]
@@ -206,7 +200,8 @@ async fn a_node_with_another_place_for_blobs_is_refused() {
     registry.nodes(1).await;
     let elsewhere = registry.home.path().join("another-disk");
     fs::create_dir(&elsewhere).expect("a directory");
-    let text = refused(&Server::absent_node(&registry.database, &elsewhere, &registry.config()), SERVE);
+    let node = Server::absent_node(&registry.database, &elsewhere, CONFIG).with_key(&registry.key);
+    let text = refused(&node, SERVE);
     assert!(text.contains("another place for blobs") && text.contains("bucket"), "{text}");
 }
 
