@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
 
 use crate::support::server::ADMIN_PASSWORD;
-use crate::support::{Actor, Server, eventually, postgres};
+use crate::support::{Actor, Server, cluster, eventually, postgres};
 
 /// A database, a place for blobs and a key, for any number of nodes.
 struct Registry {
@@ -39,9 +39,14 @@ impl Registry {
         blobs
     }
 
+    /// A node that has not been started, with this key.
+    fn node_with(&self, key: &Path) -> Server {
+        cluster::node(&self.database, &self.blobs(), key, CONFIG)
+    }
+
     /// A node that has not been started.
     fn node(&self) -> Server {
-        Server::absent_node(&self.database, &self.blobs(), CONFIG).with_key(&self.key)
+        self.node_with(&self.key)
     }
 
     /// `count` nodes that serve, after `init` on a machine that is none of them.
@@ -56,7 +61,7 @@ impl Registry {
 
     /// A machine that serves nothing, with the configuration and the key.
     fn elsewhere(&self) -> Server {
-        Server::absent_node(&self.database, &self.home.path().join("no-blobs"), CONFIG).with_key(&self.key)
+        cluster::node(&self.database, &self.home.path().join("no-blobs"), &self.key, CONFIG)
     }
 }
 
@@ -179,15 +184,15 @@ async fn a_node_with_another_key_is_refused() {
     registry.nodes(1).await;
     let (other, missing) = (registry.home.path().join("other.key"), registry.home.path().join("missing"));
     write_key(&other, &[8; 32]);
-    let with_other = || registry.node().with_key(&other);
+    let with_other = || registry.node_with(&other);
     let text = refused(&with_other(), SERVE);
     assert!(text.contains("other.key") && text.contains("another node"), "{text}");
     assert!(refused(&with_other(), &["ca", "show"]).contains("other.key"));
-    let without = registry.node().with_key(Path::new("none"));
+    let without = registry.node_with(Path::new("none"));
     let text = refused(&without, SERVE);
     assert!(text.contains("secrets.key_file") && text.contains("Copy the key"), "{text}");
     assert!(!without.data().join("keys/seal.key").exists(), "no second key is made");
-    assert!(refused(&registry.node().with_key(&missing), SERVE).contains("does not exist"));
+    assert!(refused(&registry.node_with(&missing), SERVE).contains("does not exist"));
     write_key(&other, b"too short");
     assert!(refused(&with_other(), SERVE).contains("holds no key"));
     fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
@@ -200,7 +205,7 @@ async fn a_node_with_another_place_for_blobs_is_refused() {
     registry.nodes(1).await;
     let elsewhere = registry.home.path().join("another-disk");
     fs::create_dir(&elsewhere).expect("a directory");
-    let node = Server::absent_node(&registry.database, &elsewhere, CONFIG).with_key(&registry.key);
+    let node = cluster::node(&registry.database, &elsewhere, &registry.key, CONFIG);
     let text = refused(&node, SERVE);
     assert!(text.contains("another place for blobs") && text.contains("bucket"), "{text}");
 }

@@ -5,6 +5,10 @@
 //! let (a, b) = (cluster.node(0), cluster.node(1));
 //! ```
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -38,7 +42,7 @@ impl Cluster {
         let common = TempDir::new().expect("a directory");
         let (key, blobs) = (common.path().join("registry.key"), common.path().join("blobs"));
         std::fs::create_dir(&blobs).expect("a directory");
-        let node = |config: &&str| Server::absent_node(&url, &blobs, config).with_key(&key);
+        let node = |config: &&str| node(&url, &blobs, &key, config);
         let mut nodes: Vec<Server> = configs.iter().map(node).collect();
         nodes.first_mut().expect("a node at least").initialise();
         Self { url, _common: common, nodes }
@@ -108,4 +112,14 @@ impl Cluster {
         .await;
         self.at(found.expect("a lease")["node"].as_str().expect("text"))
     }
+}
+
+/// A node of the registry in this database, which has not been started: with the key of the others, and their place for blobs.
+pub fn node(database: &str, blobs: &Path, key: &Path, config: &str) -> Server {
+    let mut node = Server::absent_on(database, config);
+    node.set_variable("PORTCULLIS_SECRETS_KEY_FILE", &key.display().to_string());
+    std::fs::create_dir_all(node.data()).expect("a directory");
+    std::fs::set_permissions(node.data(), Permissions::from_mode(0o700)).expect("ours");
+    symlink(blobs, node.data().join("blobs")).expect("a link");
+    node
 }

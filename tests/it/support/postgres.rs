@@ -22,7 +22,7 @@ cd "$folder"
 as "$BIN/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=400 >"$folder.log" 2>&1 </dev/null &
 server=$!
 trap 'kill -INT $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$folder" "$folder.log"' EXIT
-until [ -S "$folder/.s.PGSQL.5432" ]; do
+until "$BIN/pg_isready" --quiet --host "$folder"; do
   kill -0 $server 2>/dev/null || { cat "$folder.log" >&2; exit 1; }
   sleep 0.05
 done

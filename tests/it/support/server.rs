@@ -1,7 +1,6 @@
 //! The program itself, started on a free port with a data directory of its own, and stopped when the test ends.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -73,16 +72,6 @@ impl Server {
         }
     }
 
-    /// A node of the registry in this database: nothing yet but the place of its blobs, which it has in common with the others.
-    pub fn absent_node(database: &str, blobs: &Path, config: &str) -> Self {
-        let mut node = Self::absent(config);
-        node.database = Some(database.to_owned());
-        std::fs::create_dir_all(&node.data).expect("a directory");
-        std::fs::set_permissions(&node.data, std::fs::Permissions::from_mode(0o700)).expect("ours");
-        std::os::unix::fs::symlink(blobs, node.data.join("blobs")).expect("a link");
-        node
-    }
-
     /// The same, with a data directory elsewhere.
     pub fn absent_at(data: &Path, config: &str) -> Self {
         let mut server = Self::absent(config);
@@ -90,10 +79,11 @@ impl Server {
         server
     }
 
-    /// The same, with the key that the other nodes have.
-    pub fn with_key(mut self, key: &Path) -> Self {
-        self.set_variable("PORTCULLIS_SECRETS_KEY_FILE", &key.display().to_string());
-        self
+    /// The same, on this database server.
+    pub fn absent_on(url: &str, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        server.database = Some(url.to_owned());
+        server
     }
 
     /// A variable of the environment, from the next start or command on.
@@ -376,9 +366,7 @@ fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sy
         {
             let _ = ready.send(port);
         }
-        let mut log = log.lock().expect("not poisoned");
-        log.push_str(&line);
-        log.push('\n');
+        log.lock().expect("not poisoned").push_str(&format!("{line}\n"));
     }
 }
 
