@@ -8,6 +8,7 @@ use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
@@ -33,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
     pub(crate) follow_authority: Box<dyn FnMut() + Send>,
+    /// Where nodes share the certificates.
+    pub(crate) follow_shared_files: Option<Follow>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// The copies of the database, where that is a file.
@@ -53,7 +56,19 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, heartbeat, clock } = parts;
+    let Parts {
+        auth,
+        registry,
+        serving,
+        source,
+        follow_authority,
+        follow_shared_files,
+        clients,
+        copies,
+        acme,
+        heartbeat,
+        clock,
+    } = parts;
     let for_logins = Arc::clone(&auth);
     let mut jobs = vec![
         Job::new(
@@ -70,6 +85,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .under_lease(),
     ];
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
+    jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| {
         let remove = blocking(remove_database_copies(copies, clock.clone()));
         Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
@@ -111,6 +127,11 @@ fn certificate_jobs(
         Job::new("follow-authority", millis(400), "cannot follow changes of the CA", blocking(authority))
             .retry(millis(400), mins(1)),
     ]
+}
+
+fn follow_shared(follow: Follow) -> Job {
+    let consequence = "cannot look for changed certificates in the database; those in use stay in use";
+    Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
 }
 
 fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {

@@ -336,9 +336,7 @@ fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sy
         {
             let _ = ready.send(port);
         }
-        let mut log = log.lock().expect("not poisoned");
-        log.push_str(&line);
-        log.push('\n');
+        log.lock().expect("not poisoned").push_str(&format!("{line}\n"));
     }
 }
 

@@ -23,6 +23,7 @@ mod repositories;
 mod repository_blobs;
 mod row;
 mod shared_logins;
+mod shared_state;
 mod statement;
 mod tags;
 mod uploads;
@@ -141,6 +142,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repositories::ALL,
         repository_blobs::ALL,
         shared_logins::ALL,
+        shared_state::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
