@@ -7,6 +7,7 @@ use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_move::FollowMove;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
@@ -57,6 +58,13 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         )
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth)),
+        Job::new(
+            "follow-move",
+            millis(500),
+            "cannot ask whether the registry is being moved",
+            FollowMove(Arc::clone(&registry)),
+        )
+        .retry(millis(500), secs(5)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5)),
     ];

@@ -12,6 +12,7 @@ mod expire_uploads;
 mod follow_certificate;
 mod follow_challenges;
 mod follow_client_files;
+mod follow_move;
 mod job;
 pub(crate) mod list;
 mod order_certificate;

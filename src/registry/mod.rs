@@ -13,6 +13,7 @@ mod list;
 mod manifest_cache;
 mod memory;
 mod mount;
+mod moving;
 mod owner;
 mod pull;
 mod push;
@@ -34,10 +35,13 @@ pub use upload::UploadSession;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
+use crate::storage::coordination::MovePhase;
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use generations::Generations;
@@ -80,6 +84,8 @@ pub struct Registry {
     manifests: ManifestCache,
     rows: BlobRows,
     sessions: SessionLocks,
+    /// As last read from the database.
+    move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
@@ -102,6 +108,7 @@ impl Registry {
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
+            move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: tokio::sync::Mutex::default(),
         }
@@ -123,6 +130,7 @@ impl Registry {
 
     /// Every use case that changes anything asks this first.
     fn require_writable(&self) -> Result<(), RegistryError> {
+        self.move_phase.load().require_settled()?;
         if self.settings.storage.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 

@@ -12,16 +12,20 @@ pub(in crate::storage) struct Effects {
     pub(in crate::storage) policy: bool,
     /// What can be read of this repository has changed: its [`super::Versions::generation`] grows.
     pub(in crate::storage) repository: Option<RepositoryName>,
+    /// Whether it may be committed while the registry is on its way to other storage.
+    pub(in crate::storage) even_while_moving: bool,
 }
 
 impl Effects {
     /// No other node needs to know.
-    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None };
+    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None, even_while_moving: true };
     /// Every node reads users, grants and keys again as it needs them.
-    pub(in crate::storage) const POLICY: Self = Self { policy: true, repository: None };
+    pub(in crate::storage) const POLICY: Self = Self { policy: true, repository: None, even_while_moving: false };
+    /// As [`Effects::POLICY`], for token keys: they are drawn by the clock, and the other side draws its own.
+    pub(in crate::storage) const KEYS: Self = Self { policy: true, repository: None, even_while_moving: true };
 
     /// Every node reads this repository again.
     pub(in crate::storage) fn repository(name: RepositoryName) -> Self {
-        Self { policy: false, repository: Some(name) }
+        Self { policy: false, repository: Some(name), even_while_moving: false }
     }
 }

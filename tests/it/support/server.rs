@@ -158,6 +158,12 @@ impl Server {
         self.database = None;
     }
 
+    /// Keeps its data there from the next start or command on, and its database on this server, if one is named.
+    pub fn keep_at(&mut self, data: &Path, database: Option<String>) {
+        data.clone_into(&mut self.data);
+        self.database = database;
+    }
+
     /// Where everything but the content of blobs is.
     pub fn database(&self) -> Database {
         match &self.database {

@@ -12,6 +12,7 @@ mod schema;
 mod session;
 #[cfg(test)]
 pub(super) mod statement_tests;
+mod tables;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub(crate) use self::open::{finalize, migrate};
 #[cfg(test)]
 pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Run, in_transaction};
+pub(crate) use self::tables::tables;
 use super::sql::{Engine, Value};
 use crate::storage::StorageError;
 

@@ -12,9 +12,20 @@ use crate::storage::metadata::sql::statements;
 #[expect(unreachable_pub, reason = "the stories have it too, in a crate of their own")]
 pub(in crate::storage::metadata) mod server;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
+/// What may read a whole table or sort: a move to other storage; lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
 /// an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
+const MAY_SCAN: &[&str] = &[
+    "USERS",
+    "GRANTS",
+    "KEYS",
+    "NEWEST_KEY",
+    "STOP_SIGNING",
+    "PENDING",
+    "FORGET_EXPIRED",
+    "BLOB_TOTALS",
+    "NEEDLESS",
+    "FORGET_ARRIVALS",
+];
 /// What sorts the few rows that it has found: the refresh tokens of one account.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
 

@@ -14,6 +14,7 @@ mod keys;
 mod login_failures;
 mod manifests;
 mod meta;
+mod moves;
 mod put_manifest;
 mod referrers;
 mod refresh_tokens;
@@ -119,6 +120,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         login_failures::ALL,
         manifests::ALL,
         meta::ALL,
+        moves::ALL,
         put_manifest::ALL,
         referrers::ALL,
         refresh_tokens::ALL,

@@ -11,9 +11,20 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
+/// What may read a whole table or sort: a move to other storage; lists that an administrator asks for, of what policy holds in memory anyway;
 /// and the challenges of an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
+const MAY_SCAN: &[&str] = &[
+    "USERS",
+    "GRANTS",
+    "KEYS",
+    "NEWEST_KEY",
+    "STOP_SIGNING",
+    "PENDING",
+    "FORGET_EXPIRED",
+    "BLOB_TOTALS",
+    "NEEDLESS",
+    "FORGET_ARRIVALS",
+];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {
     let path = folder.path().join("metadata.db");
