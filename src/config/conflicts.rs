@@ -1,6 +1,6 @@
 //! Keys that are valid on their own and conflict with each other.
 
-use super::{Config, reader::Reader};
+use super::{BlobStoreKind, Config, RedirectRule, reader::Reader};
 use crate::domain::net::HostName;
 
 /// Notes every conflict, at the key that has to change.
@@ -12,6 +12,9 @@ pub(super) fn note(config: &Config, reader: &mut Reader<'_>) {
         acme(config, reader);
     }
     client_certificates(config, reader);
+    if config.blobs.store == BlobStoreKind::S3 {
+        s3(config, reader);
+    }
 }
 
 /// The header of the PROXY protocol is read from trusted proxies only.
@@ -72,5 +75,34 @@ fn client_certificates(config: &Config, reader: &mut Reader<'_>) {
     if config.client_certificates.required && config.client_certificates.ca.is_none() {
         let problem = "client_certificates.ca is missing, without which no client is asked for a certificate";
         reader.refuse("client_certificates.required", problem);
+    }
+}
+
+fn s3(config: &Config, reader: &mut Reader<'_>) {
+    let s3 = &config.blobs_s3;
+    if s3.bucket.is_none() {
+        reader.refuse("blobs.store", "blobs.s3.bucket is missing: set it to the bucket that blobs are kept in");
+    }
+    match (&s3.access_key_file, &s3.secret_key_file) {
+        (Some(_), None) => {
+            reader.refuse("blobs.s3.access_key_file", "blobs.s3.secret_key_file is missing: set both or none");
+        }
+        (None, Some(_)) => {
+            reader.refuse("blobs.s3.secret_key_file", "blobs.s3.access_key_file is missing: set both or none");
+        }
+        _ => {}
+    }
+    if let Some(endpoint) = &s3.endpoint
+        && endpoint.is_plain()
+        && !endpoint.is_loopback()
+        && !s3.plain_http
+    {
+        let problem = "without TLS everyone between reads and changes images: write https://, or set blobs.s3.plain_http \
+                       to true if the network is yours alone";
+        reader.refuse("blobs.s3.endpoint", problem);
+    }
+    if s3.redirect != RedirectRule::Never && s3.public_endpoint.is_none() {
+        let problem = "blobs.s3.public_endpoint is missing: set it to the object store's address as clients reach it";
+        reader.refuse("blobs.s3.redirect", problem);
     }
 }

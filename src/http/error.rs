@@ -207,6 +207,13 @@ impl OciError {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 503: something that the registry depends on is away. The log says what.
+    fn away(what: &impl ToString) -> Self {
+        let told = "the registry cannot do this at the moment: try again";
+        Self::internal(StatusCode::SERVICE_UNAVAILABLE, what, told)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
     /// A store failed for a room other than the registry: told like the registry's own failures.
     pub(super) fn of_store(error: impl Into<RegistryError>) -> Self {
         error.into().into()
@@ -282,6 +289,7 @@ impl From<RegistryError> for OciError {
             RegistryError::Body(error) => error.into(),
             RegistryError::Full(_) => Self::disk_full(&message),
             RegistryError::Busy(_) => Self::busy(&message),
+            RegistryError::Unavailable(_) => Self::away(&message),
             RegistryError::Failed(_) => Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &message, "internal error"),
         }
     }

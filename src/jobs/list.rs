@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compare_settings::CompareSettings;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
 use super::follow_move::FollowMove;
+use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
@@ -19,6 +21,7 @@ use crate::domain::Clock;
 use crate::pki::IdentitySource;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
 use crate::registry::Registry;
+use crate::storage::coordination::BEAT;
 use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
@@ -36,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) copies: Option<DatabaseCopies>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
+    /// Where other nodes may serve from the same database.
+    pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) clock: Clock,
 }
 
@@ -48,7 +53,7 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, clock } = parts;
+    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, heartbeat, clock } = parts;
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -57,7 +62,8 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             ReloadPolicy(Arc::clone(&auth)),
         )
         .retry(millis(250), secs(1)),
-        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth)),
+        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
+            .under_lease(),
         Job::new(
             "follow-move",
             millis(500),
@@ -66,7 +72,8 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         )
         .retry(millis(500), secs(5)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
-            .first_after(mins(5)),
+            .first_after(mins(5))
+            .under_lease(),
     ];
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(copies.map(|copies| {
@@ -74,6 +81,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
     }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
+    jobs.extend(heartbeat.map(node_jobs).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
 }
@@ -117,6 +125,17 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
     Job::new("follow-client-files", millis(250), consequence, blocking(move |cause| follow.step(cause)))
         .retry(millis(250), millis(250))
         .on_reload()
+}
+
+/// What a node does because there may be others.
+fn node_jobs(heartbeat: Heartbeat) -> [Job; 2] {
+    let compare = CompareSettings::new(heartbeat.store());
+    [
+        Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat)
+            .retry(secs(1), BEAT),
+        Job::new("compare-settings", secs(30), "cannot compare settings with the other nodes", compare)
+            .first_after(secs(2)),
+    ]
 }
 
 /// Authorities allow about five failed orders per name and hour.

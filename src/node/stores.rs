@@ -7,10 +7,11 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::data_directory::DataDirectory;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{BlobStoreKind, Config, DatabaseUrl, RedirectRule, S3Settings};
 use crate::domain::Clock;
 use crate::storage::StorageError;
-use crate::storage::blobs::{BlobStore, disk};
+use crate::storage::blobs::s3::{Audience, S3Credentials, S3Options, S3Redirect};
+use crate::storage::blobs::{BlobStore, disk, s3};
 use crate::storage::coordination::MovePhase;
 use crate::storage::metadata::postgres::PostgresOptions;
 use crate::storage::metadata::transfer::Tables;
@@ -29,7 +30,41 @@ pub(crate) async fn open_stores(config: &Config, clock: &Clock) -> Result<Stores
 }
 
 fn open_blobs(config: &Config, clock: &Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
-    disk::open(&config.data_dir, config.storage.min_free_space.bytes(), clock.clone())
+    match config.blobs.store {
+        BlobStoreKind::Disk => disk::open(&config.data_dir, config.storage.min_free_space.bytes(), clock.clone()),
+        BlobStoreKind::S3 => s3::open(&s3_options(&config.blobs_s3)?, clock.clone()),
+    }
+}
+
+fn s3_options(settings: &S3Settings) -> Result<S3Options, StorageError> {
+    let audience = match &settings.redirect {
+        RedirectRule::Never => None,
+        RedirectRule::Always => Some(Audience::Everyone),
+        RedirectRule::Networks(networks) => Some(Audience::Networks(networks.clone())),
+    };
+    let public = settings.public_endpoint.as_ref().map(ToString::to_string);
+    let credentials = match (&settings.access_key_file, &settings.secret_key_file) {
+        (Some(id), Some(secret)) => Some(S3Credentials {
+            id: read_secret("blobs.s3.access_key_file", id)?.to_string(),
+            secret: read_secret("blobs.s3.secret_key_file", secret)?,
+        }),
+        _ => None,
+    };
+    let read_authorities = |path: &PathBuf| {
+        fs::read(path).map_err(|error| StorageError::io(format!("reading blobs.s3.ca, {}", path.display()), error))
+    };
+    Ok(S3Options {
+        endpoint: settings.endpoint.as_ref().map(ToString::to_string),
+        bucket: settings.bucket.clone().unwrap_or_default(),
+        prefix: settings.prefix.clone().unwrap_or_default(),
+        region: settings.region.clone(),
+        path_style: settings.path_style,
+        authorities: settings.ca.as_ref().map(read_authorities).transpose()?,
+        credentials,
+        part_size: settings.part_size.bytes(),
+        upload_memory: settings.upload_memory.bytes(),
+        redirect: audience.zip(public).map(|(audience, endpoint)| S3Redirect { endpoint, audience }),
+    })
 }
 
 /// Opens the metadata store alone, for commands that need no blob. Refused while it is being filled by a move.
@@ -49,15 +84,16 @@ async fn open_any(config: &Config, clock: &Clock) -> Result<Arc<dyn Metadata>, S
 }
 
 fn postgres_options(config: &Config, url: &DatabaseUrl) -> Result<PostgresOptions, StorageError> {
-    let password = config.database.password_file.as_deref().map(read_password).transpose()?;
+    let password =
+        config.database.password_file.as_deref().map(|path| read_secret("database.password_file", path)).transpose()?;
     PostgresOptions::new(url.as_str(), password.as_ref().map(|password| password.as_str()), config.database.pooler)
 }
 
-/// The first line of a file.
-fn read_password(path: &Path) -> Result<Zeroizing<String>, StorageError> {
-    let context = || format!("reading database.password_file, {}", path.display());
+/// The first line of the file that a setting names.
+fn read_secret(setting: &str, path: &Path) -> Result<Zeroizing<String>, StorageError> {
+    let context = || format!("reading {setting}, {}", path.display());
     let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| StorageError::io(context(), error))?);
-    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().trim_end().to_owned()))
 }
 
 /// Examines the metadata store without creating or migrating it. `idle` says that no process has it open.
@@ -102,7 +138,16 @@ pub(super) fn database_place(config: &Config) -> String {
 
 /// The blob store of a configuration, as an operator knows it.
 pub(super) fn blob_place(config: &Config) -> String {
-    real(&config.data_dir).join("blobs").display().to_string()
+    let S3Settings { endpoint, bucket, prefix, region, .. } = &config.blobs_s3;
+    match config.blobs.store {
+        BlobStoreKind::Disk => real(&config.data_dir).join("blobs").display().to_string(),
+        BlobStoreKind::S3 => format!(
+            "s3://{}/{} at {}",
+            bucket.as_deref().unwrap_or_default(),
+            prefix.as_deref().unwrap_or_default(),
+            endpoint.as_ref().map_or_else(|| region.clone(), ToString::to_string)
+        ),
+    }
 }
 
 /// One directory has one name.

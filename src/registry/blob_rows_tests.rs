@@ -53,7 +53,7 @@ impl Node {
 
     async fn read(&self, digest: &Digest, range: Range<u64>) -> Result<Bytes, RegistryError> {
         let known = self.registry.known_blob(&repository(), digest).await?.expect("linked");
-        match self.registry.content(&known, range).await? {
+        match self.registry.content(&known, range, None).await? {
             Content::Whole(bytes) => Ok(bytes),
             Content::Stream(_) | Content::Redirect(_) => panic!("a small content is in memory"),
         }

@@ -21,6 +21,7 @@ mod referrers;
 mod session_locks;
 mod turns;
 mod upload;
+mod upload_turn;
 
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
@@ -41,7 +42,7 @@ use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
-use crate::storage::coordination::MovePhase;
+use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use generations::Generations;
@@ -99,11 +100,12 @@ impl Registry {
         settings: RegistrySettings,
         clock: Clock,
     ) -> Self {
+        let seen_within = if metadata.serves_many_nodes() { SEEN_BY_NODES_WITHIN } else { SEEN_WITHIN };
         Self {
+            generations: Generations::new(clock.clone(), seen_within),
             metadata,
             blobs,
             settings,
-            generations: Generations::new(clock.clone()),
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
             clock,

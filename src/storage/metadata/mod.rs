@@ -44,12 +44,14 @@ pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 use async_trait::async_trait;
 
 use super::StorageError;
-use super::coordination::Versions;
+use super::coordination::{Leases, Nodes, Versions};
 
 /// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
 pub trait Metadata:
     Versions
+    + Leases
+    + Nodes
     + Repositories
     + Manifests
     + Tags

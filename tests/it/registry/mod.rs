@@ -6,5 +6,6 @@ mod far_lists;
 mod manifests;
 mod pulls;
 mod removal;
+mod shared_blobs;
 mod sizes;
 mod uploads;

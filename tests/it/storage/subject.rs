@@ -81,7 +81,7 @@ impl Deref for MetadataSubject {
 pub struct BlobSubject {
     first: Arc<dyn BlobStore>,
     other: Arc<dyn BlobStore>,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl BlobSubject {
@@ -90,7 +90,14 @@ impl BlobSubject {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::at(Timestamp::from_second(BEGIN).expect("in range"));
         let open = || blobs::disk::open(folder.path(), 0, clock.clock()).expect("the store opens");
-        Self { first: open(), other: open(), _folder: folder }
+        Self { first: open(), other: open(), _folder: Some(folder) }
+    }
+
+    /// An empty bucket.
+    pub fn s3() -> Self {
+        let options = crate::support::s3::Bucket::new().options();
+        let open = || blobs::s3::open(&options, Clock::system()).expect("the store opens");
+        Self { first: open(), other: open(), _folder: None }
     }
 
     /// Another handle on the same store.
@@ -147,6 +154,15 @@ macro_rules! blob_contract {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
                     super::$case(&crate::storage::subject::BlobSubject::disk()).await;
+                }
+            )+
+        }
+
+        mod s3 {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case(&crate::storage::subject::BlobSubject::s3()).await;
                 }
             )+
         }

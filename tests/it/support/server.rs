@@ -10,10 +10,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::database::Database;
-use super::{Actor, DEADLINE, eventually, postgres};
+use super::{Actor, DEADLINE, eventually, postgres, s3};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
+
+/// The stories keep blobs in a bucket where this variable of the environment is `s3`.
+const BLOBS: &str = "PORTCULLIS_TEST_BLOBS";
 
 /// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
 const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
@@ -25,6 +28,10 @@ pub struct Server {
     config: String,
     /// The database server's address, where the stories run on one.
     database: Option<String>,
+    /// Where the blobs are, where they are not in the data directory.
+    bucket: Option<Arc<s3::Bucket>>,
+    /// Further variables of the environment.
+    environment: Vec<(String, String)>,
     process: Option<Process>,
     ca: String,
 }
@@ -53,7 +60,16 @@ impl Server {
     pub fn absent(config: &str) -> Self {
         let home = TempDir::new().expect("a temporary directory");
         let data = home.path().join("data");
-        Self { home, data, config: config.to_owned(), database: database(), process: None, ca: String::new() }
+        Self {
+            home,
+            data,
+            config: config.to_owned(),
+            database: database(),
+            bucket: bucket(),
+            environment: Vec::new(),
+            process: None,
+            ca: String::new(),
+        }
     }
 
     /// The same, with a data directory elsewhere.
@@ -61,6 +77,18 @@ impl Server {
         let mut server = Self::absent(config);
         data.clone_into(&mut server.data);
         server
+    }
+
+    /// The same, on this database server.
+    pub fn absent_on(url: &str, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        server.database = Some(url.to_owned());
+        server
+    }
+
+    /// A variable of the environment, from the next start or command on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// CA, certificate and the administrator `admin`.
@@ -135,6 +163,10 @@ impl Server {
         Actor::with_certificate(self.port(), &self.ca, pair, true)
     }
 
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     pub fn port(&self) -> u16 {
         self.process.as_ref().expect("running").port
     }
@@ -151,6 +183,20 @@ impl Server {
 
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Keeps the blobs in this bucket.
+    #[must_use]
+    pub fn with_bucket(mut self, bucket: &Arc<s3::Bucket>) -> Self {
+        self.bucket = Some(Arc::clone(bucket));
+        self
+    }
+
+    /// Works on this database server's database.
+    #[must_use]
+    pub fn with_database(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self
     }
 
     /// Keeps the database in the data directory, also where the stories run on a database server.
@@ -262,6 +308,8 @@ impl Server {
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
+        command.envs(self.bucket.iter().flat_map(|bucket| bucket.variables(self.home.path())));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
     }
@@ -285,6 +333,8 @@ impl Server {
             "KILL" => Signal::KILL,
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
+            "STOP" => Signal::STOP,
+            "CONT" => Signal::CONT,
             other => panic!("no signal is called {other} here"),
         };
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process's number");
@@ -336,6 +386,15 @@ fn served_port(line: &str) -> Option<u16> {
 
 fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
+}
+
+/// A bucket of its own, where the stories keep blobs in one.
+fn bucket() -> Option<Arc<s3::Bucket>> {
+    match std::env::var(BLOBS).ok().as_deref() {
+        None | Some("disk") => None,
+        Some("s3") => Some(Arc::new(s3::Bucket::new())),
+        Some(other) => panic!("{BLOBS} is {other:?}: disk or s3"),
+    }
 }
 
 /// A database of its own on a database server, where the stories run on one.

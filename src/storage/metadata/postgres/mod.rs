@@ -17,6 +17,7 @@ mod tables;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use sqlx::postgres::{PgPool, PgRow};
 
 use self::error::failed;
@@ -27,13 +28,18 @@ pub(crate) use self::open::{finalize, migrate};
 pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Run, in_transaction};
 pub(crate) use self::tables::tables;
-use super::sql::{Engine, Value};
+use super::sql::{Columns, Engine, Value};
 use crate::storage::StorageError;
 
+/// The server's date and time, when it answers.
+const TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros";
 /// How often an operation is run at most.
 const TRIES: u32 = 4;
 /// How long to wait before the second try; twice as long before each further one, give or take half.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Begins a transaction that ends by itself where its node is gone or paused: what it has locked is not locked for all other nodes.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000";
 
 /// One database.
 struct PostgresEngine {
@@ -83,12 +89,20 @@ fn pause(tries: u32) -> Duration {
 impl Engine for PostgresEngine {
     type Session = PgSession;
 
+    const SERVES_MANY_NODES: bool = true;
+
+    async fn time(&self) -> Result<Option<Timestamp>, StorageError> {
+        let found = self.first(TIME, Vec::new()).await?;
+        let micros = found.as_ref().map(|found| found.integer("micros")).transpose()?;
+        Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+    }
+
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut PgSession) -> BoxFuture<'c, Result<T, StorageError>> + Clone + Send + 'static,
     {
-        let work = Self::run(self.pool.clone(), "BEGIN", operation);
+        let work = Self::run(self.pool.clone(), BEGIN, operation);
         // A task of its own: it is carried out even where the caller goes away.
         tokio::spawn(work).await.unwrap_or_else(|error| Err(error::ended(error)))
     }

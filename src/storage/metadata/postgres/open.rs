@@ -12,6 +12,7 @@ use super::error::failed;
 use super::schema::{PostgresSchema, STEPS};
 use crate::domain::Clock;
 use crate::storage::StorageError;
+use crate::storage::coordination::Nodes;
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::migration::{expand, finalize as contract};
 use crate::storage::metadata::sql::SqlMetadata;
@@ -64,7 +65,7 @@ fn is_this_machine(connect: &PgConnectOptions) -> bool {
 }
 
 /// Opens the database and brings its schema up to date. Several processes may have it open at the same time. Leases and expiry are judged
-/// by `clock`.
+/// by `clock`, which follows the server's from now on.
 ///
 /// Errors: [`StorageError::Busy`] where the server cannot be reached, [`StorageError::Failed`] where it refuses, or where a newer version
 /// of this program has finalized the database.
@@ -77,7 +78,9 @@ pub async fn open(options: PostgresOptions, clock: Clock) -> Result<Arc<dyn Meta
         .acquire_timeout(PATIENCE)
         .test_before_acquire(false)
         .connect_lazy_with(connect);
-    Ok(Arc::new(SqlMetadata::new(PostgresEngine { pool, pooler }, clock)))
+    let store = SqlMetadata::new(PostgresEngine { pool, pooler }, clock);
+    store.follow_shared_clock().await?;
+    Ok(Arc::new(store))
 }
 
 /// Brings the schema up to date as [`open`] does, and tells the steps that were missing.

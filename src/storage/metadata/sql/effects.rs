@@ -17,7 +17,7 @@ statements! {
 
 /// After the operation, before the commit. Nothing is committed that a move to other storage forbids.
 pub(super) async fn apply<S: Session>(session: &mut S, effects: Effects) -> Result<(), StorageError> {
-    let mut is_settled = effects.even_while_moving;
+    let mut is_settled = effects.even_while_moving || (!effects.policy && effects.repository.is_none());
     if effects.policy {
         let raised = session.first(RAISE_POLICY_VERSION, values![]).await?;
         is_settled |= raised.is_some_and(|raised| raised.integer("move_phase").ok() == Some(0));

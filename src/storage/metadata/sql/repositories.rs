@@ -83,7 +83,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
                 if removed {
                     session.run(REMOVE_UPLOADS, values![&name]).await?;
                 }
-                Ok(Written::if_changed(removed, Effects::repository(name)))
+                Ok(Written::if_changed(removed, Effects::changes(name)))
             })
         })
         .await

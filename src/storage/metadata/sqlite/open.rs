@@ -120,6 +120,10 @@ fn at(path: &Path, error: StorageError) -> StorageError {
             StorageError::Failed { context: format!("opening {path}: {context}"), source }
         }
         StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
-        StorageError::BrokenBody(_) | StorageError::SlowBody(_) | StorageError::Frozen(_) => error,
+        StorageError::Unavailable(what) => StorageError::Unavailable(format!("{path}: {what}")),
+        StorageError::BrokenBody(_)
+        | StorageError::SlowBody(_)
+        | StorageError::Superseded(_)
+        | StorageError::Frozen(_) => error,
     }
 }

@@ -11,8 +11,8 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
-/// What may read a whole table or sort: a move to other storage; lists that an administrator asks for, of what policy holds in memory anyway;
-/// and the challenges of an order under way, a handful.
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
+/// and the challenges of an order under way, the nodes and the leases, a handful each.
 const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -24,6 +24,9 @@ const MAY_SCAN: &[&str] = &[
     "BLOB_TOTALS",
     "NEEDLESS",
     "FORGET_ARRIVALS",
+    "ALL_LEASES",
+    "ALL_NODES",
+    "FORGET_NODES",
 ];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {

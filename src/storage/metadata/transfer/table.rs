@@ -47,6 +47,9 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("refresh_tokens", &["hash"]),
     numbered("unknown_logins"),
     copied_by("acme_accounts", &["directory"]),
+    // About the processes that work on this database.
+    left("leases"),
+    left("nodes"),
     // Orders under way begin again.
     left("acme_challenges"),
     // What was received of a blob is in the blob store of the source; clients begin these uploads again.
