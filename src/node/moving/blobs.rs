@@ -43,11 +43,12 @@ impl BlobCopier<'_> {
             if copied == (0, 0) {
                 self.require_space(totals.bytes, &missing).await?;
             }
-            let mut copies = stream::iter(missing.into_iter().map(|blob| self.copy(blob))).buffer_unordered(AT_ONCE);
-            while let Some(copy) = copies.next().await {
+            let copies = missing.iter().map(|blob| async { (&blob.digest, self.copy(blob).await) });
+            let mut copies = stream::iter(copies).buffer_unordered(AT_ONCE);
+            while let Some((digest, copy)) = copies.next().await {
                 match copy {
                     Ok(bytes) => copied = (copied.0 + 1, copied.1 + bytes),
-                    Err(StorageError::Damaged(why)) => damaged.push(why),
+                    Err(StorageError::Damaged(why)) => damaged.push(format!("{digest} ({why})")),
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -81,7 +82,7 @@ impl BlobCopier<'_> {
     }
 
     /// One content, from its row in the source to its key in the target.
-    async fn copy(&self, blob: BlobRecord) -> Result<u64, StorageError> {
+    async fn copy(&self, blob: &BlobRecord) -> Result<u64, StorageError> {
         let progress = Arc::clone(self.progress);
         let body: ByteStream = if blob.size == 0 {
             Box::pin(stream::empty())

@@ -11,28 +11,58 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
-use crate::support::{Actor, Image, Server, eventually, header, postgres};
+use crate::support::{Actor, Image, Server, eventually, header, postgres, s3};
 
 /// Where a registry may go.
 struct Place {
     data: PathBuf,
     database: Option<String>,
+    bucket: Option<Arc<s3::Bucket>>,
 }
 
 impl Place {
     fn file(server: &Server, name: &str) -> Self {
-        Self { data: server.home().join(name), database: None }
+        Self { data: server.home().join(name), database: None, bucket: None }
     }
 
-    fn server(server: &Server, name: &str) -> Self {
-        Self { data: server.home().join(name), database: Some(postgres::database()) }
+    /// On a database server, with blobs in a bucket.
+    fn services(server: &Server, name: &str) -> Self {
+        let (database, bucket) = (Some(postgres::database()), Some(Arc::new(s3::Bucket::new())));
+        Self { data: server.home().join(name), database, bucket }
+    }
+
+    /// At this data directory, with a database server or without.
+    fn at(data: &Path, database: Option<String>) -> Self {
+        Self { data: data.to_owned(), database, bucket: None }
+    }
+
+    fn is_now_of(&self, server: &mut Server) {
+        server.keep_at(&self.data, self.database.clone(), self.bucket.clone());
+    }
+
+    /// The sections about blobs.
+    fn blobs(&self, folder: &Path) -> String {
+        let Some(bucket) = &self.bucket else { return String::new() };
+        let mut text = "[blobs]\nstore = \"s3\"\n[blobs.s3]\n".to_owned();
+        for (name, value) in bucket.variables(folder) {
+            if let Some(key) = name.strip_prefix("PORTCULLIS_BLOBS_S3_") {
+                text += &format!("{} = \"{value}\"\n", key.to_lowercase());
+            }
+        }
+        for (key, secret) in [("access_key", s3::ACCESS_KEY), ("secret_key", s3::SECRET_KEY)] {
+            let path = folder.join(key);
+            std::fs::write(&path, secret).expect("writable");
+            text += &format!("{key}_file = \"{}\"\n", path.display());
+        }
+        text
     }
 
     /// Its configuration, as a file.
     fn config(&self, server: &Server) -> String {
         let database = self.database.as_ref().map(|url| format!("[database]\nurl = \"{url}\"\n")).unwrap_or_default();
         let path = server.home().join(format!("{}.toml", self.data.file_name().expect("a name").to_string_lossy()));
-        std::fs::write(&path, format!("data_dir = \"{}\"\n{database}", self.data.display())).expect("writable");
+        let blobs = self.blobs(server.home());
+        std::fs::write(&path, format!("data_dir = \"{}\"\n{database}{blobs}", self.data.display())).expect("writable");
         path.display().to_string()
     }
 }
@@ -106,7 +136,7 @@ async fn is_the_same(server: &Server, images: &[(&str, String, &Image)], ca: &st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registry_moves_to_a_database_server_under_pushes_and_back() {
+async fn a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back() {
     let mut server = start_on_a_file().await;
     let (admin, alice) = (server.actor("admin", ADMIN_PASSWORD), server.actor("alice", ALICE_PASSWORD));
     server.run(&["grant", "add", "--to", "user:alice", "--on", "team/**", "--allow", "pull"]);
@@ -119,7 +149,7 @@ async fn a_registry_moves_to_a_database_server_under_pushes_and_back() {
 
     let stop = Arc::new(AtomicBool::new(false));
     let pushing = tokio::spawn(keep_pushing(server.actor("alice", ALICE_PASSWORD), Arc::clone(&stop)));
-    let there = Place::server(&server, "there");
+    let there = Place::services(&server, "there");
     let moved = move_to(&server, &there).await;
     assert!(moved["tables"].as_array().expect("a list").iter().any(|table| table["table"] == "tags"), "{moved}");
     assert!(moved["blobs"].as_u64().expect("a number") >= 4, "{moved}");
@@ -137,7 +167,7 @@ async fn a_registry_moves_to_a_database_server_under_pushes_and_back() {
     let (meanwhile, _) = pushing.await.expect("no panic");
     server.stop().await;
 
-    server.keep_at(&there.data, there.database.clone());
+    there.is_now_of(&mut server);
     server.spawn().await;
     let mut images = vec![("team/tool", "v1".to_owned(), &tool), ("alice/app", "v1".to_owned(), &app)];
     images.extend(meanwhile.iter().enumerate().map(|(number, image)| ("alice/meanwhile", format!("t{number}"), image)));
@@ -148,7 +178,7 @@ async fn a_registry_moves_to_a_database_server_under_pushes_and_back() {
     let back = Place::file(&server, "back");
     move_to(&server, &back).await;
     server.stop().await;
-    server.keep_at(&back.data, None);
+    back.is_now_of(&mut server);
     server.spawn().await;
     images.push(("alice/late", "v1".to_owned(), &late));
     is_the_same(&server, &images, &ca, &token).await;
@@ -178,7 +208,7 @@ async fn filled(server: &Server, images: usize) -> Vec<Image> {
 async fn a_move_that_is_killed_again_and_again_continues() {
     let mut server = start_on_a_file().await;
     let images = filled(&server, 40).await;
-    let there = Place::server(&server, "there");
+    let there = Place::services(&server, "there");
     let config = there.config(&server);
     for round in 0..12_u64 {
         let mut command = server.command(&["migrate-storage", "--to", &config]);
@@ -192,7 +222,7 @@ async fn a_move_that_is_killed_again_and_again_continues() {
     let output = again.output().expect("it runs");
     assert!(output.status.success() || said(&output).contains("moved to"), "{}", said(&output));
     server.stop().await;
-    server.keep_at(&there.data, there.database.clone());
+    there.is_now_of(&mut server);
     server.spawn().await;
     let alice = server.actor("alice", ALICE_PASSWORD);
     for (number, image) in images.iter().enumerate() {
@@ -205,7 +235,7 @@ async fn a_rehearsal_and_a_failure_give_the_registry_free_and_a_released_one_tak
     let server = start_on_a_file().await;
     let images = filled(&server, 3).await;
     let alice = server.actor("alice", ALICE_PASSWORD);
-    let there = Place::server(&server, "there");
+    let there = Place::services(&server, "there");
     let config = there.config(&server);
     let rehearsed = server.run(&["migrate-storage", "--to", &config, "--dry-run"]);
     assert!(said(&rehearsed).contains("changes are accepted again"), "{}", said(&rehearsed));
@@ -254,21 +284,21 @@ async fn only_an_empty_place_is_moved_to() {
         assert_eq!(output.status.code(), Some(1));
         said(&output)
     };
-    let here = Place { data: server.data().to_owned(), database: None };
+    let here = Place::at(server.data(), None);
     let same = refusal(&here.config(&server));
     assert!(same.contains("the same database"), "{same}");
 
     let mut other = Server::absent("");
     other.keep_in_a_file();
     other.initialise();
-    let taken = refusal(&Place { data: other.data().to_owned(), database: None }.config(&server));
+    let taken = refusal(&Place::at(other.data(), None).config(&server));
     assert!(taken.contains("holds a registry already"), "{taken}");
 
     other.spawn().await;
-    let served = refusal(&Place { data: other.data().to_owned(), database: None }.config(&server));
+    let served = refusal(&Place::at(other.data(), None).config(&server));
     assert!(served.contains("already served by process"), "{served}");
 
-    let with_ca = Place { data: other.data().to_owned(), database: Some(postgres::database()) };
+    let with_ca = Place::at(other.data(), Some(postgres::database()));
     other.stop().await;
     let with_ca = refusal(&with_ca.config(&server));
     assert!(with_ca.contains("certificate authority of another registry"), "{with_ca}");
@@ -280,11 +310,11 @@ async fn only_an_empty_place_is_moved_to() {
 async fn the_database_alone_moves_and_the_blobs_stay() {
     let mut server = start_on_a_file().await;
     let images = filled(&server, 2).await;
-    let there = Place { data: server.data().to_owned(), database: Some(postgres::database()) };
+    let there = Place::at(server.data(), Some(postgres::database()));
     let moved = move_to(&server, &there).await;
     assert_eq!(moved["blobs"], json!(0));
     server.stop().await;
-    server.keep_at(&there.data, there.database.clone());
+    there.is_now_of(&mut server);
     server.spawn().await;
     let alice = server.actor("alice", ALICE_PASSWORD);
     for (number, image) in images.iter().enumerate() {

@@ -46,10 +46,13 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("token_keys", &["kid"]),
     copied_by("refresh_tokens", &["hash"]),
     numbered("unknown_logins"),
+    copied_by("known_sources", &["name_hash", "network"]),
     copied_by("acme_accounts", &["directory"]),
     // About the processes that work on this database.
     left("leases"),
     left("nodes"),
+    // Of the last minutes.
+    left("address_failures"),
     // Orders under way begin again.
     left("acme_challenges"),
     // What was received of a blob is in the blob store of the source; clients begin these uploads again.
