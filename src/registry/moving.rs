@@ -13,7 +13,7 @@ impl Registry {
         }
         match &phase {
             MovePhase::Settled => {
-                tracing::info!("changes are accepted again: the registry is not being moved any more")
+                tracing::info!("changes are accepted again: the registry is not being moved any more");
             }
             MovePhase::Leaving(to) => tracing::warn!(
                 to,

@@ -43,9 +43,9 @@ impl BlobCopier<'_> {
             if copied == (0, 0) {
                 self.require_space(totals.bytes, &missing).await?;
             }
-            let copies = missing.iter().map(|blob| async { (&blob.digest, self.copy(blob).await) });
-            let mut copies = stream::iter(copies).buffer_unordered(AT_ONCE);
-            while let Some((digest, copy)) = copies.next().await {
+            let under_way = missing.iter().map(|blob| async { (&blob.digest, self.copy(blob).await) });
+            let mut under_way = stream::iter(under_way).buffer_unordered(AT_ONCE);
+            while let Some((digest, copy)) = under_way.next().await {
                 match copy {
                     Ok(bytes) => copied = (copied.0 + 1, copied.1 + bytes),
                     Err(StorageError::Damaged(why)) => damaged.push(format!("{digest} ({why})")),
@@ -116,8 +116,8 @@ impl BlobCopier<'_> {
         let (mut after, mut lost) = (None, 0);
         loop {
             let page = self.source.metadata.all_blobs(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(lost) };
-            after = Some(last.digest.clone());
+            let Some(end) = page.last() else { return Ok(lost) };
+            after = Some(end.digest.clone());
             let arrived = self.arrived(&page).await?;
             let present = page.iter().filter_map(|blob| Some((blob, arrived.get(&blob.digest)?)));
             let mut looks = stream::iter(present.map(|(blob, key)| self.look(blob, key))).buffer_unordered(AT_ONCE);

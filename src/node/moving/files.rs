@@ -1,5 +1,5 @@
 //! The files of the data directory that a registry takes along: the certificate authority, certificates, and the key that encrypts secrets
-//! in the database. Hosts go on trusting it, and tokens stay valid.
+//! in the database. Hosts continue to trust it, and tokens stay valid.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -52,11 +52,11 @@ fn copy_below(from: &Path, to: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let bytes = Zeroizing::new(fs::read(from).with_context(|| format!("cannot read {}", from.display()))?);
-    let is_private = metadata.permissions().mode() & 0o077 == 0;
-    if is_private {
-        write_key(to, &bytes)?
+    let others = metadata.permissions().mode() & 0o077;
+    if others == 0 {
+        write_key(to, &bytes)?;
     } else {
-        write_public(to, &bytes)?
+        write_public(to, &bytes)?;
     }
     Ok(())
 }

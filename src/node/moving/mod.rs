@@ -119,12 +119,12 @@ impl Moving {
             return Ok(self.report((0, 0), Vec::new(), std::time::Duration::ZERO));
         }
         self.claim_target().await?;
-        let copier = BlobCopier { source: &self.source, target: &self.target, progress: &self.progress };
+        let contents = BlobCopier { source: &self.source, target: &self.target, progress: &self.progress };
         let mut copied = (0, 0);
         for _ in 0..if self.same_blobs() { 0 } else { ROUNDS } {
-            let round = copier.round("copying blobs").await?;
+            let round = contents.round("copying blobs").await?;
             copied = (copied.0 + round.0, copied.1 + round.1);
-            if round.1 <= FEW && copier.forget_lost().await? == 0 {
+            if round.1 <= FEW && contents.forget_lost().await? == 0 {
                 break;
             }
         }
@@ -132,11 +132,11 @@ impl Moving {
         let since = clock.instant();
         self.freeze().await?;
         if !self.same_blobs() {
-            let round = copier.round("copying the last blobs").await?;
+            let round = contents.round("copying the last blobs").await?;
             copied = (copied.0 + round.0, copied.1 + round.1);
         }
         let tables = self.copy_rows().await?;
-        copier.remove_needless().await?;
+        contents.remove_needless().await?;
         files::copy(&self.source.data, &self.target.data)?;
         self.finish().await?;
         Ok(self.report(copied, tables, clock.instant().saturating_duration_since(since)))

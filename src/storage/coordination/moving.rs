@@ -3,7 +3,7 @@
 
 use crate::storage::StorageError;
 
-/// Where a database is on the way from one storage to another.
+/// Where a database is between one storage and another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MovePhase {
     /// Nowhere: it is in use.

@@ -20,7 +20,7 @@ pub struct BlobTotals {
 /// The phases of a move, and which contents have arrived.
 #[async_trait]
 pub trait Moves {
-    /// Where the database is on the way to other storage.
+    /// Where the database is between one storage and another.
     async fn move_phase(&self) -> Result<MovePhase, StorageError>;
 
     /// Sets that. From the moment at which this returns, no change is committed that the phase forbids, except those that were being

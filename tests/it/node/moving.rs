@@ -1,6 +1,7 @@
 //! A registry moves to other storage while people push and pull, and back: everything that was acknowledged is there, hosts trust it as
 //! before, people and tokens are the same. It may be killed at any moment.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Arc;
@@ -46,13 +47,13 @@ impl Place {
         let mut text = "[blobs]\nstore = \"s3\"\n[blobs.s3]\n".to_owned();
         for (name, value) in bucket.variables(folder) {
             if let Some(key) = name.strip_prefix("PORTCULLIS_BLOBS_S3_") {
-                text += &format!("{} = \"{value}\"\n", key.to_lowercase());
+                writeln!(text, "{} = \"{value}\"", key.to_lowercase()).expect("written");
             }
         }
         for (key, secret) in [("access_key", s3::ACCESS_KEY), ("secret_key", s3::SECRET_KEY)] {
             let path = folder.join(key);
             std::fs::write(&path, secret).expect("writable");
-            text += &format!("{key}_file = \"{}\"\n", path.display());
+            writeln!(text, "{key}_file = \"{}\"", path.display()).expect("written");
         }
         text
     }
@@ -295,8 +296,8 @@ async fn only_an_empty_place_is_moved_to() {
     assert!(taken.contains("holds a registry already"), "{taken}");
 
     other.spawn().await;
-    let served = refusal(&Place::at(other.data(), None).config(&server));
-    assert!(served.contains("already served by process"), "{served}");
+    let in_use = refusal(&Place::at(other.data(), None).config(&server));
+    assert!(in_use.contains("already served by process"), "{in_use}");
 
     let with_ca = Place::at(other.data(), Some(postgres::database()));
     other.stop().await;
