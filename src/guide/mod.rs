@@ -45,6 +45,7 @@ topics![
     "monitoring",
     "backup",
     "upgrade",
+    "moving",
 ];
 
 impl Topic {

@@ -8,6 +8,7 @@ use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_move::FollowMove;
 use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
@@ -80,6 +81,13 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
+        Job::new(
+            "follow-move",
+            millis(500),
+            "cannot ask whether the registry is being moved",
+            FollowMove(Arc::clone(&registry)),
+        )
+        .retry(millis(500), secs(5)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),

@@ -43,6 +43,7 @@ topics![
     kubernetes "kubernetes",
     limits "limits",
     monitoring "monitoring",
+    moving "moving",
     passwords "passwords",
     permissions "permissions",
     proxies "proxies",
