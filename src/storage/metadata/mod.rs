@@ -41,7 +41,7 @@ pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 use async_trait::async_trait;
 
 use super::StorageError;
-use super::coordination::{Leases, Nodes, SharedState, Versions};
+use super::coordination::{Leases, Nodes, SharedLogins, SharedState, Versions};
 
 /// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
@@ -50,6 +50,7 @@ pub trait Metadata:
     + SharedState
     + Leases
     + Nodes
+    + SharedLogins
     + Repositories
     + Manifests
     + Tags
