@@ -185,7 +185,8 @@ fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [J
             "no certificate could be ordered; the one in use stays",
             OrderCertificate::new(orderer, serving, clock),
         )
-        .retry(mins(2), hours(6)),
+        .retry(mins(2), hours(6))
+        .under_lease(),
     ]
 }
 

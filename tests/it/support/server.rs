@@ -339,7 +339,7 @@ fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sy
         {
             let _ = ready.send(port);
         }
-        log.lock().expect("not poisoned").push_str(&format!("{line}\n"));
+        log.lock().expect("not poisoned").extend([line.as_str(), "\n"]);
     }
 }
 
