@@ -210,6 +210,11 @@ impl Authenticator {
         Ok(version)
     }
 
+    /// Tells the other nodes what this one has seen of logins, and counts what they have.
+    pub(crate) async fn share_logins(&self) -> Result<(), StorageError> {
+        self.passwords.share().await
+    }
+
     /// Makes and removes the token keys for which it is time.
     pub(crate) async fn rotate_keys(&self) -> Result<(), AuthError> {
         let now = self.clock.seconds();

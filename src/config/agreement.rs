@@ -16,6 +16,7 @@ const MAY_DIFFER: &[&str] = &[
     "auth.password_queue",
     "client_certificates.ca",
     "client_certificates.crl",
+    "database.password",
     "database.password_file",
     "database.pooler",
     "database.url",

@@ -14,6 +14,7 @@ mod byte_size;
 mod checks;
 mod conflicts;
 mod data_directory;
+mod database_password;
 mod database_url;
 mod definition;
 mod document;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    database_password::DatabasePassword,
     database_url::DatabaseUrl,
     endpoint_url::EndpointUrl,
     environment::Environment,

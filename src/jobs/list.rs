@@ -16,6 +16,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
@@ -54,6 +55,7 @@ pub(crate) struct AcmeParts {
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
     let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, heartbeat, clock } = parts;
+    let for_logins = Arc::clone(&auth);
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -81,7 +83,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
     }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
-    jobs.extend(heartbeat.map(node_jobs).into_iter().flatten());
+    jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
 }
@@ -128,13 +130,20 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
 }
 
 /// What a node does because there may be others.
-fn node_jobs(heartbeat: Heartbeat) -> [Job; 2] {
+fn node_jobs(heartbeat: Heartbeat, auth: Arc<Authenticator>) -> [Job; 3] {
     let compare = CompareSettings::new(heartbeat.store());
     [
         Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat)
             .retry(secs(1), BEAT),
         Job::new("compare-settings", secs(30), "cannot compare settings with the other nodes", compare)
             .first_after(secs(2)),
+        Job::new(
+            "share-logins",
+            secs(1),
+            "cannot count wrong passwords together with the other nodes; each counts by itself",
+            ShareLogins(auth),
+        )
+        .retry(secs(1), secs(5)),
     ]
 }
 

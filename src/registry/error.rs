@@ -117,7 +117,7 @@ pub enum RegistryError {
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
     Busy(String),
-    /// A service that the registry depends on is away: the object store. It may be back soon.
+    /// A service that the registry depends on is away: the database, or the object store. It may be back soon.
     #[error("unavailable: {0}")]
     Unavailable(String),
     /// Storage failed or is damaged, in words for the log.

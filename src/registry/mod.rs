@@ -17,6 +17,7 @@ mod moving;
 mod owner;
 mod pull;
 mod push;
+mod readiness;
 mod referrers;
 mod session_locks;
 mod turns;
@@ -34,19 +35,19 @@ pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
-use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
 
@@ -54,8 +55,6 @@ use turns::Turns;
 const MANIFEST_READS: usize = 4;
 /// How long a blob that nothing refers to is safe from being collected after it was pushed or mounted.
 const BLOB_LEASE: Duration = Duration::from_hours(24);
-/// How long an answer about readiness holds.
-const READINESS_AGE: Duration = Duration::from_secs(1);
 
 /// The sections that the operator set for a registry.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +88,7 @@ pub struct Registry {
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
-    readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
+    readiness: Readiness,
 }
 
 impl Registry {
@@ -112,22 +111,13 @@ impl Registry {
             sessions: SessionLocks::default(),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
-            readiness: tokio::sync::Mutex::default(),
+            readiness: Readiness::default(),
         }
     }
 
-    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anyone may
-    /// ask this.
+    /// Whether requests can be served.
     pub async fn ready(&self) -> Result<(), RegistryError> {
-        let mut last = self.readiness.lock().await;
-        if let Some((asked, answer)) = &*last
-            && self.clock.instant().saturating_duration_since(*asked) < READINESS_AGE
-        {
-            return Ok(answer.clone()?);
-        }
-        let answer = self.metadata.ping().await;
-        *last = Some((self.clock.instant(), answer.clone()));
-        Ok(answer?)
+        Ok(self.readiness.ask(&*self.metadata, &self.clock).await?)
     }
 
     /// Every use case that changes anything asks this first.

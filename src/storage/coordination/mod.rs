@@ -5,6 +5,7 @@
 mod effects;
 mod fence;
 mod lease;
+mod logins;
 mod moving;
 mod node;
 mod versions;
@@ -13,6 +14,8 @@ pub(in crate::storage) use effects::Effects;
 pub use fence::under;
 pub(crate) use fence::{current, under_blocking};
 pub use lease::{Lease, Leases};
+pub use logins::{AddressFailures, SharedLogins, SharedSource};
+pub(crate) use logins::{FAILURES_KEPT, SOURCES_KEPT};
 pub use moving::MovePhase;
 pub(crate) use node::{BEAT, REMEMBERED, SILENT};
 pub use node::{NodeRecord, Nodes};

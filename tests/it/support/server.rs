@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::database::{Database, of_this_run};
-use super::{Actor, DEADLINE, eventually, s3};
+use super::{Actor, DEADLINE, s3};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
@@ -224,36 +224,6 @@ impl Server {
         self.process.as_ref().expect("running").child.id()
     }
 
-    /// The processor time that the server has used.
-    pub fn processor_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the server runs");
-        // User and system time are the 12th and 13th number after the name, in hundredths of a second.
-        let numbers: Vec<&str> = stat.rsplit(')').next().expect("a part").split_whitespace().collect();
-        let ticks = |at: usize| numbers[at].parse::<u64>().expect("a number");
-        Duration::from_millis((ticks(11) + ticks(12)) * 10)
-    }
-
-    /// How much the server has read, from files and connections.
-    pub fn bytes_read(&self) -> u64 {
-        let io = std::fs::read_to_string(format!("/proc/{}/io", self.pid())).expect("the server runs");
-        let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("Linux tells it");
-        line.trim().parse().expect("a number")
-    }
-
-    /// Waits until the server has nothing to do: half a second without any work.
-    pub async fn settled(&self) {
-        let mut quiet = 0;
-        let mut before = self.processor_time();
-        eventually("the server has nothing to do", async || {
-            tokio::time::sleep(Duration::from_millis(75)).await;
-            let now = self.processor_time();
-            quiet = if now == before { quiet + 1 } else { 0 };
-            before = now;
-            quiet >= 5
-        })
-        .await;
-    }
-
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         self.process.as_ref().expect("running").log.lock().expect("not poisoned").clone()
@@ -302,7 +272,7 @@ impl Server {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let config = self.home.path().join("test.toml");
         std::fs::write(&config, &self.config).expect("the directory is writable");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
         command.envs(self.bucket.iter().flat_map(|bucket| bucket.variables(self.home.path())));
@@ -379,10 +349,6 @@ fn served_port(line: &str) -> Option<u16> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
     event.get("message")?.as_str()?.starts_with("serving https").then_some(())?;
     event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
-}
-
-fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
 }
 
 /// A bucket of its own, where the stories keep blobs in one.

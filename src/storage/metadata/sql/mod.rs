@@ -23,6 +23,7 @@ mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
 mod row;
+mod shared_logins;
 mod statement;
 mod tags;
 mod uploads;
@@ -141,6 +142,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         refresh_tokens::ALL,
         repositories::ALL,
         repository_blobs::ALL,
+        shared_logins::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
