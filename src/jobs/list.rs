@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
@@ -48,6 +49,7 @@ pub(crate) struct AcmeParts {
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
     let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, clock } = parts;
+    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -60,6 +62,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5)),
     ];
+    jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(copies.map(|copies| {
         let remove = blocking(remove_database_copies(copies, clock.clone()));
@@ -68,6 +71,12 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
+}
+
+/// Once a day; its node is the one that has the lease of its name.
+fn drop_abandoned_uploads(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot drop what interrupted uploads left in the bucket";
+    Job::new("drop-abandoned-uploads", hours(24), consequence, DropAbandonedUploads(registry)).first_after(hours(1))
 }
 
 fn certificate_jobs(

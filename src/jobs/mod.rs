@@ -8,6 +8,7 @@
 mod backoff;
 mod change;
 mod driver;
+mod drop_abandoned_uploads;
 mod expire_uploads;
 mod follow_certificate;
 mod follow_challenges;

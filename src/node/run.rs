@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
 use super::administrator::Administrator;
+use super::bucket::require_usable_bucket;
 use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::first_start::first_start;
@@ -58,6 +59,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let clock = Clock::system();
     let stores = open_stores(config, &clock).await?;
+    require_usable_bucket(config, &clock).await?;
     let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
     let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
 

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod client_ca;
 pub mod client_host;
 pub mod database;
+pub mod fault_proxy;
 pub mod hostile_server;
 pub mod image;
 pub mod postgres;
