@@ -156,7 +156,13 @@ impl Authenticator {
         let now = self.clock.seconds();
         let verified =
             self.tokens.verify(&self.ring.load(), token, now).map_err(|InvalidToken| CredentialError::Expired)?;
-        let policy = self.policies.of_account(verified.user.as_ref().map(|(name, _)| name)).await?;
+        let name = verified.user.as_ref().map(|(name, _)| name);
+        let mut policy = self.policies.of_account(name).await?;
+        if verified.user.as_ref().is_some_and(|(_, epoch)| policy.knows_no_epoch_from(*epoch)) {
+            // Added or changed a moment ago: another node knows it, which issued the token.
+            self.reload_version().await?;
+            policy = self.policies.of_account(name).await?;
+        }
         let principal = match &verified.user {
             None => Principal::Anonymous,
             Some((name, epoch)) => policy.principal(name, *epoch).ok_or(CredentialError::Expired)?,
@@ -202,6 +208,11 @@ impl Authenticator {
         let version = self.store.policy_version().await?;
         self.policies.note_version(version);
         Ok(version)
+    }
+
+    /// Tells the other nodes what this one has seen of logins, and counts what they have.
+    pub(crate) async fn share_logins(&self) -> Result<(), StorageError> {
+        self.passwords.share().await
     }
 
     /// Makes and removes the token keys for which it is time.

@@ -9,6 +9,7 @@ mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
+mod cluster;
 mod config;
 mod context;
 mod doctor;
@@ -69,6 +70,9 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Show the nodes that serve this registry
+    #[command(subcommand)]
+    Cluster(cluster::Verb),
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
@@ -138,6 +142,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

@@ -9,10 +9,12 @@
 //! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
 //! definitions (`portcullis config default`), and a test fails if it differs.
 
+mod agreement;
 mod byte_size;
 mod checks;
 mod conflicts;
 mod data_directory;
+mod database_password;
 mod database_url;
 mod definition;
 mod document;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    database_password::DatabasePassword,
     database_url::DatabaseUrl,
     endpoint_url::EndpointUrl,
     environment::Environment,

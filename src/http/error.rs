@@ -204,11 +204,11 @@ impl OciError {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    /// 503: something that the registry depends on is away. The log says what.
+    /// 503: the database or the object store is away. Clients come back over a few seconds, and not all at once.
     fn away(what: &impl ToString) -> Self {
-        let told = "the registry cannot do this at the moment: try again";
-        Self::internal(StatusCode::SERVICE_UNAVAILABLE, what, told)
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        let told = "the registry cannot reach its storage at present: try again";
+        let seconds = rand::random_range(4..=6_u8).to_string();
+        Self::internal(StatusCode::SERVICE_UNAVAILABLE, what, told).with_header(header::RETRY_AFTER, value(seconds))
     }
 
     /// A store failed for a room other than the registry: told like the registry's own failures.

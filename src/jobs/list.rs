@@ -3,22 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compare_settings::CompareSettings;
 use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
 use crate::registry::Registry;
+use crate::storage::coordination::BEAT;
 use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
@@ -36,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) copies: Option<DatabaseCopies>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
+    /// Where other nodes may serve from the same database.
+    pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) clock: Clock,
 }
 
@@ -48,7 +54,8 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, clock } = parts;
+    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, heartbeat, clock } = parts;
+    let for_logins = Arc::clone(&auth);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -58,9 +65,11 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             ReloadPolicy(Arc::clone(&auth)),
         )
         .retry(millis(250), secs(1)),
-        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth)),
+        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
+            .under_lease(),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
-            .first_after(mins(5)),
+            .first_after(mins(5))
+            .under_lease(),
     ];
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
@@ -69,6 +78,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
     }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
+    jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
 }
@@ -76,7 +86,9 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
 /// Once a day; its node is the one that has the lease of its name.
 fn drop_abandoned_uploads(registry: Arc<Registry>) -> Job {
     let consequence = "cannot drop what interrupted uploads left in the bucket";
-    Job::new("drop-abandoned-uploads", hours(24), consequence, DropAbandonedUploads(registry)).first_after(hours(1))
+    Job::new("drop-abandoned-uploads", hours(24), consequence, DropAbandonedUploads(registry))
+        .first_after(hours(1))
+        .under_lease()
 }
 
 fn certificate_jobs(
@@ -118,6 +130,24 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
     Job::new("follow-client-files", millis(250), consequence, blocking(move |cause| follow.step(cause)))
         .retry(millis(250), millis(250))
         .on_reload()
+}
+
+/// What a node does because there may be others.
+fn node_jobs(heartbeat: Heartbeat, auth: Arc<Authenticator>) -> [Job; 3] {
+    let compare = CompareSettings::new(heartbeat.store());
+    [
+        Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat)
+            .retry(secs(1), BEAT),
+        Job::new("compare-settings", secs(30), "cannot compare settings with the other nodes", compare)
+            .first_after(secs(2)),
+        Job::new(
+            "share-logins",
+            secs(1),
+            "cannot count wrong passwords together with the other nodes; each counts by itself",
+            ShareLogins(auth),
+        )
+        .retry(secs(1), secs(5)),
+    ]
 }
 
 /// Authorities allow about five failed orders per name and hour.

@@ -18,7 +18,17 @@ pub(crate) async fn with_metadata<T>(
     data: &DataDirectory,
     work: impl AsyncFnOnce(Arc<dyn Metadata>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let metadata = open_metadata(config, &Clock::system()).await?;
+    with_metadata_and_clock(config, data, &Clock::system(), work).await
+}
+
+/// The same by this clock, which follows the store's.
+async fn with_metadata_and_clock<T>(
+    config: &Config,
+    data: &DataDirectory,
+    clock: &Clock,
+    work: impl AsyncFnOnce(Arc<dyn Metadata>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let metadata = open_metadata(config, clock).await?;
     let result = match data.require_first_start_done(&*metadata).await {
         Ok(()) => work(Arc::clone(&metadata)).await,
         Err(error) => Err(error),
@@ -38,8 +48,9 @@ pub(crate) async fn administer<T>(
     let path = data.path().display();
     let permit = AdminPermit::local_operator(data.open()?)
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
-    with_metadata(config, data, async |metadata| {
-        let administration = Administration::new(metadata, config.auth.clone(), Clock::system());
+    let clock = Clock::system();
+    with_metadata_and_clock(config, data, &clock, async |metadata| {
+        let administration = Administration::new(metadata, config.auth.clone(), clock.clone());
         work(&administration, &permit).await
     })
     .await

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::bucket::bucket_options;
 use super::data_directory::DataDirectory;
-use crate::config::{BlobStoreKind, Config, DatabaseUrl};
+use crate::config::{BlobStoreKind, Config, DatabasePassword, DatabaseUrl};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::{BlobStore, disk, s3};
@@ -43,9 +43,12 @@ pub(crate) async fn open_metadata(config: &Config, clock: &Clock) -> Result<Arc<
 }
 
 fn postgres_options(config: &Config, url: &DatabaseUrl) -> Result<PostgresOptions, StorageError> {
-    let password =
-        config.database.password_file.as_deref().map(|path| read_secret("database.password_file", path)).transpose()?;
-    PostgresOptions::new(url.as_str(), password.as_ref().map(|password| password.as_str()), config.database.pooler)
+    let database = &config.database;
+    let from_file =
+        database.password_file.as_deref().map(|path| read_secret("database.password_file", path)).transpose()?;
+    let password = from_file.as_ref().map(|password| password.as_str());
+    let password = password.or_else(|| database.password.as_ref().map(DatabasePassword::expose));
+    PostgresOptions::new(url.expose(), password, database.pooler)
 }
 
 /// The first line of the file that a setting names.

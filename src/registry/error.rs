@@ -114,7 +114,7 @@ pub enum RegistryError {
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
     Busy(String),
-    /// A service that the registry depends on is away: the object store. It may be back soon.
+    /// A service that the registry depends on is away: the database, or the object store. It may be back soon.
     #[error("unavailable: {0}")]
     Unavailable(String),
     /// Storage failed or is damaged, in words for the log.
@@ -131,7 +131,9 @@ impl From<StorageError> for RegistryError {
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
             StorageError::Unavailable(what) => Self::Unavailable(what),
-            StorageError::Damaged(_) | StorageError::Failed { .. } => Self::Failed(error.to_string()),
+            StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod mount;
 mod owner;
 mod pull;
 mod push;
+mod readiness;
 mod referrers;
 mod session_locks;
 mod turns;
@@ -33,16 +34,17 @@ pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
-use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
+use crate::storage::coordination::{SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
 
@@ -50,8 +52,6 @@ use turns::Turns;
 const MANIFEST_READS: usize = 4;
 /// How long a blob that nothing refers to is safe from being collected after it was pushed or mounted.
 const BLOB_LEASE: Duration = Duration::from_hours(24);
-/// How long an answer about readiness holds.
-const READINESS_AGE: Duration = Duration::from_secs(1);
 
 /// The sections that the operator set for a registry.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +83,7 @@ pub struct Registry {
     sessions: SessionLocks,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
-    readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
+    readiness: Readiness,
 }
 
 impl Registry {
@@ -94,32 +94,24 @@ impl Registry {
         settings: RegistrySettings,
         clock: Clock,
     ) -> Self {
+        let seen_within = if metadata.serves_many_nodes() { SEEN_BY_NODES_WITHIN } else { SEEN_WITHIN };
         Self {
+            generations: Generations::new(clock.clone(), seen_within),
             metadata,
             blobs,
             settings,
-            generations: Generations::new(clock.clone()),
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
             reading: Turns::new(MANIFEST_READS),
-            readiness: tokio::sync::Mutex::default(),
+            readiness: Readiness::default(),
         }
     }
 
-    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anyone may
-    /// ask this.
+    /// Whether requests can be served.
     pub async fn ready(&self) -> Result<(), RegistryError> {
-        let mut last = self.readiness.lock().await;
-        if let Some((asked, answer)) = &*last
-            && self.clock.instant().saturating_duration_since(*asked) < READINESS_AGE
-        {
-            return Ok(answer.clone()?);
-        }
-        let answer = self.metadata.ping().await;
-        *last = Some((self.clock.instant(), answer.clone()));
-        Ok(answer?)
+        Ok(self.readiness.ask(&*self.metadata, &self.clock).await?)
     }
 
     /// Every use case that changes anything asks this first.

@@ -27,6 +27,9 @@ pub enum StorageError {
     /// A service that this depends on does not answer, or says that it cannot work now.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// The lease that this was to be done under was taken by another node. Nothing was changed.
+    #[error("another node has taken over: {0}")]
+    Superseded(String),
     /// A file or row that must be there is missing or damaged.
     #[error("damaged storage: {0}")]
     Damaged(String),

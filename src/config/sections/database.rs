@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{DatabaseUrl, definition::settings};
+use crate::config::{DatabasePassword, DatabaseUrl, definition::settings};
 
 settings! {
     /// The section `[database]`.
@@ -13,8 +13,12 @@ settings! {
         /// unless sslmode says otherwise. "none": a file in data_dir (SQLite), which needs no other service.
         url: Option<DatabaseUrl> = None;
 
-        /// A file with the password, which only Portcullis can read. "none": the server asks for none, or PGPASSWORD has it.
+        /// A file with the password, which only Portcullis can read. "none": the server asks for none, or the environment has it.
         password_file: Option<PathBuf> = None;
+
+        /// Never in a file: the environment variable PORTCULLIS_DATABASE_PASSWORD sets it, as does a password in the address
+        /// that PORTCULLIS_DATABASE_URL gives.
+        password: Option<DatabasePassword> = None;
 
         /// Whether a pooler such as PgBouncer stands between that gives each transaction another connection.
         pooler: bool = false;

@@ -58,6 +58,13 @@ macro_rules! sections {
                     $( $name: <$settings>::read(&mut reader.section(sections!(@name $name $($whole)?))), )+
                 }
             }
+
+            /// Every key of a section with its value, as a file would have it.
+            pub(super) fn values(&self) -> Vec<(String, toml::Value)> {
+                let mut all = Vec::new();
+                $( all.extend(self.$name.values().into_iter().map(|(key, value)| (format!("{}.{key}", sections!(@name $name $($whole)?)), value))); )+
+                all
+            }
         }
 
         /// Every section with its keys for the sample.

@@ -41,12 +41,15 @@ pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 use async_trait::async_trait;
 
 use super::StorageError;
-use super::coordination::Versions;
+use super::coordination::{Leases, Nodes, SharedLogins, Versions};
 
 /// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
 pub trait Metadata:
     Versions
+    + Leases
+    + Nodes
+    + SharedLogins
     + Repositories
     + Manifests
     + Tags

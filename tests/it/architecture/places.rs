@@ -56,6 +56,7 @@ const PLACES: &[Place] = &[
             "src/http/body/",
             "src/http/middleware/denied_log.rs",
             "src/jobs/",
+            "src/node/ending.rs",
             "src/pki/acme/validation.rs",
             "src/registry/upload_turn.rs",
             "src/server/",

@@ -30,6 +30,8 @@ pub struct Server {
     database: Option<String>,
     /// Where the blobs are, where they are not in the data directory.
     bucket: Option<Arc<s3::Bucket>>,
+    /// Further variables of the environment.
+    environment: Vec<(String, String)>,
     process: Option<Process>,
     ca: String,
 }
@@ -64,6 +66,7 @@ impl Server {
             config: config.to_owned(),
             database: database(),
             bucket: bucket(),
+            environment: Vec::new(),
             process: None,
             ca: String::new(),
         }
@@ -74,6 +77,18 @@ impl Server {
         let mut server = Self::absent(config);
         data.clone_into(&mut server.data);
         server
+    }
+
+    /// The same, on this database server.
+    pub fn absent_on(url: &str, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        server.database = Some(url.to_owned());
+        server
+    }
+
+    /// A variable of the environment, from the next start or command on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// CA, certificate and the administrator `admin`.
@@ -146,6 +161,10 @@ impl Server {
     /// Someone with a client certificate and no password.
     pub fn certified(&self, pair: &str) -> Actor {
         Actor::with_certificate(self.port(), &self.ca, pair, true)
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
     }
 
     pub fn port(&self) -> u16 {
@@ -280,10 +299,11 @@ impl Server {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let config = self.home.path().join("test.toml");
         std::fs::write(&config, &self.config).expect("the directory is writable");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
         command.envs(self.bucket.iter().flat_map(|bucket| bucket.variables(self.home.path())));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
     }
@@ -307,6 +327,8 @@ impl Server {
             "KILL" => Signal::KILL,
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
+            "STOP" => Signal::STOP,
+            "CONT" => Signal::CONT,
             other => panic!("no signal is called {other} here"),
         };
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process's number");
@@ -354,10 +376,6 @@ fn served_port(line: &str) -> Option<u16> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
     event.get("message")?.as_str()?.starts_with("serving https").then_some(())?;
     event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
-}
-
-fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
 }
 
 /// A bucket of its own, where the stories keep blobs in one.

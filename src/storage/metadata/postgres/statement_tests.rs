@@ -13,8 +13,19 @@ use crate::storage::metadata::sql::statements;
 pub(in crate::storage::metadata) mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
-/// an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
+/// an order under way, the nodes and the leases, a handful each.
+const MAY_SCAN: &[&str] = &[
+    "USERS",
+    "GRANTS",
+    "KEYS",
+    "NEWEST_KEY",
+    "STOP_SIGNING",
+    "PENDING",
+    "FORGET_EXPIRED",
+    "ALL_LEASES",
+    "ALL_NODES",
+    "FORGET_NODES",
+];
 /// What sorts the few rows that it has found: the refresh tokens of one account.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
 

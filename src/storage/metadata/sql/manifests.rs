@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::engine::{Engine, Session};
+use super::put_manifest::{self, Times};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, values};
-use super::{SqlMetadata, Written, put_manifest, referrers};
+use super::{SqlMetadata, Written, referrers};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -52,12 +53,13 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
         lease: Duration,
     ) -> Result<PutOutcome, StorageError> {
         let (repository, now) = (repository.clone(), self.clock.seconds());
-        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, now, after(now, lease))))
-            .await
+        let times = Times { now, leased_until: after(now, lease) };
+        let others = E::SERVES_MANY_NODES;
+        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, times, others))).await
     }
 
     async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let (values, effects) = (values![repository, digest], Effects::repository(repository.clone()));
+        let (values, effects) = (values![repository, digest], Effects::changes(repository.clone()));
         self.write(move |session| {
             Box::pin(async move { Ok(Written::if_changed(session.run(DELETE, values).await? > 0, effects)) })
         })

@@ -132,7 +132,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
     }
 
     async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let (values, effects) = (values![repository, digest], Effects::repository(repository.clone()));
+        let (values, effects) = (values![repository, digest], Effects::changes(repository.clone()));
         self.write(move |session| {
             Box::pin(async move { Ok(Written::if_changed(session.run(UNLINK, values).await? > 0, effects)) })
         })
@@ -163,5 +163,5 @@ async fn link<S: Session>(
     };
     let is_new = session.run(LINK, values![id, blob, &repository]).await? > 0;
     session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
-    Ok(if is_new { Effects::repository(repository) } else { Effects::NONE })
+    Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })
 }

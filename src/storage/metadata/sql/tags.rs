@@ -35,7 +35,7 @@ impl<E: Engine> Tags for SqlMetadata<E> {
     }
 
     async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool, StorageError> {
-        let (values, effects) = (values![repository, tag], Effects::repository(repository.clone()));
+        let (values, effects) = (values![repository, tag], Effects::changes(repository.clone()));
         self.write(move |session| {
             Box::pin(async move { Ok(Written::if_changed(session.run(DELETE, values).await? > 0, effects)) })
         })

@@ -38,6 +38,8 @@ struct SqliteEngine {
 impl Engine for SqliteEngine {
     type Session = SqliteConnection;
 
+    const SERVES_MANY_NODES: bool = false;
+
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,

@@ -121,6 +121,6 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         }
         StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
         StorageError::Unavailable(what) => StorageError::Unavailable(format!("{path}: {what}")),
-        StorageError::BrokenBody(_) | StorageError::SlowBody(_) => error,
+        StorageError::BrokenBody(_) | StorageError::SlowBody(_) | StorageError::Superseded(_) => error,
     }
 }

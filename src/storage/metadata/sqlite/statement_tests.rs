@@ -12,8 +12,19 @@ use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
-/// and the challenges of an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED"];
+/// and the challenges of an order under way, the nodes and the leases, a handful each.
+const MAY_SCAN: &[&str] = &[
+    "USERS",
+    "GRANTS",
+    "KEYS",
+    "NEWEST_KEY",
+    "STOP_SIGNING",
+    "PENDING",
+    "FORGET_EXPIRED",
+    "ALL_LEASES",
+    "ALL_NODES",
+    "FORGET_NODES",
+];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {
     let path = folder.path().join("metadata.db");
