@@ -34,6 +34,7 @@ topics![
     "repositories",
     "storage",
     "database",
+    "s3",
     "configuration",
     "files",
     "proxies",

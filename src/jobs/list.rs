@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare_settings::CompareSettings;
+use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
@@ -71,6 +72,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
+    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -92,6 +94,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5))
             .under_lease(),
     ];
+    jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| {
@@ -102,6 +105,14 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
+}
+
+/// Once a day; its node is the one that has the lease of its name.
+fn drop_abandoned_uploads(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot drop what interrupted uploads left in the bucket";
+    Job::new("drop-abandoned-uploads", hours(24), consequence, DropAbandonedUploads(registry))
+        .first_after(hours(1))
+        .under_lease()
 }
 
 fn certificate_jobs(

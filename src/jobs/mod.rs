@@ -9,6 +9,7 @@ mod backoff;
 mod change;
 mod compare_settings;
 mod driver;
+mod drop_abandoned_uploads;
 mod expire_uploads;
 mod follow_certificate;
 mod follow_challenges;

@@ -48,6 +48,7 @@ topics![
     permissions "permissions",
     proxies "proxies",
     repositories "repositories",
+    s3 "s3",
     start "start",
     storage "storage",
     systemd "systemd",
