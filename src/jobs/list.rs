@@ -8,6 +8,7 @@ use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
@@ -15,6 +16,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
@@ -32,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
     pub(crate) follow_authority: Box<dyn FnMut() + Send>,
+    /// Where nodes share the certificates.
+    pub(crate) follow_shared_files: Option<Follow>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// The copies of the database, where that is a file.
@@ -52,7 +56,20 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, heartbeat, clock } = parts;
+    let Parts {
+        auth,
+        registry,
+        serving,
+        source,
+        follow_authority,
+        follow_shared_files,
+        clients,
+        copies,
+        acme,
+        heartbeat,
+        clock,
+    } = parts;
+    let for_logins = Arc::clone(&auth);
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -68,12 +85,13 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .under_lease(),
     ];
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
+    jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| {
         let remove = blocking(remove_database_copies(copies, clock.clone()));
         Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
     }));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
-    jobs.extend(heartbeat.map(node_jobs).into_iter().flatten());
+    jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
 }
@@ -111,6 +129,11 @@ fn certificate_jobs(
     ]
 }
 
+fn follow_shared(follow: Follow) -> Job {
+    let consequence = "cannot look for changed certificates in the database; those in use stay in use";
+    Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
+}
+
 fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
     let mut follow = FollowClientFiles::new(clients, clock);
     let consequence = "the new files of [client_certificates] are rejected; what was read before stays in use";
@@ -120,13 +143,20 @@ fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
 }
 
 /// What a node does because there may be others.
-fn node_jobs(heartbeat: Heartbeat) -> [Job; 2] {
+fn node_jobs(heartbeat: Heartbeat, auth: Arc<Authenticator>) -> [Job; 3] {
     let compare = CompareSettings::new(heartbeat.store());
     [
         Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat)
             .retry(secs(1), BEAT),
         Job::new("compare-settings", secs(30), "cannot compare settings with the other nodes", compare)
             .first_after(secs(2)),
+        Job::new(
+            "share-logins",
+            secs(1),
+            "cannot count wrong passwords together with the other nodes; each counts by itself",
+            ShareLogins(auth),
+        )
+        .retry(secs(1), secs(5)),
     ]
 }
 

@@ -13,6 +13,7 @@ mod expire_uploads;
 mod follow_certificate;
 mod follow_challenges;
 mod follow_client_files;
+pub(crate) mod follow_shared_files;
 mod heartbeat;
 mod job;
 mod leaseholder;
@@ -23,6 +24,7 @@ mod remove_database_copies;
 mod renew_certificate;
 mod report;
 mod rotate_keys;
+mod share_logins;
 
 use std::sync::Arc;
 

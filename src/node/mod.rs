@@ -18,5 +18,7 @@ pub(crate) mod owner;
 mod presence;
 pub(crate) mod run;
 pub(crate) mod schema;
+mod secrets;
 mod settings;
+pub(crate) mod shared;
 pub(crate) mod stores;

@@ -12,10 +12,12 @@ use super::acme::{Acme, settings};
 use super::acme_store::DatabaseAcmeStore;
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
+use super::secrets;
+use super::shared::RegistryFiles;
 use crate::config::{AcmeChallenge, Config};
 use crate::domain::Clock;
-use crate::pki::CertificateSummary;
 use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeStore, Orderer};
+use crate::pki::{CertificateSummary, FileChanges};
 use crate::server::{Answer, Server};
 use crate::storage::metadata::Metadata;
 use crate::tls::{self, ServingIdentity};
@@ -39,12 +41,14 @@ pub(crate) async fn order_certificate(
         );
     };
     let directory = settings.directory.clone();
-    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
+    let data_key = secrets::data_key(config, data, &*metadata).await?;
+    let changes = RegistryFiles::of_command(config, data, &metadata, &data_key).changes();
+    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data_key));
     let certificate = match data.try_lock()? {
-        Ok(_lock) => order_alone(config, data, store).await?,
+        Ok(_lock) => order_alone(config, data, store, changes).await?,
         Err(server) => {
             let challenges = AcmeChallenges::new(settings.acme.challenge);
-            match Orderer::new(settings, store, challenges, Clock::system()).order().await {
+            match Orderer::new(settings.with_changes(changes), store, challenges, Clock::system()).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
@@ -65,6 +69,7 @@ async fn order_alone(
     config: &Config,
     data: &DataDirectory,
     store: Arc<dyn AcmeStore>,
+    changes: Arc<dyn FileChanges>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
@@ -82,7 +87,7 @@ async fn order_alone(
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
         }
     };
-    let ordered = acme.answer_only(store, stop.clone()).order().await;
+    let ordered = acme.answer_only(store, changes, stop.clone()).order().await;
     stop.cancel();
     if let Some(serving) = serving {
         serving.await.context("the listener stopped early")?;

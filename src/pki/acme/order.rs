@@ -1,5 +1,6 @@
 //! One order from its beginning to the files: account, validation, certificate.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::settings::OrderSettings;
 use super::store::AcmeStore;
 use super::validation::Validation;
 use crate::domain::Clock;
-use crate::pki::{CertificateSummary, SubjectName};
+use crate::pki::{CertificateSummary, FileChanges, SubjectName};
 
 /// How long the authority may take to make the certificate.
 const ISSUING: Duration = Duration::from_mins(2);
@@ -73,7 +74,9 @@ impl Orderer {
             Err(error) => return Err(self.client_error(&client, "fetching the certificate")(error)),
         };
         let (settings, now) = (self.settings.clone(), self.clock.now());
-        blocking(move || install(&settings.data_dir, &settings.directory, &settings.names, &chain, &key, now)).await
+        let install = move |data_dir: &Path| install(data_dir, &settings.directory, &settings.names, &chain, &key, now);
+        let changes = Arc::clone(&self.settings.changes);
+        blocking(move || install_by(&*changes, install)).await
     }
 
     /// When the authority suggests to renew (RFC 9773), and how long that holds; `None` where it makes no suggestions.
@@ -129,6 +132,19 @@ impl Orderer {
     fn client_error(&self, client: &AcmeHttpClient, doing: &'static str) -> impl FnOnce(ClientError) -> AcmeError {
         AcmeError::client(&self.settings.directory, doing, client.take_retry_after())
     }
+}
+
+/// What cannot be installed changes nothing.
+fn install_by(
+    changes: &dyn FileChanges,
+    install: impl Fn(&Path) -> Result<CertificateSummary, AcmeError>,
+) -> Result<CertificateSummary, AcmeError> {
+    let mut installed = Err(AcmeError::Busy);
+    changes.change(&mut |data_dir| {
+        installed = install(data_dir);
+        Ok(())
+    })?;
+    installed
 }
 
 fn identifier(name: &SubjectName) -> Identifier {

@@ -5,14 +5,19 @@
 mod effects;
 mod fence;
 mod lease;
+mod logins;
 mod node;
+mod shared_state;
 mod versions;
 
 pub(in crate::storage) use effects::Effects;
 pub use fence::under;
 pub(crate) use fence::{current, under_blocking};
 pub use lease::{Lease, Leases};
+pub use logins::{AddressFailures, SharedLogins, SharedSource};
+pub(crate) use logins::{FAILURES_KEPT, SOURCES_KEPT};
 pub(crate) use node::{BEAT, REMEMBERED, SILENT};
 pub use node::{NodeRecord, Nodes};
+pub use shared_state::{SealedFiles, SharedState};
 pub use versions::Versions;
 pub(crate) use versions::{SEEN_BY_NODES_WITHIN, SEEN_WITHIN, seen_everywhere};

@@ -41,14 +41,16 @@ pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 use async_trait::async_trait;
 
 use super::StorageError;
-use super::coordination::{Leases, Nodes, Versions};
+use super::coordination::{Leases, Nodes, SharedLogins, SharedState, Versions};
 
 /// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
 pub trait Metadata:
     Versions
+    + SharedState
     + Leases
     + Nodes
+    + SharedLogins
     + Repositories
     + Manifests
     + Tags

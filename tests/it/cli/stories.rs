@@ -20,6 +20,7 @@ const STORIES: &[(&str, &str)] = &[
     ),
     ("cert request", "pki::acme::a_stopped_registry_gets_its_certificate_by_the_command_alone"),
     ("cert show", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
+    ("cluster status", "cluster::settings::nodes_and_what_only_one_runs_are_shown_and_one_that_stops_leaves"),
     ("completions", "cli::description::completions_know_every_command_and_are_valid_in_their_shell"),
     ("config check", "cli::configuration::an_invalid_configuration_is_told_by_line_and_key"),
     ("config default", "cli::configuration::the_sample_is_the_file_that_is_delivered_and_it_is_valid"),
@@ -72,7 +73,7 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "config", "grant", "migrate", "repo", "user"];
+    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) => format!("{noun} {verb}"),
         _ => page.to_owned(),

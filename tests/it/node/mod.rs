@@ -3,4 +3,5 @@
 mod data_directory;
 pub mod earlier_data;
 mod first_start;
+mod shared;
 mod surroundings;

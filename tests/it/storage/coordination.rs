@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use portcullis::domain::Network;
 use portcullis::storage::StorageError;
-use portcullis::storage::coordination::{Lease, NodeRecord, under};
+use portcullis::storage::coordination::{AddressFailures, Lease, NodeRecord, SharedSource, under};
 use portcullis::storage::metadata::{Metadata, NewManifest, NewUser};
 
 use super::content::{LEASE, blob, link, manifest, name, put, sha256, tag};
@@ -20,6 +21,7 @@ metadata_contract! {
     of_many_who_take_a_lease_at_once_one_has_it,
     what_is_written_under_a_lease_is_refused_once_another_has_it,
     a_node_is_seen_while_it_says_that_it_is_there,
+    what_a_node_tells_of_logins_is_read_by_the_others_for_a_while,
 }
 
 async fn generation(store: &dyn Metadata, repository: &str) -> Option<i64> {
@@ -205,4 +207,32 @@ async fn a_node_is_seen_while_it_says_that_it_is_there(store: &MetadataSubject) 
     store.clock.advance(Duration::from_mins(61));
     store.beat(&node("d", "three:5000")).await.expect("written");
     assert_eq!(ids().await, ["d"]);
+}
+
+async fn what_a_node_tells_of_logins_is_read_by_the_others_for_a_while(store: &MetadataSubject) {
+    let other = store.other().await;
+    let (here, there): (Network, Network) =
+        ("192.0.2.1".parse().expect("a network"), "2001:db8:1:2::/64".parse().expect("a network"));
+    let source = |byte, network| SharedSource { name_hash: [byte; 32], network };
+    store.share_logins("a", vec![(there, 1), (here, 3)], vec![source(1, there), source(2, here)]).await.expect("told");
+    store.share_logins("a", vec![(here, 2)], vec![source(1, there)]).await.expect("told");
+    other.share_logins("b", vec![(here, 7)], Vec::new()).await.expect("told");
+    let mut told = other.address_failures_of_others("b", BEGIN).await.expect("read");
+    told.sort_by_key(|told| told.network);
+    let row = |network, failures| AddressFailures { second: BEGIN, network, node: "a".to_owned(), failures };
+    assert_eq!(told, [row(here, 5), row(there, 1)]);
+    let mut sources = other.shared_sources(BEGIN, 10).await.expect("read");
+    sources.sort_by_key(|source| source.name_hash);
+    assert_eq!(sources, [source(1, there), source(2, here)]);
+    assert_eq!(other.shared_sources(BEGIN, 1).await.expect("read").len(), 1);
+    store.clock.advance(Duration::from_secs(1));
+    assert!(other.address_failures_of_others("b", BEGIN + 1).await.expect("read").is_empty());
+    assert!(other.shared_sources(BEGIN + 1, 10).await.expect("read").is_empty());
+
+    store.clock.advance(Duration::from_mins(5));
+    other.share_logins("b", Vec::new(), vec![source(2, here)]).await.expect("told");
+    assert!(other.address_failures_of_others("b", 0).await.expect("read").is_empty(), "it is old");
+    store.clock.advance(Duration::from_hours(24));
+    other.share_logins("b", Vec::new(), Vec::new()).await.expect("told");
+    assert_eq!(store.shared_sources(0, 10).await.expect("read"), [source(2, here)]);
 }

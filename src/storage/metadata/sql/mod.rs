@@ -22,6 +22,8 @@ mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
 mod row;
+mod shared_logins;
+mod shared_state;
 mod statement;
 mod tags;
 mod uploads;
@@ -139,6 +141,8 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         refresh_tokens::ALL,
         repositories::ALL,
         repository_blobs::ALL,
+        shared_logins::ALL,
+        shared_state::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
