@@ -12,6 +12,8 @@ mod inspect;
 mod open;
 mod options;
 mod outcome;
+#[cfg(test)]
+mod plan_tests;
 mod schema;
 mod session;
 #[cfg(test)]
