@@ -30,8 +30,8 @@ hosts = ["localhost"]
 trusted_proxies = ["127.0.0.2"]
 proxy_protocol = true
 drain_timeout = "20s"
-# The balancer notices within half a second.
-drain_delay = "1500ms"
+# The balancer notices within a second.
+drain_delay = "2s"
 [auth]
 # The clients of all bounds come from one address, and ask for users that are disabled.
 failures_per_address = 0

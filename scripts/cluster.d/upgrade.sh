@@ -4,7 +4,7 @@
 bound_upgrade() {
   local older node
   older=$(older_binary "${argument:-}") || return 1
-  printf '  from %s to %s and back\n' "$(version_of "$older")" "$(version_of "$binary")"
+  printf '  from %s to %s and back\n' "$older" "$binary"
   cluster_stop
   for node in "${nodes[@]}"; do binaries["$node"]=$older; done
   cluster_start
@@ -58,4 +58,3 @@ older_binary() {
 # The first commit whose nodes share everything, or the one before this where the history does not go so far.
 oldest_commit() { git -C "$root" rev-parse --verify --quiet "39974986c857458ea4d6ae13875ff4b2b663b7a7^{commit}" || printf 'HEAD^\n'; }
 
-version_of() { "$1" version | head -n 1; }
