@@ -36,5 +36,5 @@ pub(crate) use credentials::{
     is_password_of,
 };
 pub(crate) use error::AuthError;
-pub(crate) use keys::DataKey;
+pub(crate) use keys::{DataKey, require_data_key};
 pub(crate) use throttle::AccountLimit;

@@ -1,6 +1,6 @@
 //! Keys that are valid on their own and conflict with each other.
 
-use super::{BlobStoreKind, Config, RedirectRule, reader::Reader};
+use super::{BlobStoreKind, Config, DatabaseUrl, RedirectRule, reader::Reader};
 use crate::domain::net::HostName;
 
 /// Notes every conflict, at the key that has to change.
@@ -8,6 +8,7 @@ pub(super) fn note(config: &Config, reader: &mut Reader<'_>) {
     proxy_protocol(config, reader);
     operator_pair(config, reader);
     external_account(config, reader);
+    database(config, reader);
     if config.acme.is_enabled() {
         acme(config, reader);
     }
@@ -38,6 +39,19 @@ fn external_account(config: &Config, reader: &mut Reader<'_>) {
         (Some(_), None) => reader.refuse("acme.eab_kid", "acme.eab_key_file is missing: set both or none"),
         (None, Some(_)) => reader.refuse("acme.eab_key_file", "acme.eab_kid is missing: set both or none"),
         _ => {}
+    }
+}
+
+fn database(config: &Config, reader: &mut Reader<'_>) {
+    let database = &config.database;
+    if database.url.as_ref().is_some_and(DatabaseUrl::is_protected_in_vain) {
+        let problem = "sslmode=allow and sslmode=prefer protect nothing, because anyone between the two can switch TLS off: write \
+                       sslmode=verify-full, or sslmode=disable for none";
+        reader.refuse("database.url", problem);
+    }
+    if database.password.is_some() && database.password_file.is_some() {
+        let problem = "PORTCULLIS_DATABASE_PASSWORD gives a password as well: keep one";
+        reader.refuse("database.password_file", problem);
     }
 }
 

@@ -14,6 +14,7 @@ mod byte_size;
 mod checks;
 mod conflicts;
 mod data_directory;
+mod database_password;
 mod database_url;
 mod definition;
 mod document;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    database_password::DatabasePassword,
     database_url::DatabaseUrl,
     endpoint_url::EndpointUrl,
     environment::Environment,
@@ -54,7 +56,7 @@ pub use self::{
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
         ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, LimitSettings, LogFormat,
-        LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings, TlsSettings,
+        LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings, StorageSettings, TlsSettings,
     },
     web_origin::WebOrigin,
 };

@@ -34,6 +34,7 @@ topics![
     "repositories",
     "storage",
     "database",
+    "s3",
     "configuration",
     "files",
     "proxies",
@@ -45,6 +46,7 @@ topics![
     "monitoring",
     "backup",
     "upgrade",
+    "moving",
 ];
 
 impl Topic {

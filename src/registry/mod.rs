@@ -13,9 +13,11 @@ mod list;
 mod manifest_cache;
 mod memory;
 mod mount;
+mod moving;
 mod owner;
 mod pull;
 mod push;
+mod readiness;
 mod referrers;
 mod session_locks;
 mod turns;
@@ -33,17 +35,19 @@ pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
-use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
-use crate::storage::coordination::{SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
+use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
 
@@ -51,8 +55,6 @@ use turns::Turns;
 const MANIFEST_READS: usize = 4;
 /// How long a blob that nothing refers to is safe from being collected after it was pushed or mounted.
 const BLOB_LEASE: Duration = Duration::from_hours(24);
-/// How long an answer about readiness holds.
-const READINESS_AGE: Duration = Duration::from_secs(1);
 
 /// The sections that the operator set for a registry.
 #[derive(Clone, Debug, Default)]
@@ -82,9 +84,11 @@ pub struct Registry {
     manifests: ManifestCache,
     rows: BlobRows,
     sessions: SessionLocks,
+    /// As last read from the database.
+    move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
-    readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
+    readiness: Readiness,
 }
 
 impl Registry {
@@ -105,27 +109,20 @@ impl Registry {
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
+            move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
-            readiness: tokio::sync::Mutex::default(),
+            readiness: Readiness::default(),
         }
     }
 
-    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anyone may
-    /// ask this.
+    /// Whether requests can be served.
     pub async fn ready(&self) -> Result<(), RegistryError> {
-        let mut last = self.readiness.lock().await;
-        if let Some((asked, answer)) = &*last
-            && self.clock.instant().saturating_duration_since(*asked) < READINESS_AGE
-        {
-            return Ok(answer.clone()?);
-        }
-        let answer = self.metadata.ping().await;
-        *last = Some((self.clock.instant(), answer.clone()));
-        Ok(answer?)
+        Ok(self.readiness.ask(&*self.metadata, &self.clock).await?)
     }
 
     /// Every use case that changes anything asks this first.
     fn require_writable(&self) -> Result<(), RegistryError> {
+        self.move_phase.load().require_settled()?;
         if self.settings.storage.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 

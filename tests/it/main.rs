@@ -8,6 +8,7 @@ mod architecture;
 mod auth;
 mod cli;
 mod cluster;
+mod database;
 mod doctor;
 mod guide;
 mod http;

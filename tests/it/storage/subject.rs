@@ -41,9 +41,18 @@ impl MetadataSubject {
 
     /// An empty `PostgreSQL` database.
     pub async fn postgres() -> Self {
+        Self::on_server(crate::support::postgres::database(), false).await
+    }
+
+    /// An empty `PostgreSQL` database behind a pooler.
+    pub async fn pooled() -> Self {
         let url = crate::support::postgres::database();
+        Self::on_server(crate::support::pgbouncer::shared().address(&url), true).await
+    }
+
+    async fn on_server(url: String, pooler: bool) -> Self {
         let open = move |clock| -> BoxFuture<'static, Arc<dyn Metadata>> {
-            let options = PostgresOptions::new(&url, None, false).expect("an address");
+            let options = PostgresOptions::new(&url, None, pooler).expect("an address");
             Box::pin(async move { metadata::postgres::open(options, clock).await.expect("the database opens") })
         };
         Self::opened_by(Box::new(open), None).await
@@ -131,6 +140,15 @@ macro_rules! metadata_contract {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
                     super::$case(&crate::storage::subject::MetadataSubject::postgres().await).await;
+                }
+            )+
+        }
+
+        mod pooled {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case(&crate::storage::subject::MetadataSubject::pooled().await).await;
                 }
             )+
         }

@@ -14,6 +14,7 @@ metadata_contract! {
     uploads_belong_to_repository_and_subject,
     stale_uploads_are_found,
     an_owner_has_so_many_uploads,
+    an_owner_has_no_more_uploads_by_beginning_many_at_once,
     of_two_writers_of_a_session_one_is_saved,
     progress_by_another_node_keeps_a_session,
     one_request_holds_a_session,
@@ -90,6 +91,17 @@ async fn an_owner_has_so_many_uploads(store: &MetadataSubject) {
     assert!(store.delete_upload(first.id).await.expect("deleted"));
     assert!(store.create_upload(third, 2).await.expect("there is room again"));
     assert!(!store.create_upload(session(), 0).await.expect("none at all"));
+}
+
+async fn an_owner_has_no_more_uploads_by_beginning_many_at_once(store: &MetadataSubject) {
+    let other = store.other().await;
+    let begin = async |number: usize| {
+        let store = if number.is_multiple_of(2) { &**store } else { &*other };
+        store.create_upload(upload("uploads/here", "user:alice"), 5).await.expect("answered")
+    };
+    let answers = futures_util::future::join_all((0..40).map(begin)).await;
+    assert_eq!(answers.into_iter().filter(|answer| *answer).count(), 5);
+    other.close().await.expect("closed");
 }
 
 async fn of_two_writers_of_a_session_one_is_saved(store: &MetadataSubject) {

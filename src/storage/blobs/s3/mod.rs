@@ -1,8 +1,8 @@
 //! The blob store in a bucket of an object store (S3): what several nodes share.
 //!
 //! Under the prefix, `u/<session>-<random>` is a content, and `t/<session>-<random>` the end of one that is still being received and does
-//! not fill a part yet. A name is never used twice, so nothing is ever overwritten, renamed or copied, and no object store needs to know
-//! conditional requests. What has been received of a session is described by its state in the database alone ([`area`]), so that any node
+//! not fill a part yet; `instance/<id>` is a mark of the registry that it belongs to. A name is never used twice, so nothing is ever
+//! overwritten, renamed or copied, and no object store needs to know conditional requests. What has been received of a session is described by its state in the database alone ([`area`]), so that any node
 //! can continue it. No request lists the bucket.
 //!
 //! ```text
@@ -25,15 +25,18 @@ mod gather;
 mod multiparts;
 mod options;
 mod parts;
+mod probe;
 mod publish;
 mod read;
 mod redirect;
+mod trial;
 
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use self::area::{Area, area_of};
 use self::bucket::Bucket;
@@ -44,6 +47,8 @@ use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
+pub use probe::{Unusable, probe};
+pub use trial::{Step, Tried, try_bucket};
 
 /// A blob store in a bucket.
 struct S3BlobStore(Arc<Parts>);
@@ -133,6 +138,14 @@ impl BlobStore for S3BlobStore {
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         self.0.bucket.remove(bucket::published(key)?).await
+    }
+
+    async fn mark(&self, id: Uuid) -> Result<(), StorageError> {
+        self.0.bucket.put(&bucket::mark(id), vec![id.to_string().into()]).await
+    }
+
+    async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError> {
+        Ok(self.0.bucket.size(&bucket::mark(id)).await?.is_some())
     }
 
     async fn free_space(&self) -> Result<Option<u64>, StorageError> {

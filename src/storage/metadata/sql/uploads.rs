@@ -15,6 +15,8 @@ use crate::storage::blobs::{StagingArea, StagingState};
 use crate::storage::metadata::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 statements! {
+    /// Others that begin a session of an owner of the same slot wait, so that each counts those before it.
+    LOCK_OWNER = "UPDATE upload_locks SET slot = slot WHERE slot = $1";
     /// Unless the owner has more than $10 sessions: read from the index, and no further than that.
     CREATE = "INSERT INTO uploads (id, repository, subject, owner, algorithm, length, hash_state, staging, updated_at)
         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT), $7,
@@ -42,12 +44,19 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         }
         let UploadProgress { algorithm, length, hash_state, staging } = upload.progress;
         let staging = staging.map(|StagingState(state)| state);
+        let slot = slot(&upload.owner);
         let whose = values![upload.id, &upload.repository, upload.subject, upload.owner];
         let progress = values![algorithm.as_str(), stored(length)?, hash_state, staging, self.clock.seconds()];
         let values = [whose, progress, values![i64::from(limit) - 1]].concat();
         // Of an empty session nothing is lost that anyone was told to be stored.
-        let create =
-            self.engine.write_soon(move |session| Box::pin(async move { Ok(session.run(CREATE, values).await? > 0) }));
+        let create = self.engine.write_soon(move |session| {
+            Box::pin(async move {
+                if E::SERVES_MANY_NODES {
+                    session.run(LOCK_OWNER, values![slot]).await?;
+                }
+                Ok(session.run(CREATE, values).await? > 0)
+            })
+        });
         create.await
     }
 
@@ -143,6 +152,11 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         })
         .await
     }
+}
+
+/// The row of `upload_locks` for an owner, the same on every node.
+fn slot(owner: &str) -> i64 {
+    owner.bytes().fold(0, |slot, byte| (slot * 31 + i64::from(byte)) % 64)
 }
 
 /// Ends a session that has this length; `false` where it is gone, or was moved on.
