@@ -42,6 +42,7 @@ topics![
     "systemd",
     "containers",
     "kubernetes",
+    "cluster",
     "doctor",
     "monitoring",
     "backup",

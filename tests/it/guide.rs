@@ -35,6 +35,7 @@ topics![
     ca "ca",
     client_certificates "client-certificates",
     clients "clients",
+    cluster "cluster",
     configuration "configuration",
     containers "containers",
     database "database",
