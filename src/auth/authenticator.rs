@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::access::PolicyCache;
 use super::credentials::{AccessTokens, InvalidToken, IssuedToken, PasswordOutcome, RefreshMemory, is_refresh_token};
-use super::keys::{KeyRing, KeySchedule, Step, TokenKey};
+use super::keys::{KeyRing, KeySchedule, Step, TokenKey, require_data_key};
 use super::throttle::{FailedLogins, LoginAttempt, PasswordVerifier};
 use super::{AuthError, Credential, CredentialError, DataKey, Principal, Scope, Secret, VerifiedCredential};
 use crate::config::AuthSettings;
@@ -42,9 +42,7 @@ impl Authenticator {
         data_key: DataKey,
         clock: Clock,
     ) -> Result<Self, AuthError> {
-        for record in store.token_keys().await? {
-            TokenKey::open(&record, &data_key)?;
-        }
+        require_data_key(&*store, &data_key).await?;
         let failed = FailedLogins::new(Arc::clone(&store), &settings, &data_key, clock.clone());
         let authenticator = Self {
             refresh_lifetime: settings.refresh_token_lifetime,

@@ -29,6 +29,7 @@ const MAY_DIFFER: &[&str] = &[
     "limits.concurrent_uploads",
     "log.format",
     "log.level",
+    "secrets.key_file",
     "server.drain_delay",
     "server.drain_timeout",
     "server.handshake_timeout",

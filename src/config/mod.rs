@@ -56,7 +56,7 @@ pub use self::{
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
         ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, LimitSettings, LogFormat,
-        LogSettings, OperatorPair, S3Settings, ServerSettings, StorageSettings, TlsSettings,
+        LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings, StorageSettings, TlsSettings,
     },
     web_origin::WebOrigin,
 };

@@ -42,10 +42,12 @@ topics![
     "systemd",
     "containers",
     "kubernetes",
+    "cluster",
     "doctor",
     "monitoring",
     "backup",
     "upgrade",
+    "moving",
 ];
 
 impl Topic {

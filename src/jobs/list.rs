@@ -9,6 +9,8 @@ use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_move::FollowMove;
+use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
@@ -34,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
     pub(crate) follow_authority: Box<dyn FnMut() + Send>,
+    /// Where nodes share the certificates.
+    pub(crate) follow_shared_files: Option<Follow>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// The copies of the database, where that is a file.
@@ -54,7 +58,19 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, heartbeat, clock } = parts;
+    let Parts {
+        auth,
+        registry,
+        serving,
+        source,
+        follow_authority,
+        follow_shared_files,
+        clients,
+        copies,
+        acme,
+        heartbeat,
+        clock,
+    } = parts;
     let for_logins = Arc::clone(&auth);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
@@ -67,12 +83,20 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
+        Job::new(
+            "follow-move",
+            millis(500),
+            "cannot ask whether the registry is being moved",
+            FollowMove(Arc::clone(&registry)),
+        )
+        .retry(millis(500), secs(5)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
     ];
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
+    jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| {
         let remove = blocking(remove_database_copies(copies, clock.clone()));
         Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
@@ -124,6 +148,11 @@ fn certificate_jobs(
     ]
 }
 
+fn follow_shared(follow: Follow) -> Job {
+    let consequence = "cannot look for changed certificates in the database; those in use stay in use";
+    Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
+}
+
 fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
     let mut follow = FollowClientFiles::new(clients, clock);
     let consequence = "the new files of [client_certificates] are rejected; what was read before stays in use";
@@ -167,7 +196,8 @@ fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [J
             "no certificate could be ordered; the one in use stays",
             OrderCertificate::new(orderer, serving, clock),
         )
-        .retry(mins(2), hours(6)),
+        .retry(mins(2), hours(6))
+        .under_lease(),
     ]
 }
 

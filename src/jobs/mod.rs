@@ -14,6 +14,8 @@ mod expire_uploads;
 mod follow_certificate;
 mod follow_challenges;
 mod follow_client_files;
+mod follow_move;
+pub(crate) mod follow_shared_files;
 mod heartbeat;
 mod job;
 mod leaseholder;

@@ -18,8 +18,9 @@ use super::identity::{client_verifier, identity_source};
 use super::presence::Presence;
 use super::schema::database_copies;
 use super::settings::{http_settings, registry_settings};
+use super::shared::RegistryFiles;
 use super::stores::{Stores, open_stores};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, DataKey};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::http::{self, App};
@@ -63,9 +64,11 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let clock = Clock::system();
     let stores = open_stores(config, &clock).await?;
     require_usable_bucket(config, &clock).await?;
-    let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
+    let (files, data_key) = RegistryFiles::of_node(config, &data, &stores).await?;
+    let administrator = first_start(&data, config, &stores.metadata, (&files, &data_key), &clock).await?;
     let metadata = Arc::clone(&stores.metadata);
-    let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock.clone()).await?;
+    let node =
+        Node::assemble(config, &data, stores, (files, data_key), (clients, acme.as_ref()), clock.clone()).await?;
 
     let identity = node.serving.current();
     announce(&Ready {
@@ -80,12 +83,14 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
         tracing::warn!("{warning}");
     }
     let presence = Presence::enter(metadata, config, server.local_addr(), clock).await?;
-    node.serve(server, &data, acme, presence).await
+    node.serve(server, acme, presence).await
 }
 
 /// Everything that works while a node serves.
 struct Node {
     stores: Stores,
+    files: RegistryFiles,
+    data_key: DataKey,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
     app: App,
@@ -104,11 +109,13 @@ impl Node {
         config: &Config,
         data: &DataDirectory,
         stores: Stores,
+        (files, data_key): (RegistryFiles, DataKey),
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?.with_clock(clock.clone());
-        let identity = source.prepare()?;
+        let source = identity_source(config, data)?.with_clock(clock.clone()).with_changes(files.changes());
+        let preparing = source.clone();
+        let identity = tokio::task::spawn_blocking(move || preparing.prepare()).await??;
         let authority =
             if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
         let serving = serving_identity(identity, acme, &clock);
@@ -116,13 +123,15 @@ impl Node {
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =
-            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
         Ok(Self {
             stores,
+            files,
+            data_key,
             auth,
             registry,
             app,
@@ -137,13 +146,7 @@ impl Node {
         })
     }
 
-    async fn serve(
-        self,
-        server: Server,
-        data: &DataDirectory,
-        acme: Option<Acme>,
-        presence: Presence,
-    ) -> anyhow::Result<()> {
+    async fn serve(self, server: Server, acme: Option<Acme>, presence: Presence) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
         let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let ending = Ending {
@@ -156,8 +159,8 @@ impl Node {
         let (app, metadata, clock) = (self.app.clone(), Arc::clone(&self.stores.metadata), self.clock.clone());
         let acceptor = tls::Acceptor::new(Arc::clone(&self.serving), self.clients.clone())?;
         let identity = self.serving.current();
-        let start = |acme: Acme, key| acme.start(Arc::clone(&metadata), key, identity.origin(), stop.clone());
-        let acme = acme.map(|acme| Ok::<_, anyhow::Error>(start(acme, data.data_key()?))).transpose()?;
+        let (key, changes) = (self.data_key.clone(), self.files.changes());
+        let acme = acme.map(|acme| acme.start(Arc::clone(&metadata), key, changes, identity.origin(), stop.clone()));
         let parts = self.parts(acme, presence.heartbeat(&leaving));
         let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
         tokio::spawn(obey_signals(signals, jobs.clone(), ending));
@@ -184,6 +187,7 @@ impl Node {
             serving: self.serving,
             source: self.source,
             follow_authority: Box::new(move || certificates.follow()),
+            follow_shared_files: self.files.follower(),
             clients: self.clients,
             copies: self.copies,
             acme,

@@ -12,7 +12,9 @@ use crate::config::{BlobStoreKind, Config, DatabasePassword, DatabaseUrl};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::{BlobStore, disk, s3};
+use crate::storage::coordination::MovePhase;
 use crate::storage::metadata::postgres::PostgresOptions;
+use crate::storage::metadata::transfer::Tables;
 use crate::storage::metadata::{Inspection, Metadata, SchemaStatus, postgres, sqlite};
 
 /// All that a registry keeps.
@@ -34,8 +36,16 @@ fn open_blobs(config: &Config, clock: &Clock) -> Result<Arc<dyn BlobStore>, Stor
     }
 }
 
-/// Opens the metadata store alone, for commands that need no blob.
+/// Opens the metadata store alone, for commands that need no blob. Refused while it is being filled by a move.
 pub(crate) async fn open_metadata(config: &Config, clock: &Clock) -> Result<Arc<dyn Metadata>, StorageError> {
+    let metadata = open_any(config, clock).await?;
+    match metadata.move_phase().await? {
+        arriving @ MovePhase::Arriving(_) => arriving.require_settled().map(|()| metadata),
+        _ => Ok(metadata),
+    }
+}
+
+async fn open_any(config: &Config, clock: &Clock) -> Result<Arc<dyn Metadata>, StorageError> {
     match &config.database.url {
         Some(url) => postgres::open(postgres_options(config, url)?, clock.clone()).await,
         None => sqlite::open(&DataDirectory::at(&config.data_dir).database(), clock.clone()).await,
@@ -87,5 +97,45 @@ pub(super) async fn finalize_metadata(config: &Config, clock: &Clock) -> Result<
     match &config.database.url {
         Some(url) => postgres::finalize(&postgres_options(config, url)?, clock).await,
         None => sqlite::finalize(&DataDirectory::at(&config.data_dir).database(), clock).await,
+    }
+}
+
+/// The database of a configuration, as an operator knows it.
+pub(super) fn database_place(config: &Config) -> String {
+    match &config.database.url {
+        Some(url) => url.to_string(),
+        None => real(&config.data_dir).join("portcullis.db").display().to_string(),
+    }
+}
+
+/// The blob store of a configuration, as an operator knows it.
+pub(super) fn blob_place(config: &Config) -> String {
+    let S3Settings { endpoint, bucket, prefix, region, .. } = &config.blobs_s3;
+    match config.blobs.store {
+        BlobStoreKind::Disk => real(&config.data_dir).join("blobs").display().to_string(),
+        BlobStoreKind::S3 => format!(
+            "s3://{}/{} at {}",
+            bucket.as_deref().unwrap_or_default(),
+            prefix.as_deref().unwrap_or_default(),
+            endpoint.as_ref().map_or_else(|| region.clone(), ToString::to_string)
+        ),
+    }
+}
+
+/// One directory has one name.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Opens both stores, also those that are being filled.
+pub(super) async fn open_for_move(config: &Config, clock: &Clock) -> Result<Stores, StorageError> {
+    Ok(Stores { metadata: open_any(config, clock).await?, blobs: open_blobs(config, clock)? })
+}
+
+/// The tables of the metadata store.
+pub(super) async fn open_tables(config: &Config) -> Result<Box<dyn Tables>, StorageError> {
+    match &config.database.url {
+        Some(url) => postgres::tables(&postgres_options(config, url)?).await,
+        None => sqlite::tables(&DataDirectory::at(&config.data_dir).database()).await,
     }
 }

@@ -24,3 +24,10 @@ settings! {
         pooler: bool = false;
     }
 }
+
+impl DatabaseSettings {
+    /// Whether other nodes may use the database too. A file belongs to one node.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.url.is_some()
+    }
+}

@@ -9,6 +9,7 @@ mod database;
 mod delete;
 mod limits;
 mod log;
+mod secrets;
 mod server;
 mod storage;
 mod tls;
@@ -25,6 +26,7 @@ pub use self::{
     delete::DeleteSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
+    secrets::SecretsSettings,
     server::ServerSettings,
     storage::StorageSettings,
     tls::{OperatorPair, TlsSettings},
@@ -89,6 +91,8 @@ sections! {
     auth: AuthSettings,
     /// Where everything but the content of blobs is kept.
     database: DatabaseSettings,
+    /// The key that encrypts secrets.
+    secrets: SecretsSettings,
     /// Where the content of blobs is kept.
     blobs: BlobSettings,
     /// The bucket of an object store.

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::Uri;
+use uuid::Uuid;
 
 use super::StorageError;
 use crate::domain::{Algorithm, Digest, Hasher, UploadId};
@@ -148,6 +149,12 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
+
+    /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
+    async fn mark(&self, id: Uuid) -> Result<(), StorageError>;
+
+    /// Whether [`BlobStore::mark`] has left this mark here.
+    async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.
     async fn free_space(&self) -> Result<Option<u64>, StorageError>;

@@ -56,13 +56,14 @@ async fn a_single_node_is_one_line_while_it_runs() {
     let text = |server: &Server| String::from_utf8(server.run(&["cluster", "status"]).stdout).expect("text");
     let shown = text(&server);
     let line = shown.lines().nth(1).unwrap_or_default();
-    assert!(shown.lines().count() == 2 && line.contains("serving"), "{shown}");
+    assert!(line.contains("serving"), "{shown}");
     assert!(line.contains(&server.port().to_string()), "{shown}");
-    server.kill().await;
     if matches!(server.database(), Database::File(_)) {
+        assert_eq!(shown.lines().count(), 2, "it shares no work: {shown}");
+        server.kill().await;
         assert!(text(&server).contains("no node serves this registry"), "a crash leaves nothing that looks alive");
+        server.spawn().await;
     }
-    server.spawn().await;
     server.stop().await;
     assert!(text(&server).contains("no node serves this registry"));
 }

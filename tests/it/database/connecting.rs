@@ -134,8 +134,8 @@ async fn bytes_that_are_changed_in_between_are_never_taken_for_an_answer() {
     let url = database.address_at("postgres", "localhost", proxy.port(), &format!("&sslrootcert={}", database.ca()));
     let (server, _) = super::registry(&url, &password_file(database.folder.path())).await;
     super::outages::pushes_survive(&server, async || {
-        proxy.set(Fault::Corrupt(20_000));
-        while proxy.struck() < 10 {
+        proxy.set(Fault::Corrupt(7_000));
+        while proxy.struck() < 4 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         proxy.set(Fault::None);

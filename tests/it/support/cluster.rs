@@ -5,9 +5,12 @@
 //! let (a, b) = (cluster.node(0), cluster.node(1));
 //! ```
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
 use super::{Actor, Server, eventually, postgres};
@@ -15,6 +18,8 @@ use super::{Actor, Server, eventually, postgres};
 /// Nodes of one registry.
 pub struct Cluster {
     url: String,
+    /// Blobs and the key, which all nodes have.
+    _common: TempDir,
     nodes: Vec<Server>,
 }
 
@@ -34,13 +39,13 @@ impl Cluster {
     /// A node for each configuration: initialised, but none runs yet.
     pub fn absent(configs: &[&str]) -> Self {
         let url = postgres::database();
-        let mut nodes: Vec<Server> = configs.iter().map(|config| Server::absent_on(&url, config)).collect();
-        let (first, others) = nodes.split_first_mut().expect("a node at least");
-        first.initialise();
-        for other in others {
-            share_secrets(first.data(), other.data());
-        }
-        Self { url, nodes }
+        let common = TempDir::new().expect("a directory");
+        let (key, blobs) = (common.path().join("registry.key"), common.path().join("blobs"));
+        std::fs::create_dir(&blobs).expect("a directory");
+        let node = |config: &&str| node(&url, &blobs, &key, config);
+        let mut nodes: Vec<Server> = configs.iter().map(node).collect();
+        nodes.first_mut().expect("a node at least").initialise();
+        Self { url, _common: common, nodes }
     }
 
     /// Starts those that do not run; returns when they serve.
@@ -109,22 +114,12 @@ impl Cluster {
     }
 }
 
-/// Gives a node the keys and certificates of another.
-fn share_secrets(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("created");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let name = entry.file_name();
-        if ["lock", "blobs", "uploads", "portcullis.db"].iter().any(|own| name.to_string_lossy().starts_with(own)) {
-            continue;
-        }
-        if entry.file_type().expect("a type").is_dir() {
-            share_secrets(&source, &target);
-            let permissions = std::fs::metadata(&source).expect("there").permissions();
-            std::fs::set_permissions(&target, permissions).expect("ours");
-        } else {
-            std::fs::copy(&source, &target).expect("copied");
-        }
-    }
+/// A node of the registry in this database, which has not been started: with the key of the others, and their place for blobs.
+pub fn node(database: &str, blobs: &Path, key: &Path, config: &str) -> Server {
+    let mut node = Server::absent_on(database, config);
+    node.set_variable("PORTCULLIS_SECRETS_KEY_FILE", &key.display().to_string());
+    std::fs::create_dir_all(node.data()).expect("a directory");
+    std::fs::set_permissions(node.data(), Permissions::from_mode(0o700)).expect("ours");
+    symlink(blobs, node.data().join("blobs")).expect("a link");
+    node
 }

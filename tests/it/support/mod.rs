@@ -12,6 +12,7 @@ pub mod database;
 pub mod fault_proxy;
 pub mod hostile_server;
 pub mod image;
+mod measure;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod raw;

@@ -9,17 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::database::Database;
-use super::{Actor, DEADLINE, eventually, postgres, s3};
+use super::database::{Database, of_this_run};
+use super::{Actor, DEADLINE, s3};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
 
 /// The stories keep blobs in a bucket where this variable of the environment is `s3`.
 const BLOBS: &str = "PORTCULLIS_TEST_BLOBS";
-
-/// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
-const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
 
 /// A running server.
 pub struct Server {
@@ -64,7 +61,7 @@ impl Server {
             home,
             data,
             config: config.to_owned(),
-            database: database(),
+            database: of_this_run(),
             bucket: bucket(),
             environment: Vec::new(),
             process: None,
@@ -199,9 +196,15 @@ impl Server {
         self
     }
 
-    /// Keeps the database in the data directory, also where the stories run on a database server.
+    /// Keeps everything in the data directory, wherever the stories run.
     pub fn keep_in_a_file(&mut self) {
-        self.database = None;
+        (self.database, self.bucket) = (None, None);
+    }
+
+    /// From the next start or command on.
+    pub fn keep_at(&mut self, data: &Path, database: Option<String>, bucket: Option<Arc<s3::Bucket>>) {
+        data.clone_into(&mut self.data);
+        (self.database, self.bucket) = (database, bucket);
     }
 
     /// Where everything but the content of blobs is.
@@ -219,36 +222,6 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("running").child.id()
-    }
-
-    /// The processor time that the server has used.
-    pub fn processor_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the server runs");
-        // User and system time are the 12th and 13th number after the name, in hundredths of a second.
-        let numbers: Vec<&str> = stat.rsplit(')').next().expect("a part").split_whitespace().collect();
-        let ticks = |at: usize| numbers[at].parse::<u64>().expect("a number");
-        Duration::from_millis((ticks(11) + ticks(12)) * 10)
-    }
-
-    /// How much the server has read, from files and connections.
-    pub fn bytes_read(&self) -> u64 {
-        let io = std::fs::read_to_string(format!("/proc/{}/io", self.pid())).expect("the server runs");
-        let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("Linux tells it");
-        line.trim().parse().expect("a number")
-    }
-
-    /// Waits until the server has nothing to do: half a second without any work.
-    pub async fn settled(&self) {
-        let mut quiet = 0;
-        let mut before = self.processor_time();
-        eventually("the server has nothing to do", async || {
-            tokio::time::sleep(Duration::from_millis(75)).await;
-            let now = self.processor_time();
-            quiet = if now == before { quiet + 1 } else { 0 };
-            before = now;
-            quiet >= 5
-        })
-        .await;
     }
 
     /// What the server has logged so far.
@@ -366,9 +339,7 @@ fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sy
         {
             let _ = ready.send(port);
         }
-        let mut log = log.lock().expect("not poisoned");
-        log.push_str(&line);
-        log.push('\n');
+        log.lock().expect("not poisoned").extend([line.as_str(), "\n"]);
     }
 }
 
@@ -384,14 +355,5 @@ fn bucket() -> Option<Arc<s3::Bucket>> {
         None | Some("disk") => None,
         Some("s3") => Some(Arc::new(s3::Bucket::new())),
         Some(other) => panic!("{BLOBS} is {other:?}: disk or s3"),
-    }
-}
-
-/// A database of its own on a database server, where the stories run on one.
-fn database() -> Option<String> {
-    match std::env::var(DATABASE).ok().as_deref() {
-        None | Some("sqlite") => None,
-        Some("postgresql") => Some(postgres::database()),
-        Some(other) => panic!("{DATABASE} is {other:?}: sqlite or postgresql"),
     }
 }

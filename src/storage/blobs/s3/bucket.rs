@@ -11,6 +11,7 @@ use object_store::aws::AmazonS3;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload};
+use uuid::Uuid;
 
 use super::area;
 use super::connect::connect;
@@ -44,6 +45,11 @@ pub(super) fn published(key: &BlobKey) -> Result<&str, StorageError> {
         return Ok(&key.0);
     }
     Err(StorageError::Damaged(format!("{:?} is not the name of a content in a bucket", key.0)))
+}
+
+/// The name of a mark of the store.
+pub(super) fn mark(id: Uuid) -> String {
+    format!("instance/{id}")
 }
 
 impl Bucket {

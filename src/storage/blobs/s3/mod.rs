@@ -1,8 +1,8 @@
 //! The blob store in a bucket of an object store (S3): what several nodes share.
 //!
 //! Under the prefix, `u/<session>-<random>` is a content, and `t/<session>-<random>` the end of one that is still being received and does
-//! not fill a part yet. A name is never used twice, so nothing is ever overwritten, renamed or copied, and no object store needs to know
-//! conditional requests. What has been received of a session is described by its state in the database alone ([`area`]), so that any node
+//! not fill a part yet; `instance/<id>` is a mark of the registry that it belongs to. A name is never used twice, so nothing is ever
+//! overwritten, renamed or copied, and no object store needs to know conditional requests. What has been received of a session is described by its state in the database alone ([`area`]), so that any node
 //! can continue it. No request lists the bucket.
 //!
 //! ```text
@@ -36,6 +36,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use self::area::{Area, area_of};
 use self::bucket::Bucket;
@@ -137,6 +138,14 @@ impl BlobStore for S3BlobStore {
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         self.0.bucket.remove(bucket::published(key)?).await
+    }
+
+    async fn mark(&self, id: Uuid) -> Result<(), StorageError> {
+        self.0.bucket.put(&bucket::mark(id), vec![id.to_string().into()]).await
+    }
+
+    async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError> {
+        Ok(self.0.bucket.size(&bucket::mark(id)).await?.is_some())
     }
 
     async fn free_space(&self) -> Result<Option<u64>, StorageError> {

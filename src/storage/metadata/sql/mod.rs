@@ -15,6 +15,7 @@ mod leases;
 mod login_failures;
 mod manifests;
 mod meta;
+mod moves;
 mod nodes;
 mod put_manifest;
 mod referrers;
@@ -23,6 +24,7 @@ mod repositories;
 mod repository_blobs;
 mod row;
 mod shared_logins;
+mod shared_state;
 mod statement;
 mod tags;
 mod uploads;
@@ -134,6 +136,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         login_failures::ALL,
         manifests::ALL,
         meta::ALL,
+        moves::ALL,
         nodes::ALL,
         put_manifest::ALL,
         referrers::ALL,
@@ -141,6 +144,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repositories::ALL,
         repository_blobs::ALL,
         shared_logins::ALL,
+        shared_state::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
