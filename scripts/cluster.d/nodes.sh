@@ -6,6 +6,7 @@ administrator="admin"
 
 cluster_start() {
   local node
+  rm -rf "$work"/{postgres,pgbouncer,bucket,node?}
   ports_choose postgres pgbouncer s3 balancer "${nodes[@]}"
   administrator_password=$(head -c 12 /dev/urandom | base64 | tr '/+' '-_')
   services_start
@@ -32,6 +33,10 @@ hosts = ["localhost"]
 trusted_proxies = ["127.0.0.2"]
 proxy_protocol = true
 drain_timeout = "20s"
+[auth]
+# The clients of all bounds come from one address, and ask for users that are disabled.
+failures_per_address = 0
+failures_per_account = 0
 [database]
 url = "postgres://portcullis@127.0.0.1:${port[postgres]}/portcullis"
 password_file = "$work/database-password"

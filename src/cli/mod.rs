@@ -19,6 +19,7 @@ mod health;
 mod init;
 mod man;
 mod migrate;
+mod migrate_storage;
 mod output;
 mod passphrase;
 mod password;
@@ -76,7 +77,8 @@ enum Command {
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
-    // These three need more than one line of help, which is at their arguments.
+    // These four need more than one line of help, which is at their arguments.
+    MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
     Doctor(doctor::Args),
@@ -144,6 +146,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
         Command::Doctor(args) => doctor::run(&context, args, output),

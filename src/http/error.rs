@@ -10,6 +10,9 @@ use super::request::headers::{uploaded_range, value};
 use crate::domain::Digest;
 use crate::registry::{BodyError, OutOfMemory, RegistryError};
 
+/// When to try again while the registry is on its way to other storage.
+const FROZEN: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The codes of the specification, and the few of Docker's that clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -281,6 +284,7 @@ impl From<RegistryError> for OciError {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
             RegistryError::ReadOnly => Self::new(Code::Denied, message),
+            RegistryError::Frozen(_) => Self::unavailable(FROZEN, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),
             RegistryError::Full(_) => Self::disk_full(&message),

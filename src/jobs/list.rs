@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare_settings::CompareSettings;
+use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_move::FollowMove;
 use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
@@ -70,6 +72,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
+    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -80,10 +83,18 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
+        Job::new(
+            "follow-move",
+            millis(500),
+            "cannot ask whether the registry is being moved",
+            FollowMove(Arc::clone(&registry)),
+        )
+        .retry(millis(500), secs(5)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
     ];
+    jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| {
@@ -94,6 +105,14 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
+}
+
+/// Once a day; its node is the one that has the lease of its name.
+fn drop_abandoned_uploads(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot drop what interrupted uploads left in the bucket";
+    Job::new("drop-abandoned-uploads", hours(24), consequence, DropAbandonedUploads(registry))
+        .first_after(hours(1))
+        .under_lease()
 }
 
 fn certificate_jobs(
@@ -177,7 +196,8 @@ fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [J
             "no certificate could be ordered; the one in use stays",
             OrderCertificate::new(orderer, serving, clock),
         )
-        .retry(mins(2), hours(6)),
+        .retry(mins(2), hours(6))
+        .under_lease(),
     ]
 }
 

@@ -149,6 +149,19 @@ impl DataDirectory {
         synced.map_err(|error| failed("sync", &self.path, &error))
     }
 
+    /// Locks the directory for a move to other storage: two at once would be in each other's way.
+    pub(super) fn lock_move(&self) -> anyhow::Result<DataLock> {
+        let path = self.path.join("move.lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW);
+        let file = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(DataLock { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!("{} is being moved by another process", self.path.display()),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+        }
+    }
+
     /// Locks the directory for this process; refused while another one serves it.
     pub(crate) fn lock(&self) -> anyhow::Result<DataLock> {
         match self.try_lock()? {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
 use super::administrator::Administrator;
+use super::bucket::require_usable_bucket;
 use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
 use super::ending::Ending;
@@ -62,6 +63,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let clock = Clock::system();
     let stores = open_stores(config, &clock).await?;
+    require_usable_bucket(config, &clock).await?;
     let (files, data_key) = RegistryFiles::of_node(config, &data, &stores).await?;
     let administrator = first_start(&data, config, &stores.metadata, (&files, &data_key), &clock).await?;
     let metadata = Arc::clone(&stores.metadata);

@@ -105,6 +105,9 @@ pub enum RegistryError {
     /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
+    /// The registry is on its way to other storage.
+    #[error("{0}")]
+    Frozen(&'static str),
     /// The body of an upload ended early. What came before is kept where the session outlives the request.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -130,6 +133,7 @@ impl From<StorageError> for RegistryError {
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
+            StorageError::Frozen(why) => Self::Frozen(why),
             StorageError::Unavailable(what) => Self::Unavailable(what),
             StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {
                 Self::Failed(error.to_string())

@@ -13,6 +13,7 @@ mod list;
 mod manifest_cache;
 mod memory;
 mod mount;
+mod moving;
 mod owner;
 mod pull;
 mod push;
@@ -36,10 +37,12 @@ pub use upload::UploadSession;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
-use crate::storage::coordination::{SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
+use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use generations::Generations;
@@ -81,6 +84,8 @@ pub struct Registry {
     manifests: ManifestCache,
     rows: BlobRows,
     sessions: SessionLocks,
+    /// As last read from the database.
+    move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: Readiness,
@@ -104,6 +109,7 @@ impl Registry {
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
+            move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),
         }
@@ -116,6 +122,7 @@ impl Registry {
 
     /// Every use case that changes anything asks this first.
     fn require_writable(&self) -> Result<(), RegistryError> {
+        self.move_phase.load().require_settled()?;
         if self.settings.storage.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 

@@ -24,6 +24,9 @@ pub enum StorageError {
     /// The process has no more of something that others will give back soon: file descriptors, memory, connections to the database.
     #[error("too busy: {0}")]
     Busy(String),
+    /// The registry is on its way to other storage. Nothing was changed.
+    #[error("{0}")]
+    Frozen(&'static str),
     /// A service that this depends on does not answer, or says that it cannot work now.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -6,7 +6,7 @@ mod key_ring;
 mod schedule;
 mod token_key;
 
-pub(crate) use data_key::DataKey;
+pub use data_key::DataKey;
 pub(super) use key_ring::KeyRing;
 pub(super) use schedule::{KeySchedule, Step};
 pub(super) use token_key::{ALGORITHM, TokenKey};

@@ -64,7 +64,7 @@ macro_rules! sections {
             /// Every key of a section with its value, as a file would have it.
             pub(super) fn values(&self) -> Vec<(String, toml::Value)> {
                 let mut all = Vec::new();
-                $( all.extend(self.$name.values().into_iter().map(|(key, value)| (format!("{}.{key}", stringify!($name)), value))); )+
+                $( all.extend(self.$name.values().into_iter().map(|(key, value)| (format!("{}.{key}", sections!(@name $name $($whole)?)), value))); )+
                 all
             }
         }

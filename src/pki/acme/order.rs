@@ -57,12 +57,27 @@ impl Orderer {
             Ok((lock, installed(&data_dir, &directory)))
         });
         let (_lock, replaces) = held.await?;
+        self.keep_claim().await?;
+        let ordered = self.order_claimed(replaces.as_ref()).await;
+        if let Err(error) = self.store.release_order().await {
+            tracing::warn!(%error, "another node can order only a minute from now");
+        }
+        ordered
+    }
+
+    /// Between two steps: a node that has died in one has the right to order for a minute.
+    async fn keep_claim(&self) -> Result<(), AcmeError> {
+        if self.store.claim_order().await.map_err(AcmeError::AcmeStore)? { Ok(()) } else { Err(AcmeError::Busy) }
+    }
+
+    async fn order_claimed(&self, replaces: Option<&CertificateDer<'_>>) -> Result<CertificateSummary, AcmeError> {
         let client = AcmeHttpClient::new(&self.settings, self.clock.clone())?;
-        let mut order = self.begin(&client, replaces.as_ref()).await?;
+        let mut order = self.begin(&client, replaces).await?;
         let (settings, challenges) = (&self.settings, &self.challenges);
         let validation =
             Validation { settings, store: self.store.as_ref(), challenges, client: &client, clock: &self.clock };
         validation.pass(&mut order).await?;
+        self.keep_claim().await?;
         let key = order.finalize().await.map_err(self.client_error(&client, "asking for the certificate"))?;
         let key = Zeroizing::new(key.into_bytes());
         let policy = RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.3).timeout(ISSUING);

@@ -12,6 +12,8 @@ pub(in crate::storage) struct Effects {
     pub(in crate::storage) policy: bool,
     /// What can be read of this repository has changed: its [`super::Versions::generation`] grows.
     pub(in crate::storage) repository: Option<RepositoryName>,
+    /// Whether it may be committed while the registry is on its way to other storage.
+    pub(in crate::storage) even_while_moving: bool,
     /// Something that could be read before is not so any more: where there may be other nodes, the write is reported as done only when
     /// each of them sees it.
     pub(in crate::storage) outdates: bool,
@@ -19,9 +21,12 @@ pub(in crate::storage) struct Effects {
 
 impl Effects {
     /// No other node needs to know.
-    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None, outdates: false };
+    pub(in crate::storage) const NONE: Self =
+        Self { policy: false, repository: None, outdates: false, even_while_moving: false };
     /// Every node reads users, grants and keys again as it needs them.
     pub(in crate::storage) const POLICY: Self = Self { policy: true, ..Self::NONE };
+    /// As [`Effects::POLICY`], for token keys: they are drawn by the clock, and the other side draws its own.
+    pub(in crate::storage) const KEYS: Self = Self { even_while_moving: true, ..Self::POLICY };
 
     /// Every node reads this repository again: something was replaced or removed.
     pub(in crate::storage) fn changes(name: RepositoryName) -> Self {

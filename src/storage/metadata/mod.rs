@@ -14,6 +14,7 @@ mod key;
 mod login_failures;
 mod manifest;
 mod migration;
+mod moves;
 pub mod postgres;
 mod refresh_token;
 mod repository;
@@ -21,6 +22,7 @@ mod repository_blob;
 mod sql;
 pub mod sqlite;
 mod tag;
+pub(crate) mod transfer;
 mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
@@ -32,6 +34,7 @@ pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
+pub use moves::{BlobTotals, Moves};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
@@ -63,6 +66,7 @@ pub trait Metadata:
     + TokenKeys
     + RefreshTokens
     + AcmeRecords
+    + Moves
     + Send
     + Sync
     + 'static

@@ -37,6 +37,7 @@ const STORIES: &[(&str, &str)] = &[
     ("migrate finalize", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
+    ("migrate-storage", "node::moving::a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
@@ -75,7 +76,7 @@ fn commands() -> BTreeSet<String> {
 fn spoken(page: &str) -> String {
     let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "user"];
     match page.split_once('-') {
-        Some((noun, verb)) if nouns.contains(&noun) => format!("{noun} {verb}"),
+        Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),
     }
 }

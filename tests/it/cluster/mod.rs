@@ -2,6 +2,7 @@
 
 mod clocks;
 mod guesses;
+mod model;
 mod settings;
 mod takeover;
 mod visibility;

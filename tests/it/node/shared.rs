@@ -51,7 +51,10 @@ impl Registry {
 
     /// `count` nodes that serve, after `init` on a machine that is none of them.
     async fn nodes(&self, count: usize) -> Vec<Server> {
-        self.elsewhere().initialise();
+        let init = ["init", "--host", "localhost", "--admin-password-stdin"];
+        let said = self.elsewhere().run_with_input(&init, ADMIN_PASSWORD).stdout;
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("other nodes") && said.contains(&self.key.display().to_string()), "{said}");
         let mut nodes: Vec<Server> = (0..count).map(|_| self.node()).collect();
         for node in &mut nodes {
             node.spawn().await;

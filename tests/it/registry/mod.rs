@@ -7,5 +7,6 @@ mod manifests;
 mod pulls;
 mod removal;
 mod shared_blobs;
+mod shared_blobs_away;
 mod sizes;
 mod uploads;

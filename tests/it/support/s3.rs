@@ -36,6 +36,7 @@ cat >/dev/null
 
 struct ObjectStore {
     folder: PathBuf,
+    plain: u16,
     /// With TLS.
     port: u16,
     authority: String,
@@ -76,6 +77,11 @@ impl Bucket {
         }
     }
 
+    /// Where it is reached without TLS.
+    pub fn plain_address() -> String {
+        format!("127.0.0.1:{}", STORE.plain)
+    }
+
     /// Where it is reached with TLS.
     pub fn address() -> String {
         format!("127.0.0.1:{}", STORE.port)
@@ -98,6 +104,16 @@ impl Bucket {
         ]
     }
 
+    /// The same bucket, reached over this port of this machine.
+    pub fn behind(&self, port: u16) -> Self {
+        Self { name: self.name.clone(), endpoint: Some(format!("https://localhost:{port}")) }
+    }
+
+    /// The same, reached over this port of this machine without TLS.
+    pub fn behind_plain(&self, port: u16) -> Self {
+        Self { name: self.name.clone(), endpoint: Some(format!("http://127.0.0.1:{port}")) }
+    }
+
     /// A client that trusts the server.
     pub fn client() -> reqwest::Client {
         let authority = reqwest::Certificate::from_pem(STORE.authority.as_bytes()).expect("PEM");
@@ -107,6 +123,13 @@ impl Bucket {
     /// Removes all contents behind the server's back.
     pub fn lose_everything(&self) {
         std::fs::remove_dir_all(STORE.folder.join(&self.name).join("registry/u")).expect("there");
+    }
+
+    /// Whether there is no object at all.
+    pub fn is_empty(&self) -> bool {
+        let pattern = STORE.folder.join(&self.name).join("**/*");
+        let mut found = glob::glob(&pattern.to_string_lossy()).expect("a pattern").filter_map(Result::ok);
+        !found.any(|path| path.is_file())
     }
 
     /// The names of all objects, without the prefix, and their lengths.
@@ -136,7 +159,7 @@ fn start() -> ObjectStore {
     BufReader::new(runner.stdout.take().expect("piped")).read_line(&mut folder).expect("a line");
     assert!(!folder.is_empty(), "s3s-fs did not start: see above");
     let (port, authority) = front(plain);
-    ObjectStore { folder: folder.trim().into(), port, authority, _alive: runner.stdin.take().expect("piped") }
+    ObjectStore { folder: folder.trim().into(), plain, port, authority, _alive: runner.stdin.take().expect("piped") }
 }
 
 /// TLS before the server, in a runtime of its own: cases have runtimes that end with them.

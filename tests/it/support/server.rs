@@ -9,17 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::database::Database;
-use super::{Actor, DEADLINE, postgres, s3};
+use super::database::{Database, of_this_run};
+use super::{Actor, DEADLINE, s3};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
 
 /// The stories keep blobs in a bucket where this variable of the environment is `s3`.
 const BLOBS: &str = "PORTCULLIS_TEST_BLOBS";
-
-/// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
-const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
 
 /// A running server.
 pub struct Server {
@@ -64,7 +61,7 @@ impl Server {
             home,
             data,
             config: config.to_owned(),
-            database: database(),
+            database: of_this_run(),
             bucket: bucket(),
             environment: Vec::new(),
             process: None,
@@ -199,9 +196,15 @@ impl Server {
         self
     }
 
-    /// Keeps the database in the data directory, also where the stories run on a database server.
+    /// Keeps everything in the data directory, wherever the stories run.
     pub fn keep_in_a_file(&mut self) {
-        self.database = None;
+        (self.database, self.bucket) = (None, None);
+    }
+
+    /// From the next start or command on.
+    pub fn keep_at(&mut self, data: &Path, database: Option<String>, bucket: Option<Arc<s3::Bucket>>) {
+        data.clone_into(&mut self.data);
+        (self.database, self.bucket) = (database, bucket);
     }
 
     /// Where everything but the content of blobs is.
@@ -336,7 +339,7 @@ fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sy
         {
             let _ = ready.send(port);
         }
-        log.lock().expect("not poisoned").push_str(&format!("{line}\n"));
+        log.lock().expect("not poisoned").extend([line.as_str(), "\n"]);
     }
 }
 
@@ -352,14 +355,5 @@ fn bucket() -> Option<Arc<s3::Bucket>> {
         None | Some("disk") => None,
         Some("s3") => Some(Arc::new(s3::Bucket::new())),
         Some(other) => panic!("{BLOBS} is {other:?}: disk or s3"),
-    }
-}
-
-/// A database of its own on a database server, where the stories run on one.
-fn database() -> Option<String> {
-    match std::env::var(DATABASE).ok().as_deref() {
-        None | Some("sqlite") => None,
-        Some("postgresql") => Some(postgres::database()),
-        Some(other) => panic!("{DATABASE} is {other:?}: sqlite or postgresql"),
     }
 }

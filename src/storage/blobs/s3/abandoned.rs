@@ -58,7 +58,7 @@ async fn tails(
             let rest = object.location.as_ref().strip_prefix(&start)?;
             let upload = upload_of(rest).filter(|upload| after.is_none_or(|after| *upload > after))?;
             let tail = Tail { name: format!("t/{rest}"), length: object.size };
-            Some((upload, Area { tails: vec![tail], ..Area::new(upload) }))
+            Some((upload, Area { tails: vec![tail], listed: true, ..Area::new(upload) }))
         }));
         match page.page_token {
             Some(token) if found.len() < limit => options.page_token = Some(token),
@@ -84,7 +84,10 @@ async fn multiparts(
             let initiated: Timestamp = begun.initiated.parse().ok()?;
             (initiated.as_second() < before).then_some(())?;
             let multipart = Multipart { id: begun.upload_id, part_size: 0, parts: Vec::new(), whole: true };
-            Some((upload, Area { key: format!("u/{rest}"), multipart: Some(multipart), ..Area::new(upload) }))
+            Some((
+                upload,
+                Area { key: format!("u/{rest}"), multipart: Some(multipart), listed: true, ..Area::new(upload) },
+            ))
         }));
         let next = page.next_key_marker.strip_prefix(&start).map(|rest| format!("u/{rest}"));
         match next {

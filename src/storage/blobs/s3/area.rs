@@ -19,6 +19,9 @@ pub(super) struct Area {
     pub(super) multipart: Option<Multipart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tails: Vec<Tail>,
+    /// Whether it is what a list of the bucket had: then nothing more than that is known, and [`Area::key`] may be a blob.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) listed: bool,
     /// Kept behind the rest, as bytes.
     #[serde(skip)]
     pub(super) small: Vec<u8>,
@@ -47,7 +50,7 @@ pub(super) struct Tail {
 impl Area {
     /// Nothing received yet.
     pub(super) fn new(upload: UploadId) -> Self {
-        Self { key: content_name(upload), multipart: None, tails: Vec::new(), small: Vec::new() }
+        Self { key: content_name(upload), multipart: None, tails: Vec::new(), listed: false, small: Vec::new() }
     }
 
     /// How many bytes are in tails.

@@ -14,9 +14,9 @@ use crate::storage::StorageError;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Connections that are not used are closed before most servers do.
 const IDLE: Duration = Duration::from_secs(20);
-/// How often a request is tried again, and until when after it began.
+/// How often a request is tried again, and until when after it began: not after it has waited for an answer once.
 const RETRIES: usize = 3;
-const RETRY_FOR: Duration = Duration::from_secs(20);
+const RETRY_FOR: Duration = Duration::from_secs(8);
 
 /// What the environment may say of credentials, by the names that all tools use.
 const CREDENTIALS: [(&str, AmazonS3ConfigKey); 12] = [

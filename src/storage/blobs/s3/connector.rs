@@ -15,7 +15,7 @@ use super::breaker::Breaker;
 use super::error::Refusal;
 
 /// How long an answer may take to begin once the request has been sent.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for completing an upload: some object stores copy all parts first.
 const COMPLETION: Duration = Duration::from_mins(10);
 /// The least bytes per second at which a request's body is sent.

@@ -7,7 +7,8 @@ use super::error::Refusal;
 use super::{Bucket, Parts};
 use crate::storage::StorageError;
 
-/// Drops all of it, also what was already made of it.
+/// Drops all of it, also what was already made of it: but not of what a list had, because two multipart uploads may have one key, if the
+/// answer to the first was lost, and one of them may have become a blob.
 pub(super) async fn discard(parts: &Arc<Parts>, area: &Area) -> Result<(), StorageError> {
     if let Some(multipart) = &area.multipart {
         abort(&parts.bucket, &area.key, &multipart.id).await?;
@@ -15,7 +16,7 @@ pub(super) async fn discard(parts: &Arc<Parts>, area: &Area) -> Result<(), Stora
     for tail in &area.tails {
         parts.bucket.remove(&tail.name).await?;
     }
-    parts.bucket.remove(&area.key).await
+    if area.listed { Ok(()) } else { parts.bucket.remove(&area.key).await }
 }
 
 /// Drops what only `old` has.

@@ -94,7 +94,7 @@ pub(super) fn failed(context: impl Into<String>, error: object_store::Error) -> 
 }
 
 /// Whether the connection broke, or could not be made.
-fn is_transport(error: &(dyn StdError + 'static)) -> bool {
+pub(super) fn is_transport(error: &(dyn StdError + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<HttpError>())
         .any(|error| !matches!(error.kind(), HttpErrorKind::Decode))

@@ -25,9 +25,11 @@ mod gather;
 mod multiparts;
 mod options;
 mod parts;
+mod probe;
 mod publish;
 mod read;
 mod redirect;
+mod trial;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -45,6 +47,8 @@ use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
+pub use probe::{Unusable, probe};
+pub use trial::{Step, Tried, try_bucket};
 
 /// A blob store in a bucket.
 struct S3BlobStore(Arc<Parts>);

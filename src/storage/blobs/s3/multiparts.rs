@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use http::Method;
+use object_store::ClientOptions;
 use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
-use object_store::client::{HttpClient, HttpConnector, HttpRequestBody};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpRequest, HttpRequestBody, HttpResponse, ReqwestConnector,
+};
 use serde::Deserialize;
 
 use super::breaker::Breaker;
@@ -16,6 +19,7 @@ use crate::storage::StorageError;
 /// Sends requests of our own.
 pub(super) struct Raw {
     client: HttpClient,
+    options: ClientOptions,
     /// `https://HOST/BUCKET`.
     address: String,
 }
@@ -42,10 +46,28 @@ pub(super) struct Begun {
 
 impl Raw {
     pub(super) fn new(options: &S3Options, clock: &Clock) -> Result<Self, StorageError> {
-        let (client, address) = super::connect::raw(options)?;
-        let client = Connector(Breaker::new(clock.clone())).connect(&client);
+        let (options, address) = super::connect::raw(options)?;
+        let client = Connector(Breaker::new(clock.clone())).connect(&options);
         let client = client.map_err(|error| super::error::failed("the client of [blobs.s3]", error))?;
-        Ok(Self { client, address })
+        Ok(Self { client, options, address })
+    }
+}
+
+impl Raw {
+    /// The bucket's address.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.client.execute(request).await
+    }
+
+    /// What the object store says that the time is, whatever it answers.
+    pub(super) async fn date(&self, request: HttpRequest) -> Option<String> {
+        let client = ReqwestConnector::default().connect(&self.options).ok()?;
+        let answer = client.execute(request).await.ok()?;
+        Some(answer.headers().get(http::header::DATE)?.to_str().ok()?.to_owned())
     }
 }
 

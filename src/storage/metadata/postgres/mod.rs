@@ -18,6 +18,7 @@ mod schema;
 mod session;
 #[cfg(test)]
 pub(super) mod statement_tests;
+mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ use self::outcome::CommitState;
 #[cfg(test)]
 pub(super) use self::schema::{PostgresSchema, STEPS};
 use self::session::{PgSession, Purpose, Run, in_transaction};
+pub(crate) use self::tables::tables;
 use super::sql::{Columns, Engine, Value};
 use crate::storage::StorageError;
 

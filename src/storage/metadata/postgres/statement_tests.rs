@@ -12,8 +12,8 @@ use crate::storage::metadata::sql::statements;
 #[expect(unreachable_pub, reason = "the stories have it too, in a crate of their own")]
 pub(in crate::storage::metadata) mod server;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
-/// an order under way, the nodes and the leases, a handful each.
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
+/// and the challenges of an order under way, the nodes and the leases, a handful each.
 pub(super) const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -22,6 +22,9 @@ pub(super) const MAY_SCAN: &[&str] = &[
     "STOP_SIGNING",
     "PENDING",
     "FORGET_EXPIRED",
+    "BLOB_TOTALS",
+    "NEEDLESS",
+    "FORGET_ARRIVALS",
     "ALL_LEASES",
     "ALL_NODES",
     "FORGET_NODES",

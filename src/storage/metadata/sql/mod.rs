@@ -15,6 +15,7 @@ mod leases;
 mod login_failures;
 mod manifests;
 mod meta;
+mod moves;
 mod nodes;
 mod put_manifest;
 mod referrers;
@@ -135,6 +136,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         login_failures::ALL,
         manifests::ALL,
         meta::ALL,
+        moves::ALL,
         nodes::ALL,
         put_manifest::ALL,
         referrers::ALL,

@@ -63,7 +63,7 @@ pub(crate) async fn finalize(path: &Path, clock: &Clock) -> Result<Vec<String>, 
     Ok(done)
 }
 
-async fn connect_to(path: &Path) -> Result<(SqliteConnectOptions, SqliteConnection), StorageError> {
+pub(super) async fn connect_to(path: &Path) -> Result<(SqliteConnectOptions, SqliteConnection), StorageError> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -121,6 +121,9 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         }
         StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
         StorageError::Unavailable(what) => StorageError::Unavailable(format!("{path}: {what}")),
-        StorageError::BrokenBody(_) | StorageError::SlowBody(_) | StorageError::Superseded(_) => error,
+        StorageError::BrokenBody(_)
+        | StorageError::SlowBody(_)
+        | StorageError::Superseded(_)
+        | StorageError::Frozen(_) => error,
     }
 }

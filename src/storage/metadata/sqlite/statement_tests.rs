@@ -11,7 +11,7 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
 /// and the challenges of an order under way, the nodes and the leases, a handful each.
 const MAY_SCAN: &[&str] = &[
     "USERS",
@@ -21,6 +21,9 @@ const MAY_SCAN: &[&str] = &[
     "STOP_SIGNING",
     "PENDING",
     "FORGET_EXPIRED",
+    "BLOB_TOTALS",
+    "NEEDLESS",
+    "FORGET_ARRIVALS",
     "ALL_LEASES",
     "ALL_NODES",
     "FORGET_NODES",
