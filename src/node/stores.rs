@@ -1,14 +1,14 @@
 //! The stores of a node. This is the one place that names their backends; everything else works with the traits.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::bucket::bucket_options;
 use super::data_directory::DataDirectory;
-use crate::config::{BlobStoreKind, Config, DatabasePassword, DatabaseUrl};
+use crate::config::{BlobStoreKind, Config, DatabasePassword, DatabaseUrl, S3Settings};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::{BlobStore, disk, s3};
