@@ -51,6 +51,8 @@ pub(super) const TABLES: &[Table] = &[
     // About the processes that work on this database.
     left("leases"),
     left("nodes"),
+    // The first node that is started there publishes what its data directory has.
+    left("shared_state"),
     // Of the last minutes.
     left("address_failures"),
     // Orders under way begin again.
