@@ -235,6 +235,7 @@ fn outcome<T>(answer: &Result<T, RegistryError>) -> String {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn words(error: RegistryError) -> Difference {
     format!("failed: {error:?}")
 }
