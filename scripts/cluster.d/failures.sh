@@ -59,7 +59,7 @@ clock_wrong() {
   local offset took library
   need faketime:faketime
   library=$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)
-  binaries[node3]=$(development_binary)
+  binaries[node3]=$(development_binary) || return 1
   for offset in +300 -300; do
     stop node3
     node_prefix=(env "LD_PRELOAD=$library" "FAKETIME=${offset}s" FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1)
@@ -85,6 +85,6 @@ clock_wrong() {
 leases_of() { psql_run portcullis 'SELECT name, holder FROM leases ORDER BY name' 2>/dev/null || true; }
 
 development_binary() {
-  (cd "$root" && cargo build --locked --quiet >&2)
+  (cd "$root" && cargo build --locked --quiet >&2) || return 1
   printf '%s/debug/portcullis\n' "${CARGO_TARGET_DIR:-$root/target}"
 }

@@ -4,7 +4,7 @@
 bound_upgrade() {
   local older node
   older=$(older_binary "${argument:-}") || return 1
-  printf '  from %s to %s and back\n' "$(version_of "$older")" "$(version_of "$binary")"
+  printf '  from %s to %s and back\n' "$older" "$binary"
   cluster_stop
   for node in "${nodes[@]}"; do binaries["$node"]=$older; done
   cluster_start
@@ -32,24 +32,29 @@ replace() {
   sleep 1
 }
 
-# older_binary [COMMIT] - prints the path of a build of an older commit: by default of the last one whose schema this tree changes. It is
-# built in a worktree of its own and kept, so that only the first run of a machine builds the libraries.
+# older_binary [COMMIT|FILE] - prints the path of an older binary: this file, or a build of a commit, by default of the oldest
+# one that this tree's nodes can run next to. The build shares the libraries with development builds of this tree, and is kept.
 older_binary() {
-  local commit kept=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/portcullis-cluster
-  commit=$(git -C "$root" rev-parse --verify --quiet "${1:-$(schema_before)}^{commit}") || {
-    echo "cluster: unknown commit: ${1:-of an older schema} (the upgrade needs the history of this tree)" >&2
+  local commit target=${CARGO_TARGET_DIR:-$root/target} kept=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/portcullis-cluster
+  if [[ -n ${1:-} && -x $1 ]]; then
+    realpath "$1"
+    return
+  fi
+  commit=$(git -C "$root" rev-parse --verify --quiet "${1:-$(oldest_commit)}^{commit}") || {
+    echo "cluster: unknown commit: ${1:-HEAD^} (the upgrade needs the history of this tree)" >&2
     return 1
   }
-  if [[ ! -x $kept/$commit/portcullis ]]; then
-    mkdir -p "$kept/$commit"
-    git -C "$root" archive "$commit" | tar -x -C "$work" --one-top-level=older
-    (cd "$work/older" && CARGO_TARGET_DIR=$kept/target cargo build --locked --quiet >&2) || return 1
-    cp "$kept/target/debug/portcullis" "$kept/$commit/portcullis"
+  if [[ ! -x $kept/$commit ]]; then
+    mkdir -p "$kept"
+    git -C "$root" archive --prefix=older/ "$commit" | tar -x -C "$work"
+    (cd "$work/older" && CARGO_TARGET_DIR=$target cargo build --locked --quiet >&2) || return 1
+    cp "$target/debug/portcullis" "$kept/$commit"
+    # This tree's own again.
+    (cd "$root" && cargo build --locked --quiet >&2) || return 1
   fi
-  printf '%s\n' "$kept/$commit/portcullis"
+  printf '%s\n' "$kept/$commit"
 }
 
-# The commit before the one that brought the newest migration.
-schema_before() { git -C "$root" log -1 --diff-filter=A --format=%H^ -- src/storage/metadata/postgres/migrations; }
+# The first commit whose nodes share everything, or the one before this where the history does not go so far.
+oldest_commit() { git -C "$root" rev-parse --verify --quiet "39974986c857458ea4d6ae13875ff4b2b663b7a7^{commit}" || printf 'HEAD^\n'; }
 
-version_of() { "$1" version | head -n 1; }

@@ -183,7 +183,7 @@ impl Authenticator {
     }
 
     /// The public keys, as a JWK set (RFC 7517, section 5).
-    pub fn jwks(&self) -> serde_json::Value {
+    pub(crate) fn jwks(&self) -> serde_json::Value {
         serde_json::to_value(self.ring.load().published())
             .expect("a key set consists of texts, and its maps have texts for keys")
     }

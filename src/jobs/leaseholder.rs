@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -65,28 +66,39 @@ impl LeaseKeeper {
         &self.holder.leaving
     }
 
-    /// Renews what is held, and takes what is free.
+    /// Renews what is held, and takes what is free. All at once: a write under one lease holds that one's row until it is committed, and must
+    /// not keep this node from renewing the others.
     async fn keep_all(&self) -> Result<(), StorageError> {
+        let known = self.holder.store.leases().await?;
+        let kept = self.kept.iter().map(async |(name, held)| {
+            let in_time = tokio::time::timeout(RENEWAL, self.keep_one(name, held, &known)).await;
+            in_time.unwrap_or_else(|_| Err(StorageError::Busy(format!("the lease of {name} is locked by a write"))))
+        });
+        join_all(kept).await.into_iter().collect()
+    }
+
+    async fn keep_one(
+        &self,
+        name: &'static str,
+        held: &watch::Sender<Option<Held>>,
+        known: &[Lease],
+    ) -> Result<(), StorageError> {
         let Leaseholder { store, id, clock, .. } = &self.holder;
-        let known = store.leases().await?;
-        for (name, held) in &self.kept {
-            let asked = Instant::now();
-            let before = held.borrow().as_ref().map(|held| held.lease.clone());
-            let now = clock.now().as_millisecond();
-            let is_of_another =
-                known.iter().any(|lease| lease.name == *name && lease.until > now && lease.holder != *id);
-            let lease = match &before {
-                Some(lease) => store.renew_lease(lease, TIME).await?,
-                None if is_of_another => None,
-                None => self.take(name).await?,
-            };
-            match (&before, &lease) {
-                (None, Some(_)) => tracing::info!(job = name, "this node runs the job from now on"),
-                (Some(_), None) => tracing::warn!(job = name, "another node has taken the job over"),
-                _ => {}
-            }
-            held.send_replace(lease.map(|lease| Held { lease, until: asked + TIME }));
+        let asked = Instant::now();
+        let before = held.borrow().as_ref().map(|held| held.lease.clone());
+        let now = clock.now().as_millisecond();
+        let is_of_another = known.iter().any(|lease| lease.name == name && lease.until > now && lease.holder != *id);
+        let lease = match &before {
+            Some(lease) => store.renew_lease(lease, TIME).await?,
+            None if is_of_another => None,
+            None => self.take(name).await?,
+        };
+        match (&before, &lease) {
+            (None, Some(_)) => tracing::info!(job = name, "this node runs the job from now on"),
+            (Some(_), None) => tracing::warn!(job = name, "another node has taken the job over"),
+            _ => {}
         }
+        held.send_replace(lease.map(|lease| Held { lease, until: asked + TIME }));
         Ok(())
     }
 

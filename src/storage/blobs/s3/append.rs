@@ -163,8 +163,10 @@ impl<'p> Receiver<'p> {
         }
         let length = length.max(blocks.iter().map(|block| block.len() as u64).sum());
         let tail = Tail { name: self.area.next_tail(self.upload()), length };
-        self.parts.bucket.put(&tail.name, blocks).await?;
+        // Noted before: it may be there though the answer is lost.
+        let name = tail.name.clone();
         self.area.tails.push(tail);
+        self.parts.bucket.put(&name, blocks).await?;
         self.room = None;
         Ok(())
     }
