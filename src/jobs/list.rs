@@ -83,13 +83,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
-        Job::new(
-            "follow-move",
-            millis(500),
-            "cannot ask whether the registry is being moved",
-            FollowMove(Arc::clone(&registry)),
-        )
-        .retry(millis(500), secs(5)),
+        follow_move(Arc::clone(&registry)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
@@ -97,14 +91,21 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
-    jobs.extend(copies.map(|copies| {
-        let remove = blocking(remove_database_copies(copies, clock.clone()));
-        Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
-    }));
+    jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
+}
+
+fn follow_move(registry: Arc<Registry>) -> Job {
+    Job::new("follow-move", millis(500), "cannot ask whether the registry is being moved", FollowMove(registry))
+        .retry(millis(500), secs(5))
+}
+
+fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {
+    let remove = blocking(remove_database_copies(copies, clock));
+    Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
 }
 
 /// Once a day; its node is the one that has the lease of its name.

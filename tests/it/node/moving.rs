@@ -240,7 +240,7 @@ async fn a_rehearsal_and_a_failure_give_the_registry_free_and_a_released_one_tak
     let config = there.config(&server);
     let rehearsed = server.run(&["migrate-storage", "--to", &config, "--dry-run"]);
     assert!(said(&rehearsed).contains("changes are accepted again"), "{}", said(&rehearsed));
-    images[0].push(&alice, "alice/after", "rehearsal").await;
+    takes(&alice, &images[0], "alice/after").await;
     let target = server.data().to_owned();
     let refused = serve_on(&server, &there);
     assert!(refused.contains("being filled"), "{refused}");
@@ -252,7 +252,7 @@ async fn a_rehearsal_and_a_failure_give_the_registry_free_and_a_released_one_tak
     std::fs::remove_file(target.join("blobs").join(algorithm).join(&hex[..2]).join(hex)).expect("there");
     let failed = server.try_run(&["migrate-storage", "--to", &config], "");
     assert!(!failed.status.success() && said(&failed).contains(&lost), "{}", said(&failed));
-    Image::of("lost").push(&alice, "alice/lost", "v1").await;
+    takes(&alice, &Image::of("lost"), "alice/lost").await;
 
     server.run(&["migrate-storage", "--to", &config]);
     eventually("it is frozen", async || {
@@ -264,6 +264,14 @@ async fn a_rehearsal_and_a_failure_give_the_registry_free_and_a_released_one_tak
     server.run(&["migrate-storage", "--release"]);
     eventually("it takes pushes", async || {
         alice.post("/v2/alice/late/blobs/uploads/").await.status() == StatusCode::ACCEPTED
+    })
+    .await;
+}
+
+/// A server that was told to refuse changes hears within a second that it need not any more.
+async fn takes(who: &Actor, image: &Image, repository: &str) {
+    eventually("changes are accepted again", async || {
+        image.try_push(who, repository, "v1").await == StatusCode::CREATED
     })
     .await;
 }
