@@ -1,5 +1,6 @@
 //! This node among those of its registry: the row that says that it is there, from its start to its end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::domain::Clock;
+use crate::domain::{Algorithm, Clock, Hasher};
 use crate::jobs::{Heartbeat, Leaseholder};
 use crate::storage::StorageError;
 use crate::storage::coordination::NodeRecord;
@@ -41,7 +42,7 @@ impl Presence {
             seen_at: now,
             leaving: false,
             clock_ahead: clock.machine_ahead(),
-            settings: config.in_common(),
+            settings: settings_in_common(config),
         };
         if !store.serves_many_nodes() {
             // Rows that a crash left: this process has the lock of the data directory.
@@ -80,6 +81,18 @@ impl Presence {
             tracing::warn!(%error, "this node stays in the list of nodes for an hour");
         }
     }
+}
+
+/// What every node must have in common: settings by their values, and the CA of client certificates by its content, because on one node
+/// alone it would let in those whom the others refuse.
+fn settings_in_common(config: &Config) -> BTreeMap<String, String> {
+    let mut settings = config.in_common();
+    let content = config.client_certificates.ca.as_deref().map(std::fs::read);
+    // What cannot be read is reported where it is used.
+    let digest = content.map(|content| content.map(|content| Hasher::digest(Algorithm::Sha256, &content).to_string()));
+    let digest = digest.transpose().ok().flatten().unwrap_or_else(|| "none".to_owned());
+    settings.insert("client_certificates.ca".to_owned(), digest);
+    settings
 }
 
 /// No end waits long for a database that does not answer.

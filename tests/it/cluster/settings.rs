@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::database::Database;
-use crate::support::{Cluster, Server, eventually};
+use crate::support::{ClientCa, Cluster, Server, eventually};
 
 fn states(status: &Value) -> Vec<&str> {
     status["nodes"].as_array().expect("a list").iter().map(|node| node["state"].as_str().expect("text")).collect()
@@ -48,6 +48,19 @@ async fn settings_that_differ_are_named_with_their_nodes_by_status_and_in_the_lo
     for node in cluster.nodes() {
         eventually("the log says so", async || node.log().contains("the nodes disagree on a setting: false on")).await;
     }
+}
+
+#[tokio::test]
+async fn a_ca_of_client_certificates_that_one_node_alone_has_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = ClientCa::new("people").write(&folder.path().join("people.pem"));
+    let mut cluster = Cluster::absent(&[&format!("[client_certificates]\nca = \"{}\"\n", ca.display()), ""]);
+    cluster.spawn().await;
+    let status = cluster.status_by(0);
+    assert_eq!(status["differences"][0]["setting"], "client_certificates.ca", "{status}");
+    let values = status["differences"][0]["values"].as_array().expect("a list");
+    assert!(values.iter().any(|one| one["value"] == "none"), "{status}");
+    assert!(values.iter().any(|one| one["value"].as_str().is_some_and(|value| value.starts_with("sha256:"))), "{status}");
 }
 
 #[tokio::test]
