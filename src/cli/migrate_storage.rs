@@ -16,7 +16,7 @@ const OF_ROWS: &str = "{msg}  {spinner}  {elapsed}";
 
 /// Move this registry to another database or blob store while it serves
 ///
-/// FILE is the configuration that the registry will be served with: its [database] and [blobs] say where everything goes, and there is
+/// FILE is the configuration that the registry will be served with: its sections "database" and "blobs" say where everything goes, and there is
 /// nothing yet. Users, grants, tags, certificates and keys are the same there; tokens stay valid. Pulls continue all the time. Pushes
 /// continue while blobs are copied, and are refused for the short time at the end in which the rest and the database are copied
 /// ("503", clients try again). Everything is compared. A command that was interrupted continues when it is run again. Afterwards the old

@@ -60,7 +60,10 @@ async fn a_ca_of_client_certificates_that_one_node_alone_has_is_shown() {
     assert_eq!(status["differences"][0]["setting"], "client_certificates.ca", "{status}");
     let values = status["differences"][0]["values"].as_array().expect("a list");
     assert!(values.iter().any(|one| one["value"] == "none"), "{status}");
-    assert!(values.iter().any(|one| one["value"].as_str().is_some_and(|value| value.starts_with("sha256:"))), "{status}");
+    assert!(
+        values.iter().any(|one| one["value"].as_str().is_some_and(|value| value.starts_with("sha256:"))),
+        "{status}"
+    );
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ pub(super) const TABLES: &[Table] = &[
     left("acme_challenges"),
     // What was received of a blob is in the blob store of the source; clients begin these uploads again.
     left("uploads"),
+    left("upload_locks"),
     // About the move itself.
     left("moved_blobs"),
 ];
