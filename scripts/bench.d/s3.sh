@@ -89,7 +89,7 @@ bucket_direct() {
     --aws-sigv4 aws:amz:us-east-1:s3 "https://localhost:${port[front]}/bench/u/$object"
 }
 
-bucket_file() { openssl enc -aes-128-ctr -nosalt -pass "pass:$2" -in /dev/zero 2>/dev/null | head -c "$3" >"$1" && sha256sum "$1" | cut -d' ' -f1 >"$1.digest"; }
+bucket_file() { head -c "$3" /dev/zero | openssl enc -aes-128-ctr -nosalt -pass "pass:$2" 2>/dev/null >"$1" && sha256sum "$1" | cut -d' ' -f1 >"$1.digest"; }
 
 median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 
