@@ -86,7 +86,7 @@ bucket_direct() {
   local object
   object=$(find "$work/s3/bench/u" -size +100M -printf '%f\n' -quit)
   curl --silent --show-error --fail --insecure --output /dev/null --write-out '%{time_total}\n' --user "$bucket_key:$bucket_secret" \
-    --aws-sigv4 aws:amz:us-east-1:s3 "https://localhost:${port[front]}/bench/u/$object"
+    --aws-sigv4 aws:amz:us-east-1:s3 --header 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "https://localhost:${port[front]}/bench/u/$object"
 }
 
 bucket_file() { head -c "$3" /dev/zero | openssl enc -aes-128-ctr -nosalt -pass "pass:$2" 2>/dev/null >"$1" && sha256sum "$1" | cut -d' ' -f1 >"$1.digest"; }

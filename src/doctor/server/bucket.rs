@@ -11,7 +11,7 @@ const CHECK: &str = "s3";
 /// All findings about the bucket. `trial` is `None` if blobs are kept on the disk.
 pub(crate) async fn check(trial: Option<impl Future<Output = Result<Tried, StorageError>>>) -> Vec<Finding> {
     let Some(trial) = trial else {
-        return vec![Finding::ok(CHECK, "blobs are kept on the disk (blobs.store), so there is no bucket to try")];
+        return vec![Finding::ok(CHECK, "not needed: blobs are stored on the disk (blobs.store)")];
     };
     let trial = match trial.await {
         Ok(trial) => trial,

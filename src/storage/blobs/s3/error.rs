@@ -34,7 +34,7 @@ fn separator(text: &str) -> &'static str {
     if text.is_empty() { "" } else { ": " }
 }
 
-/// Codes by which object stores say that there is no room.
+/// Error codes of object stores that are full.
 const FULL: [&str; 5] =
     ["InsufficientStorage", "XMinioStorageFull", "QuotaExceeded", "InsufficientCapacity", "EntityTooLargeForQuota"];
 /// Codes that pass, whatever the status.

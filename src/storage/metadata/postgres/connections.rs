@@ -2,8 +2,8 @@
 //!
 //! A connection is given back only after an operation that left it as it was; what failed, or was cancelled, is closed with its
 //! connection. Where one turns out to be broken, those that wait here are closed too: the server was restarted, or another one has
-//! taken over, and each of them would cost a try. There is no exchange with the server to find out whether a connection still works, as
-//! the pool of the driver has it after each operation: an operation that meets a broken one is run again anyway.
+//! taken over, and each of them would cost a try. No connection is tested when it is given back, as the pool of the driver does with a
+//! round trip after each operation: an operation that meets a broken one is run again anyway.
 //!
 //! Where the server does not answer in time, one operation at a time tries whether it does again; the others fail at once, so that no
 //! queue grows behind a cable that was pulled.

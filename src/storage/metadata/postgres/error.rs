@@ -14,7 +14,7 @@ mod code {
     pub(super) const UNIQUE_VIOLATION: &str = "23505";
     /// A row that the operation had found was removed meanwhile.
     pub(super) const FOREIGN_KEY_VIOLATION: &str = "23503";
-    /// The server that was written to is no longer the one to write to.
+    /// The server has become read-only: another one has taken over.
     pub(super) const READ_ONLY: &str = "25006";
     pub(super) const DUPLICATE_TABLE: &str = "42P07";
     pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";

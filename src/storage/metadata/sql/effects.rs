@@ -26,6 +26,6 @@ pub(super) async fn apply<S: Session>(session: &mut S, effects: Effects) -> Resu
         let raised = session.first(RAISE_GENERATION, values![repository]).await?;
         is_settled |= raised.is_some_and(|raised| raised.integer("move_phase").ok() == Some(0));
     }
-    // In words; and of a repository that was removed there is no row.
+    // A repository that was removed has no row.
     if is_settled { Ok(()) } else { moves::require_settled(session).await }
 }
