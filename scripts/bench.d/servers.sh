@@ -47,6 +47,9 @@ url() { printf 'https://localhost:%s' "${port[$1]}"; }
 command_of() {
   case $1 in
     ours) server_command=("$binary" serve --listen "127.0.0.1:${port[ours]}" --host localhost) ;;
+    postgresql)
+      server_command=(env "PORTCULLIS_DATABASE_URL=$database_url" "$binary" serve --listen "127.0.0.1:${port[postgresql]}" --host localhost)
+      ;;
     before) server_command=("$older" serve --listen "127.0.0.1:${port[before]}" --host localhost) ;;
     nginx)
       nginx_config >"$work/nginx.conf"
@@ -70,6 +73,10 @@ servers_prepare() {
     case $name in
       ours) server_init ours "$binary" ;;
       before) server_init before "$older" ;;
+      postgresql)
+        postgres_database portcullis
+        PORTCULLIS_DATABASE_URL=$database_url server_init postgresql "$binary"
+        ;;
     esac
   done
 }
@@ -139,7 +146,7 @@ certificates_make() {
 # authorization NAME - the header that the requests to a server carry; nothing for a peer.
 authorization() {
   case $1 in
-    ours | before) printf 'Authorization: Bearer %s' "$(our_token "$1")" ;;
+    ours | before | postgresql) printf 'Authorization: Bearer %s' "$(our_token "$1")" ;;
   esac
 }
 

@@ -1,4 +1,4 @@
-"""The medians of a bench, their ratios, and what is aimed at: table.py FIGURES text|markdown|compare|failing [LEAST].
+"""The medians of a bench, their ratios, and what is aimed at: table.py FIGURES text|markdown|compare|postgresql|failing [LEAST].
 
 FIGURES has lines of METRIC SERVER FIGURE. With LEAST, 0.6 for example, only what is below that part of a target fails; `failing`
 prints the metrics that do, and nothing else.
@@ -204,6 +204,29 @@ def compare_lines(figures, least):
     return lines, short
 
 
+# One node on PostgreSQL, by its own figure on SQLite.
+POSTGRESQL = {"manifest": 0.9, "images1": 0.6}
+
+
+def postgresql_lines(figures, least):
+    """The same node on PostgreSQL and on SQLite: every figure, and the server's own CPU time per unit."""
+    lines, short = [["metric", "PostgreSQL", "SQLite", "ratio", "CPU ratio", "target", ""]], []
+    for row in ROWS:
+        new, old = (figures.get((row.metric, server)) for server in ("postgresql", "ours"))
+        if not new or not old:
+            continue
+        new_cpu, old_cpu = (figures.get((row.metric + "_cpu", server)) for server in ("postgresql", "ours"))
+        smaller_is_better = row.rules and all(rule.bound == "<=" and not rule.cpu for rule in row.rules)
+        gain, target = old / new if smaller_is_better or row.metric.endswith("_p99") else new / old, POSTGRESQL.get(row.metric)
+        outcome = "" if target is None else "meets" if gain >= target else "MISSES"
+        lines.append([row.title, *(cell(figures, row.metric, server) for server in ("postgresql", "ours")), f"{gain:.2f}x",
+                      f"{new_cpu / old_cpu:.2f}x" if new_cpu and old_cpu else "", f">= {target}x" if target else "", outcome])
+        if outcome == "MISSES":
+            line = f"{row.title.strip()}: {gain:.2f}x of SQLite, and {target}x is aimed at"
+            short.append(Short(row.metric, line, gain < target * least))
+    return lines, short
+
+
 def show(lines, markdown):
     if len(lines) < 2:
         return
@@ -233,7 +256,7 @@ def clients(figures):
 
 def main():
     figures, form, least = read(sys.argv[1]), sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 1
-    tables = [compare_lines] if form == "compare" else [lines_of, http2_lines]
+    tables = {"compare": [compare_lines], "postgresql": [postgresql_lines]}.get(form, [lines_of, http2_lines])
     short = []
     for table in tables:
         lines, missed = table(figures, least)

@@ -6,6 +6,7 @@ administrator="admin"
 
 cluster_start() {
   local node
+  rm -rf "$work"/{postgres,pgbouncer,bucket,node?}
   ports_choose postgres pgbouncer s3 balancer "${nodes[@]}"
   administrator_password=$(head -c 12 /dev/urandom | base64 | tr '/+' '-_')
   services_start
@@ -13,9 +14,6 @@ cluster_start() {
   chmod 600 "$work/key"
   for node in "${nodes[@]}"; do node_configure "$node"; done
   portcullis node1 init --admin "$administrator" --admin-password-stdin <<<"$administrator_password" >/dev/null
-  if ! grep -q '^.secrets' "$work/node1.toml"; then
-    for node in node2 node3; do cp -a "$work/node1" "$work/$node" && rm -f "$work/$node/lock"; done
-  fi
   for node in "${nodes[@]}"; do node_start "$node"; done
   for node in "${nodes[@]}"; do started "$node" 30 ready "$node"; done
   portcullis node1 ca export >"$work/ca.pem"
@@ -32,12 +30,16 @@ hosts = ["localhost"]
 trusted_proxies = ["127.0.0.2"]
 proxy_protocol = true
 drain_timeout = "20s"
+# The balancer notices within a second.
+drain_delay = "2s"
+[auth]
+# The clients of all bounds come from one address, and ask for users that are disabled.
+failures_per_address = 0
+failures_per_account = 0
 [database]
-url = "postgres://portcullis@127.0.0.1:${port[postgres]}/portcullis"
+url = "postgres://portcullis@127.0.0.1:${port[pgbouncer]}/portcullis"
 password_file = "$work/database-password"
-pooler = false
-TOML
-  ! "$binary" config default | grep -q '^\[blobs' || cat >>"$work/$1.toml" <<TOML
+pooler = true
 [blobs]
 store = "s3"
 [blobs.s3]
@@ -45,8 +47,6 @@ endpoint = "http://127.0.0.1:${port[s3]}"
 bucket = "$bucket"
 access_key_file = "$work/s3-access-key"
 secret_key_file = "$work/s3-secret-key"
-TOML
-  ! "$binary" config default | grep -q '^\[secrets' || cat >>"$work/$1.toml" <<TOML
 [secrets]
 key_file = "$work/key"
 TOML

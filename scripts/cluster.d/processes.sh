@@ -21,6 +21,8 @@ start() {
   shift
   setsid "$@" >>"$work/$name.log" 2>&1 </dev/null &
   pid[$name]=$!
+  # Or the shell would say of each that it was killed.
+  disown
 }
 
 # within SECONDS COMMAND... - tries it until it succeeds.
@@ -54,13 +56,12 @@ stop() {
   unset "pid[$name]"
   kill "-${2:-TERM}" "$number" 2>/dev/null || true
   within 60 gone "$number" || kill -KILL "$number" 2>/dev/null || true
-  wait "$number" 2>/dev/null || true
 }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# stop_all - the nodes side by side first, then what they use.
-stop_all() {
+# cluster_stop - the nodes side by side first, then what they use.
+cluster_stop() {
   local name
   for name in "${!pid[@]}"; do [[ $name != node* ]] || kill -TERM "${pid[$name]}" 2>/dev/null || true; done
   for name in "${!pid[@]}"; do [[ $name != node* ]] || stop "$name"; done

@@ -3,11 +3,13 @@
 //! Each takes an [`AdminPermit`](crate::auth::AdminPermit), so none can be reached without the right to administer, and each decides every rule itself; a
 //! caller parses what it was given, calls, and shows the result. [`AdminError`] is every way in which one can be refused.
 
+mod cluster;
 mod error;
 mod grants;
 mod repositories;
 mod users;
 
+pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
 pub(crate) use repositories::{Repository, TaggedManifest};

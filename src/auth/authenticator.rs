@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::access::PolicyCache;
 use super::credentials::{AccessTokens, InvalidToken, IssuedToken, PasswordOutcome, RefreshMemory, is_refresh_token};
-use super::keys::{KeyRing, KeySchedule, Step, TokenKey};
+use super::keys::{KeyRing, KeySchedule, Step, TokenKey, require_data_key};
 use super::throttle::{FailedLogins, LoginAttempt, PasswordVerifier};
 use super::{AuthError, Credential, CredentialError, DataKey, Principal, Scope, Secret, VerifiedCredential};
 use crate::config::AuthSettings;
@@ -42,9 +42,7 @@ impl Authenticator {
         data_key: DataKey,
         clock: Clock,
     ) -> Result<Self, AuthError> {
-        for record in store.token_keys().await? {
-            TokenKey::open(&record, &data_key)?;
-        }
+        require_data_key(&*store, &data_key).await?;
         let failed = FailedLogins::new(Arc::clone(&store), &settings, &data_key, clock.clone());
         let authenticator = Self {
             refresh_lifetime: settings.refresh_token_lifetime,
@@ -156,7 +154,13 @@ impl Authenticator {
         let now = self.clock.seconds();
         let verified =
             self.tokens.verify(&self.ring.load(), token, now).map_err(|InvalidToken| CredentialError::Expired)?;
-        let policy = self.policies.of_account(verified.user.as_ref().map(|(name, _)| name)).await?;
+        let name = verified.user.as_ref().map(|(name, _)| name);
+        let mut policy = self.policies.of_account(name).await?;
+        if verified.user.as_ref().is_some_and(|(_, epoch)| policy.knows_no_epoch_from(*epoch)) {
+            // Added or changed a moment ago: another node knows it, which issued the token.
+            self.reload_version().await?;
+            policy = self.policies.of_account(name).await?;
+        }
         let principal = match &verified.user {
             None => Principal::Anonymous,
             Some((name, epoch)) => policy.principal(name, *epoch).ok_or(CredentialError::Expired)?,
@@ -179,7 +183,7 @@ impl Authenticator {
     }
 
     /// The public keys, as a JWK set (RFC 7517, section 5).
-    pub fn jwks(&self) -> serde_json::Value {
+    pub(crate) fn jwks(&self) -> serde_json::Value {
         serde_json::to_value(self.ring.load().published())
             .expect("a key set consists of texts, and its maps have texts for keys")
     }
@@ -202,6 +206,11 @@ impl Authenticator {
         let version = self.store.policy_version().await?;
         self.policies.note_version(version);
         Ok(version)
+    }
+
+    /// Tells the other nodes what this one has seen of logins, and counts what they have.
+    pub(crate) async fn share_logins(&self) -> Result<(), StorageError> {
+        self.passwords.share().await
     }
 
     /// Makes and removes the token keys for which it is time.

@@ -26,15 +26,20 @@ mod keys;
 mod settings;
 mod throttle;
 
-// Public: what a permit says of its holder, for all that records or announces an action, and what the fuzz targets read.
-pub use access::{Actor, AdminPermit, Authorized, Caller, CatalogPermit, Denial, Permission, Policy, Scope};
-pub(crate) use access::{Continue, Delete, Explanation, Pull, Push};
-pub(crate) use authenticator::Authenticator;
+// Public: what a permit says of its holder, for all that records or announces an action, what the fuzz targets read, and what asks for
+// permits in tests of a registry.
+pub(crate) use access::Explanation;
+pub use access::{
+    Actor, AdminPermit, Authorized, Caller, CatalogPermit, Continue, Delete, Denial, Permission, Policy, Pull, Push,
+    Scope,
+};
+pub use authenticator::Authenticator;
 pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};
 pub(crate) use credentials::{
     CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password, hash_password,
     is_password_of,
 };
 pub(crate) use error::AuthError;
-pub(crate) use keys::DataKey;
+pub use keys::DataKey;
+pub(crate) use keys::require_data_key;
 pub(crate) use throttle::AccountLimit;

@@ -22,6 +22,12 @@ pub(super) fn initialised(made: &FirstRegistry, config: &Config) -> String {
     line(&mut text, "certificate", &format!("{}; CA SHA-256 {fingerprint}", names.join(", ")));
     line(&mut text, "administrator", &administrator_line(&made.administrator));
     line(&mut text, "next", &format!("portcullis serve --data {data}"));
+    if config.database.is_shared() {
+        let key = config.secrets.key_file.clone().unwrap_or_else(|| made.data.data_key_file());
+        let copy = format!("copy the configuration and the key {} (mode 0600) to each", key.display());
+        let set = if config.secrets.key_file.is_none() { ", and set secrets.key_file to its place there" } else { "" };
+        line(&mut text, "other nodes", &format!("{copy}{set}; then portcullis serve"));
+    }
     others(&mut text, &names, config.server.listen.port(), authority);
     text
 }

@@ -6,9 +6,11 @@ use serde_json::json;
 use super::context::Context;
 use super::output::{Output, is_terminal};
 use super::{ca_rotate, ca_seal};
+use crate::config::Config;
 use crate::domain::Clock;
 use crate::domain::net::host_port::HostPort;
 use crate::node::authority::trustable_host;
+use crate::node::data_directory::DataDirectory;
 use crate::pki::{Authority, PermittedNames, RootKeyLocation};
 use crate::trust::command::{program_line, self_contained_line, short_line, wget_line};
 use crate::trust::script::Trusted;
@@ -42,12 +44,15 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
-    let load = || Ok::<_, anyhow::Error>(Authority::load(context.data_directory()?.path(), &Clock::system())?);
+    let with_authority = |work: &dyn Fn(&Authority) -> anyhow::Result<()>| {
+        context.read_certificates(|_, data| work(&Authority::load(data.path(), &Clock::system())?))
+    };
     match verb {
-        Verb::Show => show(&load()?, output),
-        Verb::Export { der: true } => output.raw(load()?.root_der()),
-        Verb::Export { der: false } => output.raw(load()?.root_pem().as_bytes()),
-        Verb::TrustCommand { host, self_contained } => trust_command(context, host.as_ref(), self_contained, output),
+        Verb::Show => with_authority(&|authority| show(authority, output)),
+        Verb::Export { der: true } => with_authority(&|authority| output.raw(authority.root_der())),
+        Verb::Export { der: false } => with_authority(&|authority| output.raw(authority.root_pem().as_bytes())),
+        Verb::TrustCommand { host, self_contained } => context
+            .read_certificates(|config, data| trust_command((config, data), host.as_ref(), self_contained, output)),
         Verb::Rotate(args) => ca_rotate::run(context, &args, output),
         // Neither needs an intact authority: unsealing is what repairs one whose issuing certificate has expired.
         Verb::Seal(args) => ca_seal::seal(context, &args, output),
@@ -102,14 +107,13 @@ fn root_key(authority: &Authority) -> (&'static str, &'static str) {
 }
 
 fn trust_command(
-    context: &Context,
+    (config, data): (&Config, &DataDirectory),
     host: Option<&HostPort>,
     self_contained: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let (config, data) = (context.config()?, context.data_directory()?);
     let authority = Authority::load(data.path(), &Clock::system())?;
-    let host = trustable_host(&config, &data, &authority, host)?;
+    let host = trustable_host(config, data, &authority, host)?;
     let (sha256, pem, constrained) =
         (authority.fingerprint().to_string(), authority.root_pem(), authority.is_constrained());
     let trusted = Trusted { host: &host, pem: &pem, sha256: &sha256, constrained };

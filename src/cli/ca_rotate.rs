@@ -49,10 +49,9 @@ fn overlap(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Result<()> {
-    let (config, data) = (context.config()?, context.data_directory()?);
     let overlap = (!args.at_once).then_some(args.overlap);
     let replacement = Replacement { hosts: &args.hosts, unconstrained: args.unconstrained, overlap };
-    report(&replace_authority(&config, &data, &replacement)?, output)
+    report(&context.change_certificates(|config, data| replace_authority(config, data, &replacement))?, output)
 }
 
 fn report(replaced: &Replaced, output: &Output) -> anyhow::Result<()> {

@@ -43,9 +43,11 @@ pub(super) struct UnsealArgs {
 
 pub(super) fn seal(context: &Context, args: &SealArgs, output: &Output) -> anyhow::Result<()> {
     let Some(file) = &args.move_to else {
-        let data = &context.data_directory()?;
-        require_plain(data)?;
-        let sealed = seal_root_key(data.path(), &passphrase::choose(args.passphrase_stdin)?)?;
+        context.read_certificates(|_, data| require_plain(data))?;
+        let passphrase = passphrase::choose(args.passphrase_stdin)?;
+        let sealed = context.change_certificates(|_, data| Ok(seal_root_key(data.path(), &passphrase)?))?;
+        // Where the nodes share it, the command has worked on a copy.
+        let sealed = context.config()?.data_dir.join("ca").join(sealed.file_name().unwrap_or_default());
         let sentence =
             format!("sealed the root key in {}; it cannot be opened without the passphrase", sealed.display());
         return output.done(&sentence, &json!({ "root_key": "sealed", "file": sealed }));
@@ -53,15 +55,20 @@ pub(super) fn seal(context: &Context, args: &SealArgs, output: &Output) -> anyho
     let file = std::path::absolute(file)?;
     // Before root acts as the owner of the data directory, who may not be able to create it.
     let new = NewKeyFile::create(&context.config()?.data_dir, &file);
-    let data = &context.data_directory()?;
-    let new = new?;
+    context.data_directory()?;
+    let mut new = Some(new?);
     let passphrase = if args.passphrase || args.passphrase_stdin {
-        require_plain(data)?;
+        context.read_certificates(|_, data| require_plain(data))?;
         Some(passphrase::choose(args.passphrase_stdin)?)
     } else {
         None
     };
-    move_root_key(data.path(), new, passphrase.as_ref().map(|text| text.as_str()))?;
+    context.change_certificates(|_, data| {
+        let Some(new) = new.take() else {
+            bail!("the certificates were changed by another command at the same moment: run this again with another file, and destroy {}", file.display())
+        };
+        Ok(move_root_key(data.path(), new, passphrase.as_ref().map(|text| text.as_str()))?)
+    })?;
     let sentence = format!("moved the root key to {}; keep that file away from this host", file.display());
     output.done(&sentence, &json!({ "root_key": "elsewhere", "file": file }))
 }
@@ -81,17 +88,18 @@ pub(super) fn unseal(context: &Context, args: &UnsealArgs, output: &Output) -> a
     // Before root acts as the owner of the data directory, who may not be able to read it.
     let data_dir = context.config()?.data_dir;
     let given = args.from.as_deref().map(|file| StoredRootKey::read(&data_dir, file));
-    let data = context.data_directory()?;
-    let Some(stored) = StoredRootKey::find(data.path(), given.transpose()?)? else {
+    context.data_directory()?;
+    let given = given.transpose()?;
+    let find = |data: &DataDirectory| StoredRootKey::find(data.path(), given.clone());
+    let needs_passphrase =
+        context.change_certificates(|_, data| Ok(find(data)?.map(|stored| stored.needs_passphrase())))?;
+    let Some(needs_passphrase) = needs_passphrase else {
         return output
             .done("the root key is already in the data directory", &json!({ "root_key": "here", "changed": false }));
     };
-    let passphrase = if stored.needs_passphrase() {
-        passphrase::ask_for(args.passphrase_stdin)?
-    } else {
-        Zeroizing::new(String::new())
-    };
-    stored.restore(&passphrase)?;
+    let passphrase =
+        if needs_passphrase { passphrase::ask_for(args.passphrase_stdin)? } else { Zeroizing::new(String::new()) };
+    context.change_certificates(|_, data| find(data)?.map_or(Ok(()), |stored| Ok(stored.restore(&passphrase)?)))?;
     let sentence = match &args.from {
         Some(file) => format!("restored the root key to the data directory; {} still holds a copy", file.display()),
         None => "restored the root key to the data directory".to_owned(),

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
-use crate::node::certificate::{import_certificate, renew_certificate};
+use crate::node::certificate::{import_certificate, renew_certificate, require_importable};
 use crate::node::data_directory::DataDirectory;
 use crate::node::identity::identity_source;
 use crate::pki;
@@ -40,19 +40,21 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
         Verb::Import { cert, key } => Some(OperatorFiles::read(cert, key)),
         _ => None,
     };
-    let data = context.data_directory()?;
     let config = context.config()?;
     match verb {
-        Verb::Show => {
-            let identity = identity_source(&config, &data)?.load()?;
-            show(&identity, ordered_from(&identity, &data).as_deref(), output)
-        }
-        Verb::Request => cert_request::run(&config, &data, output),
-        Verb::Renew if config.acme.is_enabled() => cert_request::run(&config, &data, output),
-        Verb::Renew => show(&renew_certificate(&config, &data)?, None, output),
+        Verb::Show => context.read_certificates(|config, data| {
+            let identity = identity_source(config, data)?.load()?;
+            show(&identity, ordered_from(&identity, data).as_deref(), output)
+        }),
+        Verb::Request => cert_request::run(context, output),
+        Verb::Renew if config.acme.is_enabled() => cert_request::run(context, output),
+        Verb::Renew => show(&context.change_certificates(renew_certificate)?, None, output),
         Verb::Import { .. } => {
             let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
-            show(&import_certificate(&config, &data, given)?, None, output)
+            context.data_directory()?;
+            require_importable(&config)?;
+            let given = given?;
+            show(&context.change_certificates(|_, data| import_certificate(data, &given))?, None, output)
         }
     }
 }

@@ -1,17 +1,18 @@
 //! `portcullis cert request`: requests a certificate by ACME now.
 
 use super::cert::show;
-use super::context::block_on;
+use super::context::{Context, block_on};
 use super::output::Output;
-use crate::config::Config;
-use crate::node::data_directory::DataDirectory;
 use crate::node::identity::identity_source;
 use crate::node::operator::with_metadata;
 use crate::node::order::order_certificate;
 
-pub(super) fn run(config: &Config, data: &DataDirectory, output: &Output) -> anyhow::Result<()> {
+pub(super) fn run(context: &Context, output: &Output) -> anyhow::Result<()> {
+    let (config, data) = (context.config()?, context.data_directory()?);
     let ordered =
-        block_on(with_metadata(config, data, async |metadata| order_certificate(config, data, metadata).await))?;
+        block_on(with_metadata(&config, &data, async |metadata| order_certificate(&config, &data, metadata).await))?;
     tracing::debug!(sha256 = %ordered.certificate.fingerprint, "ordered");
-    show(&identity_source(config, data)?.load()?, Some(&ordered.directory), output)
+    context.read_certificates(|config, data| {
+        show(&identity_source(config, data)?.load()?, Some(&ordered.directory), output)
+    })
 }

@@ -75,11 +75,39 @@ impl Context {
 
     /// The data directory, which must have been initialised. Root acts as its owner from here on: files that only root can read must be
     /// read before.
+    ///
+    /// Where the registry is in a database that nodes share, this is where the command works, and is made if it is missing.
     pub(crate) fn data_directory(&self) -> anyhow::Result<DataDirectory> {
-        let data = DataDirectory::at(&self.config()?.data_dir);
+        let config = self.config()?;
+        let data = DataDirectory::at(&config.data_dir);
         act_as_owner(data.path())?;
-        data.require_initialised()?;
+        if config.database.is_shared() {
+            data.create()?;
+        } else {
+            data.require_initialised()?;
+        }
         Ok(data)
+    }
+
+    /// Runs `work` on the registry's certificates and keys, which it does not change: in the data directory, or in a copy of what the
+    /// nodes share.
+    pub(crate) fn read_certificates<T>(
+        &self,
+        work: impl FnOnce(&Config, &DataDirectory) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let (config, data) = (self.config()?, self.data_directory()?);
+        block_on(operator::with_files(&config, &data, async |files| files.read(|data| work(&config, data)).await))
+    }
+
+    /// The same with `work` that changes them, for all nodes. It is run again where another process has changed them meanwhile.
+    pub(crate) fn change_certificates<T>(
+        &self,
+        mut work: impl FnMut(&Config, &DataDirectory) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let (config, data) = (self.config()?, self.data_directory()?);
+        block_on(operator::with_files(&config, &data, async |files| {
+            files.change(|data_dir| work(&config, &DataDirectory::at(data_dir))).await
+        }))
     }
 
     /// Runs `work` on the registry of the data directory, as its operator.

@@ -14,6 +14,7 @@ use crate::doctor::host::{self, Examined};
 use crate::doctor::server;
 use crate::domain::Clock;
 use crate::domain::net::host_port::HostPort;
+use crate::node::bucket::try_bucket;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::of_this_machine;
 use crate::node::owner::act_as_owner;
@@ -31,6 +32,9 @@ pub(super) struct Args {
     /// The registry, exactly as image references begin; without it, this server
     #[arg(value_name = "HOST[:PORT]")]
     registry: Option<HostPort>,
+    /// Also try everything that is needed of the bucket of [blobs.s3], under a prefix of its own that is empty again afterwards
+    #[arg(long, conflicts_with = "registry")]
+    s3: bool,
     /// Give up on a connection after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     timeout: u64,
@@ -42,7 +46,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout.max(1));
     let findings = match args.registry {
-        None => of_server(context, limit)?,
+        None => of_server(context, limit, args.s3)?,
         Some(registry) => {
             let examined = Examined {
                 host: Host::at(args.root),
@@ -59,7 +63,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
 }
 
 /// The checks of this server, with the flags, variables and defaults alone if the configuration file is invalid.
-fn of_server(context: &Context, limit: Duration) -> anyhow::Result<Vec<Finding>> {
+fn of_server(context: &Context, limit: Duration, with_bucket: bool) -> anyhow::Result<Vec<Finding>> {
     let loaded = context.load();
     let fallback = if loaded.is_err() { context.without_its_file() } else { None };
     let mut findings = server::check_configuration(&loaded, fallback.is_some());
@@ -88,6 +92,9 @@ fn of_server(context: &Context, limit: Duration) -> anyhow::Result<Vec<Finding>>
     };
     let inspection = inspect_metadata(&subject.config, matches!(subject.holder, server::Holder::None));
     findings.extend(block_on_and_leave(server::examine(&subject, inspection))?);
+    if with_bucket {
+        findings.extend(block_on_and_leave(server::check_bucket(try_bucket(&subject.config)))?);
+    }
     Ok(findings)
 }
 

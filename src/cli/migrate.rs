@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             done(&steps, "the schema is up to date", &database(&config), output)
         }
         Verb::Finalize => {
-            let steps = block_on(async { Ok(finalize(&config).await?) })?;
+            let steps = block_on(finalize(&config))?;
             done(&steps, "the schema is finalized", &database(&config), output)
         }
     }

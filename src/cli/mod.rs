@@ -9,6 +9,7 @@ mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
+mod cluster;
 mod config;
 mod context;
 mod doctor;
@@ -18,6 +19,7 @@ mod health;
 mod init;
 mod man;
 mod migrate;
+mod migrate_storage;
 mod output;
 mod passphrase;
 mod password;
@@ -69,10 +71,14 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Show the nodes that serve this registry
+    #[command(subcommand)]
+    Cluster(cluster::Verb),
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
-    // These three need more than one line of help, which is at their arguments.
+    // These four need more than one line of help, which is at their arguments.
+    MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
     Doctor(doctor::Args),
@@ -138,7 +144,9 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),
         Command::Doctor(args) => doctor::run(&context, args, output),

@@ -94,7 +94,8 @@ pub(crate) fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
 }
 
-fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+/// Rows under headings, as text.
+pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(headings.get(column).map(|heading| heading.len())).max().unwrap_or_default()

@@ -1,6 +1,6 @@
 //! Keys that are valid on their own and conflict with each other.
 
-use super::{Config, reader::Reader};
+use super::{BlobStoreKind, Config, DatabaseUrl, RedirectRule, reader::Reader};
 use crate::domain::net::HostName;
 
 /// Notes every conflict, at the key that has to change.
@@ -8,10 +8,14 @@ pub(super) fn note(config: &Config, reader: &mut Reader<'_>) {
     proxy_protocol(config, reader);
     operator_pair(config, reader);
     external_account(config, reader);
+    database(config, reader);
     if config.acme.is_enabled() {
         acme(config, reader);
     }
     client_certificates(config, reader);
+    if config.blobs.store == BlobStoreKind::S3 {
+        s3(config, reader);
+    }
 }
 
 /// The header of the PROXY protocol is read from trusted proxies only.
@@ -35,6 +39,19 @@ fn external_account(config: &Config, reader: &mut Reader<'_>) {
         (Some(_), None) => reader.refuse("acme.eab_kid", "acme.eab_key_file is missing: set both or none"),
         (None, Some(_)) => reader.refuse("acme.eab_key_file", "acme.eab_kid is missing: set both or none"),
         _ => {}
+    }
+}
+
+fn database(config: &Config, reader: &mut Reader<'_>) {
+    let database = &config.database;
+    if database.url.as_ref().is_some_and(DatabaseUrl::is_protected_in_vain) {
+        let problem = "sslmode=allow and sslmode=prefer protect nothing, because anyone between the two can switch TLS off: write \
+                       sslmode=verify-full, or sslmode=disable for none";
+        reader.refuse("database.url", problem);
+    }
+    if database.password.is_some() && database.password_file.is_some() {
+        let problem = "PORTCULLIS_DATABASE_PASSWORD gives a password as well: keep one";
+        reader.refuse("database.password_file", problem);
     }
 }
 
@@ -72,5 +89,34 @@ fn client_certificates(config: &Config, reader: &mut Reader<'_>) {
     if config.client_certificates.required && config.client_certificates.ca.is_none() {
         let problem = "client_certificates.ca is missing, without which no client is asked for a certificate";
         reader.refuse("client_certificates.required", problem);
+    }
+}
+
+fn s3(config: &Config, reader: &mut Reader<'_>) {
+    let s3 = &config.blobs_s3;
+    if s3.bucket.is_none() {
+        reader.refuse("blobs.store", "blobs.s3.bucket is missing: set it to the bucket that blobs are kept in");
+    }
+    match (&s3.access_key_file, &s3.secret_key_file) {
+        (Some(_), None) => {
+            reader.refuse("blobs.s3.access_key_file", "blobs.s3.secret_key_file is missing: set both or none");
+        }
+        (None, Some(_)) => {
+            reader.refuse("blobs.s3.secret_key_file", "blobs.s3.access_key_file is missing: set both or none");
+        }
+        _ => {}
+    }
+    if let Some(endpoint) = &s3.endpoint
+        && endpoint.is_plain()
+        && !endpoint.is_loopback()
+        && !s3.plain_http
+    {
+        let problem = "without TLS everyone between reads and changes images: write https://, or set blobs.s3.plain_http \
+                       to true if the network is yours alone";
+        reader.refuse("blobs.s3.endpoint", problem);
+    }
+    if s3.redirect != RedirectRule::Never && s3.public_endpoint.is_none() {
+        let problem = "blobs.s3.public_endpoint is missing: set it to the object store's address as clients reach it";
+        reader.refuse("blobs.s3.redirect", problem);
     }
 }

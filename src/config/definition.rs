@@ -11,6 +11,9 @@ pub(super) trait Section: Default {
     /// Reads all keys, in the order of their definition.
     fn read(keys: &mut Keys<'_, '_>) -> Self;
 
+    /// The keys with their values, as a file would have them.
+    fn values(&self) -> Vec<(&'static str, toml::Value)>;
+
     /// The same keys for the sample.
     fn sample() -> Vec<SampleKey>;
 }
@@ -59,6 +62,12 @@ macro_rules! settings {
             fn read(keys: &mut $crate::config::reader::Keys<'_, '_>) -> Self {
                 let defaults = Self::default();
                 Self { $( $key: settings!(@read keys, defaults, $key $(, $check)?), )+ }
+            }
+
+            fn values(&self) -> Vec<(&'static str, toml::Value)> {
+                use $crate::config::setting::Setting;
+
+                vec![$( (stringify!($key), self.$key.to_toml()) ),+]
             }
 
             fn sample() -> Vec<$crate::config::definition::SampleKey> {

@@ -64,13 +64,11 @@ impl<'t> Document<'t> {
 
     /// A key's place and value; `section` is `None` for the keys above the first section.
     pub(super) fn find(&self, section: Option<&str>, name: &str) -> Option<(Source, &Spanned<DeValue<'t>>)> {
-        let table = match section {
-            None => &self.table,
-            Some(section) => match lookup(&self.table, section)?.1.get_ref() {
-                DeValue::Table(table) => table,
-                _ => return None,
-            },
-        };
+        let mut table = &self.table;
+        for part in section.into_iter().flat_map(|section| section.split('.')) {
+            let DeValue::Table(inner) = lookup(table, part)?.1.get_ref() else { return None };
+            table = inner;
+        }
         let (offset, value) = lookup(table, name)?;
         Some((self.at(offset), value))
     }
@@ -120,12 +118,13 @@ mod tests {
 
     #[test]
     fn keys_have_lines() {
-        let text = "data_dir = 'x'\r\n\n[server]\n# é\nlisten = 'y'\n";
+        let text = "data_dir = 'x'\r\n\n[server]\n# é\nlisten = 'y'\n[blobs.s3]\nbucket = 'z'\n";
         let document = Document::parse(Path::new("/c.toml"), text.as_bytes()).ok().unwrap();
         let line = |section, name| document.find(section, name).unwrap().0.to_string();
         assert_eq!(line(None, "data_dir"), "/c.toml:1");
         assert_eq!(line(Some("server"), "listen"), "/c.toml:5");
-        assert!(document.find(Some("data_dir"), "x").is_none());
+        assert_eq!(line(Some("blobs.s3"), "bucket"), "/c.toml:7");
+        assert!(document.find(Some("data_dir"), "x").is_none() && document.find(Some("blobs.s4"), "x").is_none());
         assert!(document.find(Some("tls"), "certificate").is_none());
     }
 

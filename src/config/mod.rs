@@ -9,14 +9,17 @@
 //! obeys it takes the section, so its use there is all that is left to write; `config/portcullis.toml` is printed from the
 //! definitions (`portcullis config default`), and a test fails if it differs.
 
+mod agreement;
 mod byte_size;
 mod checks;
 mod conflicts;
 mod data_directory;
+mod database_password;
 mod database_url;
 mod definition;
 mod document;
 mod duration;
+mod endpoint_url;
 mod environment;
 mod error;
 mod host_name;
@@ -25,6 +28,7 @@ mod overrides;
 mod provenance;
 mod public_url;
 mod reader;
+mod redirect_rule;
 mod sample;
 mod sections;
 mod service_link;
@@ -40,16 +44,20 @@ use std::sync::Arc;
 
 pub use self::{
     byte_size::ByteSize,
+    database_password::DatabasePassword,
     database_url::DatabaseUrl,
+    endpoint_url::EndpointUrl,
     environment::Environment,
     error::{ConfigError, ConfigErrors},
     overrides::Overrides,
     provenance::{Entry, Provenance, Source},
     public_url::PublicUrl,
+    redirect_rule::RedirectRule,
     sections::{
-        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, ClientCertificateSettings, Config, DatabaseSettings,
-        DeleteSettings, ExternalAccount, GcSettings, LimitSettings, LogFormat, LogSettings, OperatorPair, ServerSettings,
-        StorageSettings, TlsSettings, TrashSettings,
+        AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
+        ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings, LimitSettings,
+        LogFormat, LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings, StorageSettings, TlsSettings,
+        TrashSettings,
     },
     web_origin::WebOrigin,
 };

@@ -1,6 +1,6 @@
 //! Finds settings that no key reads: a typing error must not silently leave a default in force.
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::{
     document::Document,
@@ -25,9 +25,7 @@ pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<Conf
     for (name, at, value) in document.top() {
         match value {
             DeValue::Table(table) if SECTIONS.contains(&name) => {
-                let keys = document.items(table).map(|(key, at, _)| (format!("{name}.{key}"), at));
-                let unknown = keys.filter(|(key, _)| !known.contains(key)).take(REPORTED);
-                errors.extend(unknown.map(|(key, at)| unknown_key(key, at, known)));
+                errors.extend(in_section(document, name, table, known).into_iter().take(REPORTED));
             }
             _ if SECTIONS.contains(&name) => errors.push(ConfigError::Value {
                 at,
@@ -39,6 +37,22 @@ pub(super) fn in_document(document: &Document<'_>, known: &[String]) -> Vec<Conf
         }
         if errors.len() >= REPORTED {
             break;
+        }
+    }
+    errors
+}
+
+/// Those of one section, and of the sections that are part of it.
+fn in_section(document: &Document<'_>, name: &str, table: &DeTable<'_>, known: &[String]) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for (key, at, value) in document.items(table) {
+        let key = format!("{name}.{key}");
+        match value {
+            DeValue::Table(table) if SECTIONS.contains(&key.as_str()) => {
+                errors.extend(in_section(document, &key, table, known));
+            }
+            _ if known.contains(&key) => {}
+            _ => errors.push(unknown_key(key, at, known)),
         }
     }
     errors

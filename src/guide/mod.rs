@@ -34,6 +34,7 @@ topics![
     "repositories",
     "storage",
     "database",
+    "s3",
     "configuration",
     "files",
     "proxies",
@@ -41,10 +42,12 @@ topics![
     "systemd",
     "containers",
     "kubernetes",
+    "cluster",
     "doctor",
     "monitoring",
     "backup",
     "upgrade",
+    "moving",
 ];
 
 impl Topic {

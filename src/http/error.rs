@@ -10,6 +10,9 @@ use super::request::headers::{uploaded_range, value};
 use crate::domain::Digest;
 use crate::registry::{BodyError, OutOfMemory, RegistryError};
 
+/// When to try again while the registry is on its way to other storage.
+const FROZEN: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The codes of the specification, and the few of Docker's that clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -204,6 +207,13 @@ impl OciError {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 503: the database or the object store is away. Clients come back over a few seconds, and not all at once.
+    fn away(what: &impl ToString) -> Self {
+        let told = "the registry cannot reach its storage at present: try again";
+        let seconds = rand::random_range(4..=6_u8).to_string();
+        Self::internal(StatusCode::SERVICE_UNAVAILABLE, what, told).with_header(header::RETRY_AFTER, value(seconds))
+    }
+
     /// A store failed for a room other than the registry: told like the registry's own failures.
     pub(super) fn of_store(error: impl Into<RegistryError>) -> Self {
         error.into().into()
@@ -274,10 +284,12 @@ impl From<RegistryError> for OciError {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
             RegistryError::ReadOnly => Self::new(Code::Denied, message),
+            RegistryError::Frozen(_) => Self::unavailable(FROZEN, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),
             RegistryError::Full(_) => Self::disk_full(&message),
             RegistryError::Busy(_) => Self::busy(&message),
+            RegistryError::Unavailable(_) => Self::away(&message),
             RegistryError::Failed(_) => Self::internal(StatusCode::INTERNAL_SERVER_ERROR, &message, "internal error"),
         }
     }

@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{Cause, Failure, Job};
+use super::leaseholder::LeaseWatch;
 use super::report::{Board, LastRun, Now};
 use crate::domain::Clock;
+use crate::storage::coordination::under;
 
 /// By how much of itself a wait is shortened at most, so that the nodes of one registry do not come all at once. Never lengthened: for
 /// some jobs "within a second" is promised.
@@ -29,6 +31,8 @@ pub(super) struct Driver {
     pub(super) board: Arc<Board>,
     pub(super) asked: Arc<Notify>,
     pub(super) stop: CancellationToken,
+    /// Where only one of several nodes runs the job.
+    pub(super) lease: Option<LeaseWatch>,
     /// The failure that was logged last, and when.
     pub(super) logged: Option<(String, Instant)>,
 }
@@ -37,12 +41,31 @@ impl Driver {
     /// Until the server stops. A run in progress is dropped then.
     pub(super) async fn drive(mut self) {
         let stop = self.stop.clone();
-        stop.run_until_cancelled(self.repeat()).await;
+        match self.lease.take() {
+            None => stop.run_until_cancelled(self.repeat(self.job.first_after)).await,
+            Some(lease) => stop.run_until_cancelled(self.repeat_under(lease)).await,
+        };
         self.board.set(Now::Stopped);
     }
 
-    async fn repeat(&mut self) {
-        let mut wait = self.job.first_after;
+    /// Whenever this node has the lease. A run in progress is dropped when it loses it.
+    async fn repeat_under(&mut self, mut watch: LeaseWatch) {
+        let started = Instant::now();
+        loop {
+            self.board.set(Now::RunsElsewhere);
+            let lease = watch.held().await;
+            let first = self.job.first_after.saturating_sub(started.elapsed());
+            tokio::select! {
+                // A process that was paused sees this first.
+                biased;
+                () = watch.lost(&lease) => {}
+                () = under(lease.clone(), self.repeat(first)) => {}
+            }
+        }
+    }
+
+    async fn repeat(&mut self, first: Duration) {
+        let mut wait = first;
         loop {
             self.board.set(Now::WaitsUntil(later(self.clock.now(), wait)));
             let cause = tokio::select! {

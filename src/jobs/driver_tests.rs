@@ -55,7 +55,7 @@ fn start(endings: &[Ending], takes: Duration, adjust: impl FnOnce(Job) -> Job) -
     let (sender, runs) = unbounded_channel();
     let work = Planned { endings: endings.iter().copied().collect(), takes, runs: sender };
     let (job, stop) = (adjust(Job::new("test", EVERY, "the test fails", work)), CancellationToken::new());
-    let jobs = Jobs::start(vec![job.on_reload()], &Clock::system(), &stop);
+    let jobs = Jobs::start(vec![job.on_reload()], None, &Clock::system(), &stop);
     Started { jobs, runs, last: Instant::now(), stop }
 }
 
@@ -148,7 +148,7 @@ async fn a_panic_on_another_thread_is_recorded_and_the_work_tried_again() {
     });
     let stop = CancellationToken::new();
     let jobs = vec![Job::new("test", EVERY, "the test fails", work).on_reload()];
-    let jobs = Jobs::start(jobs, &Clock::system(), &stop);
+    let jobs = Jobs::start(jobs, None, &Clock::system(), &stop);
     assert_eq!(runs.recv().await, Some(Cause::Due));
     while jobs.report()[0].runs == 0 {
         tokio::task::yield_now().await;
@@ -184,7 +184,7 @@ async fn jobs_that_do_not_follow_files_are_not_asked_to_reload() {
     let (sender, mut runs) = unbounded_channel();
     let work = Planned { endings: VecDeque::new(), takes: Duration::ZERO, runs: sender };
     let stop = CancellationToken::new();
-    let jobs = Jobs::start(vec![Job::new("test", EVERY, "", work)], &Clock::system(), &stop);
+    let jobs = Jobs::start(vec![Job::new("test", EVERY, "", work)], None, &Clock::system(), &stop);
     runs.recv().await.expect("it runs");
     jobs.reload();
     assert_eq!(runs.recv().await.expect("it runs").1, Cause::Due);

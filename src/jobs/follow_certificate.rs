@@ -24,7 +24,11 @@ impl FollowCertificate {
     pub(super) fn step(&mut self, cause: Cause) -> Result<(), Failure> {
         let signature = self.source.signature();
         if self.change.is_settled(&signature, cause) {
-            let followed = self.source.follow();
+            let followed = match self.source.follow() {
+                // The files are not at fault: the next run reads them again.
+                Err(error) if error.passes() => return Err(error.into()),
+                followed => followed,
+            };
             self.change.handled(signature);
             self.refused = followed.map(|identity| serve(&self.serving, identity)).err().map(|error| error.to_string());
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::backoff::Backoff;
+use crate::storage::coordination;
 
 /// The longest wait after failures, unless a job says otherwise.
 const LONGEST_RETRY: Duration = Duration::from_hours(1);
@@ -62,6 +63,7 @@ pub(crate) struct Job {
     pub(super) first_after: Duration,
     pub(super) backoff: Backoff,
     pub(super) on_reload: bool,
+    pub(super) under_lease: bool,
     pub(super) consequence: &'static str,
     pub(super) work: Box<dyn Work>,
 }
@@ -71,7 +73,17 @@ impl Job {
     /// what a failure means for the operator.
     pub(crate) fn new(name: &'static str, every: Duration, consequence: &'static str, work: impl Work) -> Self {
         let backoff = Backoff { first: every, longest: LONGEST_RETRY.max(every) };
-        Self { name, every, first_after: Duration::ZERO, backoff, on_reload: false, consequence, work: Box::new(work) }
+        let work = Box::new(work);
+        Self {
+            name,
+            every,
+            first_after: Duration::ZERO,
+            backoff,
+            on_reload: false,
+            under_lease: false,
+            consequence,
+            work,
+        }
     }
 
     /// Runs for the first time only after this long.
@@ -82,6 +94,12 @@ impl Job {
     /// How it is retried after failures: `first`, doubled up to `longest`.
     pub(crate) fn retry(self, first: Duration, longest: Duration) -> Self {
         Self { backoff: Backoff { first, longest }, ..self }
+    }
+
+    /// Runs on one of several nodes, under the lease of its name: what a run writes to the metadata store is refused once another node has
+    /// taken that. What it changes elsewhere must do no harm if it comes twice.
+    pub(crate) fn under_lease(self) -> Self {
+        Self { under_lease: true, ..self }
     }
 
     /// Runs at once on SIGHUP.
@@ -109,6 +127,8 @@ where
         let work = Arc::clone(&self.0);
         // The driver catches the panic, and tries again later.
         let run = move || work.lock().unwrap_or_else(PoisonError::into_inner)(cause);
+        let lease = coordination::current();
+        let run = move || lease.map_or_else(&run, |lease| coordination::under_blocking(lease, &run));
         match tokio::task::spawn_blocking(run).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {

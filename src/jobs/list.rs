@@ -3,21 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::collect_garbage::CollectGarbage;
+use super::compare_settings::CompareSettings;
+use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
 use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
+use super::follow_move::FollowMove;
+use super::follow_shared_files::{Follow, FollowSharedFiles};
+use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
 use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
-use crate::registry::Registry;
+use crate::registry::{CollectionPace, Registry};
+use crate::storage::coordination::BEAT;
 use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{ClientVerifier, ServingIdentity};
 
@@ -29,12 +37,16 @@ pub(crate) struct Parts {
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
     pub(crate) follow_authority: Box<dyn FnMut() + Send>,
+    /// Where nodes share the certificates.
+    pub(crate) follow_shared_files: Option<Follow>,
     /// Where client certificates are accepted.
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// The copies of the database, where that is a file.
     pub(crate) copies: Option<DatabaseCopies>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
+    /// Where other nodes may serve from the same database.
+    pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) clock: Clock,
 }
 
@@ -47,7 +59,22 @@ pub(crate) struct AcmeParts {
 
 /// The jobs of a server with these parts.
 pub(crate) fn list(parts: Parts) -> Vec<Job> {
-    let Parts { auth, registry, serving, source, follow_authority, clients, copies, acme, clock } = parts;
+    let Parts {
+        auth,
+        registry,
+        serving,
+        source,
+        follow_authority,
+        follow_shared_files,
+        clients,
+        copies,
+        acme,
+        heartbeat,
+        clock,
+    } = parts;
+    let for_logins = Arc::clone(&auth);
+    let collector = collect_garbage(&registry);
+    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -56,18 +83,50 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             ReloadPolicy(Arc::clone(&auth)),
         )
         .retry(millis(250), secs(1)),
-        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth)),
+        Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
+            .under_lease(),
+        follow_move(Arc::clone(&registry)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
-            .first_after(mins(5)),
+            .first_after(mins(5))
+            .under_lease(),
     ];
+    jobs.extend(collector);
+    jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
-    jobs.extend(copies.map(|copies| {
-        let remove = blocking(remove_database_copies(copies, clock.clone()));
-        Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
-    }));
+    jobs.extend(follow_shared_files.map(follow_shared));
+    jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
+    jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
+}
+
+fn follow_move(registry: Arc<Registry>) -> Job {
+    Job::new("follow-move", millis(500), "cannot ask whether the registry is being moved", FollowMove(registry))
+        .retry(millis(500), secs(5))
+}
+
+/// On every node: they share the work by claims in the queue.
+fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
+    let settings = registry.settings();
+    let pace = CollectionPace::of(&settings.gc, &settings.trash);
+    let collect = CollectGarbage { registry: Arc::clone(registry), pace };
+    let consequence = "cannot remove what nothing refers to; its space stays in use";
+    let job = Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
+    settings.gc.enabled.then_some(job)
+}
+
+fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {
+    let remove = blocking(remove_database_copies(copies, clock));
+    Job::new("remove-database-copies", hours(1), "cannot remove old copies of the database", remove)
+}
+
+/// Once a day; its node is the one that has the lease of its name.
+fn drop_abandoned_uploads(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot drop what interrupted uploads left in the bucket";
+    Job::new("drop-abandoned-uploads", hours(24), consequence, DropAbandonedUploads(registry))
+        .first_after(hours(1))
+        .under_lease()
 }
 
 fn certificate_jobs(
@@ -103,12 +162,35 @@ fn certificate_jobs(
     ]
 }
 
+fn follow_shared(follow: Follow) -> Job {
+    let consequence = "cannot look for changed certificates in the database; those in use stay in use";
+    Job::new("follow-shared-files", millis(400), consequence, FollowSharedFiles(follow)).retry(millis(400), secs(1))
+}
+
 fn follow_client_files(clients: Arc<ClientVerifier>, clock: Clock) -> Job {
     let mut follow = FollowClientFiles::new(clients, clock);
     let consequence = "the new files of [client_certificates] are rejected; what was read before stays in use";
     Job::new("follow-client-files", millis(250), consequence, blocking(move |cause| follow.step(cause)))
         .retry(millis(250), millis(250))
         .on_reload()
+}
+
+/// What a node does because there may be others.
+fn node_jobs(heartbeat: Heartbeat, auth: Arc<Authenticator>) -> [Job; 3] {
+    let compare = CompareSettings::new(heartbeat.store());
+    [
+        Job::new("heartbeat", BEAT, "cannot tell the other nodes that this one is there", heartbeat)
+            .retry(secs(1), BEAT),
+        Job::new("compare-settings", secs(30), "cannot compare settings with the other nodes", compare)
+            .first_after(secs(2)),
+        Job::new(
+            "share-logins",
+            secs(1),
+            "cannot count wrong passwords together with the other nodes; each counts by itself",
+            ShareLogins(auth),
+        )
+        .retry(secs(1), secs(5)),
+    ]
 }
 
 /// Authorities allow about five failed orders per name and hour.
@@ -128,7 +210,8 @@ fn acme_jobs(acme: AcmeParts, serving: Arc<ServingIdentity>, clock: Clock) -> [J
             "no certificate could be ordered; the one in use stays",
             OrderCertificate::new(orderer, serving, clock),
         )
-        .retry(mins(2), hours(6)),
+        .retry(mins(2), hours(6))
+        .under_lease(),
     ]
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct LastRun {
 pub(crate) enum Now {
     /// It waits for its next run, at this time unless it is asked sooner.
     WaitsUntil(Timestamp),
+    /// Another node runs it.
+    RunsElsewhere,
     /// It has run since then.
     RunsSince(Timestamp),
     /// The server stops; it does not run again.

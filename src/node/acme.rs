@@ -11,7 +11,7 @@ use crate::config::{AcmeChallenge, Config};
 use crate::domain::Clock;
 use crate::jobs::list::AcmeParts;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, OrderSettings, Orderer};
-use crate::pki::{Origin, SubjectName};
+use crate::pki::{FileChanges, Origin, SubjectName};
 use crate::server::{AcmeListener, BindError};
 use crate::storage::metadata::Metadata;
 
@@ -48,6 +48,7 @@ impl Acme {
         self,
         metadata: Arc<dyn Metadata>,
         data_key: DataKey,
+        changes: Arc<dyn FileChanges>,
         served: Origin,
         stop: CancellationToken,
     ) -> AcmeParts {
@@ -61,16 +62,22 @@ impl Acme {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        let orderer = Orderer::new(self.settings, Arc::clone(&store), Arc::clone(&self.challenges), Clock::system());
+        let settings = self.settings.with_changes(changes);
+        let orderer = Orderer::new(settings, Arc::clone(&store), Arc::clone(&self.challenges), Clock::system());
         AcmeParts { challenges: self.challenges, store, orderer }
     }
 
     /// Answers only the challenges of this process, until `stop`; returns what is needed to order.
-    pub(crate) fn answer_only(self, store: Arc<dyn AcmeStore>, stop: CancellationToken) -> Orderer {
+    pub(crate) fn answer_only(
+        self,
+        store: Arc<dyn AcmeStore>,
+        changes: Arc<dyn FileChanges>,
+        stop: CancellationToken,
+    ) -> Orderer {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        Orderer::new(self.settings, store, self.challenges, Clock::system())
+        Orderer::new(self.settings.with_changes(changes), store, self.challenges, Clock::system())
     }
 }
 

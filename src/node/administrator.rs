@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::data_directory::DataDirectory;
-use crate::admin::{AdminError, Administration, NewPassword, NewUser, ReplacedPassword};
+use crate::admin::{Administration, NewPassword, ReplacedPassword};
 use crate::auth::{AdminPermit, Secret};
 use crate::domain::AccountName;
 use crate::pki::write_key;
@@ -31,12 +31,12 @@ impl Administrator {
             None => keep_generated(data)?,
         };
         let permit = AdminPermit::local_operator(data.open()?).context("cannot write in the data directory")?;
-        let user = NewUser { name: name.clone(), password: password.clone(), admin: true, own_existing: true };
-        match admin.add_user(&permit, user).await {
-            Ok(()) => Ok(Some(Self { name, password })),
-            Err(AdminError::NameTaken(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+        if admin.add_first_administrator(&permit, name.clone(), password.clone()).await? {
+            return Ok(Some(Self { name, password }));
         }
+        // The password of an administrator that was not added.
+        data.forget_first_password()?;
+        Ok(None)
     }
 
     /// The password, if it was generated: shown once.

@@ -7,7 +7,7 @@ use super::host_names::names_to_serve;
 use super::identity::identity_source;
 use crate::config::Config;
 use crate::domain::Clock;
-use crate::pki::{self, Authority, Identity, OperatorFiles, Origin, PkiError};
+use crate::pki::{self, Authority, Identity, OperatorFiles, Origin};
 
 /// Renews the registry's own certificate; a running server serves it within a second.
 pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow::Result<Identity> {
@@ -26,13 +26,8 @@ pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow
     Ok(source.load()?)
 }
 
-/// Imports a certificate, which is served from now on; refused if the configuration names another, or ACME. What is wrong with its files
-/// is reported after that.
-pub(crate) fn import_certificate(
-    config: &Config,
-    data: &DataDirectory,
-    files: Result<OperatorFiles, PkiError>,
-) -> anyhow::Result<Identity> {
+/// Refuses to import a certificate where the configuration names another, or ACME.
+pub(crate) fn require_importable(config: &Config) -> anyhow::Result<()> {
     if config.tls.pair().is_some() {
         bail!(
             "the configuration already sets a certificate (tls.certificate): replace those files, or remove the settings"
@@ -41,5 +36,10 @@ pub(crate) fn import_certificate(
     if config.acme.is_enabled() {
         bail!("ACME is enabled, and its certificate is served: set acme.directory to \"none\" first");
     }
-    Ok(pki::import(data.path(), &files?, Clock::system().now())?)
+    Ok(())
+}
+
+/// Imports a certificate, which is served from now on.
+pub(crate) fn import_certificate(data: &DataDirectory, files: &OperatorFiles) -> anyhow::Result<Identity> {
+    Ok(pki::import(data.path(), files, Clock::system().now())?)
 }

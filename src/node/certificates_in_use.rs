@@ -52,7 +52,7 @@ impl CertificatesInUse {
         if known.as_ref().is_some_and(|known| known.state == state && self.since(known.read) < READ_AGAIN) {
             return;
         }
-        match Authority::load(&self.data_dir, &Clock::system()) {
+        match Authority::load(&self.data_dir, &self.clock) {
             Ok(authority) if !authority.vouches_for(&self.serving.current()) => {}
             Ok(authority) => {
                 let now = Published::of(&authority, state, &self.clock);

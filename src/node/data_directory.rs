@@ -6,12 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustix::fs::Access;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use super::secrets;
 use crate::auth::{DataKey, Secret};
 use crate::domain::Clock;
 use crate::pki::{Authority, NO_FOLLOW, file_system_advice, read_kept_key, restrict_kept_key, write_key, write_public};
@@ -150,6 +149,19 @@ impl DataDirectory {
         synced.map_err(|error| failed("sync", &self.path, &error))
     }
 
+    /// Locks the directory for a move to other storage: two at once would be in each other's way.
+    pub(super) fn lock_move(&self) -> anyhow::Result<DataLock> {
+        let path = self.path.join("move.lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW);
+        let file = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(DataLock { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!("{} is being moved by another process", self.path.display()),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+        }
+    }
+
     /// Locks the directory for this process; refused while another one serves it.
     pub(crate) fn lock(&self) -> anyhow::Result<DataLock> {
         match self.try_lock()? {
@@ -188,25 +200,43 @@ impl DataDirectory {
     }
 
     /// The key that encrypts the secrets in the database; created if it is missing.
-    pub(crate) fn data_key(&self) -> anyhow::Result<DataKey> {
-        let path = self.path.join("keys").join("seal.key");
+    pub(super) fn data_key(&self) -> anyhow::Result<DataKey> {
+        self.kept_data_key()?.map_or_else(|| self.make_data_key(), Ok)
+    }
+
+    /// The same, if it exists.
+    pub(super) fn kept_data_key(&self) -> anyhow::Result<Option<DataKey>> {
+        let path = self.data_key_file();
         if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
-            DirBuilder::new().recursive(true).mode(0o700).create(self.path.join("keys"))?;
-            let key = DataKey::generate();
-            let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())));
-            write_key(&path, text.as_bytes())?;
+            return Ok(None);
         }
         restrict_kept_key(&path)?;
-        let text = read_kept_key(&path)?;
-        let text = String::from_utf8_lossy(&text).trim().to_owned();
-        let bytes = STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        match bytes {
-            Some(bytes) => Ok(DataKey::new(bytes)),
+        match secrets::parse(&read_kept_key(&path)?) {
+            Some(key) => Ok(Some(key)),
             None => bail!(
                 "{} is damaged: restore it from a backup, or remove it and the rows of token_keys",
                 path.display()
             ),
         }
+    }
+
+    /// Makes one.
+    pub(super) fn make_data_key(&self) -> anyhow::Result<DataKey> {
+        DirBuilder::new().recursive(true).mode(0o700).create(self.path.join("keys"))?;
+        let key = DataKey::generate();
+        write_key(&self.data_key_file(), secrets::to_text(&key).as_bytes())?;
+        Ok(key)
+    }
+
+    /// Removes one that nothing was encrypted with.
+    pub(super) fn remove_data_key(&self) -> anyhow::Result<()> {
+        let path = self.data_key_file();
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+    }
+
+    /// Where it is.
+    pub(crate) fn data_key_file(&self) -> PathBuf {
+        self.path.join("keys").join("seal.key")
     }
 }
 

@@ -8,18 +8,30 @@ use super::data_directory::DataDirectory;
 use super::host_names::names_to_serve;
 use crate::config::Config;
 use crate::domain::Clock;
-use crate::pki::{Authority, IdentitySource};
+use crate::pki::{Authority, IdentitySource, served_names};
 use crate::tls::{ClientFiles, ClientVerifier};
 
 /// Which certificate is served, by the configuration and the data directory.
+/// Nodes that share a certificate and were given different names serve all of them: none takes away what another has added, until the
+/// certificate is renewed.
 pub(crate) fn identity_source(config: &Config, data: &DataDirectory) -> anyhow::Result<IdentitySource> {
     if let Some(pair) = config.tls.pair() {
         return Ok(IdentitySource::files(data.path(), pair.certificate, pair.private_key));
     }
     // A damaged authority is reported before anything is asked of it.
     Authority::load(data.path(), &Clock::system())?;
-    let hosts = config.server.hosts.clone();
-    let source = IdentitySource::following(data.path(), move |authority| names_to_serve(&hosts, Some(authority)));
+    let (hosts, is_shared, data_dir) =
+        (config.server.hosts.clone(), config.database.is_shared(), data.path().to_owned());
+    let names = move |authority: &Authority| {
+        let mut names = names_to_serve(&hosts, Some(authority));
+        if is_shared {
+            names.extend(served_names(&data_dir, authority));
+            names.sort();
+            names.dedup();
+        }
+        names
+    };
+    let source = IdentitySource::following(data.path(), names);
     Ok(if config.acme.is_enabled() { source.with_acme() } else { source })
 }
 

@@ -10,13 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme::{Acme, settings};
 use super::acme_store::DatabaseAcmeStore;
-use super::data_directory::DataDirectory;
+use super::data_directory::{DataDirectory, DataLock};
 use super::identity::identity_source;
+use super::secrets;
+use super::shared::RegistryFiles;
 use crate::config::{AcmeChallenge, Config};
 use crate::domain::Clock;
-use crate::pki::CertificateSummary;
 use crate::pki::acme::{AcmeChallenges, AcmeError, AcmeStore, Orderer};
+use crate::pki::{CertificateSummary, FileChanges};
 use crate::server::{Answer, Server};
+use crate::storage::coordination::{NodeRecord, SILENT};
 use crate::storage::metadata::Metadata;
 use crate::tls::{self, ServingIdentity};
 
@@ -39,16 +42,19 @@ pub(crate) async fn order_certificate(
         );
     };
     let directory = settings.directory.clone();
-    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data.data_key()?));
-    let certificate = match data.try_lock()? {
-        Ok(_lock) => order_alone(config, data, store).await?,
-        Err(server) => {
+    let data_key = secrets::data_key(config, data, &*metadata).await?;
+    let changes = RegistryFiles::of_command(config, data, &metadata, &data_key).changes();
+    let serving = serving(data, &*metadata).await?;
+    let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data_key));
+    let certificate = match serving {
+        Err(_lock) => order_alone(config, data, store, changes).await?,
+        Ok(server) => {
             let challenges = AcmeChallenges::new(settings.acme.challenge);
-            match Orderer::new(settings, store, challenges, Clock::system()).order().await {
+            match Orderer::new(settings.with_changes(changes), store, challenges, Clock::system()).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
-                            "the running server (process {server}) did not answer the challenge: it does so only if it was started \
+                            "the running server ({server}) did not answer the challenge: it does so only if it was started \
                              with ACME enabled"
                         )
                     });
@@ -60,11 +66,29 @@ pub(crate) async fn order_certificate(
     Ok(Ordered { certificate, directory })
 }
 
+/// Which server answers the challenges: a node of this database, or the process that serves the data directory. If there is none, the lock
+/// that keeps one from starting here.
+async fn serving(data: &DataDirectory, metadata: &dyn Metadata) -> anyhow::Result<Result<String, DataLock>> {
+    let now = Clock::system().seconds();
+    let is_there =
+        |node: &NodeRecord| !node.leaving && now.saturating_sub(node.seen_at).unsigned_abs() <= SILENT.as_secs();
+    if metadata.serves_many_nodes()
+        && let Some(node) = metadata.nodes().await?.into_iter().find(is_there)
+    {
+        return Ok(Ok(format!("the node {}", node.address)));
+    }
+    Ok(match data.try_lock()? {
+        Ok(lock) => Err(lock),
+        Err(process) => Ok(format!("process {process}")),
+    })
+}
+
 /// Listens on the addresses of the server, and orders.
 async fn order_alone(
     config: &Config,
     data: &DataDirectory,
     store: Arc<dyn AcmeStore>,
+    changes: Arc<dyn FileChanges>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
     let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
@@ -82,7 +106,7 @@ async fn order_alone(
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
         }
     };
-    let ordered = acme.answer_only(store, stop.clone()).order().await;
+    let ordered = acme.answer_only(store, changes, stop.clone()).order().await;
     stop.cancel();
     if let Some(serving) = serving {
         serving.await.context("the listener stopped early")?;

@@ -2,26 +2,31 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
 use super::administrator::Administrator;
+use super::bucket::require_usable_bucket;
 use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
+use super::ending::Ending;
 use super::first_start::first_start;
 use super::identity::{client_verifier, identity_source};
+use super::presence::Presence;
 use super::schema::database_copies;
 use super::settings::{http_settings, registry_settings};
+use super::shared::RegistryFiles;
 use super::stores::{Stores, open_stores};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, DataKey};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::http::{self, App};
-use crate::jobs::Jobs;
-use crate::jobs::list::{Parts, list};
-use crate::pki::{Authority, CertificateSummary, IdentitySource, Origin};
+use crate::jobs::list::{AcmeParts, Parts, list};
+use crate::jobs::{Heartbeat, Jobs};
+use crate::pki::{Authority, CertificateSummary, Identity, IdentitySource, Origin};
 use crate::registry::Registry;
 use crate::server::{Server, SignalEvent, Signals};
 use crate::storage::metadata::sqlite::DatabaseCopies;
@@ -58,8 +63,12 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let acme = Acme::prepare(config, &data, server.local_addr().port())?;
     let clock = Clock::system();
     let stores = open_stores(config, &clock).await?;
-    let administrator = first_start(&data, config, &stores.metadata, &clock).await?;
-    let node = Node::assemble(config, &data, stores, (clients, acme.as_ref()), clock).await?;
+    require_usable_bucket(config, &clock).await?;
+    let (files, data_key) = RegistryFiles::of_node(config, &data, &stores).await?;
+    let administrator = first_start(&data, config, &stores.metadata, (&files, &data_key), &clock).await?;
+    let metadata = Arc::clone(&stores.metadata);
+    let node =
+        Node::assemble(config, &data, stores, (files, data_key), (clients, acme.as_ref()), clock.clone()).await?;
 
     let identity = node.serving.current();
     announce(&Ready {
@@ -73,12 +82,15 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     for warning in identity.warnings() {
         tracing::warn!("{warning}");
     }
-    node.serve(server, &data, acme).await
+    let presence = Presence::enter(metadata, config, server.local_addr(), clock).await?;
+    node.serve(server, acme, presence).await
 }
 
 /// Everything that works while a node serves.
 struct Node {
     stores: Stores,
+    files: RegistryFiles,
+    data_key: DataKey,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
     app: App,
@@ -87,6 +99,7 @@ struct Node {
     serving: Arc<ServingIdentity>,
     certificates: Arc<CertificatesInUse>,
     clients: Option<Arc<ClientVerifier>>,
+    drain_delay: Duration,
     copies: Option<DatabaseCopies>,
     clock: Clock,
 }
@@ -96,56 +109,62 @@ impl Node {
         config: &Config,
         data: &DataDirectory,
         stores: Stores,
+        (files, data_key): (RegistryFiles, DataKey),
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?.with_clock(clock.clone());
-        let identity = source.prepare()?;
+        let source = identity_source(config, data)?.with_clock(clock.clone()).with_changes(files.changes());
+        let preparing = source.clone();
+        let identity = tokio::task::spawn_blocking(move || preparing.prepare()).await??;
         let authority =
             if identity.origin() == Origin::ManagedCa { Some(Authority::load(data.path(), &clock)?) } else { None };
-        let serving = match acme {
-            Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
-            None => ServingIdentity::new(identity, clock.clone()),
-        };
+        let serving = serving_identity(identity, acme, &clock);
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
         let auth =
-            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data.data_key()?, clock.clone()).await?;
+            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        let copies = database_copies(config);
-        Ok(Self { stores, auth, registry, app, source, authority, serving, certificates, clients, copies, clock })
+        let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
+        Ok(Self {
+            stores,
+            files,
+            data_key,
+            auth,
+            registry,
+            app,
+            source,
+            authority,
+            serving,
+            certificates,
+            clients,
+            drain_delay,
+            copies,
+            clock,
+        })
     }
 
-    async fn serve(self, server: Server, data: &DataDirectory, acme: Option<Acme>) -> anyhow::Result<()> {
+    async fn serve(self, server: Server, acme: Option<Acme>, presence: Presence) -> anyhow::Result<()> {
         let signals = Signals::catch().context("cannot listen to signals")?;
-        let stop = CancellationToken::new();
-        let clock = self.clock;
-        let acme = match acme {
-            Some(acme) => {
-                let metadata = Arc::clone(&self.stores.metadata);
-                Some(acme.start(metadata, data.data_key()?, self.serving.current().origin(), stop.clone()))
-            }
-            None => None,
+        let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
+        let ending = Ending {
+            app: self.app.clone(),
+            presence: presence.clone(),
+            delay: self.drain_delay,
+            leaving: leaving.clone(),
+            stop: stop.clone(),
         };
-        let certificates = self.certificates;
-        let parts = Parts {
-            auth: self.auth,
-            registry: self.registry,
-            serving: Arc::clone(&self.serving),
-            source: self.source,
-            follow_authority: Box::new(move || certificates.follow()),
-            clients: self.clients.clone(),
-            copies: self.copies,
-            acme,
-            clock: clock.clone(),
-        };
-        let jobs = Jobs::start(list(parts), &clock, &stop);
-        tokio::spawn(obey_signals(signals, self.app.clone(), jobs.clone(), stop.clone()));
-        let acceptor = tls::Acceptor::new(self.serving, self.clients)?;
-        let drained = server.serve(http::service(&self.app), acceptor, stop).await;
+        let (app, metadata, clock) = (self.app.clone(), Arc::clone(&self.stores.metadata), self.clock.clone());
+        let acceptor = tls::Acceptor::new(Arc::clone(&self.serving), self.clients.clone())?;
+        let identity = self.serving.current();
+        let (key, changes) = (self.data_key.clone(), self.files.changes());
+        let acme = acme.map(|acme| acme.start(Arc::clone(&metadata), key, changes, identity.origin(), stop.clone()));
+        let parts = self.parts(acme, presence.heartbeat(&leaving));
+        let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
+        tokio::spawn(obey_signals(signals, jobs.clone(), ending));
+        let drained = server.serve(http::service(&app), acceptor, stop).await;
         if drained.cut > 0 {
             tracing::warn!(
                 connections = drained.cut,
@@ -153,25 +172,50 @@ impl Node {
             );
         }
         jobs.stopped().await;
-        self.stores.metadata.close().await?;
+        presence.end().await;
+        metadata.close().await?;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// What the jobs work on.
+    fn parts(self, acme: Option<AcmeParts>, heartbeat: Option<Heartbeat>) -> Parts {
+        let certificates = self.certificates;
+        Parts {
+            auth: self.auth,
+            registry: self.registry,
+            serving: self.serving,
+            source: self.source,
+            follow_authority: Box::new(move || certificates.follow()),
+            follow_shared_files: self.files.follower(),
+            clients: self.clients,
+            copies: self.copies,
+            acme,
+            heartbeat,
+            clock: self.clock,
+        }
+    }
+}
+
+fn serving_identity(identity: Identity, acme: Option<&Acme>, clock: &Clock) -> Arc<ServingIdentity> {
+    match acme {
+        Some(acme) => ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()),
+        None => ServingIdentity::new(identity, clock.clone()),
     }
 }
 
 /// SIGHUP reads the certificate and the files of client certificates again; the first SIGTERM or SIGINT drains, the second stops at once.
-async fn obey_signals(mut signals: Signals, app: App, jobs: Jobs, stop: CancellationToken) {
+async fn obey_signals(mut signals: Signals, jobs: Jobs, ending: Ending) {
+    let mut ending = Some(ending);
     loop {
         match signals.next().await {
             SignalEvent::Reload => jobs.reload(),
-            SignalEvent::End if stop.is_cancelled() => {
-                tracing::warn!("asked to stop a second time: stopping without draining");
-                std::process::exit(1);
-            }
             SignalEvent::End => {
-                tracing::info!("stopping: transfers in progress may finish, new ones are refused");
-                app.start_draining();
-                stop.cancel();
+                let Some(ending) = ending.take() else {
+                    tracing::warn!("asked to stop a second time: stopping without draining");
+                    std::process::exit(1);
+                };
+                tokio::spawn(ending.begin());
             }
         }
     }

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+
 use super::data_directory::DataDirectory;
 use super::stores;
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::storage::StorageError;
+use crate::storage::coordination::SILENT;
 use crate::storage::metadata::SchemaStatus;
 use crate::storage::metadata::sqlite::{DatabaseCopies, DatabaseCopy};
 
@@ -36,9 +39,22 @@ pub(crate) async fn upgrade(config: &Config) -> Result<Vec<String>, StorageError
     stores::migrate_metadata(config, &Clock::system()).await
 }
 
-/// Removes what only older versions need. Returns the steps that were missing.
-pub(crate) async fn finalize(config: &Config) -> Result<Vec<String>, StorageError> {
-    stores::finalize_metadata(config, &Clock::system()).await
+/// Removes what only older versions need. Returns the steps that were missing. Refused while a node of another version serves.
+pub(crate) async fn finalize(config: &Config) -> anyhow::Result<Vec<String>> {
+    let clock = Clock::system();
+    let metadata = stores::open_metadata(config, &clock).await?;
+    let nodes = metadata.nodes().await;
+    metadata.close().await?;
+    let since = clock.seconds() - i64::try_from(SILENT.as_secs()).unwrap_or(i64::MAX);
+    if let Some(other) = nodes?.iter().find(|node| node.version != env!("CARGO_PKG_VERSION") && node.seen_at >= since) {
+        bail!(
+            "the node at {} runs version {}, and this is {}: upgrade or stop it first; nothing changed (see `portcullis cluster status`)",
+            other.address,
+            other.version,
+            env!("CARGO_PKG_VERSION")
+        );
+    }
+    Ok(stores::finalize_metadata(config, &clock).await?)
 }
 
 /// The copies of the database, if it is a file.

@@ -266,6 +266,23 @@ pub enum PkiError {
         /// Why.
         reason: &'static str,
     },
+    /// The data directory would lose an authority that hosts may trust.
+    #[error(
+        "{} has a certificate authority of its own (SHA-256 {pin}), and the nodes of this database have another: give this node an empty \
+         data directory (--data DIR), or, if no host trusts that authority any more, move {} away", path.display(), path.join("ca").display()
+    )]
+    OtherAuthority {
+        /// The data directory.
+        path: PathBuf,
+        /// The fingerprint of the root in it.
+        pin: String,
+    },
+    /// The files are shared with other nodes, and where they are kept cannot be reached.
+    #[error("the certificates that the nodes share could not be changed: {reason}; nothing changed")]
+    Sharing {
+        /// What was said there.
+        reason: String,
+    },
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Generate(#[from] rcgen::Error),
@@ -284,6 +301,11 @@ impl PkiError {
     /// Whether the file is simply not there.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether the same may succeed later without anyone's help.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self, Self::Sharing { .. })
     }
 
     /// Whether a certificate is outside of its time.

@@ -43,6 +43,26 @@ pub(crate) fn ensure_leaf(
     Ok(LeafOutcome::Issued)
 }
 
+/// The names of the current certificate, as long as it is not due for renewal and the authority is the one that signed it.
+pub(crate) fn served_names(data_dir: &Path, authority: &Authority) -> Vec<SubjectName> {
+    let (paths, now) = (PkiPaths::new(data_dir), authority.clock().now());
+    let Ok(identity) = Identity::load(&paths.leaf_chain(), &paths.leaf_key(), Origin::ManagedCa, now) else {
+        return Vec::new();
+    };
+    let summary = identity.summary();
+    if renewal_due(summary.not_before, summary.not_after, now) || !authority.vouches_for(&identity) {
+        return Vec::new();
+    }
+    let names = summary.names.iter().filter_map(|name| name.parse().ok());
+    names.filter(|name| authority.permits(name)).collect()
+}
+
+/// Whether [`ensure_leaf`] would keep what is there.
+pub(crate) fn has_good_leaf(data_dir: &Path, authority: &Authority, names: &[SubjectName]) -> Result<bool, PkiError> {
+    authority.check_permitted(names)?;
+    is_good(&PkiPaths::new(data_dir), authority, names)
+}
+
 /// Writes a new certificate whatever the state of the old one.
 pub(crate) fn renew_leaf(data_dir: &Path, authority: &mut Authority, names: &[SubjectName]) -> Result<(), PkiError> {
     let paths = PkiPaths::new(data_dir);

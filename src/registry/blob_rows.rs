@@ -2,6 +2,7 @@
 //! itself. A row counts as long as its repository has the generation that it was read at ([`super::generations`]); that a repository has a
 //! blob *not* is never remembered. A content counts for a moment: then it is read again, so that what is lost is noticed.
 
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,12 +92,17 @@ impl Registry {
         Ok(self.blobs.length(&blob.key).await? == Some(blob.size))
     }
 
-    /// The bytes of the half-open `range`, or where they are.
-    pub(super) async fn content(&self, known: &KnownBlob, range: Range<u64>) -> Result<Content, RegistryError> {
+    /// The bytes of the half-open `range`, or where the client at this address gets them.
+    pub(super) async fn content(
+        &self,
+        known: &KnownBlob,
+        range: Range<u64>,
+        client: Option<IpAddr>,
+    ) -> Result<Content, RegistryError> {
         let blob = &known.linked.blob;
         let (Ok(start), Ok(end), true) = (usize::try_from(range.start), usize::try_from(range.end), known.is_small())
         else {
-            return Ok(self.blobs.locate(&blob.key, range).await?.into());
+            return Ok(self.blobs.locate(&blob.key, range, client).await?.into());
         };
         let now = self.clock.instant();
         if let Some(content) = &*known.content.load()
@@ -104,7 +110,7 @@ impl Registry {
         {
             return Ok(Content::Whole(content.bytes.slice(start..end)));
         }
-        let stream = match self.blobs.locate(&blob.key, 0..blob.size).await? {
+        let stream = match self.blobs.locate(&blob.key, 0..blob.size, client).await? {
             blobs::Content::Stream(stream) => stream,
             elsewhere @ blobs::Content::Redirect(_) => return Ok(elsewhere.into()),
         };

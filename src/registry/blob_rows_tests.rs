@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::{Algorithm, Hasher, ManualClock};
-use crate::registry::{BLOB_LEASE, RegistrySettings};
+use crate::registry::RegistrySettings;
 use crate::storage::blobs::{BlobKey, BlobStore, Staged, disk};
 use crate::storage::coordination::SEEN_WITHIN;
 use crate::storage::metadata::{BlobRecord, Metadata, sqlite};
@@ -43,7 +43,7 @@ impl Node {
         let digest = staged.hasher.clone().finish();
         let key = self.blobs.publish(&staged, &digest).await.expect("published");
         let blob = BlobRecord { digest, size: content.len() as u64, key };
-        self.metadata.link_blob(&repository(), blob.clone(), None, BLOB_LEASE).await.expect("linked");
+        self.metadata.link_blob(&repository(), blob.clone(), None, Duration::from_hours(24)).await.expect("linked");
         blob
     }
 
@@ -53,7 +53,7 @@ impl Node {
 
     async fn read(&self, digest: &Digest, range: Range<u64>) -> Result<Bytes, RegistryError> {
         let known = self.registry.known_blob(&repository(), digest).await?.expect("linked");
-        match self.registry.content(&known, range).await? {
+        match self.registry.content(&known, range, None).await? {
             Content::Whole(bytes) => Ok(bytes),
             Content::Stream(_) | Content::Redirect(_) => panic!("a small content is in memory"),
         }

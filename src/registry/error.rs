@@ -105,6 +105,9 @@ pub enum RegistryError {
     /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
+    /// The registry is on its way to other storage.
+    #[error("{0}")]
+    Frozen(&'static str),
     /// The body of an upload ended early. What came before is kept where the session outlives the request.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -114,6 +117,9 @@ pub enum RegistryError {
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
     Busy(String),
+    /// A service that the registry depends on is away: the database, or the object store. It may be back soon.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
     /// Storage failed or is damaged, in words for the log.
     #[error("{0}")]
     Failed(String),
@@ -127,7 +133,11 @@ impl From<StorageError> for RegistryError {
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
-            StorageError::Damaged(_) | StorageError::Failed { .. } => Self::Failed(error.to_string()),
+            StorageError::Frozen(why) => Self::Frozen(why),
+            StorageError::Unavailable(what) => Self::Unavailable(what),
+            StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

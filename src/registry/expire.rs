@@ -1,11 +1,15 @@
 //! Upload sessions without progress are dropped, so that abandoned uploads do not fill the disk.
 
+use std::time::Duration;
+
 use super::session_locks::SessionLock;
 use super::{Registry, RegistryError};
 use crate::domain::UploadId;
 
 /// How many sessions are dropped in one transaction.
 const BATCH: u32 = 500;
+/// How much older than an expired session something must be, to be taken for what a crash left in a store that nodes share.
+const CERTAINLY_ABANDONED: Duration = Duration::from_hours(24);
 
 impl Registry {
     /// Drops all sessions without progress for longer than the operator allows; returns how many. However many there are, this
@@ -31,21 +35,37 @@ impl Registry {
             dropped += gone.len();
             skipped += u32::try_from(stale - gone.len()).unwrap_or(u32::MAX);
         }
-        self.drop_orphans(before).await?;
+        if !self.blobs.is_shared() {
+            self.drop_orphans(before).await?;
+        }
         Ok(dropped)
     }
 
+    /// Whether what crashes leave is dropped apart from expired sessions, because looking for it means to list a bucket.
+    pub fn has_abandoned_uploads(&self) -> bool {
+        self.blobs.is_shared()
+    }
+
+    /// Drops what a crash left of uploads in a store that nodes share, once it is so old that no request can be working on it; returns how
+    /// much.
+    pub async fn drop_abandoned_uploads(&self) -> Result<usize, RegistryError> {
+        let age = self.settings.storage.upload_expiry.saturating_add(CERTAINLY_ABANDONED);
+        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        self.drop_orphans(self.clock.seconds().saturating_sub(age)).await
+    }
+
     /// What a crash left of uploads that have no session.
-    async fn drop_orphans(&self, before: i64) -> Result<(), RegistryError> {
-        let mut last = None;
+    async fn drop_orphans(&self, before: i64) -> Result<usize, RegistryError> {
+        let (mut last, mut dropped) = (None, 0);
         loop {
             let found = self.blobs.staged_before(before, last, BATCH as usize).await?;
-            let Some(area) = found.last() else { return Ok(()) };
+            let Some(area) = found.last() else { return Ok(dropped) };
             last = Some(area.upload);
             for area in found {
                 let Some(_lock) = self.sessions.try_acquire(area.upload) else { continue };
                 if !self.metadata.upload_exists(area.upload).await? {
                     self.blobs.discard(&area).await?;
+                    dropped += 1;
                 }
             }
         }
@@ -54,8 +74,6 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use jiff::Timestamp;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! Whether what was read of a repository is still true: each write raises the repository's generation in its own transaction, in any
 //! process, and whatever is remembered of a repository names the generation that it was read at.
 //!
-//! The generation of a repository is read again once it is older than [`SEEN_WITHIN`], with one indexed read for all that is remembered of
+//! The generation of a repository is read again once it is older than a moment (`SEEN_WITHIN`), with one indexed read for all that is remembered of
 //! it: from half that age on by the first request that finds it so, while the others are still served, so that a busy repository costs
 //! one read and not one for each request at that moment. What this process writes itself is never served stale: it raises the epoch of the
 //! repository's slot before it answers, and a generation of another epoch is read again at once.
@@ -15,7 +15,6 @@ use moka::sync::Cache;
 
 use super::{Registry, RegistryError};
 use crate::domain::{Clock, RepositoryName};
-use crate::storage::coordination::SEEN_WITHIN;
 
 const SLOTS: usize = 1024;
 /// How many repositories' generations are remembered.
@@ -27,6 +26,8 @@ pub(super) struct Generations {
     epochs: Box<[AtomicU64]>,
     hash: RandomState,
     clock: Clock,
+    /// For how long what was seen counts.
+    within: Duration,
 }
 
 /// What the database said of a repository.
@@ -40,8 +41,8 @@ struct Generation {
 
 impl Generation {
     /// Whether the request that asks is the one that is to read it again, ahead of time.
-    fn is_to_be_read_by(&self, now: Moment) -> bool {
-        self.seen.age_at(now) >= SEEN_WITHIN / 2 && !self.being_read.swap(true, Ordering::Relaxed)
+    fn is_to_be_read_by(&self, now: Moment, within: Duration) -> bool {
+        self.seen.age_at(now) >= within / 2 && !self.being_read.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -54,8 +55,8 @@ pub(super) struct Moment {
 
 impl Moment {
     /// Whether what was seen at this moment still counts at the later one.
-    fn holds_at(self, later: Self) -> bool {
-        self.epoch == later.epoch && self.age_at(later) < SEEN_WITHIN
+    fn holds_at(self, later: Self, within: Duration) -> bool {
+        self.epoch == later.epoch && self.age_at(later) < within
     }
 
     fn age_at(self, later: Self) -> Duration {
@@ -75,12 +76,13 @@ pub(super) enum Standing {
 }
 
 impl Generations {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, within: Duration) -> Self {
         Self {
             seen: Cache::new(GENERATIONS),
             epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hash: RandomState::new(),
             clock,
+            within,
         }
     }
 
@@ -92,9 +94,9 @@ impl Generations {
     /// What is known, at this moment, of something that was read of the repository at generation `number`.
     pub(super) fn standing(&self, repository: &RepositoryName, number: i64, now: Moment) -> Standing {
         match self.seen.get(repository) {
-            Some(generation) if !generation.seen.holds_at(now) => Standing::ToCompare,
+            Some(generation) if !generation.seen.holds_at(now, self.within) => Standing::ToCompare,
             Some(generation) if generation.number != Some(number) => Standing::Outdated,
-            Some(generation) if generation.is_to_be_read_by(now) => Standing::ToCompare,
+            Some(generation) if generation.is_to_be_read_by(now, self.within) => Standing::ToCompare,
             Some(_) => Standing::Holds,
             None => Standing::ToCompare,
         }
@@ -147,6 +149,7 @@ mod tests {
     use super::Standing::{Holds, Outdated, ToCompare};
     use super::*;
     use crate::domain::ManualClock;
+    use crate::storage::coordination::SEEN_WITHIN;
 
     fn repository() -> RepositoryName {
         "a".parse().expect("a name")
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_raced_a_write_of_this_process_is_compared_first() {
-        let (generations, repository) = (Generations::new(Clock::system()), repository());
+        let (generations, repository) = (Generations::new(Clock::system(), SEEN_WITHIN), repository());
         let standing = || generations.standing(&repository, 1, generations.moment(&repository));
         let before = generations.moment(&repository);
         generations.invalidate(&repository);
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn a_generation_is_read_again_after_a_while_and_for_all_of_the_repository() {
         let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
-        let (generations, repository) = (Generations::new(clock.clock()), repository());
+        let (generations, repository) = (Generations::new(clock.clock(), SEEN_WITHIN), repository());
         let saw = |number| generations.saw(&repository, generations.moment(&repository), number);
         let standing = || generations.standing(&repository, 1, generations.moment(&repository));
         saw(Some(1));

@@ -16,13 +16,16 @@ mod list;
 mod manifest_cache;
 mod memory;
 mod mount;
+mod moving;
 mod owner;
 mod pull;
 mod push;
+mod readiness;
 mod referrers;
 mod session_locks;
 mod turns;
 mod upload;
+mod upload_turn;
 
 pub use collect::{Collected, CollectionPace};
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
@@ -36,24 +39,24 @@ pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
 
 use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
 use crate::domain::Clock;
-use crate::storage::StorageError;
 use crate::storage::blobs::BlobStore;
+use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
 
 /// How many manifests are read at the same time: as many as the database has readers, so that no memory waits for one.
 const MANIFEST_READS: usize = 4;
-/// How long an answer about readiness holds.
-const READINESS_AGE: Duration = Duration::from_secs(1);
 
 /// The sections that the operator set for a registry.
 #[derive(Clone, Debug, Default)]
@@ -88,9 +91,11 @@ pub struct Registry {
     rows: BlobRows,
     sessions: SessionLocks,
     contents: ContentLocks,
+    /// As last read from the database.
+    move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
-    readiness: tokio::sync::Mutex<Option<(Instant, Result<(), StorageError>)>>,
+    readiness: Readiness,
 }
 
 impl Registry {
@@ -101,37 +106,31 @@ impl Registry {
         settings: RegistrySettings,
         clock: Clock,
     ) -> Self {
+        let seen_within = if metadata.serves_many_nodes() { SEEN_BY_NODES_WITHIN } else { SEEN_WITHIN };
         Self {
+            generations: Generations::new(clock.clone(), seen_within),
             metadata,
             blobs,
             settings,
-            generations: Generations::new(clock.clone()),
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
+            move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
-            readiness: tokio::sync::Mutex::default(),
+            readiness: Readiness::default(),
         }
     }
 
-    /// Whether requests can be served: the database can be written. Asked of the database once a second at most, since anyone may
-    /// ask this.
+    /// Whether requests can be served.
     pub async fn ready(&self) -> Result<(), RegistryError> {
-        let mut last = self.readiness.lock().await;
-        if let Some((asked, answer)) = &*last
-            && self.clock.instant().saturating_duration_since(*asked) < READINESS_AGE
-        {
-            return Ok(answer.clone()?);
-        }
-        let answer = self.metadata.ping().await;
-        *last = Some((self.clock.instant(), answer.clone()));
-        Ok(answer?)
+        Ok(self.readiness.ask(&*self.metadata, &self.clock).await?)
     }
 
     /// Every use case that changes anything asks this first.
     fn require_writable(&self) -> Result<(), RegistryError> {
+        self.move_phase.load().require_settled()?;
         if self.settings.storage.read_only { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 

@@ -11,7 +11,7 @@ use crate::domain::{Digest, Reference, RepositoryName};
 /// A blob that may be read: its row was checked.
 pub struct BlobContent<'r> {
     registry: &'r Registry,
-    repository: &'r RepositoryName,
+    permit: &'r Authorized<Pull>,
     known: Arc<KnownBlob>,
 }
 
@@ -55,7 +55,7 @@ impl Registry {
     ) -> Result<BlobContent<'r>, RegistryError> {
         let known = self.known_blob(permit.repository(), digest).await?;
         let known = known.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
-        Ok(BlobContent { registry: self, repository: permit.repository(), known })
+        Ok(BlobContent { registry: self, permit, known })
     }
 
     pub(super) async fn unknown_manifest(
@@ -82,7 +82,7 @@ impl BlobContent<'_> {
     pub async fn verify_present(&self) -> Result<(), RegistryError> {
         let digest = &self.known.linked.blob.digest;
         if self.registry.has_content(&self.known).await? {
-            let is_leased = self.registry.lease(self.repository, &self.known).await?;
+            let is_leased = self.registry.lease(self.permit.repository(), &self.known).await?;
             return if is_leased { Ok(()) } else { Err(RegistryError::BlobUnknown(digest.clone())) };
         }
         self.forget();
@@ -92,11 +92,11 @@ impl BlobContent<'_> {
 
     /// Its bytes, or the half-open `range` of them; or where the client gets them.
     pub async fn read(&self, range: Range<u64>) -> Result<Content, RegistryError> {
-        self.registry.content(&self.known, range).await.inspect_err(|_| self.forget())
+        self.registry.content(&self.known, range, self.permit.actor().address()).await.inspect_err(|_| self.forget())
     }
 
     /// A content that is lost may be replaced under another key, of which the repository's generation tells nothing.
     fn forget(&self) {
-        self.registry.rows.forget(self.repository, &self.known.linked.blob.digest);
+        self.registry.rows.forget(self.permit.repository(), &self.known.linked.blob.digest);
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use super::content::for_storage;
 use super::session_locks::SessionLock;
+use super::upload_turn::UploadTurn;
 use super::{BodyStream, Owner, Registry, RegistryError};
 use crate::auth::{Authorized, Continue, Push};
 use crate::domain::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::storage::StorageError;
-use crate::storage::blobs::{BlobKey, ByteStream, Staged};
+use crate::storage::blobs::{BlobKey, ByteStream, Staged, StagingArea};
 use crate::storage::metadata::{BlobRecord, SavedUpload, UploadProgress, UploadRecord};
 
 /// A session that this caller, and no one else in this process, is writing to.
@@ -20,11 +21,14 @@ pub struct UploadSession {
     registry: Arc<Registry>,
     repository: RepositoryName,
     staged: Staged,
-    /// The length that the database has of it: another writer, in any process, changes it.
+    /// The length that the database has of it: another writer, in any process, changes it. And where that content is.
     saved_length: u64,
+    saved_area: StagingArea,
     /// Whether it outlives this request.
     stored: bool,
     _lock: SessionLock,
+    /// Where nodes share the blobs.
+    _turn: Option<UploadTurn>,
 }
 
 impl Registry {
@@ -66,8 +70,10 @@ impl Registry {
             repository: permit.repository().clone(),
             staged: Staged::empty(id, algorithm),
             saved_length: 0,
+            saved_area: StagingArea::empty(id),
             stored: false,
             _lock: self.sessions.acquire(id).await?,
+            _turn: None,
         })
     }
 
@@ -85,14 +91,26 @@ impl Registry {
             self.find_upload(permit, id).await?;
             self.sessions.acquire(id).await?
         };
-        let record = self.find_upload(permit, id).await?;
+        let mut record = self.find_upload(permit, id).await?;
+        let mut turn = None;
+        if self.blobs.is_shared() {
+            let needed = self.blobs.needs_lease(&record.staged()?.area);
+            turn = Some(UploadTurn::take(self, id, needed).await?);
+            if needed {
+                // As the one before left it.
+                record = self.find_upload(permit, id).await?;
+            }
+        }
+        let staged = record.staged()?;
         Ok(UploadSession {
             registry: Arc::clone(self),
-            staged: record.staged()?,
+            saved_area: staged.area.clone(),
+            staged,
             saved_length: record.progress.length,
             repository: record.repository,
             stored: true,
             _lock: lock,
+            _turn: turn,
         })
     }
 
@@ -173,14 +191,15 @@ impl UploadSession {
         keep: bool,
     ) -> Result<Self, RegistryError> {
         self.check_offset(range)?;
-        let before = self.staged.length;
+        let before = self.staged.clone();
         let body = for_storage(body, self.most_to_take());
-        let appended = self.registry.blobs.append(self.staged.clone(), body, keep && self.stored).await?;
-        let received = appended.staged.length - before;
+        let appended = self.registry.blobs.append(before.clone(), body, keep && self.stored).await?;
+        let received = appended.staged.length - before.length;
         if let (Some(range), None) = (range, &appended.broken)
             && range.length() != received
         {
             // Not stored: the next append drops these bytes.
+            self.release(&appended.staged.area, &before.area).await;
             return Err(RegistryError::LengthMismatch { expected: range.length(), actual: received });
         }
         self.staged = appended.staged;
@@ -218,7 +237,8 @@ impl UploadSession {
         self.store_progress().await
     }
 
-    /// Stores how far the session came, unless another writer has moved it meanwhile: then the client is told where it is.
+    /// Stores how far the session came, unless another writer has moved it meanwhile: then the client is told where it is. What is not part of
+    /// the session any more, or never became one, is dropped.
     async fn store_progress(&mut self) -> Result<(), RegistryError> {
         if !self.stored {
             return Ok(());
@@ -227,12 +247,26 @@ impl UploadSession {
         match self.registry.metadata.save_upload(self.id(), self.saved_length, progress).await? {
             SavedUpload::Saved => {
                 self.saved_length = self.staged.length;
+                let before = std::mem::replace(&mut self.saved_area, self.staged.area.clone());
+                self.release(&before, &self.saved_area).await;
                 Ok(())
             }
             SavedUpload::Moved { length } => {
+                self.release(&self.staged.area, &self.saved_area).await;
                 Err(RegistryError::OffsetMismatch { expected: length, offset: self.saved_length })
             }
-            SavedUpload::Gone => Err(RegistryError::UploadUnknown),
+            SavedUpload::Gone => {
+                // What the session had may be a blob by now.
+                self.release(&self.staged.area, &self.saved_area).await;
+                Err(RegistryError::UploadUnknown)
+            }
+        }
+    }
+
+    /// Drops what only `old` has. What cannot be dropped now is found by the background.
+    async fn release(&self, old: &StagingArea, kept: &StagingArea) {
+        if let Err(error) = self.registry.blobs.release(old, kept).await {
+            tracing::debug!(%error, upload = %self.id(), "what an upload no longer needs stays for now");
         }
     }
 
@@ -248,17 +282,32 @@ impl UploadSession {
             return Err(RegistryError::DigestMismatch { expected, actual });
         }
         let _lock = self.registry.contents.publishing(&expected).await;
-        let key = self.registry.blobs.publish(&self.staged, &expected).await?;
+        let stored = self.registry.stored_content(&expected, self.staged.length).await?;
+        let key = match &stored {
+            Some(key) => key.clone(),
+            None => self.registry.blobs.publish(&self.staged, &expected).await?,
+        };
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
-        let finished = self.stored.then_some(self.id());
-        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, self.registry.settings.gc.lease).await?;
+        let finished = self.stored.then_some((self.id(), self.saved_length));
+        let lease = self.registry.settings.gc.lease;
+        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, lease).await?;
+        let Some(known) = known else {
+            // Cancelled, expired, or moved on: what was saved of the session belongs to others now.
+            self.release(&self.staged.area, &self.saved_area).await;
+            return Err(RegistryError::UploadUnknown);
+        };
         self.registry.rows.forget(&self.repository, &blob.digest);
+        self.release(&self.saved_area, &self.staged.area).await;
+        if stored.is_some() {
+            self.release(&self.staged.area, &StagingArea::empty(self.id())).await;
+        }
         if known == key { Ok(()) } else { self.registry.keep_one_content(blob, known).await }
     }
 
     async fn discard(self) -> Result<(), RegistryError> {
-        if self.stored {
-            self.registry.metadata.delete_upload(self.id()).await?;
+        if self.stored && !self.registry.metadata.delete_upload(self.id()).await? && self.registry.blobs.is_shared() {
+            // Another node has ended it, and its content may be a blob by now.
+            return Err(RegistryError::UploadUnknown);
         }
         self.registry.blobs.discard(&self.staged.area).await?;
         Ok(())
@@ -266,6 +315,18 @@ impl UploadSession {
 }
 
 impl Registry {
+    /// Where the content is stored already, of stores in which each upload has a key of its own.
+    async fn stored_content(&self, digest: &Digest, length: u64) -> Result<Option<BlobKey>, RegistryError> {
+        if !self.blobs.is_shared() {
+            return Ok(None);
+        }
+        let stored = self.metadata.stored_blob(digest).await?.filter(|stored| stored.size == length);
+        match stored {
+            Some(stored) if self.blobs.length(&stored.key).await? == Some(length) => Ok(Some(stored.key)),
+            _ => Ok(None),
+        }
+    }
+
     /// Of a blob that was pushed though it was `known` under another key, one content stays: the known one, unless it is lost.
     async fn keep_one_content(&self, pushed: BlobRecord, known: BlobKey) -> Result<(), RegistryError> {
         let key = pushed.key.clone();

@@ -1,5 +1,7 @@
 //! Upload sessions against real stores: two writers of one session, and two contents of one blob.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::*;
@@ -82,10 +84,12 @@ async fn resume(node: &Arc<Registry>, id: UploadId) -> UploadSession {
     UploadSession {
         registry: Arc::clone(node),
         staged: record.staged().expect("restored"),
+        saved_area: record.staged().expect("restored").area,
         saved_length: record.progress.length,
         repository: record.repository,
         stored: true,
         _lock: node.sessions.acquire(id).await.expect("no one else in this node"),
+        _turn: None,
     }
 }
 

@@ -24,6 +24,15 @@ pub enum StorageError {
     /// The process has no more of something that others will give back soon: file descriptors, memory, connections to the database.
     #[error("too busy: {0}")]
     Busy(String),
+    /// The registry is on its way to other storage. Nothing was changed.
+    #[error("{0}")]
+    Frozen(&'static str),
+    /// A service that this depends on does not answer, or says that it cannot work now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The lease that this was to be done under was taken by another node. Nothing was changed.
+    #[error("another node has taken over: {0}")]
+    Superseded(String),
     /// A file or row that must be there is missing or damaged.
     #[error("damaged storage: {0}")]
     Damaged(String),

@@ -7,6 +7,8 @@
 mod architecture;
 mod auth;
 mod cli;
+mod cluster;
+mod database;
 mod doctor;
 mod guide;
 mod http;

@@ -34,4 +34,16 @@ impl Administration {
             AddedUser::WouldOwn(repositories) => Err(AdminError::WouldOwn { name, repositories }),
         }
     }
+
+    /// Adds the administrator that a registry begins with. `false`, and nothing done, where a user was ever added, by whichever node.
+    pub(crate) async fn add_first_administrator(
+        &self,
+        _permit: &AdminPermit,
+        name: AccountName,
+        password: NewPassword,
+    ) -> Result<bool, AdminError> {
+        admit_name(&name)?;
+        let password_hash = password.hash(&name).await?;
+        Ok(self.metadata.add_first_user(NewRecord { name, password_hash, admin: true }).await?)
+    }
 }

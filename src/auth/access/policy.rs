@@ -142,6 +142,11 @@ impl Policy {
         Some(Principal::User { name: name.clone(), admin: account.admin, epoch })
     }
 
+    /// Whether the account is unknown, or known only as it was before it had this epoch.
+    pub(in crate::auth) fn knows_no_epoch_from(&self, epoch: i64) -> bool {
+        self.account.as_ref().is_none_or(|account| account.epoch < epoch)
+    }
+
     /// The account as a principal, if it exists and may log in.
     pub(in crate::auth) fn login_principal(&self) -> Option<Principal> {
         let account = self.account.as_ref()?;

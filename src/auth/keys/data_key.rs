@@ -11,6 +11,8 @@ use crate::auth::AuthError;
 
 /// What encrypted data begins with: the version of this format.
 const FORMAT: u8 = 1;
+/// What the files of certificates are authenticated with, so that nothing else is taken for them.
+const FILES: &str = "portcullis shared files";
 
 /// A key of 32 random bytes. The caller keeps it in a file outside the database that only the service's own user can read.
 /// `Debug` does not show it, and dropping it wipes it.
@@ -52,10 +54,28 @@ impl DataKey {
         self.decrypt_in(&account_context(directory), encrypted)?.ok_or_else(damaged)
     }
 
+    /// Encrypts the files that the nodes of a registry share.
+    pub fn encrypt_files(&self, files: &[u8]) -> Result<Vec<u8>, AuthError> {
+        self.encrypt_in(FILES, files)
+    }
+
+    /// Decrypts what [`Self::encrypt_files`] encrypted.
+    pub fn decrypt_files(&self, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
+        self.decrypt_in(FILES, encrypted)?.ok_or(AuthError::UnreadableFiles)
+    }
+
+    /// By which nodes find out whether they have the same key. It does not tell the key.
+    pub fn check_value(&self) -> Vec<u8> {
+        self.derive(b"portcullis data key").as_ref().to_vec()
+    }
+
     /// A key for hashing what is typed as a name at logins: people type passwords there, and the database must not tell them.
     pub(in crate::auth) fn login_names(&self) -> hmac::Key {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.expose());
-        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, b"portcullis login names").as_ref())
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"portcullis login names").as_ref())
+    }
+
+    fn derive(&self, purpose: &[u8]) -> hmac::Tag {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.expose()), purpose)
     }
 
     fn encrypt_in(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, AuthError> {

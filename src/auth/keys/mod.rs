@@ -6,7 +6,15 @@ mod key_ring;
 mod schedule;
 mod token_key;
 
-pub(crate) use data_key::DataKey;
+pub use data_key::DataKey;
 pub(super) use key_ring::KeyRing;
 pub(super) use schedule::{KeySchedule, Step};
 pub(super) use token_key::{ALGORITHM, TokenKey};
+
+use super::AuthError;
+use crate::storage::metadata::Metadata;
+
+/// Refuses a data key with which the token keys of the database were not encrypted.
+pub(crate) async fn require_data_key(store: &dyn Metadata, data_key: &DataKey) -> Result<(), AuthError> {
+    store.token_keys().await?.iter().try_for_each(|record| TokenKey::open(record, data_key).map(drop))
+}

@@ -1,5 +1,5 @@
 //! The state of an address: how many wrong passwords it may try in a minute. In memory: a restart forgets them, the accounts' own limit
-//! does not.
+//! does not. What other nodes have counted is added about a second later.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +60,22 @@ impl AddressLimit {
         MINUTE.checked_sub(now.saturating_duration_since(*oldest)).filter(|wait| !wait.is_zero())
     }
 
+    /// Whether wrong passwords are counted at all.
+    pub(super) fn counts(&self) -> bool {
+        self.max_per_minute > 0
+    }
+
+    /// Counts wrong passwords from there that another node has seen, so long before `now`.
+    pub(super) fn failed_elsewhere(&self, from: Network, failures: u32, age: Duration, now: Instant) {
+        let Some(at) = now.checked_sub(age).filter(|_| failures > 0 && age < MINUTE) else { return };
+        if !self.counts() {
+            return;
+        }
+        let recent = self.recent.get_with(from, Arc::default);
+        let failures = usize::try_from(failures).unwrap_or(usize::MAX).min(self.max_per_minute);
+        recent.lock().unwrap_or_else(PoisonError::into_inner).insert(at, failures, self.max_per_minute);
+    }
+
     /// Counts a wrong password from there.
     pub(super) fn failed(&self, from: Network, now: Instant) {
         if self.max_per_minute == 0 {
@@ -77,6 +93,17 @@ impl AddressLimit {
 }
 
 impl Recent {
+    /// Counts some more that came at a moment which may be past.
+    fn insert(&mut self, at: Instant, failures: usize, most: usize) {
+        let place = self.at.partition_point(|known| *known <= at);
+        for _ in 0..failures {
+            self.at.insert(place, at);
+        }
+        while self.at.len() > most {
+            self.at.pop_front();
+        }
+    }
+
     /// Counts one more; `true` if the limit is reached and the log should say so.
     fn add(&mut self, now: Instant, most: usize) -> bool {
         self.at.push_back(now);
@@ -113,6 +140,26 @@ mod tests {
         assert_eq!(limit.state(here, at(60)), AddressState::Free);
         limit.failed(here, at(60));
         assert_eq!(limit.state(here, at(60)), AddressState::RateLimited { retry_after: Duration::from_secs(1) });
+    }
+
+    #[test]
+    fn what_other_nodes_have_seen_counts_from_when_they_saw_it() {
+        let limit = AddressLimit::new(5);
+        let (here, begin) = (network("192.0.2.1"), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        limit.failed(here, at(0));
+        limit.failed(here, at(20));
+        limit.failed_elsewhere(here, 2, Duration::from_secs(15), at(25));
+        assert_eq!(limit.state(here, at(25)), AddressState::Free);
+        limit.failed_elsewhere(here, 1, Duration::from_secs(3), at(25));
+        assert_eq!(limit.state(here, at(25)), AddressState::RateLimited { retry_after: Duration::from_secs(35) });
+        assert_eq!(limit.state(here, at(60)), AddressState::Free);
+        limit.failed(here, at(60));
+        assert_eq!(limit.state(here, at(60)), AddressState::RateLimited { retry_after: Duration::from_secs(10) });
+        limit.failed_elsewhere(here, u32::MAX, Duration::from_secs(1), at(100));
+        assert_eq!(limit.state(here, at(100)), AddressState::RateLimited { retry_after: Duration::from_secs(59) });
+        limit.failed_elsewhere(network("192.0.2.2"), 9, MINUTE, at(100));
+        assert_eq!(limit.state(network("192.0.2.2"), at(100)), AddressState::Free);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Where wrong passwords are counted: those of accounts and of unknown names in the database, by the same rules, those of addresses in
-//! memory.
+//! memory, which nodes tell each other.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::account_limit::{AccountLimit, AccountState, DAY, WITHOUT_WAIT};
 use super::address_limit::AddressLimit;
 use super::login_state::Login;
+use super::shared_logins::SharedLogins;
 use crate::auth::DataKey;
 use crate::config::AuthSettings;
 use crate::domain::{AccountName, Clock, Network};
@@ -26,6 +27,7 @@ pub(in crate::auth) struct FailedLogins {
     limit: AccountLimit,
     names: hmac::Key,
     addresses: AddressLimit,
+    shared: SharedLogins,
     locks: Vec<Arc<tokio::sync::Mutex<()>>>,
     hasher: RandomState,
 }
@@ -51,6 +53,7 @@ impl FailedLogins {
         clock: Clock,
     ) -> Self {
         Self {
+            shared: SharedLogins::new(Arc::clone(&store), clock.clone()),
             store,
             clock,
             limit: AccountLimit::new(settings.failures_per_account),
@@ -109,7 +112,20 @@ impl FailedLogins {
 
     /// Counts a wrong password that another attempt gave at the same time: for the address alone.
     pub(super) fn failed_from(&self, from: Network) {
-        self.addresses.failed(from, self.clock.instant());
+        if self.addresses.counts() {
+            self.addresses.failed(from, self.clock.instant());
+            self.shared.failed(from);
+        }
+    }
+
+    /// What other nodes know.
+    pub(super) fn shared(&self) -> &SharedLogins {
+        &self.shared
+    }
+
+    /// Tells the other nodes what this one has seen, and counts what they have.
+    pub(super) async fn share(&self) -> Result<(), StorageError> {
+        self.shared.exchange(&self.addresses).await
     }
 
     /// The consecutive failures of an account that has these end, because a password was right.

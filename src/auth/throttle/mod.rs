@@ -31,6 +31,7 @@
 //! | `address_limit` | the state of an address |
 //! | `known_sources` | the state of a source |
 //! | `failed_logins` | where wrong passwords are counted: accounts and unknown names in the database, addresses in memory |
+//! | `shared_logins` | what nodes tell each other about addresses and sources |
 //! | `queue` | who waits for a verification, and who is told to come back |
 //! | `password_verifier` | the way of a password through all of these, and what is remembered |
 //! | `verification` | one run of Argon2, and writing down what came of it |
@@ -42,6 +43,7 @@ mod known_sources;
 mod login_state;
 mod password_verifier;
 mod queue;
+mod shared_logins;
 mod verification;
 
 pub(crate) use account_limit::AccountLimit;

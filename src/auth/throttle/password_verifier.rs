@@ -114,6 +114,11 @@ impl PasswordVerifier {
         memory.get(&fingerprint).is_some() && self.shared.sources.has(name, from, &fingerprint)
     }
 
+    /// Tells the other nodes what this one has seen, and counts what they have.
+    pub(in crate::auth) async fn share(&self) -> Result<(), StorageError> {
+        self.shared.failed.share().await
+    }
+
     /// The account of this name, if it exists, and the failures of either.
     pub(in crate::auth) async fn read(&self, typed: &str) -> Result<NameRecord, StorageError> {
         let name = self.shared.failed.name(typed);
@@ -126,18 +131,23 @@ impl PasswordVerifier {
         let Verifications { memory, sources, failed, .. } = &*self.shared;
         let LoginAttempt { typed: name, from, .. } = attempt;
         let fingerprint = self.fingerprint(name, attempt.epoch(), attempt.password);
-        let known = || sources.tried_while_limited(name, from, &fingerprint);
+        let hash = attempt.name.hash;
+        let known = || sources.tried_while_limited(name, from, &fingerprint) || failed.shared().may_try(hash, from);
         // Asked again when the turn comes; until then it only keeps out what is refused already.
         let _ = failed.login(attempt.failures, from).admit(known)?;
         if memory.as_ref().is_some_and(|memory| memory.get(&fingerprint).is_some()) {
             sources.verified(name, from, &fingerprint);
+            failed.shared().verified(hash, from);
             return Ok(PasswordOutcome::Right { rehashed: None });
         }
         let start = || self.verification(&attempt, fingerprint).run();
         let Joined { work, was_under_way } = self.in_flight.join_or_start(fingerprint, start);
         let verified = work.await;
         match &verified {
-            Ok(PasswordOutcome::Right { .. }) => sources.verified(name, from, &fingerprint),
+            Ok(PasswordOutcome::Right { .. }) => {
+                sources.verified(name, from, &fingerprint);
+                failed.shared().verified(hash, from);
+            }
             Ok(PasswordOutcome::Wrong) if was_under_way => failed.failed_from(from),
             Ok(PasswordOutcome::Wrong) | Err(_) => {}
         }

@@ -50,7 +50,10 @@ impl Verification {
         let permit = Arc::clone(permits).acquire_owned().await.map_err(|_| busy.clone())?;
         // Others were verified while this one waited.
         let (_, failures) = failed.read(&self.target.name).await?;
-        let known = || sources.tried_while_limited(typed, *from, &self.fingerprint);
+        let known = || {
+            sources.tried_while_limited(typed, *from, &self.fingerprint)
+                || failed.shared().take_try(self.target.name.hash, *from)
+        };
         let verifying = failed.login(&failures, *from).admit(known)?;
         // The turn ends once the outcome is written down.
         let (outcome, _turn) = self.check((place, permit)).await?;

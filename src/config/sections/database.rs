@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{DatabaseUrl, definition::settings};
+use crate::config::{DatabasePassword, DatabaseUrl, definition::settings};
 
 settings! {
     /// The section `[database]`.
@@ -13,10 +13,21 @@ settings! {
         /// unless sslmode says otherwise. "none": a file in data_dir (SQLite), which needs no other service.
         url: Option<DatabaseUrl> = None;
 
-        /// A file with the password, which only Portcullis can read. "none": the server asks for none, or PGPASSWORD has it.
+        /// A file with the password, which only Portcullis can read. "none": the server asks for none, or the environment has it.
         password_file: Option<PathBuf> = None;
+
+        /// Never in a file: the environment variable PORTCULLIS_DATABASE_PASSWORD sets it, as does a password in the address
+        /// that PORTCULLIS_DATABASE_URL gives.
+        password: Option<DatabasePassword> = None;
 
         /// Whether a pooler such as PgBouncer stands between that gives each transaction another connection.
         pooler: bool = false;
+    }
+}
+
+impl DatabaseSettings {
+    /// Whether other nodes may use the database too. A file belongs to one node.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.url.is_some()
     }
 }

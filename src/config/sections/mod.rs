@@ -2,12 +2,15 @@
 
 mod acme;
 mod auth;
+mod blobs;
+mod blobs_s3;
 mod client_certificates;
 mod database;
 mod delete;
 mod gc;
 mod limits;
 mod log;
+mod secrets;
 mod server;
 mod storage;
 mod tls;
@@ -18,12 +21,15 @@ use std::path::PathBuf;
 pub use self::{
     acme::{AcmeChallenge, AcmeSettings, ExternalAccount},
     auth::{AuthChallenge, AuthSettings},
+    blobs::{BlobSettings, BlobStoreKind},
+    blobs_s3::S3Settings,
     client_certificates::ClientCertificateSettings,
     database::DatabaseSettings,
     delete::DeleteSettings,
     gc::GcSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
+    secrets::SecretsSettings,
     server::ServerSettings,
     storage::StorageSettings,
     tls::{OperatorPair, TlsSettings},
@@ -36,9 +42,9 @@ use super::{
     reader::Reader,
 };
 
-/// Defines [`Config`] from its sections, in the order of the sample.
+/// Defines [`Config`] from its sections, in the order of the sample. One that is part of another is written with its whole name.
 macro_rules! sections {
-    ($( $(#[doc = $about:literal])+ $name:ident: $settings:ty, )+) => {
+    ($( $(#[doc = $about:literal])+ $name:ident $(as $whole:literal)?: $settings:ty, )+) => {
         /// All settings of one Portcullis.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Config {
@@ -48,23 +54,32 @@ macro_rules! sections {
         }
 
         /// The names of all sections.
-        pub(super) const SECTIONS: &[&str] = &[$( stringify!($name) ),+];
+        pub(super) const SECTIONS: &[&str] = &[$( sections!(@name $name $($whole)?) ),+];
 
         impl Config {
             /// Reads all keys; those of each section are checked one by one.
             pub(super) fn read(reader: &mut Reader<'_>, environment: &Environment) -> Self {
                 Self {
                     data_dir: data_directory::read(&mut reader.top(), environment),
-                    $( $name: <$settings>::read(&mut reader.section(stringify!($name))), )+
+                    $( $name: <$settings>::read(&mut reader.section(sections!(@name $name $($whole)?))), )+
                 }
+            }
+
+            /// Every key of a section with its value, as a file would have it.
+            pub(super) fn values(&self) -> Vec<(String, toml::Value)> {
+                let mut all = Vec::new();
+                $( all.extend(self.$name.values().into_iter().map(|(key, value)| (format!("{}.{key}", sections!(@name $name $($whole)?)), value))); )+
+                all
             }
         }
 
         /// Every section with its keys for the sample.
         pub(super) fn samples() -> Vec<(&'static str, Vec<SampleKey>)> {
-            vec![$( (stringify!($name), <$settings>::sample()) ),+]
+            vec![$( (sections!(@name $name $($whole)?), <$settings>::sample()) ),+]
         }
     };
+    (@name $name:ident) => { stringify!($name) };
+    (@name $name:ident $whole:literal) => { $whole };
 }
 
 sections! {
@@ -80,6 +95,12 @@ sections! {
     auth: AuthSettings,
     /// Where everything but the content of blobs is kept.
     database: DatabaseSettings,
+    /// The key that encrypts secrets.
+    secrets: SecretsSettings,
+    /// Where the content of blobs is kept.
+    blobs: BlobSettings,
+    /// The bucket of an object store.
+    blobs_s3 as "blobs.s3": S3Settings,
     /// The disk.
     storage: StorageSettings,
     /// Sizes and counts of what clients send.

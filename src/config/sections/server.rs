@@ -70,6 +70,11 @@ settings! {
         /// terminationGracePeriodSeconds, docker stop --time). Nothing that was acknowledged is lost either way.
         drain_timeout: Duration = seconds(30), within(seconds(0)..=hours(24));
 
+        /// How long new connections and requests are still served after SIGTERM, while `/health/ready` says 503 already: as
+        /// long as the balancer in front needs to notice and to send clients elsewhere. What only one node does is left
+        /// to another at once. "0s", right without a balancer: the end begins at once.
+        drain_delay: Duration = seconds(0), within(seconds(0)..=minutes(10));
+
         /// Networks of the reverse proxies in front, such as ["10.0.0.0/8", "192.168.1.7"]. Only these are trusted to send
         /// X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto, from which the address of the token endpoint is made,
         /// and X-Forwarded-For, which says for whom wrong passwords are counted: a proxy must append the address of its own

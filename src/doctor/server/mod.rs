@@ -2,6 +2,7 @@
 //!
 //! What must be known of a node comes in as values ([`Subject`]), so that nothing here opens, creates or migrates anything.
 
+mod bucket;
 mod certificate;
 mod clock;
 mod data;
@@ -24,6 +25,7 @@ use crate::pki::SubjectName;
 use crate::storage::StorageError;
 use crate::storage::metadata::Inspection;
 
+pub(crate) use bucket::check as check_bucket;
 pub(crate) use data::{Holder, holder, inaccessible};
 pub(crate) use settings::check as check_configuration;
 

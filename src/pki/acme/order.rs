@@ -1,5 +1,6 @@
 //! One order from its beginning to the files: account, validation, certificate.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::settings::OrderSettings;
 use super::store::AcmeStore;
 use super::validation::Validation;
 use crate::domain::Clock;
-use crate::pki::{CertificateSummary, SubjectName};
+use crate::pki::{CertificateSummary, FileChanges, SubjectName};
 
 /// How long the authority may take to make the certificate.
 const ISSUING: Duration = Duration::from_mins(2);
@@ -56,12 +57,27 @@ impl Orderer {
             Ok((lock, installed(&data_dir, &directory)))
         });
         let (_lock, replaces) = held.await?;
+        self.keep_claim().await?;
+        let ordered = self.order_claimed(replaces.as_ref()).await;
+        if let Err(error) = self.store.release_order().await {
+            tracing::warn!(%error, "another node can order only a minute from now");
+        }
+        ordered
+    }
+
+    /// Between two steps: a node that has died in one has the right to order for a minute.
+    async fn keep_claim(&self) -> Result<(), AcmeError> {
+        if self.store.claim_order().await.map_err(AcmeError::AcmeStore)? { Ok(()) } else { Err(AcmeError::Busy) }
+    }
+
+    async fn order_claimed(&self, replaces: Option<&CertificateDer<'_>>) -> Result<CertificateSummary, AcmeError> {
         let client = AcmeHttpClient::new(&self.settings, self.clock.clone())?;
-        let mut order = self.begin(&client, replaces.as_ref()).await?;
+        let mut order = self.begin(&client, replaces).await?;
         let (settings, challenges) = (&self.settings, &self.challenges);
         let validation =
             Validation { settings, store: self.store.as_ref(), challenges, client: &client, clock: &self.clock };
         validation.pass(&mut order).await?;
+        self.keep_claim().await?;
         let key = order.finalize().await.map_err(self.client_error(&client, "asking for the certificate"))?;
         let key = Zeroizing::new(key.into_bytes());
         let policy = RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.3).timeout(ISSUING);
@@ -73,7 +89,9 @@ impl Orderer {
             Err(error) => return Err(self.client_error(&client, "fetching the certificate")(error)),
         };
         let (settings, now) = (self.settings.clone(), self.clock.now());
-        blocking(move || install(&settings.data_dir, &settings.directory, &settings.names, &chain, &key, now)).await
+        let install = move |data_dir: &Path| install(data_dir, &settings.directory, &settings.names, &chain, &key, now);
+        let changes = Arc::clone(&self.settings.changes);
+        blocking(move || install_by(&*changes, install)).await
     }
 
     /// When the authority suggests to renew (RFC 9773), and how long that holds; `None` where it makes no suggestions.
@@ -129,6 +147,19 @@ impl Orderer {
     fn client_error(&self, client: &AcmeHttpClient, doing: &'static str) -> impl FnOnce(ClientError) -> AcmeError {
         AcmeError::client(&self.settings.directory, doing, client.take_retry_after())
     }
+}
+
+/// What cannot be installed changes nothing.
+fn install_by(
+    changes: &dyn FileChanges,
+    install: impl Fn(&Path) -> Result<CertificateSummary, AcmeError>,
+) -> Result<CertificateSummary, AcmeError> {
+    let mut installed = Err(AcmeError::Busy);
+    changes.change(&mut |data_dir| {
+        installed = install(data_dir);
+        Ok(())
+    })?;
+    installed
 }
 
 fn identifier(name: &SubjectName) -> Identifier {

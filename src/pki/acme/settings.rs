@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use instant_acme::ChallengeType;
 
 use crate::config::{AcmeChallenge, AcmeSettings};
-use crate::pki::SubjectName;
+use crate::pki::{FileChanges, InPlace, SubjectName};
 
 /// What is ordered, from the operator's settings.
 #[derive(Debug, Clone)]
@@ -19,13 +20,22 @@ pub(crate) struct OrderSettings {
     pub names: Vec<SubjectName>,
     /// The section `[acme]`.
     pub acme: AcmeSettings,
+    /// By which the certificate is put there.
+    pub changes: Arc<dyn FileChanges>,
 }
 
 impl OrderSettings {
     /// `None` where the section names no directory: ACME is switched off.
     pub(crate) fn new(data_dir: PathBuf, names: Vec<SubjectName>, acme: &AcmeSettings) -> Option<Self> {
         let directory = acme.directory.clone()?;
-        Some(Self { data_dir, directory, names, acme: acme.clone() })
+        let changes = Arc::new(InPlace::new(&data_dir));
+        Some(Self { data_dir, directory, names, acme: acme.clone(), changes })
+    }
+
+    /// The same, where the certificate is for all nodes.
+    #[must_use]
+    pub(crate) fn with_changes(self, changes: Arc<dyn FileChanges>) -> Self {
+        Self { changes, ..self }
     }
 }
 

@@ -40,6 +40,12 @@ pub(crate) trait AcmeStore: Send + Sync {
     /// Ends these challenges.
     async fn withdraw(&self, challenges: &[PendingAcmeChallenge]) -> Result<(), AcmeStoreError>;
 
+    /// Takes the right to order for a minute, or keeps it for another one. `false` while another node orders.
+    async fn claim_order(&self) -> Result<bool, AcmeStoreError>;
+
+    /// Gives that right back.
+    async fn release_order(&self) -> Result<(), AcmeStoreError>;
+
     /// The challenges to answer now.
     async fn pending(&self) -> Result<Vec<PendingAcmeChallenge>, AcmeStoreError>;
 }

@@ -52,7 +52,7 @@ pub(crate) fn move_root_key(data_dir: &Path, mut to: NewKeyFile, passphrase: Opt
 }
 
 /// A root key that was put away.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredRootKey {
     paths: PkiPaths,
     path: PathBuf,
@@ -73,8 +73,8 @@ impl StoredRootKey {
             }
             return Ok(None);
         }
-        if from.is_some() {
-            return Ok(from);
+        if let Some(from) = from {
+            return Ok(Some(Self { paths, ..from }));
         }
         match Self::read(data_dir, &sealed) {
             Err(error) if error.is_missing() => Err(PkiError::NoSealedKey { path: sealed }),

@@ -14,11 +14,12 @@ use crate::domain::Clock;
 use crate::pki::authority::{Authority, RootTransition, root_out_of_time, sweep};
 use crate::pki::certificate::subject_name::SubjectName;
 use crate::pki::error::PkiError;
+use crate::pki::files::changes::{FileChanges, InPlace};
 use crate::pki::files::key_mode::restrict_kept_key;
 use crate::pki::files::paths::PkiPaths;
 use crate::pki::files::private_file::lock_directory;
 use crate::pki::files::stamp::FileStamp;
-use crate::pki::leaf::{ensure_leaf, renew_leaf};
+use crate::pki::leaf::{ensure_leaf, has_good_leaf};
 
 /// Where the server finds its certificate, now and after each change.
 #[derive(Debug, Clone)]
@@ -28,6 +29,7 @@ pub(crate) struct IdentitySource {
     configured: Option<(PathBuf, PathBuf)>,
     acme: bool,
     clock: Clock,
+    changes: Arc<dyn FileChanges>,
 }
 
 /// The names that the current authority is to serve.
@@ -63,13 +65,9 @@ impl IdentitySource {
         data_dir: impl Into<PathBuf>,
         names: impl Fn(&Authority) -> Vec<SubjectName> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            paths: PkiPaths::new(data_dir),
-            names: Names(Arc::new(names)),
-            configured: None,
-            acme: false,
-            clock: Clock::system(),
-        }
+        let paths = PkiPaths::new(data_dir);
+        let changes = Arc::new(InPlace::new(paths.data_dir()));
+        Self { paths, names: Names(Arc::new(names)), configured: None, acme: false, clock: Clock::system(), changes }
     }
 
     /// A chain and key at the operator's own paths.
@@ -89,6 +87,13 @@ impl IdentitySource {
     #[must_use]
     pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The same, where our own certificate is made there instead of in the data directory itself.
+    #[must_use]
+    pub(crate) fn with_changes(mut self, changes: Arc<dyn FileChanges>) -> Self {
+        self.changes = changes;
         self
     }
 
@@ -156,11 +161,9 @@ impl IdentitySource {
         }
     }
 
-    /// Issues our own certificate again.
+    /// Issues our own certificate again if that is due; another node may have done so.
     pub(crate) fn renew(&self) -> Result<Identity, PkiError> {
-        let mut authority = Authority::load(self.paths.data_dir(), &self.clock)?;
-        let names = self.own_names(&authority);
-        renew_leaf(self.paths.data_dir(), &mut authority, &names)?;
+        self.issue_own()?;
         self.load()
     }
 
@@ -180,10 +183,16 @@ impl IdentitySource {
     fn ensure_own(&self) -> Result<(), PkiError> {
         let data_dir = self.paths.data_dir();
         lock_directory(data_dir).and_then(|_lock| sweep(&self.paths))?;
-        let mut authority = Authority::load(data_dir, &self.clock)?;
-        let names = self.own_names(&authority);
-        ensure_leaf(data_dir, &mut authority, &names)?;
-        Ok(())
+        let authority = Authority::load(data_dir, &self.clock)?;
+        if has_good_leaf(data_dir, &authority, &self.own_names(&authority))? { Ok(()) } else { self.issue_own() }
+    }
+
+    fn issue_own(&self) -> Result<(), PkiError> {
+        self.changes.change(&mut |data_dir| {
+            let mut authority = Authority::load(data_dir, &self.clock)?;
+            let names = self.own_names(&authority);
+            ensure_leaf(data_dir, &mut authority, &names).map(drop)
+        })
     }
 
     /// With ACME, our own certificate fills a gap, and does so for the names that it may have.

@@ -2,7 +2,9 @@
 //! published under a key when its digest is known to be right.
 
 pub mod disk;
+pub mod s3;
 
+use std::net::IpAddr;
 use std::ops::Range;
 use std::pin::Pin;
 
@@ -10,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::Uri;
+use uuid::Uuid;
 
 use super::StorageError;
 use crate::domain::{Algorithm, Digest, Hasher, UploadId};
@@ -84,10 +87,12 @@ pub trait BlobStore: Send + Sync + 'static {
     /// interrupted append left in the staging area are dropped first.
     ///
     /// With `durable`, the returned state survives power loss when this returns (for a state that is going to be stored
-    /// in the database); without it, only [`BlobStore::publish`] makes the content durable.
+    /// in the database); without it, the content is whole, and the state is only good for [`BlobStore::rehash`], [`BlobStore::publish`],
+    /// [`BlobStore::discard`] and [`BlobStore::release`]. If the body breaks, the state is one to continue from in either case.
     ///
     /// Of two states that come from the same one, one can be saved ([`crate::storage::metadata::Uploads::save_upload`]): a store that several
-    /// processes share keeps the bytes of both apart until then. A disk belongs to one process, which lets one request write at a time.
+    /// processes share keeps the bytes of both apart until then, unless [`BlobStore::needs_lease`] says that it cannot. A disk belongs to
+    /// one process, which lets one request write at a time.
     ///
     /// Errors: [`StorageError::Full`] before a byte is written below the free-space floor, or when the disk fills up.
     async fn append(&self, staged: Staged, body: ByteStream, durable: bool) -> Result<Appended, StorageError>;
@@ -96,15 +101,32 @@ pub trait BlobStore: Send + Sync + 'static {
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError>;
 
     /// Makes the session's content durable under `digest`, which the caller has compared with the staged hash. The staging area
-    /// is gone afterwards. Publishing what is already there is not an error: the existing content stays (it is the same, unless its
-    /// length differs or it is missing, in which case it is replaced).
+    /// is gone afterwards. Publishing what is already there is not an error: it may be repeated with the same state. Where keys are made of
+    /// digests, an existing content stays (it is the same, unless its length differs or it is missing, in which case it is replaced).
     async fn publish(&self, staged: &Staged, digest: &Digest) -> Result<BlobKey, StorageError>;
+
+    /// Drops what only `old` has and `kept` has not, of two states of one session: after `kept` was saved instead of `old`, and of
+    /// a state that could not be saved. A disk has nothing of that kind.
+    async fn release(&self, _old: &StagingArea, _kept: &StagingArea) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Whether several processes share this store, so that one may append to a session whose content another has begun.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether two appends to this state can spoil each other's bytes, so that one must wait for the other.
+    fn needs_lease(&self, _area: &StagingArea) -> bool {
+        false
+    }
 
     /// Drops a session's content. Dropping what is not there is not an error.
     async fn discard(&self, area: &StagingArea) -> Result<(), StorageError>;
 
     /// Up to `limit` staging areas that were last written to before `before` (seconds since the Unix epoch), in the order of their
-    /// sessions' names, from the first after `after`: what a crash left behind is among them. For the background, not for requests.
+    /// sessions' names, from the first after `after`: what a crash left behind is among them, and what can be found of one session may come
+    /// in several. For the background, not for requests.
     async fn staged_before(
         &self,
         before: i64,
@@ -116,9 +138,9 @@ pub trait BlobStore: Send + Sync + 'static {
     /// missing or short content is an error here and not in the middle of a response: [`StorageError::Damaged`].
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError>;
 
-    /// The bytes of `range`, or the address of a server that hands them out: of the object, so that the client repeats its own range there.
-    /// As [`BlobStore::read`] in all else. Backends that can do no more than read need not write this.
-    async fn locate(&self, key: &BlobKey, range: Range<u64>) -> Result<Content, StorageError> {
+    /// The bytes of `range`, or the address of a server that hands them out to the client at the address `client`: of the object, so that
+    /// the client repeats its own range there. As [`BlobStore::read`] in all else. Backends that can do no more than read need not write this.
+    async fn locate(&self, key: &BlobKey, range: Range<u64>, _client: Option<IpAddr>) -> Result<Content, StorageError> {
         Ok(Content::Stream(self.read(key, range).await?))
     }
 
@@ -127,6 +149,12 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
+
+    /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
+    async fn mark(&self, id: Uuid) -> Result<(), StorageError>;
+
+    /// Whether [`BlobStore::mark`] has left this mark here.
+    async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.
     async fn free_space(&self) -> Result<Option<u64>, StorageError>;

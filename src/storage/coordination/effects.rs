@@ -12,16 +12,29 @@ pub(in crate::storage) struct Effects {
     pub(in crate::storage) policy: bool,
     /// What can be read of this repository has changed: its [`super::Versions::generation`] grows.
     pub(in crate::storage) repository: Option<RepositoryName>,
+    /// Whether it may be committed while the registry is on its way to other storage.
+    pub(in crate::storage) even_while_moving: bool,
+    /// Something that could be read before is not so any more: where there may be other nodes, the write is reported as done only when
+    /// each of them sees it.
+    pub(in crate::storage) outdates: bool,
 }
 
 impl Effects {
     /// No other node needs to know.
-    pub(in crate::storage) const NONE: Self = Self { policy: false, repository: None };
+    pub(in crate::storage) const NONE: Self =
+        Self { policy: false, repository: None, outdates: false, even_while_moving: false };
     /// Every node reads users, grants and keys again as it needs them.
-    pub(in crate::storage) const POLICY: Self = Self { policy: true, repository: None };
+    pub(in crate::storage) const POLICY: Self = Self { policy: true, ..Self::NONE };
+    /// As [`Effects::POLICY`], for token keys: they are drawn by the clock, and the other side draws its own.
+    pub(in crate::storage) const KEYS: Self = Self { even_while_moving: true, ..Self::POLICY };
 
-    /// Every node reads this repository again.
-    pub(in crate::storage) fn repository(name: RepositoryName) -> Self {
-        Self { policy: false, repository: Some(name) }
+    /// Every node reads this repository again: something was replaced or removed.
+    pub(in crate::storage) fn changes(name: RepositoryName) -> Self {
+        Self { repository: Some(name), outdates: true, ..Self::NONE }
+    }
+
+    /// Something new is in this repository. That something is not there is remembered by no node, so none needs to be waited for.
+    pub(in crate::storage) fn adds_to(name: RepositoryName) -> Self {
+        Self { repository: Some(name), ..Self::NONE }
     }
 }

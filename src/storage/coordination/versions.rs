@@ -7,13 +7,15 @@ use async_trait::async_trait;
 use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 
-/// How late a node sees that a repository has changed, at most: its generation is not asked for more often than that.
+/// How late a process sees that a repository has changed, at most: its generation is not asked for more often than that.
 pub(crate) const SEEN_WITHIN: Duration = Duration::from_millis(50);
+/// The same with other nodes, whose writes wait for it.
+pub(crate) const SEEN_BY_NODES_WITHIN: Duration = Duration::from_millis(20);
 
-/// Waits until every node sees what has been committed: to be called before a change is reported that every request which follows is to
-/// see.
-pub(crate) async fn seen_by_every_node() {
-    tokio::time::sleep(SEEN_WITHIN).await;
+/// Waits until every process sees what has been committed: to be called before a change is reported that every request which follows is
+/// to see.
+pub(crate) async fn seen_everywhere(many_nodes: bool) {
+    tokio::time::sleep(if many_nodes { SEEN_BY_NODES_WITHIN } else { SEEN_WITHIN }).await;
 }
 
 /// Numbers that grow in the transaction of each change, whichever process makes it.

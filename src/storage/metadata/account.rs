@@ -53,6 +53,10 @@ pub trait Users {
     /// Adds a user. Where `owns_nothing`, only if no repository is in `NAME/**`: checked in the same transaction.
     async fn add_user(&self, user: NewUser, owns_nothing: bool) -> Result<AddedUser, StorageError>;
 
+    /// Adds the first user of a registry. `false`, and nothing done, where a user was ever added: of several nodes that start on a new
+    /// database, one adds the administrator.
+    async fn add_first_user(&self, user: NewUser) -> Result<bool, StorageError>;
+
     /// The user of this name.
     async fn user(&self, name: &AccountName) -> Result<Option<UserRecord>, StorageError>;
 

@@ -15,6 +15,7 @@ mod key;
 mod login_failures;
 mod manifest;
 mod migration;
+mod moves;
 pub mod postgres;
 mod refresh_token;
 mod repository;
@@ -22,6 +23,7 @@ mod repository_blob;
 mod sql;
 pub mod sqlite;
 mod tag;
+pub(crate) mod transfer;
 mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
@@ -34,6 +36,7 @@ pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
+pub use moves::{BlobTotals, Moves};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
@@ -43,12 +46,16 @@ pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 use async_trait::async_trait;
 
 use super::StorageError;
-use super::coordination::Versions;
+use super::coordination::{Leases, Nodes, SharedLogins, SharedState, Versions};
 
 /// A complete metadata store: made by the opening function of its backend, shared as `Arc<dyn Metadata>`, ended by [`Metadata::close`].
 #[async_trait]
 pub trait Metadata:
     Versions
+    + SharedState
+    + Leases
+    + Nodes
+    + SharedLogins
     + Repositories
     + Manifests
     + Tags
@@ -62,6 +69,7 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + Moves
     + Send
     + Sync
     + 'static

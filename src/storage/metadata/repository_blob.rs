@@ -38,16 +38,20 @@ pub trait RepositoryBlobs {
     async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<LinkedBlob>, StorageError>;
 
     /// Records a published blob, links it to the repository (created where it is new), leases it, and ends the upload
-    /// session, in one transaction. Returns the key that counts from now on: a blob that is known keeps the one it has, unless its length
+    /// session, in one transaction. `None`, and nothing done, where that session is gone, or no longer has the length that is given with it,
+    /// and the blob is not known under this key: it was cancelled, has expired, or moved on, and its content with it. Returns the key that counts from now on: a blob that is known keeps the one it has, unless its length
     /// differs. Content under another key than that is the caller's to remove; where the content under the one that counts is lost,
     /// [`RepositoryBlobs::replace_blob_key`] puts the new one in its place.
     async fn link_blob(
         &self,
         repository: &RepositoryName,
         blob: BlobRecord,
-        finished: Option<UploadId>,
+        finished: Option<(UploadId, u64)>,
         lease: Duration,
-    ) -> Result<BlobKey, StorageError>;
+    ) -> Result<Option<BlobKey>, StorageError>;
+
+    /// The blob, of all repositories: to store no content twice.
+    async fn stored_blob(&self, digest: &Digest) -> Result<Option<BlobRecord>, StorageError>;
 
     /// Gives a blob whose content is lost the key of `blob`, if it still has the key `lost`. Returns the key that counts.
     async fn replace_blob_key(&self, blob: BlobRecord, lost: BlobKey) -> Result<BlobKey, StorageError>;

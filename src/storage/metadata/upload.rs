@@ -1,5 +1,7 @@
 //! Upload sessions between requests: whose they are, how far they came, and the hash state to continue from.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::{Algorithm, Hasher, RepositoryName, UploadId};
@@ -94,6 +96,13 @@ pub trait Uploads {
         progress: UploadProgress,
     ) -> Result<SavedUpload, StorageError>;
 
+    /// Takes the session for this long, or keeps it, for the request that is named `holder`; `false` where another has it, or it is gone.
+    /// It does not expire meanwhile. Whether progress can be saved does not depend on it.
+    async fn hold_upload(&self, id: UploadId, holder: &str, time: Duration) -> Result<bool, StorageError>;
+
+    /// Gives the session back, if `holder` still has it.
+    async fn give_back_upload(&self, id: UploadId, holder: &str) -> Result<(), StorageError>;
+
     /// Ends the session. `false` where it is gone.
     async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError>;
 
@@ -103,6 +112,6 @@ pub trait Uploads {
     /// Up to `limit` sessions without progress since `before`, the oldest first, after the first `skip`.
     async fn stale_uploads(&self, before: i64, skip: u32, limit: u32) -> Result<Vec<UploadId>, StorageError>;
 
-    /// Ends those of the sessions that are still without progress since `before`; returns their staging areas, to be discarded.
+    /// Ends those of the sessions that are still without progress since `before`, and that no request holds; returns their staging areas, to be discarded.
     async fn delete_stale_uploads(&self, before: i64, ids: Vec<UploadId>) -> Result<Vec<StagingArea>, StorageError>;
 }

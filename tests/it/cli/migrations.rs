@@ -48,6 +48,19 @@ async fn an_earlier_database_is_copied_aside_upgraded_used_and_finalized() {
 }
 
 #[tokio::test]
+async fn nothing_is_finalized_while_a_node_of_another_version_serves() {
+    let server = unpacked();
+    server.run(&["migrate", "run"]);
+    let beat = "INSERT INTO nodes (id, version, address, started_at, seen_at, leaving, clock_ahead, settings)
+        VALUES ('other', '0.0.9', 'node2:5000', 1, 99999999999, 0, 0, '{}')";
+    server.database().execute(beat).await;
+    let said = refusal(&server.try_run(&["migrate", "finalize"], ""));
+    assert!(said.contains("node2:5000 runs version 0.0.9"), "{said}");
+    server.database().execute("DELETE FROM nodes").await;
+    server.run(&["migrate", "finalize"]);
+}
+
+#[tokio::test]
 async fn an_upgrade_that_is_killed_continues() {
     let server = unpacked();
     for milliseconds in 0..40 {

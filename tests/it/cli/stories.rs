@@ -20,6 +20,7 @@ const STORIES: &[(&str, &str)] = &[
     ),
     ("cert request", "pki::acme::a_stopped_registry_gets_its_certificate_by_the_command_alone"),
     ("cert show", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
+    ("cluster status", "cluster::settings::nodes_and_what_only_one_runs_are_shown_and_one_that_stops_leaves"),
     ("completions", "cli::description::completions_know_every_command_and_are_valid_in_their_shell"),
     ("config check", "cli::configuration::an_invalid_configuration_is_told_by_line_and_key"),
     ("config default", "cli::configuration::the_sample_is_the_file_that_is_delivered_and_it_is_valid"),
@@ -36,6 +37,7 @@ const STORIES: &[(&str, &str)] = &[
     ("migrate finalize", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
+    ("migrate-storage", "node::moving::a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
@@ -72,9 +74,9 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "config", "grant", "migrate", "repo", "user"];
+    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "user"];
     match page.split_once('-') {
-        Some((noun, verb)) if nouns.contains(&noun) => format!("{noun} {verb}"),
+        Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! The doctor, on the server and on a client's host: each broken thing has its finding, and a healthy registry has none.
 
+mod bucket;
 mod client;
 mod server;
 

@@ -3,4 +3,6 @@
 mod data_directory;
 pub mod earlier_data;
 mod first_start;
+mod moving;
+mod shared;
 mod surroundings;

@@ -6,5 +6,7 @@ mod far_lists;
 mod manifests;
 mod pulls;
 mod removal;
+mod shared_blobs;
+mod shared_blobs_away;
 mod sizes;
 mod uploads;

@@ -1,9 +1,15 @@
-//! The contract of what nodes agree on: versions grow in the transaction of each change, and every handle sees them.
+//! The contract of what nodes agree on: versions grow in the transaction of each change, and every handle sees them; a lease has one holder
+//! at a time; nodes are seen, and forgotten.
 
+use std::time::Duration;
+
+use portcullis::domain::Network;
+use portcullis::storage::StorageError;
+use portcullis::storage::coordination::{AddressFailures, Lease, NodeRecord, SharedSource, under};
 use portcullis::storage::metadata::{Metadata, NewManifest, NewUser};
 
 use super::content::{LEASE, blob, link, manifest, name, put, sha256, tag};
-use super::subject::MetadataSubject;
+use super::subject::{BEGIN, MetadataSubject};
 use super::uploads::upload;
 
 metadata_contract! {
@@ -11,6 +17,11 @@ metadata_contract! {
     a_generation_never_comes_back,
     a_node_sees_what_another_writes,
     a_node_sees_that_another_has_changed_policy,
+    a_lease_has_one_holder_until_it_runs_out_or_is_given_back,
+    of_many_who_take_a_lease_at_once_one_has_it,
+    what_is_written_under_a_lease_is_refused_once_another_has_it,
+    a_node_is_seen_while_it_says_that_it_is_there,
+    what_a_node_tells_of_logins_is_read_by_the_others_for_a_while,
 }
 
 async fn generation(store: &dyn Metadata, repository: &str) -> Option<i64> {
@@ -89,4 +100,139 @@ async fn a_node_sees_that_another_has_changed_policy(store: &MetadataSubject) {
     assert!(after > before);
     put(&**store, "policy", manifest("one", &["v1"])).await;
     assert_eq!(other.policy_version().await.expect("read"), after, "a push changes nothing in policy");
+}
+
+const TIME: Duration = Duration::from_secs(15);
+
+async fn taken(store: &dyn Metadata, holder: &str) -> Option<Lease> {
+    store.take_lease("work", holder, TIME).await.expect("asked")
+}
+
+async fn a_lease_has_one_holder_until_it_runs_out_or_is_given_back(store: &MetadataSubject) {
+    let other = store.other().await;
+    let first = taken(&**store, "a").await.expect("free");
+    assert_eq!((first.holder.as_str(), first.token, first.until), ("a", 1, (BEGIN + 15) * 1000));
+    assert_eq!(taken(&*other, "b").await, None);
+    assert!(other.take_lease("other work", "b", TIME).await.expect("asked").is_some());
+    store.clock.advance(TIME / 2);
+    let renewed = store.renew_lease(&first, TIME).await.expect("asked").expect("held");
+    assert_eq!((renewed.token, renewed.until), (1, first.until + 7500));
+    store.clock.advance(Duration::from_millis(14_999));
+    assert_eq!(taken(&*other, "b").await, None);
+    store.clock.advance(Duration::from_millis(1));
+    let second = taken(&*other, "b").await.expect("it ran out");
+    assert_eq!(second.token, 2);
+    assert_eq!(store.renew_lease(&renewed, TIME).await.expect("asked"), None, "it was taken by another");
+    assert!(!store.release_lease(&renewed).await.expect("asked"));
+    assert!(other.release_lease(&second).await.expect("asked"));
+    assert_eq!(other.renew_lease(&second, TIME).await.expect("asked"), None, "it was given back");
+    let third = taken(&**store, "a").await.expect("given back");
+    assert_eq!(taken(&**store, "a").await.expect("its own").token, third.token + 1, "the one before is superseded");
+    store.clock.advance(TIME * 9);
+    let late = store.leases().await.expect("read").into_iter().find(|lease| lease.name == "work").expect("kept");
+    assert!(store.renew_lease(&late, TIME).await.expect("asked").is_some(), "no one has taken it meanwhile");
+}
+
+async fn of_many_who_take_a_lease_at_once_one_has_it(store: &MetadataSubject) {
+    let other = store.other().await;
+    for round in 0..10 {
+        let tries = (0..8).map(|n| {
+            let (store, holder) = (if n % 2 == 0 { &**store } else { &*other }, format!("node {n}"));
+            async move { store.take_lease("work", &holder, TIME).await.expect("asked") }
+        });
+        let won: Vec<Lease> = futures_util::future::join_all(tries).await.into_iter().flatten().collect();
+        assert_eq!(won.len(), 1, "{won:?}");
+        assert_eq!(won[0].token, round + 1);
+        store.clock.advance(TIME);
+    }
+}
+
+async fn what_is_written_under_a_lease_is_refused_once_another_has_it(store: &MetadataSubject) {
+    let other = store.other().await;
+    let add = async |store: &dyn Metadata, lease: &Lease, user: &str| {
+        let user = NewUser { name: user.parse().expect("a name"), password_hash: "x".to_owned(), admin: false };
+        under(lease.clone(), store.add_user(user, true)).await.map(drop)
+    };
+    let first = taken(&**store, "a").await.expect("free");
+    add(&**store, &first, "one").await.expect("held");
+    store.clock.advance(TIME * 2);
+    add(&**store, &first, "two").await.expect("no one has taken it");
+    let second = taken(&*other, "b").await.expect("it ran out");
+    let refused = add(&**store, &first, "three").await;
+    assert!(matches!(&refused, Err(StorageError::Superseded(name)) if name == "work"), "{refused:?}");
+    add(&*other, &second, "four").await.expect("held");
+    assert!(other.release_lease(&second).await.expect("asked"));
+    assert!(add(&*other, &second, "five").await.is_err(), "it was given back");
+    let users: Vec<String> = store.users().await.expect("read").into_iter().map(|user| user.name.to_string()).collect();
+    assert_eq!(users, ["four", "one", "two"]);
+}
+
+fn node(id: &str, address: &str) -> NodeRecord {
+    let settings = [("delete.enabled", "true"), ("server.notice", "\"it's \u{e9}\"")];
+    NodeRecord {
+        id: id.to_owned(),
+        version: "0.1.0".to_owned(),
+        address: address.to_owned(),
+        started_at: BEGIN,
+        seen_at: BEGIN,
+        leaving: false,
+        clock_ahead: -300_000,
+        settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    }
+}
+
+async fn a_node_is_seen_while_it_says_that_it_is_there(store: &MetadataSubject) {
+    let other = store.other().await;
+    let (a, b) = (node("a", "one:5000"), node("b", "two:5000"));
+    store.beat(&a).await.expect("written");
+    store.clock.advance(Duration::from_secs(5));
+    other.beat(&b).await.expect("written");
+    let later = BEGIN + 5;
+    let seen = NodeRecord { seen_at: later, ..b.clone() };
+    assert_eq!(store.nodes().await.expect("read"), [a.clone(), seen]);
+    let leaving = NodeRecord { leaving: true, clock_ahead: 2, ..a.clone() };
+    store.beat(&leaving).await.expect("written");
+    let seen = store.nodes().await.expect("read").remove(0);
+    assert_eq!((seen.leaving, seen.clock_ahead, seen.seen_at), (true, 2, later));
+    store.remove_node("a").await.expect("removed");
+    assert_eq!(store.nodes().await.expect("read").len(), 1);
+
+    // A node that died is remembered for a while, unless another has taken its place.
+    store.clock.advance(Duration::from_mins(30));
+    store.beat(&a).await.expect("written");
+    let ids = async || store.nodes().await.expect("read").into_iter().map(|node| node.id).collect::<Vec<_>>();
+    assert_eq!(ids().await, ["a", "b"]);
+    other.beat(&node("c", "two:5000")).await.expect("written");
+    assert_eq!(ids().await, ["a", "c"]);
+    store.clock.advance(Duration::from_mins(61));
+    store.beat(&node("d", "three:5000")).await.expect("written");
+    assert_eq!(ids().await, ["d"]);
+}
+
+async fn what_a_node_tells_of_logins_is_read_by_the_others_for_a_while(store: &MetadataSubject) {
+    let other = store.other().await;
+    let (here, there): (Network, Network) =
+        ("192.0.2.1".parse().expect("a network"), "2001:db8:1:2::/64".parse().expect("a network"));
+    let source = |byte, network| SharedSource { name_hash: [byte; 32], network };
+    store.share_logins("a", vec![(there, 1), (here, 3)], vec![source(1, there), source(2, here)]).await.expect("told");
+    store.share_logins("a", vec![(here, 2)], vec![source(1, there)]).await.expect("told");
+    other.share_logins("b", vec![(here, 7)], Vec::new()).await.expect("told");
+    let mut told = other.address_failures_of_others("b", BEGIN).await.expect("read");
+    told.sort_by_key(|told| told.network);
+    let row = |network, failures| AddressFailures { second: BEGIN, network, node: "a".to_owned(), failures };
+    assert_eq!(told, [row(here, 5), row(there, 1)]);
+    let mut sources = other.shared_sources(BEGIN, 10).await.expect("read");
+    sources.sort_by_key(|source| source.name_hash);
+    assert_eq!(sources, [source(1, there), source(2, here)]);
+    assert_eq!(other.shared_sources(BEGIN, 1).await.expect("read").len(), 1);
+    store.clock.advance(Duration::from_secs(1));
+    assert!(other.address_failures_of_others("b", BEGIN + 1).await.expect("read").is_empty());
+    assert!(other.shared_sources(BEGIN + 1, 10).await.expect("read").is_empty());
+
+    store.clock.advance(Duration::from_mins(5));
+    other.share_logins("b", Vec::new(), vec![source(2, here)]).await.expect("told");
+    assert!(other.address_failures_of_others("b", 0).await.expect("read").is_empty(), "it is old");
+    store.clock.advance(Duration::from_hours(24));
+    other.share_logins("b", Vec::new(), Vec::new()).await.expect("told");
+    assert_eq!(store.shared_sources(0, 10).await.expect("read"), [source(2, here)]);
 }

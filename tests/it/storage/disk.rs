@@ -260,3 +260,21 @@ async fn files_that_were_read_are_not_kept_open() {
     assert!(open() > 0, "for a moment they are");
     eventually("all are closed", async || open() == 0).await;
 }
+
+#[tokio::test]
+async fn what_was_published_or_discarded_cannot_be_appended_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = disk(folder.path());
+    let content = content(150_000, 12);
+    for publish in [true, false] {
+        let staged = store.append(fresh(), body(&content, 9_000), false).await.expect("appended").staged;
+        if publish {
+            let key = store.publish(&staged, &sha256(&content)).await.expect("published");
+            assert_eq!(key.0, sha256(&content).to_string(), "one key for one content");
+        } else {
+            store.discard(&staged.area).await.expect("discarded");
+        }
+        let appended = store.append(staged, empty(), false).await;
+        assert!(matches!(appended, Err(StorageError::Damaged(_))), "the staged bytes are gone: {appended:?}");
+    }
+}

@@ -20,13 +20,18 @@ async fn links_are_rights(store: &MetadataSubject) {
     let blob = blob(9, 42);
     let session = upload("links/here", "user:a");
     assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
-    store.link_blob(&name("links/here"), blob.clone(), Some(session.id), LEASE).await.expect("linked");
+    store.link_blob(&name("links/here"), blob.clone(), Some((session.id, 0)), LEASE).await.expect("linked");
     assert_eq!(store.upload(&name("links/here"), "user:a", session.id).await.expect("read"), None, "it has ended");
-    store.link_blob(&name("links/here"), blob.clone(), Some(session.id), LEASE).await.expect("linked again");
+    store.link_blob(&name("links/here"), blob.clone(), Some((session.id, 0)), LEASE).await.expect("linked again");
     assert_eq!(
         store.blob(&name("links/here"), &blob.digest).await.expect("read").map(|linked| linked.blob),
         Some(blob.clone())
     );
+    // A session that was cancelled meanwhile, and its content with it.
+    let other = BlobRecord { digest: sha256(b"cancelled"), ..under("cancelled", &blob) };
+    let cancelled = store.link_blob(&name("links/here"), other.clone(), Some((session.id, 0)), LEASE).await;
+    assert_eq!(cancelled.expect("answered"), None);
+    assert_eq!(store.blob(&name("links/here"), &other.digest).await.expect("read"), None);
     assert_eq!(store.blob(&name("links/elsewhere"), &blob.digest).await.expect("read"), None);
     assert!(store.unlink_blob(&name("links/here"), &blob.digest).await.expect("unlinked"));
     assert!(!store.unlink_blob(&name("links/here"), &blob.digest).await.expect("gone"));
@@ -39,8 +44,9 @@ fn under(key: &str, blob: &BlobRecord) -> BlobRecord {
 
 async fn a_known_blob_keeps_its_key_and_says_which(store: &MetadataSubject) {
     let first = under("first", &blob(10, 42));
-    let link =
-        async |blob: &BlobRecord| store.link_blob(&name("keys"), blob.clone(), None, LEASE).await.expect("linked").0;
+    let link = async |blob: &BlobRecord| {
+        store.link_blob(&name("keys"), blob.clone(), None, LEASE).await.expect("linked").expect("known").0
+    };
     assert_eq!(link(&first).await, "first");
     let second = under("second", &first);
     assert_eq!(link(&second).await, "first", "the caller removes the second");
@@ -57,7 +63,10 @@ async fn a_key_whose_content_is_lost_is_replaced_once(store: &MetadataSubject) {
     let (lost, other) = (under("lost", &blob(13, 42)), store.other().await);
     link(&**store, "lost", &lost).await;
     let (new, late) = (under("new", &lost), under("late", &lost));
-    assert_eq!(other.link_blob(&name("lost"), new.clone(), None, LEASE).await.expect("linked").0, "lost");
+    assert_eq!(
+        other.link_blob(&name("lost"), new.clone(), None, LEASE).await.expect("linked").expect("known").0,
+        "lost"
+    );
     assert_eq!(other.replace_blob_key(new.clone(), lost.key.clone()).await.expect("replaced").0, "new");
     assert_eq!(store.replace_blob_key(late, lost.key.clone()).await.expect("answered").0, "new", "another was first");
     assert_eq!(store.blob(&name("lost"), &lost.digest).await.expect("read").map(|linked| linked.blob), Some(new));
@@ -72,7 +81,7 @@ async fn of_two_that_push_the_same_blob_one_key_counts(store: &MetadataSubject) 
         store.link_blob(&here, under("one", &blob), None, LEASE),
         other.link_blob(&there, under("two", &blob), None, LEASE)
     );
-    let (one, two) = (one.expect("linked"), two.expect("linked"));
+    let (one, two) = (one.expect("linked").expect("known"), two.expect("linked").expect("known"));
     assert_eq!(one, two, "both are told the same");
     for repository in [here, there] {
         let found = store.blob(&repository, &blob.digest).await.expect("read").expect("linked").blob;

@@ -41,9 +41,18 @@ impl MetadataSubject {
 
     /// An empty `PostgreSQL` database.
     pub async fn postgres() -> Self {
+        Self::on_server(crate::support::postgres::database(), false).await
+    }
+
+    /// An empty `PostgreSQL` database behind a pooler.
+    pub async fn pooled() -> Self {
         let url = crate::support::postgres::database();
+        Self::on_server(crate::support::pgbouncer::shared().address(&url), true).await
+    }
+
+    async fn on_server(url: String, pooler: bool) -> Self {
         let open = move |clock| -> BoxFuture<'static, Arc<dyn Metadata>> {
-            let options = PostgresOptions::new(&url, None, false).expect("an address");
+            let options = PostgresOptions::new(&url, None, pooler).expect("an address");
             Box::pin(async move { metadata::postgres::open(options, clock).await.expect("the database opens") })
         };
         Self::opened_by(Box::new(open), None).await
@@ -81,7 +90,7 @@ impl Deref for MetadataSubject {
 pub struct BlobSubject {
     first: Arc<dyn BlobStore>,
     other: Arc<dyn BlobStore>,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl BlobSubject {
@@ -90,7 +99,14 @@ impl BlobSubject {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::at(Timestamp::from_second(BEGIN).expect("in range"));
         let open = || blobs::disk::open(folder.path(), 0, clock.clock()).expect("the store opens");
-        Self { first: open(), other: open(), _folder: folder }
+        Self { first: open(), other: open(), _folder: Some(folder) }
+    }
+
+    /// An empty bucket.
+    pub fn s3() -> Self {
+        let options = crate::support::s3::Bucket::new().options();
+        let open = || blobs::s3::open(&options, Clock::system()).expect("the store opens");
+        Self { first: open(), other: open(), _folder: None }
     }
 
     /// Another handle on the same store.
@@ -128,6 +144,15 @@ macro_rules! metadata_contract {
             )+
         }
 
+        mod pooled {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case(&crate::storage::subject::MetadataSubject::pooled().await).await;
+                }
+            )+
+        }
+
         mod upgraded {
             $(
                 #[tokio::test(flavor = "multi_thread")]
@@ -147,6 +172,15 @@ macro_rules! blob_contract {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
                     super::$case(&crate::storage::subject::BlobSubject::disk()).await;
+                }
+            )+
+        }
+
+        mod s3 {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case(&crate::storage::subject::BlobSubject::s3()).await;
                 }
             )+
         }

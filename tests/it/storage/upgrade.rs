@@ -78,7 +78,7 @@ async fn what_the_version_before_stored_is_there() {
     let staged = upload.staged().expect("its hash continues");
     assert_eq!((staged.length, staged.area.backend.clone()), (100, None));
     assert_eq!(staged.hasher.finish(), sha256(&content(100, 1)));
-    let layer = store.link_blob(&old, layer, Some(id), LEASE).await.expect("finished");
+    let layer = store.link_blob(&old, layer, Some((id, 100)), LEASE).await.expect("finished").expect("known");
     assert_eq!(layer.0, sha256(b"layer").to_string());
 }
 

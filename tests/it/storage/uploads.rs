@@ -14,8 +14,10 @@ metadata_contract! {
     uploads_belong_to_repository_and_subject,
     stale_uploads_are_found,
     an_owner_has_so_many_uploads,
+    an_owner_has_no_more_uploads_by_beginning_many_at_once,
     of_two_writers_of_a_session_one_is_saved,
     progress_by_another_node_keeps_a_session,
+    one_request_holds_a_session,
 }
 
 pub fn progress(length: u64) -> UploadProgress {
@@ -91,6 +93,17 @@ async fn an_owner_has_so_many_uploads(store: &MetadataSubject) {
     assert!(!store.create_upload(session(), 0).await.expect("none at all"));
 }
 
+async fn an_owner_has_no_more_uploads_by_beginning_many_at_once(store: &MetadataSubject) {
+    let other = store.other().await;
+    let begin = async |number: usize| {
+        let store = if number.is_multiple_of(2) { &**store } else { &*other };
+        store.create_upload(upload("uploads/here", "user:alice"), 5).await.expect("answered")
+    };
+    let answers = futures_util::future::join_all((0..40).map(begin)).await;
+    assert_eq!(answers.into_iter().filter(|answer| *answer).count(), 5);
+    other.close().await.expect("closed");
+}
+
 async fn of_two_writers_of_a_session_one_is_saved(store: &MetadataSubject) {
     let (session, other) = (upload("writers", "user:alice"), store.other().await);
     let (here, id) = (name("writers"), session.id);
@@ -113,4 +126,25 @@ async fn progress_by_another_node_keeps_a_session(store: &MetadataSubject) {
     assert_eq!(other.save_upload(session.id, 0, progress(1)).await.expect("saved"), SavedUpload::Saved);
     assert!(store.delete_stale_uploads(BEGIN + 100, vec![session.id]).await.expect("answered").is_empty());
     assert!(store.upload_exists(session.id).await.expect("read"));
+}
+
+async fn one_request_holds_a_session(store: &MetadataSubject) {
+    let (session, other) = (upload("held", "user:alice"), store.other().await);
+    let (id, time) = (session.id, Duration::from_secs(10));
+    assert!(store.create_upload(session, 1000).await.expect("stored"));
+    assert!(store.hold_upload(id, "one", time).await.expect("taken"));
+    assert!(!other.hold_upload(id, "two", time).await.expect("refused"));
+    store.clock.advance(Duration::from_secs(9));
+    assert!(store.hold_upload(id, "one", time).await.expect("kept"));
+    store.clock.advance(Duration::from_secs(9));
+    assert!(!other.hold_upload(id, "two", time).await.expect("refused"));
+    let stale = store.clock.clock().seconds() + 1;
+    assert!(other.delete_stale_uploads(stale, vec![id]).await.expect("none").is_empty(), "it does not expire");
+    store.clock.advance(Duration::from_secs(1));
+    assert!(other.hold_upload(id, "two", time).await.expect("taken"), "the first one's time is over");
+    store.give_back_upload(id, "one").await.expect("nothing");
+    assert!(!store.hold_upload(id, "one", time).await.expect("refused"));
+    other.give_back_upload(id, "two").await.expect("given back");
+    assert!(store.hold_upload(id, "one", time).await.expect("taken"));
+    assert!(!store.hold_upload(UploadId::generate(), "one", time).await.expect("unknown"));
 }

@@ -11,6 +11,18 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::postgres;
 
+/// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
+const VARIABLE: &str = "PORTCULLIS_TEST_DATABASE";
+
+/// A database of its own on a database server, where the stories run on one.
+pub fn of_this_run() -> Option<String> {
+    match std::env::var(VARIABLE).ok().as_deref() {
+        None | Some("sqlite") => None,
+        Some("postgresql") => Some(postgres::database()),
+        Some(other) => panic!("{VARIABLE} is {other:?}: sqlite or postgresql"),
+    }
+}
+
 /// Where a server has its database.
 pub enum Database {
     File(PathBuf),

@@ -1,6 +1,6 @@
 //! Small images to push, and the whole of a push.
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -46,22 +46,45 @@ impl Image {
     pub async fn push(&self, who: &Actor, repository: &str, tag: &str) {
         push_blob(who, repository, &self.config).await;
         push_blob(who, repository, &self.layer).await;
-        let path = format!("/v2/{repository}/manifests/{tag}");
-        let response = who.put(&path, MANIFEST_TYPE, self.manifest.clone()).await;
+        let response = self.push_manifest(who, repository, tag).await;
         assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap_or_default());
+    }
+
+    /// The same up to the first step that is refused; returns the status of the last one.
+    pub async fn try_push(&self, who: &Actor, repository: &str, tag: &str) -> StatusCode {
+        for content in [&self.config, &self.layer] {
+            if let Err(refused) = try_push_blob(who, repository, content).await {
+                return refused.status();
+            }
+        }
+        self.push_manifest(who, repository, tag).await.status()
+    }
+
+    async fn push_manifest(&self, who: &Actor, repository: &str, tag: &str) -> Response {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        who.put(&path, MANIFEST_TYPE, self.manifest.clone()).await
     }
 }
 
 /// Pushes one blob by POST and PUT; returns its digest.
 pub async fn push_blob(who: &Actor, repository: &str, content: &[u8]) -> String {
+    match try_push_blob(who, repository, content).await {
+        Ok(digest) => digest,
+        Err(refused) => panic!("{}: {}", refused.status(), refused.text().await.unwrap_or_default()),
+    }
+}
+
+/// The same; an answer that refuses a step is the error.
+async fn try_push_blob(who: &Actor, repository: &str, content: &[u8]) -> Result<String, Response> {
     let opened = who.post(&format!("/v2/{repository}/blobs/uploads/")).await;
-    assert_eq!(opened.status(), StatusCode::ACCEPTED, "{}", opened.text().await.unwrap_or_default());
+    if opened.status() != StatusCode::ACCEPTED {
+        return Err(opened);
+    }
     let location = opened.headers()["location"].to_str().expect("text").to_owned();
     let digest = digest(content);
     let put = who.bare(Method::PUT, &location).query(&[("digest", &digest)]).body(content.to_vec());
     let response = who.send(put).await;
-    assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap_or_default());
-    digest
+    if response.status() == StatusCode::CREATED { Ok(digest) } else { Err(response) }
 }
 
 /// `sha256:...` of bytes.

@@ -7,16 +7,22 @@
 pub mod actor;
 pub mod client_ca;
 pub mod client_host;
+pub mod cluster;
 pub mod database;
+pub mod fault_proxy;
 pub mod hostile_server;
 pub mod image;
+mod measure;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod raw;
+pub mod s3;
 pub mod server;
 pub mod token_key;
 
 pub use actor::Actor;
 pub use client_ca::ClientCa;
+pub use cluster::Cluster;
 pub use image::Image;
 pub use raw::Raw;
 pub use server::Server;

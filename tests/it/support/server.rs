@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::database::Database;
-use super::{Actor, DEADLINE, eventually, postgres};
+use super::database::{Database, of_this_run};
+use super::{Actor, DEADLINE, s3};
 
 pub const ADMIN_PASSWORD: &str = "the administrator's password";
 pub const ALICE_PASSWORD: &str = "alice:has a colon in it";
 
-/// The stories run on PostgreSQL where this variable of the environment is `postgresql`.
-const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
+/// The stories keep blobs in a bucket where this variable of the environment is `s3`.
+const BLOBS: &str = "PORTCULLIS_TEST_BLOBS";
 
 /// A running server.
 pub struct Server {
@@ -25,6 +25,10 @@ pub struct Server {
     config: String,
     /// The database server's address, where the stories run on one.
     database: Option<String>,
+    /// Where the blobs are, where they are not in the data directory.
+    bucket: Option<Arc<s3::Bucket>>,
+    /// Further variables of the environment.
+    environment: Vec<(String, String)>,
     process: Option<Process>,
     ca: String,
 }
@@ -53,7 +57,16 @@ impl Server {
     pub fn absent(config: &str) -> Self {
         let home = TempDir::new().expect("a temporary directory");
         let data = home.path().join("data");
-        Self { home, data, config: config.to_owned(), database: database(), process: None, ca: String::new() }
+        Self {
+            home,
+            data,
+            config: config.to_owned(),
+            database: of_this_run(),
+            bucket: bucket(),
+            environment: Vec::new(),
+            process: None,
+            ca: String::new(),
+        }
     }
 
     /// The same, with a data directory elsewhere.
@@ -61,6 +74,18 @@ impl Server {
         let mut server = Self::absent(config);
         data.clone_into(&mut server.data);
         server
+    }
+
+    /// The same, on this database server.
+    pub fn absent_on(url: &str, config: &str) -> Self {
+        let mut server = Self::absent(config);
+        server.database = Some(url.to_owned());
+        server
+    }
+
+    /// A variable of the environment, from the next start or command on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// CA, certificate and the administrator `admin`.
@@ -135,6 +160,10 @@ impl Server {
         Actor::with_certificate(self.port(), &self.ca, pair, true)
     }
 
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     pub fn port(&self) -> u16 {
         self.process.as_ref().expect("running").port
     }
@@ -153,9 +182,29 @@ impl Server {
         &self.data
     }
 
-    /// Keeps the database in the data directory, also where the stories run on a database server.
+    /// Keeps the blobs in this bucket.
+    #[must_use]
+    pub fn with_bucket(mut self, bucket: &Arc<s3::Bucket>) -> Self {
+        self.bucket = Some(Arc::clone(bucket));
+        self
+    }
+
+    /// Works on this database server's database.
+    #[must_use]
+    pub fn with_database(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self
+    }
+
+    /// Keeps everything in the data directory, wherever the stories run.
     pub fn keep_in_a_file(&mut self) {
-        self.database = None;
+        (self.database, self.bucket) = (None, None);
+    }
+
+    /// From the next start or command on.
+    pub fn keep_at(&mut self, data: &Path, database: Option<String>, bucket: Option<Arc<s3::Bucket>>) {
+        data.clone_into(&mut self.data);
+        (self.database, self.bucket) = (database, bucket);
     }
 
     /// Where everything but the content of blobs is.
@@ -173,36 +222,6 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("running").child.id()
-    }
-
-    /// The processor time that the server has used.
-    pub fn processor_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the server runs");
-        // User and system time are the 12th and 13th number after the name, in hundredths of a second.
-        let numbers: Vec<&str> = stat.rsplit(')').next().expect("a part").split_whitespace().collect();
-        let ticks = |at: usize| numbers[at].parse::<u64>().expect("a number");
-        Duration::from_millis((ticks(11) + ticks(12)) * 10)
-    }
-
-    /// How much the server has read, from files and connections.
-    pub fn bytes_read(&self) -> u64 {
-        let io = std::fs::read_to_string(format!("/proc/{}/io", self.pid())).expect("the server runs");
-        let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("Linux tells it");
-        line.trim().parse().expect("a number")
-    }
-
-    /// Waits until the server has nothing to do: half a second without any work.
-    pub async fn settled(&self) {
-        let mut quiet = 0;
-        let mut before = self.processor_time();
-        eventually("the server has nothing to do", async || {
-            tokio::time::sleep(Duration::from_millis(75)).await;
-            let now = self.processor_time();
-            quiet = if now == before { quiet + 1 } else { 0 };
-            before = now;
-            quiet >= 5
-        })
-        .await;
     }
 
     /// What the server has logged so far.
@@ -253,9 +272,11 @@ impl Server {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let config = self.home.path().join("test.toml");
         std::fs::write(&config, &self.config).expect("the directory is writable");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.database.iter().map(|url| ("PORTCULLIS_DATABASE_URL", url)));
+        command.envs(self.bucket.iter().flat_map(|bucket| bucket.variables(self.home.path())));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data").arg(&self.data).arg("--config").arg(config).args(arguments);
         command
     }
@@ -279,6 +300,8 @@ impl Server {
             "KILL" => Signal::KILL,
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
+            "STOP" => Signal::STOP,
+            "CONT" => Signal::CONT,
             other => panic!("no signal is called {other} here"),
         };
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process's number");
@@ -316,9 +339,7 @@ fn follow(stdout: impl BufRead, log: &Mutex<String>, mut ready: Option<tokio::sy
         {
             let _ = ready.send(port);
         }
-        let mut log = log.lock().expect("not poisoned");
-        log.push_str(&line);
-        log.push('\n');
+        log.lock().expect("not poisoned").extend([line.as_str(), "\n"]);
     }
 }
 
@@ -328,15 +349,11 @@ fn served_port(line: &str) -> Option<u16> {
     event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
 }
 
-fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_portcullis"))
-}
-
-/// A database of its own on a database server, where the stories run on one.
-fn database() -> Option<String> {
-    match std::env::var(DATABASE).ok().as_deref() {
-        None | Some("sqlite") => None,
-        Some("postgresql") => Some(postgres::database()),
-        Some(other) => panic!("{DATABASE} is {other:?}: sqlite or postgresql"),
+/// A bucket of its own, where the stories keep blobs in one.
+fn bucket() -> Option<Arc<s3::Bucket>> {
+    match std::env::var(BLOBS).ok().as_deref() {
+        None | Some("disk") => None,
+        Some("s3") => Some(Arc::new(s3::Bucket::new())),
+        Some(other) => panic!("{BLOBS} is {other:?}: disk or s3"),
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use crate::domain::{Algorithm, Digest, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
@@ -73,6 +75,11 @@ impl Layout {
             }
         }
         Ok(found)
+    }
+
+    /// A mark of the store.
+    pub(super) fn mark(&self, id: Uuid) -> PathBuf {
+        self.blobs.join("instance").join(id.to_string())
     }
 
     /// Where the content of `digest` is published, and under which key.

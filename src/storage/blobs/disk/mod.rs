@@ -1,6 +1,7 @@
 //! The blob store on a local disk: one file per content, written once and never changed.
 //!
-//! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published. Nothing
+//! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published;
+//! `blobs/instance/<id>` is a mark of the registry that it belongs to. Nothing
 //! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID. What is [`small`] has no staging area: it
 //! stays with the session.
 
@@ -9,6 +10,7 @@ mod buffer;
 mod cancel;
 mod direct;
 mod layout;
+mod marks;
 mod open_files;
 mod publish;
 mod read;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use self::buffer::BufferPool;
 use self::cancel::CancelGuard;
@@ -122,6 +125,16 @@ impl BlobStore for DiskBlobStore {
         let path = self.0.layout.blob(key)?;
         self.0.open_files.forget(key);
         blocking(move || layout::remove(&path)).await
+    }
+
+    async fn mark(&self, id: Uuid) -> Result<(), StorageError> {
+        let path = self.0.layout.mark(id);
+        blocking(move || marks::leave(&path)).await
+    }
+
+    async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError> {
+        let path = self.0.layout.mark(id);
+        blocking(move || Ok(layout::length(&path)?.is_some())).await
     }
 
     async fn free_space(&self) -> Result<Option<u64>, StorageError> {

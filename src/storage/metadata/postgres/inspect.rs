@@ -1,9 +1,10 @@
 //! A look at the database that changes nothing: whether it answers, and of which schema it is.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 
+use super::connections::connect;
 use super::error::failed;
-use super::open::PostgresOptions;
+use super::options::PostgresOptions;
 use super::schema::{PostgresSchema, STEPS};
 use crate::storage::StorageError;
 use crate::storage::metadata::migration::Schema;
@@ -18,7 +19,7 @@ pub(crate) async fn inspect(options: PostgresOptions) -> Result<Inspection, Stor
 
 /// The schema of the database, without creating or migrating anything.
 pub(crate) async fn schema(options: &PostgresOptions) -> Result<SchemaStatus, StorageError> {
-    let mut connection = PgConnection::connect_with(&options.once()).await.map_err(failed)?;
+    let mut connection = connect(&options.once()).await.map_err(failed)?;
     let applied = PostgresSchema(&mut connection).applied().await?;
     connection.close().await.map_err(failed)?;
     Ok(applied.status(&STEPS))

@@ -12,13 +12,29 @@ use crate::storage::metadata::sql::statements;
 #[expect(unreachable_pub, reason = "the stories have it too, in a crate of their own")]
 pub(in crate::storage::metadata) mod server;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the challenges of
-/// an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED", "CLAIM_DOOMED", "DOOMED"];
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
+/// and the challenges of an order under way, the nodes and the leases, a handful each.
+pub(super) const MAY_SCAN: &[&str] = &[
+    "USERS",
+    "GRANTS",
+    "KEYS",
+    "NEWEST_KEY",
+    "STOP_SIGNING",
+    "PENDING",
+    "FORGET_EXPIRED",
+    "BLOB_TOTALS",
+    "NEEDLESS",
+    "FORGET_ARRIVALS",
+    "ALL_LEASES",
+    "ALL_NODES",
+    "FORGET_NODES",
+    "CLAIM_DOOMED",
+    "DOOMED",
+];
 /// What sorts the few rows that it has found: the refresh tokens of one account.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
 
-async fn database() -> PgConnection {
+pub(super) async fn database() -> PgConnection {
     let url = server::database();
     let options = PostgresOptions::new(&url, None, false).expect("an address");
     open(options, Clock::system()).await.expect("opens").close().await.expect("closes");
@@ -26,7 +42,7 @@ async fn database() -> PgConnection {
 }
 
 /// The lines of the plan that serves whatever values are bound, where reading whole tables is avoided if that is possible at all.
-async fn plan(connection: &mut PgConnection, name: &str, sql: &str) -> Vec<String> {
+pub(super) async fn plan(connection: &mut PgConnection, name: &str, sql: &str) -> Vec<String> {
     let prepared = sqlx::raw_sql(AssertSqlSafe(format!("PREPARE s AS {sql}"))).execute(&mut *connection).await;
     assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
     let values = (1..=20).filter(|number| sql.contains(&format!("${number}"))).map(|_| "NULL").collect::<Vec<_>>();

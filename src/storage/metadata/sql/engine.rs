@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use super::row::Columns;
 use super::value::Value;
@@ -30,6 +31,14 @@ pub(in crate::storage::metadata) trait Session: Send + 'static {
 pub(in crate::storage::metadata) trait Engine: Send + Sync + 'static {
     /// Its connections.
     type Session: Session;
+
+    /// Whether several nodes may work on one.
+    const SERVES_MANY_NODES: bool;
+
+    /// The date and time of the database, where that is another machine's.
+    fn time(&self) -> impl Future<Output = Result<Option<Timestamp>, StorageError>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Runs `operation` in a transaction of its own, durable when this returns. Once begun it is carried out even where the caller
     /// goes away. Where another transaction got in its way, a clone of it is run again.

@@ -36,7 +36,7 @@ impl<E: Engine> TokenKeys for SqlMetadata<E> {
                 session.run(STOP_SIGNING, values![key.signs_from]).await?;
                 let values = values![key.kid, key.sealed, key.created_at, key.signs_from, key.signs_until];
                 session.run(ADD, values).await?;
-                Ok(Written::with(Effects::POLICY, true))
+                Ok(Written::with(Effects::KEYS, true))
             })
         })
         .await
@@ -45,7 +45,7 @@ impl<E: Engine> TokenKeys for SqlMetadata<E> {
     async fn remove_token_key(&self, kid: &str) -> Result<bool, StorageError> {
         let values = values![kid];
         self.write(move |session| {
-            Box::pin(async move { Ok(Written::if_changed(session.run(REMOVE, values).await? > 0, Effects::POLICY)) })
+            Box::pin(async move { Ok(Written::if_changed(session.run(REMOVE, values).await? > 0, Effects::KEYS)) })
         })
         .await
     }

@@ -17,7 +17,8 @@ statements! {
     SET = "UPDATE users SET failed_at = $2, failed_in_row = $3 WHERE name = $1";
     END_ROW = "UPDATE users SET failed_in_row = 0 WHERE name = $1";
     FIND_UNKNOWN = "SELECT failed_at, failed_in_row FROM unknown_logins WHERE name_hash = $1";
-    REMOVE_UNKNOWN = "DELETE FROM unknown_logins WHERE name_hash = $1";
+    /// Read as it is removed: what another node adds in between would be lost.
+    TAKE_UNKNOWN = "DELETE FROM unknown_logins WHERE name_hash = $1 RETURNING failed_at, failed_in_row";
     ADD_UNKNOWN = "INSERT INTO unknown_logins (name_hash, failed_at, failed_in_row, last_at) VALUES ($1, $2, $3, $4) RETURNING id";
     REMOVE_OLD = "DELETE FROM unknown_logins WHERE last_at <= $1";
     REMOVE_FIRST = "DELETE FROM unknown_logins WHERE id <= $1";
@@ -60,29 +61,27 @@ async fn add<S: Session>(session: &mut S, name: LoginName, at: i64, since: i64) 
     // Both are looked for in any case, so that neither takes longer.
     let account = name.account.as_ref().map_or("", AccountName::as_str);
     let known = session.first(LOCK, values![account]).await?;
-    let unknown = session.first(FIND_UNKNOWN, values![name.hash.as_slice()]).await?;
-    let mut failures = match known.as_ref().or(unknown.as_ref()) {
-        Some(found) => read(found)?,
-        None => FailureRecord::default(),
-    };
-    failures.add(at, since);
-    if known.is_some() {
+    session.first(FIND_UNKNOWN, values![name.hash.as_slice()]).await?;
+    if let Some(found) = known {
+        let mut failures = read(&found)?;
+        failures.add(at, since);
         session.run(SET, values![account, times(&failures), failures.consecutive]).await?;
     } else {
-        replace_unknown(session, &name.hash, &failures, (at, since)).await?;
+        replace_unknown(session, &name.hash, (at, since)).await?;
     }
     Ok(Written::without_effects(()))
 }
 
-/// Stores the failures of an unknown name in a new row, the last; what is old, or one too many, goes from the other end.
+/// Adds one to the failures of an unknown name, in a new row, the last; what is old, or one too many, goes from the other end.
 async fn replace_unknown<S: Session>(
     session: &mut S,
     hash: &[u8],
-    failures: &FailureRecord,
     (at, since): (i64, i64),
 ) -> Result<(), StorageError> {
-    session.run(REMOVE_UNKNOWN, values![hash]).await?;
-    let added = only(session, ADD_UNKNOWN, values![hash, times(failures), failures.consecutive, at]).await?;
+    let found = session.first(TAKE_UNKNOWN, values![hash]).await?;
+    let mut failures = found.as_ref().map(read).transpose()?.unwrap_or_default();
+    failures.add(at, since);
+    let added = only(session, ADD_UNKNOWN, values![hash, times(&failures), failures.consecutive, at]).await?;
     let last = added.integer("id")?;
     session.run(REMOVE_OLD, values![since]).await?;
     session.run(REMOVE_FIRST, values![last.saturating_sub(i64::from(UNKNOWN_NAMES))]).await?;

@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use super::collection::enqueue;
 use super::engine::{Engine, Session};
+use super::put_manifest::{self, Times};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, values};
-use super::{SqlMetadata, Written, put_manifest, referrers, repositories};
+use super::{SqlMetadata, Written, referrers, repositories};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -54,8 +55,9 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
         lease: Duration,
     ) -> Result<PutOutcome, StorageError> {
         let (repository, now) = (repository.clone(), self.clock.seconds());
-        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, now, after(now, lease))))
-            .await
+        let times = Times { now, leased_until: after(now, lease) };
+        let others = E::SERVES_MANY_NODES;
+        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, times, others))).await
     }
 
     async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
@@ -69,7 +71,7 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
                     return Ok(Written::without_effects(false));
                 };
                 delete(session, id, (found.integer("id")?, &digest), now).await?;
-                Ok(Written::with(Effects::repository(repository), true))
+                Ok(Written::with(Effects::changes(repository), true))
             })
         })
         .await

@@ -26,6 +26,11 @@ pub(super) async fn is_new<E: Engine>(engine: &E) -> Result<bool, StorageError> 
     Ok(found.integer("last_epoch")? == 0)
 }
 
+/// The same within a transaction.
+pub(super) async fn has_no_epoch<S: Session>(session: &mut S) -> Result<bool, StorageError> {
+    Ok(only(session, LAST_EPOCH, values![]).await?.integer("last_epoch")? == 0)
+}
+
 /// An epoch that no user ever had.
 pub(super) async fn next_epoch<S: Session>(session: &mut S) -> Result<i64, StorageError> {
     only(session, NEXT_EPOCH, values![]).await?.integer("last_epoch")

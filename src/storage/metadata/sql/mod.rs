@@ -12,15 +12,20 @@ mod effects;
 mod engine;
 mod grants;
 mod keys;
+mod leases;
 mod login_failures;
 mod manifests;
 mod meta;
+mod moves;
+mod nodes;
 mod put_manifest;
 mod referrers;
 mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
 mod row;
+mod shared_logins;
+mod shared_state;
 mod statement;
 mod tags;
 mod uploads;
@@ -32,11 +37,12 @@ use async_trait::async_trait;
 
 pub(super) use self::engine::{Engine, Outcome, Session};
 pub(super) use self::meta::{BEGIN, FLOOR, RAISE_FLOOR};
+pub(super) use self::row::Columns;
 pub(super) use self::value::Value;
 use super::Metadata;
 use crate::domain::Clock;
 use crate::storage::StorageError;
-use crate::storage::coordination::Effects;
+use crate::storage::coordination::{self, Effects};
 
 /// The metadata store in a database.
 pub(super) struct SqlMetadata<E> {
@@ -75,20 +81,30 @@ impl<E: Engine> SqlMetadata<E> {
         Self { engine, clock }
     }
 
-    /// Runs an operation and commits it together with its effects: all of them or nothing.
+    /// Runs an operation and commits it together with its effects: all of them or nothing. Where the task works under a lease, also
+    /// nothing if another has taken that.
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut E::Session) -> Outcome<'c, Written<T>> + Clone + Send + 'static,
     {
+        let lease = coordination::current();
         let write = self.engine.write(move |session| {
             Box::pin(async move {
+                if let Some(lease) = lease {
+                    leases::require(session, lease).await?;
+                }
                 let Written { outcome, effects } = operation(&mut *session).await?;
+                let waits = E::SERVES_MANY_NODES && effects.outdates;
                 effects::apply(session, effects).await?;
-                Ok(outcome)
+                Ok((outcome, waits))
             })
         });
-        write.await
+        let (outcome, waits) = write.await?;
+        if waits {
+            coordination::seen_everywhere(E::SERVES_MANY_NODES).await;
+        }
+        Ok(outcome)
     }
 }
 
@@ -117,14 +133,19 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         effects::ALL,
         grants::ALL,
         keys::ALL,
+        leases::ALL,
         login_failures::ALL,
         manifests::ALL,
         meta::ALL,
+        moves::ALL,
+        nodes::ALL,
         put_manifest::ALL,
         referrers::ALL,
         refresh_tokens::ALL,
         repositories::ALL,
         repository_blobs::ALL,
+        shared_logins::ALL,
+        shared_state::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,

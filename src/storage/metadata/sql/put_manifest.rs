@@ -41,6 +41,8 @@ statements! {
         ON CONFLICT (repository_id, digest, manifest_id) DO NOTHING";
     RENEW_LEASES = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $2 THEN lease_until ELSE $2 END
         WHERE id IN (SELECT blob_id FROM manifest_blobs WHERE manifest_id = $1)";
+    REPLACES = "SELECT t.name FROM json_each($3) j CROSS JOIN tags t
+        WHERE t.repository_id = $1 AND t.name = j.value AND t.manifest_id <> $2 LIMIT 1";
     MOVE_TAGS = "INSERT INTO tags (repository_id, name, manifest_id, updated_at)
         SELECT CAST($1 AS BIGINT), j.value, CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM json_each($4) j WHERE TRUE
         ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, updated_at = excluded.updated_at
@@ -50,13 +52,20 @@ statements! {
 /// No row has this number.
 const NOWHERE: i64 = -1;
 
-/// Checks, stores and moves the tags, at `now`; the blobs that it refers to are leased until `leased_until`.
+/// When a manifest is put, and until when the blobs that it refers to are leased.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) now: i64,
+    pub(super) leased_until: i64,
+}
+
+/// Checks, stores and moves the tags. Whether a tag pointed elsewhere before is asked only if `others` may have read it.
 pub(super) async fn put<S: Session>(
     session: &mut S,
     repository: RepositoryName,
     manifest: NewManifest,
-    now: i64,
-    leased_until: i64,
+    Times { now, leased_until }: Times,
+    others: bool,
 ) -> Result<Written<PutOutcome>, StorageError> {
     let existing = repositories::lock(session, &repository).await?.unwrap_or(NOWHERE);
     if !holds(session, existing, &manifest).await? {
@@ -76,8 +85,11 @@ pub(super) async fn put<S: Session>(
         enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
     }
     enqueue::targets(session, id, &manifest.tags, Some(stored), now).await?;
-    session.run(MOVE_TAGS, values![id, stored, now, list(&manifest.tags)]).await?;
-    Ok(Written::with(Effects::repository(repository), PutOutcome::Stored))
+    let tags = list(&manifest.tags);
+    let replaces = others && session.first(REPLACES, values![id, stored, tags.as_str()]).await?.is_some();
+    session.run(MOVE_TAGS, values![id, stored, now, tags]).await?;
+    let effects = if replaces { Effects::changes(repository) } else { Effects::adds_to(repository) };
+    Ok(Written::with(effects, PutOutcome::Stored))
 }
 
 /// Whether the precondition holds of the first tag; of the manifest itself where it is put by digest alone.

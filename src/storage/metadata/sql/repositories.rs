@@ -10,6 +10,7 @@ use super::value::{start, values};
 use super::{SqlMetadata, Written};
 use crate::domain::{AccountName, NameRange, RepositoryName};
 use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
 use crate::storage::metadata::{Repositories, RepositorySummary};
 
 statements! {
@@ -84,7 +85,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
                 if removed {
                     session.run(REMOVE_UPLOADS, values![&name]).await?;
                 }
-                Ok(Written::without_effects(removed))
+                Ok(Written::if_changed(removed, Effects::changes(name)))
             })
         })
         .await

@@ -30,6 +30,7 @@ statements! {
             state = 0
         RETURNING id, key";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
+    STORED = "SELECT key, size FROM blobs WHERE digest = $1";
     KEY = "SELECT key FROM blobs WHERE digest = $1";
     LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name) VALUES ($1, $2, $3)
         ON CONFLICT (repository_id, blob_id) DO NOTHING";
@@ -63,24 +64,32 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         &self,
         repository: &RepositoryName,
         blob: BlobRecord,
-        finished: Option<UploadId>,
+        finished: Option<(UploadId, u64)>,
         lease: Duration,
-    ) -> Result<BlobKey, StorageError> {
+    ) -> Result<Option<BlobKey>, StorageError> {
         let (repository, now) = (repository.clone(), self.clock.seconds());
         self.write(move |session| {
             Box::pin(async move {
                 let existing = repositories::lock(session, &repository).await?;
+                if let Some((upload, length)) = finished
+                    && !uploads::finish(session, upload, length).await?
+                    && !is_known(session, &blob).await?
+                {
+                    return Ok(Written::without_effects(None));
+                }
                 let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
                 let recorded = only(session, RECORD, values).await?;
                 let row = (recorded.integer("id")?, &blob.digest);
                 let effects = link(session, (existing, repository), row, (now, after(now, lease))).await?;
-                if let Some(upload) = finished {
-                    uploads::delete(session, upload).await?;
-                }
-                Ok(Written::with(effects, key(&recorded)?))
+                Ok(Written::with(effects, Some(key(&recorded)?)))
             })
         })
         .await
+    }
+
+    async fn stored_blob(&self, digest: &Digest) -> Result<Option<BlobRecord>, StorageError> {
+        let Some(found) = self.engine.first(STORED, values![digest]).await? else { return Ok(None) };
+        Ok(Some(BlobRecord { digest: digest.clone(), size: found.unsigned("size")?, key: key(&found)? }))
     }
 
     async fn replace_blob_key(&self, blob: BlobRecord, lost: BlobKey) -> Result<BlobKey, StorageError> {
@@ -151,7 +160,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 if is_unlinked {
                     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;
                 }
-                Ok(Written::if_changed(is_unlinked, Effects::repository(repository)))
+                Ok(Written::if_changed(is_unlinked, Effects::changes(repository)))
             })
         })
         .await
@@ -160,6 +169,12 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
 
 fn key<R: Columns>(found: &R) -> Result<BlobKey, StorageError> {
     Ok(BlobKey(found.text("key")?.to_owned()))
+}
+
+/// Whether the blob has this key: its session was finished by the same request, sent twice.
+async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool, StorageError> {
+    let found = session.first(KEY, values![&blob.digest]).await?;
+    found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
 /// Links the blob to the repository, which was looked for, where it is not linked yet. When its lease is over, a manifest must need it.
@@ -178,5 +193,5 @@ async fn link<S: Session>(
         enqueue::one(session, ReviewKind::Link, id, digest, leased_until).await?;
     }
     session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
-    Ok(if is_new { Effects::repository(repository) } else { Effects::NONE })
+    Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })
 }

@@ -44,7 +44,7 @@ impl<E: Engine> Tags for SqlMetadata<E> {
                 };
                 enqueue::targets(session, id, std::slice::from_ref(&tag), None, now).await?;
                 let is_deleted = session.run(DELETE, values![id, &tag]).await? > 0;
-                Ok(Written::if_changed(is_deleted, Effects::repository(repository)))
+                Ok(Written::if_changed(is_deleted, Effects::changes(repository)))
             })
         })
         .await

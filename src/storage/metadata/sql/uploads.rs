@@ -1,5 +1,7 @@
 //! Upload sessions.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::engine::{Engine, Session};
@@ -13,6 +15,8 @@ use crate::storage::blobs::{StagingArea, StagingState};
 use crate::storage::metadata::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 statements! {
+    /// Others that begin a session of an owner of the same slot wait, so that each counts those before it.
+    LOCK_OWNER = "UPDATE upload_locks SET slot = slot WHERE slot = $1";
     /// Unless the owner has more than $10 sessions: read from the index, and no further than that.
     CREATE = "INSERT INTO uploads (id, repository, subject, owner, algorithm, length, hash_state, staging, updated_at)
         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT), $7,
@@ -23,9 +27,12 @@ statements! {
     LENGTH = "SELECT length FROM uploads WHERE id = $1";
     SAVE = "UPDATE uploads SET algorithm = $3, length = $4, hash_state = $5, staging = $6, updated_at = $7
         WHERE id = $1 AND length = $2";
+    HOLD = "UPDATE uploads SET busy_by = $2, busy_until = $3 WHERE id = $1 AND (busy_by = $2 OR busy_until <= $4)";
+    GIVE_BACK = "UPDATE uploads SET busy_until = 0 WHERE id = $1 AND busy_by = $2";
     DELETE = "DELETE FROM uploads WHERE id = $1";
+    FINISH = "DELETE FROM uploads WHERE id = $1 AND length = $2";
     STALE = "SELECT id FROM uploads WHERE updated_at < $1 ORDER BY updated_at LIMIT $2 OFFSET $3";
-    DELETE_STALE = "DELETE FROM uploads WHERE id IN (SELECT j.value FROM json_each($1) AS j) AND updated_at < $2
+    DELETE_STALE = "DELETE FROM uploads WHERE id IN (SELECT j.value FROM json_each($1) AS j) AND updated_at < $2 AND busy_until <= $3
         RETURNING id, staging";
 }
 
@@ -37,12 +44,19 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         }
         let UploadProgress { algorithm, length, hash_state, staging } = upload.progress;
         let staging = staging.map(|StagingState(state)| state);
+        let slot = slot(&upload.owner);
         let whose = values![upload.id, &upload.repository, upload.subject, upload.owner];
         let progress = values![algorithm.as_str(), stored(length)?, hash_state, staging, self.clock.seconds()];
         let values = [whose, progress, values![i64::from(limit) - 1]].concat();
         // Of an empty session nothing is lost that anyone was told to be stored.
-        let create =
-            self.engine.write_soon(move |session| Box::pin(async move { Ok(session.run(CREATE, values).await? > 0) }));
+        let create = self.engine.write_soon(move |session| {
+            Box::pin(async move {
+                if E::SERVES_MANY_NODES {
+                    session.run(LOCK_OWNER, values![slot]).await?;
+                }
+                Ok(session.run(CREATE, values).await? > 0)
+            })
+        });
         create.await
     }
 
@@ -93,9 +107,30 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
         .await
     }
 
-    async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError> {
-        self.write(move |session| Box::pin(async move { Ok(Written::without_effects(delete(session, id).await?)) }))
+    async fn hold_upload(&self, id: UploadId, holder: &str, time: Duration) -> Result<bool, StorageError> {
+        let now = self.clock.now().as_millisecond();
+        let until = now.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        let values = values![id, holder, until, now];
+        self.engine.write_soon(move |session| Box::pin(async move { Ok(session.run(HOLD, values).await? > 0) })).await
+    }
+
+    async fn give_back_upload(&self, id: UploadId, holder: &str) -> Result<(), StorageError> {
+        let values = values![id, holder];
+        self.engine
+            .write_soon(move |session| {
+                Box::pin(async move {
+                    session.run(GIVE_BACK, values).await?;
+                    Ok(())
+                })
+            })
             .await
+    }
+
+    async fn delete_upload(&self, id: UploadId) -> Result<bool, StorageError> {
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::without_effects(session.run(DELETE, values![id]).await? > 0)) })
+        })
+        .await
     }
 
     async fn upload_exists(&self, id: UploadId) -> Result<bool, StorageError> {
@@ -108,7 +143,7 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
     }
 
     async fn delete_stale_uploads(&self, before: i64, ids: Vec<UploadId>) -> Result<Vec<StagingArea>, StorageError> {
-        let values = values![list(ids), before];
+        let values = values![list(ids), before, self.clock.now().as_millisecond()];
         self.write(move |session| {
             Box::pin(async move {
                 let deleted = session.all(DELETE_STALE, values).await?;
@@ -119,9 +154,14 @@ impl<E: Engine> Uploads for SqlMetadata<E> {
     }
 }
 
-/// Ends a session; `false` where it is gone.
-pub(super) async fn delete<S: Session>(session: &mut S, id: UploadId) -> Result<bool, StorageError> {
-    Ok(session.run(DELETE, values![id]).await? > 0)
+/// The row of `upload_locks` for an owner, the same on every node.
+fn slot(owner: &str) -> i64 {
+    owner.bytes().fold(0, |slot, byte| (slot * 31 + i64::from(byte)) % 64)
+}
+
+/// Ends a session that has this length; `false` where it is gone, or was moved on.
+pub(super) async fn finish<S: Session>(session: &mut S, id: UploadId, length: u64) -> Result<bool, StorageError> {
+    Ok(session.run(FINISH, values![id, stored(length)?]).await? > 0)
 }
 
 fn staging<R: Columns>(found: &R) -> Result<Option<StagingState>, StorageError> {

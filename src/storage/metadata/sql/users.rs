@@ -33,6 +33,21 @@ impl<E: Engine> Users for SqlMetadata<E> {
         self.write(move |session| Box::pin(add(session, user, owns_nothing, now))).await
     }
 
+    async fn add_first_user(&self, user: NewUser) -> Result<bool, StorageError> {
+        let now = self.clock.seconds();
+        self.write(move |session| {
+            Box::pin(async move {
+                meta::lock(session).await?;
+                if !meta::has_no_epoch(session).await? {
+                    return Ok(Written::without_effects(false));
+                }
+                let Written { outcome, effects } = add(session, user, false, now).await?;
+                Ok(Written::with(effects, outcome == AddedUser::Added))
+            })
+        })
+        .await
+    }
+
     async fn user(&self, name: &AccountName) -> Result<Option<UserRecord>, StorageError> {
         self.engine.first(FIND, values![name]).await?.as_ref().map(read).transpose()
     }

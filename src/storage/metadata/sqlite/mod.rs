@@ -11,6 +11,7 @@ mod operation;
 mod schema;
 #[cfg(test)]
 pub(super) mod statement_tests;
+mod tables;
 mod writer;
 
 use futures_util::future::BoxFuture;
@@ -25,6 +26,7 @@ pub use self::open::open;
 pub(crate) use self::open::{finalize, migrate};
 #[cfg(test)]
 pub(super) use self::schema::{STEPS, SqliteSchema};
+pub(crate) use self::tables::tables;
 use self::writer::Writer;
 use super::sql::{Engine, Outcome, Session, Value};
 use crate::storage::StorageError;
@@ -37,6 +39,8 @@ struct SqliteEngine {
 
 impl Engine for SqliteEngine {
     type Session = SqliteConnection;
+
+    const SERVES_MANY_NODES: bool = false;
 
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where

@@ -63,7 +63,7 @@ pub(crate) async fn finalize(path: &Path, clock: &Clock) -> Result<Vec<String>, 
     Ok(done)
 }
 
-async fn connect_to(path: &Path) -> Result<(SqliteConnectOptions, SqliteConnection), StorageError> {
+pub(super) async fn connect_to(path: &Path) -> Result<(SqliteConnectOptions, SqliteConnection), StorageError> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -120,6 +120,10 @@ fn at(path: &Path, error: StorageError) -> StorageError {
             StorageError::Failed { context: format!("opening {path}: {context}"), source }
         }
         StorageError::Busy(what) => StorageError::Busy(format!("{path}: {what}")),
-        StorageError::BrokenBody(_) | StorageError::SlowBody(_) => error,
+        StorageError::Unavailable(what) => StorageError::Unavailable(format!("{path}: {what}")),
+        StorageError::BrokenBody(_)
+        | StorageError::SlowBody(_)
+        | StorageError::Superseded(_)
+        | StorageError::Frozen(_) => error,
     }
 }

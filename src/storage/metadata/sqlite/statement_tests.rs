@@ -11,9 +11,25 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway;
-/// and the challenges of an order under way, a handful.
-const MAY_SCAN: &[&str] = &["USERS", "GRANTS", "KEYS", "NEWEST_KEY", "STOP_SIGNING", "PENDING", "FORGET_EXPIRED", "CLAIM_DOOMED", "DOOMED"];
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
+/// and the challenges of an order under way, the nodes and the leases, a handful each.
+const MAY_SCAN: &[&str] = &[
+    "USERS",
+    "GRANTS",
+    "KEYS",
+    "NEWEST_KEY",
+    "STOP_SIGNING",
+    "PENDING",
+    "FORGET_EXPIRED",
+    "BLOB_TOTALS",
+    "NEEDLESS",
+    "FORGET_ARRIVALS",
+    "ALL_LEASES",
+    "ALL_NODES",
+    "FORGET_NODES",
+    "CLAIM_DOOMED",
+    "DOOMED",
+];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {
     let path = folder.path().join("metadata.db");

@@ -97,7 +97,7 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review) -> Result<
     }
     let manifest = (found.integer("id")?, &entry.digest);
     manifests::delete(session, entry.repository_id, manifest, entry.since).await?;
-    Ok(Verdict::Collected(Effects::repository(repository)))
+    Ok(Verdict::Collected(Effects::changes(repository)))
 }
 
 async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
@@ -116,7 +116,7 @@ async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> R
     }
     session.run(UNLINK, values![entry.repository_id, found.integer("id")?]).await?;
     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;
-    Ok(Verdict::Collected(Effects::repository(repository)))
+    Ok(Verdict::Collected(Effects::changes(repository)))
 }
 
 async fn review_blob<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
