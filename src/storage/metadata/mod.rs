@@ -11,6 +11,7 @@ mod acme;
 mod collection;
 mod grant;
 mod inspection;
+mod integrity;
 mod key;
 mod login_failures;
 mod manifest;
@@ -32,6 +33,7 @@ pub use collection::{Collection, CollectionStatus, DoomedContent, Review, Review
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
 pub(crate) use inspection::Inspection;
+pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
@@ -70,6 +72,7 @@ pub trait Metadata:
     + AcmeRecords
     + Collection
     + Moves
+    + Integrity
     + Send
     + Sync
     + 'static

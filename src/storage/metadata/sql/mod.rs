@@ -11,6 +11,7 @@ mod collection;
 mod effects;
 mod engine;
 mod grants;
+mod integrity;
 mod keys;
 mod leases;
 mod login_failures;
@@ -132,6 +133,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
