@@ -3,6 +3,7 @@
 //! A command parses its arguments, calls a use case and prints the result on stdout. An error is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod backup;
 mod banner;
 mod ca;
 mod ca_rotate;
@@ -80,6 +81,8 @@ enum Command {
     #[command(subcommand)]
     Migrate(migrate::Verb),
     // These need more than one line of help, which is at their arguments.
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Check(check::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
@@ -149,6 +152,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::Backup(args) => backup::run(&context, args, output),
+        Command::Restore(args) => backup::run_restore(&context, args, output),
         Command::Check(args) => check::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::collect_garbage::CollectGarbage;
 use super::compare_settings::CompareSettings;
+use super::copy_metadata::{CopyMetadata, KeepCopy};
 use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// The copies of the database, where that is a file.
     pub(crate) copies: Option<DatabaseCopies>,
+    /// Makes copies of the database next to the blobs, where that is switched on.
+    pub(crate) keep_copy: Option<KeepCopy>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
     /// Where other nodes may serve from the same database.
@@ -69,6 +72,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         follow_shared_files,
         clients,
         copies,
+        keep_copy,
         acme,
         heartbeat,
         clock,
@@ -98,6 +102,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
+    jobs.extend(keep_copy.map(copy_metadata));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
@@ -125,6 +130,12 @@ fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
     let scrub = Scrub::new(Arc::clone(registry), clock.clone());
     let consequence = "cannot read back stored content; damage is found only when it is pulled";
     Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
+}
+
+/// Looks for the time of the newest copy; of several nodes, one makes them.
+fn copy_metadata(keep: KeepCopy) -> Job {
+    let consequence = "cannot copy the database next to the blobs; if it is lost, only a backup brings it back";
+    Job::new("copy-metadata", mins(5), consequence, CopyMetadata(keep)).first_after(secs(5)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

@@ -9,6 +9,7 @@ mod backoff;
 mod change;
 mod collect_garbage;
 mod compare_settings;
+pub(crate) mod copy_metadata;
 mod driver;
 mod drop_abandoned_uploads;
 mod expire_uploads;

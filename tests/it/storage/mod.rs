@@ -14,6 +14,7 @@ mod coordination;
 mod crash;
 mod disk;
 mod figures;
+mod integrity;
 mod lists;
 mod manifests;
 mod policy;

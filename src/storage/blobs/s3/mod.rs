@@ -14,6 +14,7 @@
 
 mod abandoned;
 mod append;
+mod archive;
 mod area;
 mod breaker;
 mod bucket;
@@ -47,6 +48,7 @@ use super::{Appended, BlobKey, BlobStore, ByteStream, Content, Staged, StagingAr
 use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
+pub(crate) use archive::open_archive;
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
 pub use probe::{Unusable, probe};
 pub use trial::{Step, Tried, try_bucket};
@@ -65,14 +67,24 @@ struct Parts {
 
 /// Opens the store. Nothing is asked of the bucket yet.
 pub fn open(options: &S3Options, clock: Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
-    Ok(Arc::new(S3BlobStore(Arc::new(Parts {
-        bucket: Bucket::open(options, &clock)?,
-        part_size: options.part_size,
-        memory: PartMemory::new(options.upload_memory, options.part_size),
-        reading: read::ReadAhead::new(),
-        redirects: options.redirect.as_ref().map(|redirect| Redirects::new(options, redirect, &clock)).transpose()?,
-        clock,
-    }))))
+    Ok(Arc::new(S3BlobStore(Arc::new(Parts::open(options, clock)?))))
+}
+
+impl Parts {
+    fn open(options: &S3Options, clock: Clock) -> Result<Self, StorageError> {
+        Ok(Self {
+            bucket: Bucket::open(options, &clock)?,
+            part_size: options.part_size,
+            memory: PartMemory::new(options.upload_memory, options.part_size),
+            reading: read::ReadAhead::new(),
+            redirects: options
+                .redirect
+                .as_ref()
+                .map(|redirect| Redirects::new(options, redirect, &clock))
+                .transpose()?,
+            clock,
+        })
+    }
 }
 
 #[async_trait]

@@ -11,9 +11,11 @@ use crate::storage::StorageError;
 
 const TAGS: &str = "SELECT r.name, t.name, m.digest FROM tags t JOIN repositories r ON r.id = t.repository_id
     JOIN manifests m ON m.id = t.manifest_id ORDER BY r.name, t.name";
-const MANIFESTS: &str = "SELECT r.name, m.digest, m.media_type FROM manifests m JOIN repositories r ON r.id = m.repository_id
+const MANIFESTS: &str =
+    "SELECT r.name, m.digest, m.media_type FROM manifests m JOIN repositories r ON r.id = m.repository_id
     ORDER BY r.name, m.digest";
-const CONTENTS: &str = "SELECT r.name, m.digest, m.content FROM manifests m JOIN repositories r ON r.id = m.repository_id";
+const CONTENTS: &str =
+    "SELECT r.name, m.digest, m.content FROM manifests m JOIN repositories r ON r.id = m.repository_id";
 
 /// The digest, and what it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,12 +54,12 @@ pub(crate) async fn verify_manifests(
     let mut rows = tables.rows(CONTENTS.to_owned(), &columns);
     while let Some(row) = rows.next().await {
         let row = row?;
-        let [Cell::Text(Some(repository)), Cell::Text(Some(digest)), Cell::Bytes(Some(content))] = row.as_slice() else {
+        let [Cell::Text(Some(repository)), Cell::Text(Some(digest)), Cell::Bytes(Some(content))] = row.as_slice()
+        else {
             return Err(StorageError::Damaged("a manifest without a repository, digest or content".to_owned()));
         };
         read = (read.0 + 1, read.1 + content.len() as u64);
-        let is_sound =
-            digest.parse().is_ok_and(|digest: Digest| Hasher::digest(digest.algorithm(), content) == digest);
+        let is_sound = digest.parse().is_ok_and(|digest: Digest| Hasher::digest(digest.algorithm(), content) == digest);
         if !is_sound {
             damaged(format!("{repository}@{digest}"));
         }
