@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod change;
 mod collect;
 mod content;
 mod content_locks;
