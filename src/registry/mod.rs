@@ -24,6 +24,7 @@ mod push;
 mod readiness;
 mod referrers;
 mod session_locks;
+mod trash;
 mod turns;
 mod upload;
 mod upload_turn;

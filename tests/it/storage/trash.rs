@@ -178,11 +178,16 @@ async fn a_deleted_repository_comes_back_whole(store: &MetadataSubject) {
     let entries = trash(&**store).await;
     let (tag_entry, whole) = (&entries[0], &entries[1]);
     assert_eq!(whole.what, Trashed::Repository);
-    assert!(matches!(restore(&**store, tag_entry.id).await, RestoreOutcome::RepositoryInTrash(_, id) if id == whole.id));
+    assert!(
+        matches!(restore(&**store, tag_entry.id).await, RestoreOutcome::RepositoryInTrash(_, id) if id == whole.id)
+    );
     assert_eq!(store.deleted_repositories(&repository).await.expect("read"), std::slice::from_ref(whole));
     restored(&**store, whole.id).await;
     assert_eq!(tag_target(&**store, "gone/app", "v1").await, Some(digest));
-    assert_eq!(store.blob(&repository, &layer.digest).await.expect("read").map(|found| found.blob), Some(layer.clone()));
+    assert_eq!(
+        store.blob(&repository, &layer.digest).await.expect("read").map(|found| found.blob),
+        Some(layer.clone())
+    );
     assert_eq!(store.repository_with_blob(&layer.digest, &everywhere).await.expect("read"), Some(repository.clone()));
     assert!(store.generation(&repository).await.expect("read") > generation, "caches read it again");
     restored(&**store, tag_entry.id).await;

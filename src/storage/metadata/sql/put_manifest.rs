@@ -85,8 +85,8 @@ pub(super) async fn put<S: Session>(
         enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
         return Ok(Written::with(Effects::adds_to(repository), PutOutcome::Stored));
     }
-    let moves = (manifest.tags.as_slice(), stored);
-    let moved = tag_history::end_targets(session, (id, &repository), moves, (&change, now)).await?;
+    let targets = (manifest.tags.as_slice(), stored);
+    let moved = tag_history::end_targets(session, (id, &repository), targets, (&change, now)).await?;
     enqueue::targets(session, id, &moved, Some(stored), now).await?;
     point_tags(session, (id, stored), &manifest.tags, (&change, now)).await?;
     let effects = if moved.is_empty() { Effects::adds_to(repository) } else { Effects::changes(repository) };
