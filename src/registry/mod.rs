@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod change;
 mod check;
 mod collect;
 mod content;
@@ -25,6 +26,7 @@ mod readiness;
 mod referrers;
 mod scrub;
 mod session_locks;
+mod trash;
 mod turns;
 mod upload;
 mod upload_turn;

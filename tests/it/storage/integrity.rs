@@ -89,7 +89,8 @@ async fn what_was_read_longest_ago_is_due_first(subject: &MetadataSubject) {
         2,
         "a page of those that were not read since then"
     );
-    assert!(store.due_for_scrub(ScrubPlace::START, i64::MAX, 1, 9).await.expect("read").is_empty(), "all are new");
+    let old = store.due_for_scrub(ScrubPlace::START, i64::MAX, 1, 9).await.expect("read");
+    assert!(!old.iter().any(|(_, blob)| blobs.contains(blob)), "all are new");
     store.suspect(vec![blobs[3].digest.clone()]).await.expect("asked");
     assert_eq!(store.suspected(9).await.expect("read"), [blobs[3].clone()]);
     store.note_verified(vec![blobs[3].digest.clone()]).await.expect("noted");

@@ -11,6 +11,7 @@ mod collection;
 mod effects;
 mod engine;
 mod grants;
+mod holds;
 mod integrity;
 mod keys;
 mod leases;
@@ -28,7 +29,9 @@ mod row;
 mod shared_logins;
 mod shared_state;
 mod statement;
+mod tag_history;
 mod tags;
+mod trash;
 mod uploads;
 mod users;
 mod value;
@@ -133,6 +136,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        holds::ALL,
         integrity::ALL,
         keys::ALL,
         leases::ALL,
@@ -148,10 +152,11 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repository_blobs::ALL,
         shared_logins::ALL,
         shared_state::ALL,
+        tag_history::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(collection::ALL_OF_FOLDER).flatten().copied()
+    all.into_iter().chain(collection::ALL_OF_FOLDER).chain(trash::ALL_OF_FOLDER).flatten().copied()
 }
