@@ -19,7 +19,7 @@ use crate::node::progress::Progress;
 
 /// Back this registry up while it serves, or list backups
 ///
-/// DEST is a directory, or s3://BUCKET/PREFIX in the object store that [blobs.s3] names. Each backup is complete; contents that DEST has already
+/// DEST is a directory, or `s3://BUCKET/PREFIX` in the object store that [blobs.s3] names. Each backup is complete; contents that DEST has already
 /// are not copied again, and a backup that was interrupted is continued by the next one. With --passphrase-file, certificates and keys are in it,
 /// under that passphrase: hosts then trust the restored registry as before. Without, they are not.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub(super) enum Verb {
 /// restore that was interrupted continues when it is run again.
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
-    /// Where the backup is: a directory, or s3://BUCKET/PREFIX
+    /// Where the backup is: a directory, or `s3://BUCKET/PREFIX`
     source: String,
     /// Which one of several; the newest otherwise
     #[arg(long, value_name = "ID")]

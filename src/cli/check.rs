@@ -45,11 +45,11 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     let mut value = as_json(&checked);
     let Some(rebuilt) = rebuilt else {
         output.document(&text(&checked), &value)?;
-        return verdict(&checked, options);
+        return outcome_of(&checked, options);
     };
     value["rebuilt"] = json!({ "copied_at": rebuilt.copied_at.to_string(), "rows": rebuilt.rows });
     output.document(&(of_rebuilt(&rebuilt) + &text(&checked)), &value)?;
-    verdict(&checked, options)
+    outcome_of(&checked, options)
 }
 
 /// What is there again, and what cannot be known.
@@ -90,19 +90,19 @@ fn as_json(checked: &Checked) -> serde_json::Value {
         "blobs": report.blobs, "bytes": report.bytes, "read": report.read, "read_bytes": report.read_bytes,
         "tags": graph.tags, "manifests": graph.manifests, "digest": graph.digest,
         "counts": counts, "faults": report.faults.iter().map(fault).collect::<Vec<_>>(),
-        "repaired": report.repaired, "left_to_the_server": report.handed_over, "waiting": is_waiting,
+        "repaired": report.repaired, "left_to_the_server": report.left_to_server, "waiting": is_waiting,
     })
 }
 
 /// The exit code, with what is to be done.
-fn verdict(checked: &Checked, options: CheckOptions) -> anyhow::Result<()> {
+fn outcome_of(checked: &Checked, options: CheckOptions) -> anyhow::Result<()> {
     let report = &checked.report;
     let leftovers = report.count(FaultKind::Unreferenced);
     let lost = report.total() - leftovers;
     if checked.is_waiting {
         bail!(
             "{} damaged contents were left to the server, which has not looked at them yet: is it running? Run the check again",
-            report.handed_over
+            report.left_to_server
         );
     }
     match (lost, leftovers, options.repair) {

@@ -59,7 +59,7 @@ pub(crate) async fn check(
         let mut tables = stores::open_tables(config).await?;
         let graph = transfer::graph_digest(&mut *tables).await?;
         tables.close().await?;
-        let is_waiting = report.handed_over > 0 && !is_answered(&*metadata, &clock).await?;
+        let is_waiting = report.left_to_server > 0 && !is_answered(&*metadata, &clock).await?;
         drop(lock);
         Ok(Checked { report, graph, is_waiting })
     })

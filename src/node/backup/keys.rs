@@ -25,7 +25,7 @@ const DERIVATION: &str = "argon2id, 64 MiB, 3 passes";
 struct Sealed {
     derivation: String,
     salt: String,
-    sealed: String,
+    content: String,
 }
 
 /// The keys of a registry.
@@ -49,7 +49,7 @@ pub(super) async fn seal(
     let salt = PassphraseSalt::draw();
     let sealed = salt.key_of(passphrase)?.encrypt_files(text.as_bytes())?;
     let file =
-        Sealed { derivation: DERIVATION.to_owned(), salt: STANDARD.encode(salt.0), sealed: STANDARD.encode(sealed) };
+        Sealed { derivation: DERIVATION.to_owned(), salt: STANDARD.encode(salt.0), content: STANDARD.encode(sealed) };
     Ok(serde_json::to_vec_pretty(&file)?)
 }
 
@@ -61,7 +61,7 @@ pub(super) fn open(file: &[u8], passphrase: &str) -> anyhow::Result<Keys> {
         bail!("the keys in the backup are sealed in a way that this version does not know ({})", sealed.derivation);
     }
     let salt = STANDARD.decode(&sealed.salt).ok().and_then(|salt| salt.try_into().ok()).context(damaged)?;
-    let body = STANDARD.decode(&sealed.sealed).context(damaged)?;
+    let body = STANDARD.decode(&sealed.content).context(damaged)?;
     let text = PassphraseSalt(salt).key_of(passphrase)?.decrypt_files(&body).map_err(|_| {
         anyhow::anyhow!(
             "the passphrase does not open the keys in the backup: give the one that it was made with; nothing changed"

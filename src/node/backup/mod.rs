@@ -54,6 +54,8 @@ use crate::storage::metadata::Metadata;
 /// How long the collector leaves contents alone after a backup has last said so, and how often it does.
 const PIN: Duration = Duration::from_mins(10);
 const RENEWAL: Duration = Duration::from_mins(1);
+/// When a backup gives up that could not say so: before others stop believing it.
+const GIVE_UP: Duration = Duration::from_mins(8);
 
 /// What a backup has done.
 pub(crate) struct BackedUp {
@@ -123,7 +125,7 @@ impl Backup<'_> {
             match self.metadata.pin_contents(&self.id, PIN).await {
                 Ok(()) => pinned_at = self.clock.instant(),
                 // The database may be back before the pin is over.
-                Err(error) if self.clock.instant().saturating_duration_since(pinned_at) > PIN - 2 * RENEWAL => {
+                Err(error) if self.clock.instant().saturating_duration_since(pinned_at) > GIVE_UP => {
                     return Err(error).context("the garbage collection cannot be held back any longer");
                 }
                 Err(_) => {}

@@ -116,17 +116,13 @@ fn sealed(body: ByteStream, key: DataKey) -> ByteStream {
             Ok([length.to_be_bytes().as_slice(), &sealed].concat().into())
         };
         let next = body.try_next().await?;
-        Ok(Some(match next {
-            Some(chunk) => {
-                hasher.update(&chunk);
-                let chunk = seal(&chunk)?;
-                (chunk, (Some(body), hasher, key))
-            }
-            None => {
-                let end = seal(&[END, hasher.clone().finalize().as_slice()].concat())?;
-                (end, (None, hasher, key))
-            }
-        }))
+        let Some(chunk) = next else {
+            let end = seal(&[END, hasher.clone().finalize().as_slice()].concat())?;
+            return Ok(Some((end, (None, hasher, key))));
+        };
+        hasher.update(&chunk);
+        let chunk = seal(&chunk)?;
+        Ok(Some((chunk, (Some(body), hasher, key))))
     });
     Box::pin(chunks)
 }

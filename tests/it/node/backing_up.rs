@@ -1,5 +1,5 @@
 //! A registry is backed up while people push, and restored into other storage: everything that was acknowledged before is there, hosts trust it
-//! as before, and nothing that was damaged on the way is taken for good.
+//! as before, and nothing that was damaged meanwhile is taken for good.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -217,7 +217,7 @@ async fn a_second_backup_copies_what_is_new_and_each_can_be_restored() {
     let new = Image::of("new");
     new.push(&source.admin(), "team/app", "t0").await;
     // Ids have seconds in them.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let second = source.json(&["backup", &place, "--verify"]).await;
     assert_eq!((&second["blobs"], &second["copied_blobs"], &second["keys"]), (&12.into(), &2.into(), &false.into()));
     assert_eq!(second["verified"], true);
