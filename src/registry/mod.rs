@@ -9,6 +9,7 @@ mod delete;
 mod error;
 mod expire;
 mod generations;
+mod import;
 mod list;
 mod manifest_cache;
 mod memory;
@@ -26,6 +27,7 @@ mod upload_turn;
 
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
+pub(crate) use import::ImportedManifest;
 pub use list::{Next, Page};
 pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;

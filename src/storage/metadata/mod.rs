@@ -9,6 +9,7 @@ mod account;
 mod account_policy;
 mod acme;
 mod grant;
+mod imports;
 mod inspection;
 mod key;
 mod login_failures;
@@ -29,6 +30,7 @@ pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
+pub use imports::{EarlierDates, Imports};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
@@ -67,6 +69,7 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Moves
+    + Imports
     + Send
     + Sync
     + 'static

@@ -10,6 +10,7 @@ mod acme;
 mod effects;
 mod engine;
 mod grants;
+mod imports;
 mod keys;
 mod leases;
 mod login_failures;
@@ -131,6 +132,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        imports::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
