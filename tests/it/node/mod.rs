@@ -3,6 +3,7 @@
 mod data_directory;
 pub mod earlier_data;
 mod first_start;
+mod importing;
 mod moving;
 mod shared;
 mod surroundings;
