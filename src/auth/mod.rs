@@ -36,7 +36,7 @@ pub use access::{
 pub use authenticator::Authenticator;
 pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};
 pub(crate) use credentials::{
-    CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password, hash_password,
+    BcryptHash, CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password, hash_password,
     is_password_of,
 };
 pub(crate) use error::AuthError;

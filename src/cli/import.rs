@@ -8,6 +8,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::context::{Context, block_on};
+use super::import_htpasswd;
 use super::output::Output;
 use super::progress::Bar;
 use crate::node::importing::{ImportOrder, ImportReport, Method, SourceKind, import};
@@ -20,11 +21,26 @@ const PRINTED: usize = 20;
 pub(super) enum Verb {
     /// Import the storage of distribution (registry:2, registry:3, docker-registry)
     ///
-    /// DIR is the registry's root directory, the one with docker/registry/v2. Everything is looked at first. Contents are then taken over as
+    /// DIR is the registry's root directory, the one with docker/registry/v2. Everything is checked first. Contents are then taken over as
     /// they are (hard links, so both registries have them and no byte is copied), compared with their digests, and every repository is
     /// entered with its manifests, tags and dates. The source is never written to. A command that was interrupted continues when it is run
     /// again, and brings what has been pushed to the source meanwhile. What was pushed here after it was pushed there stays.
     Distribution(Source),
+    /// Import the storage of zot
+    ///
+    /// DIR is zot's rootDirectory, with a folder for each repository. All else is as for distribution.
+    Zot(Source),
+    /// Import the storage of Harbor's registry
+    ///
+    /// DIR is the volume of its registry, with docker/registry/v2, or the directory above it. Projects are the first part of names here as
+    /// there. Harbor keeps tags and users in its database: tags that were deleted in Harbor, and have not been collected since, come along,
+    /// and those that were only added in its pages do not. All else is as for distribution.
+    Harbor(Source),
+    /// Import the users of a file of htpasswd, with their passwords
+    ///
+    /// Passwords that are hashed with bcrypt are accepted as they are, and hashed with Argon2id at the next login. Imported users own NAME/**
+    /// as others do, and may do nothing else before it is granted to them. Users that exist already stay as they are.
+    Htpasswd(import_htpasswd::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +58,11 @@ pub(super) struct Source {
 
 pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::Distribution(source) => import_from(context, SourceKind::Distribution, source, output),
+        Verb::Distribution(source) | Verb::Harbor(source) => {
+            import_from(context, SourceKind::Distribution, source, output)
+        }
+        Verb::Htpasswd(args) => import_htpasswd::run(context, args, output),
+        Verb::Zot(source) => import_from(context, SourceKind::Zot, source, output),
     }
 }
 

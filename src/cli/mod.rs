@@ -17,6 +17,7 @@ mod grant;
 mod guide;
 mod health;
 mod import;
+mod import_htpasswd;
 mod init;
 mod man;
 mod migrate;

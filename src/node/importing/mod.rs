@@ -1,13 +1,14 @@
 //! The storage of another registry becomes part of this one: its contents are taken over as they are where that is possible, its repositories
 //! entered into the database as pushes would. The source is only read.
 //!
-//! First everything is looked at ([`survey`]), so that what cannot be kept is known at the beginning. Then repositories come in groups: the
+//! First everything is read and checked ([`survey`]), so that what cannot be kept is known at the beginning. Then repositories come in groups: the
 //! contents of a group, one sync for all of them, and its rows. So a run that is interrupted leaves whole repositories, and the next one
 //! continues behind them. What was pushed here after it was pushed there stays.
 
 mod contents;
 mod distribution;
 mod inventory;
+mod oci_layouts;
 mod rows;
 mod survey;
 
@@ -43,7 +44,9 @@ const AT_ONCE: usize = 8;
 /// Whose storage it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SourceKind {
+    /// Distribution's, or that of another registry which stores things as it does.
     Distribution,
+    Zot,
 }
 
 /// How contents come here.
@@ -118,7 +121,10 @@ pub(crate) async fn import(
         let originals = open(order)?;
         let work = async {
             progress.begin("looking at the source", None);
-            let inventory = distribution::read(&*originals, longest).await?;
+            let inventory = match order.kind {
+                SourceKind::Distribution => distribution::read(&*originals, longest).await?,
+                SourceKind::Zot => oci_layouts::read(&*originals, longest).await?,
+            };
             let mut report = describe(&*originals, &inventory);
             report.only_by_copy = only_by_copy(&*blobs, &*originals, &inventory).await?;
             if order.report_only {
