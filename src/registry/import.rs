@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::push::describe;
-use super::{BLOB_LEASE, Registry, RegistryError};
+use super::{Registry, RegistryError};
 use crate::auth::AdminPermit;
 use crate::domain::{Digest, Manifest, Precondition, RepositoryName, Tag};
-use crate::storage::metadata::{BlobRecord, EarlierDates, PutOutcome};
+use crate::storage::metadata::{EarlierDates, ImportedBlob, PutOutcome};
 
 /// A manifest of another registry, and the tags that point to it.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ impl Registry {
         &self,
         _permit: &AdminPermit,
         repository: &RepositoryName,
-        blobs: Vec<BlobRecord>,
+        blobs: Vec<ImportedBlob>,
     ) -> Result<(), RegistryError> {
         self.require_writable()?;
-        for needless in self.metadata.import_blobs(repository, blobs, BLOB_LEASE).await? {
+        for needless in self.metadata.import_blobs(repository, blobs, self.settings.gc.lease).await? {
             self.blobs.remove(&needless).await?;
         }
         self.generations.invalidate(repository);
@@ -53,7 +53,7 @@ impl Registry {
         let ImportedManifest { digest, manifest, content, tags } = imported;
         let mut new = describe(&manifest, digest, content, tags, Precondition::Always)?;
         new.may_be_sparse = true;
-        let outcome = self.metadata.put_manifest(repository, new, BLOB_LEASE).await;
+        let outcome = self.metadata.put_manifest(repository, new, self.settings.gc.lease).await;
         self.generations.invalidate(repository);
         match outcome? {
             PutOutcome::Stored => Ok(()),

@@ -11,6 +11,7 @@ use super::{Importing, Method};
 use crate::domain::Digest;
 use crate::storage::StorageError;
 use crate::storage::blobs::{Adoption, BlobKey, ByteStream, store_content};
+use crate::storage::metadata::{BlobRecord, ImportedBlob};
 
 /// Contents that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -18,8 +19,8 @@ const AT_ONCE: usize = 8;
 /// What has become of contents so far.
 #[derive(Default)]
 pub(super) struct Taken {
-    /// The keys of those that are here.
-    pub(super) keys: HashMap<Digest, BlobKey>,
+    /// Those that are here, and whether they were before.
+    pub(super) blobs: HashMap<Digest, ImportedBlob>,
     /// Why others cannot be kept.
     pub(super) damaged: BTreeMap<Digest, String>,
     /// Those that this run has taken over or copied: how many, and their bytes.
@@ -36,7 +37,8 @@ impl Importing<'_> {
         while let Some((digest, size, outcome)) = under_way.next().await {
             match outcome {
                 Ok((key, is_new)) => {
-                    taken.keys.insert(digest.clone(), key);
+                    let blob = BlobRecord { digest: digest.clone(), size, key };
+                    taken.blobs.insert(digest.clone(), ImportedBlob { blob, is_known: !is_new });
                     if is_new {
                         taken.new = (taken.new.0 + 1, taken.new.1 + size);
                     }
@@ -76,6 +78,26 @@ impl Importing<'_> {
             Box::pin(bytes.inspect_ok(move |chunk| progress.advance(chunk.len() as u64)))
         };
         Ok((store_content(&*self.blobs, digest, content.size, body).await?, true))
+    }
+
+    /// Takes contents again that have gone from a disk since: another process may have been about to remove them when they were entered.
+    pub(super) async fn keep(&self, blobs: &[ImportedBlob]) -> anyhow::Result<()> {
+        if self.blobs.is_shared() {
+            // Every content has a name of its own there.
+            return Ok(());
+        }
+        let mut lost = Vec::new();
+        for ImportedBlob { blob, .. } in blobs {
+            if self.blobs.length(&blob.key).await? != Some(blob.size)
+                && let Some(content) = self.inventory.contents.get(&blob.digest)
+            {
+                lost.push((&blob.digest, content));
+            }
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.take(lost, &mut Taken::default()).await
     }
 
     /// The key of a content that the registry has already, by a run before or by a push.

@@ -235,7 +235,7 @@ impl Importing<'_> {
     /// The contents of a group that no group before it had.
     async fn take_for(&self, group: &[SourceRepository], taken: &mut Taken) -> anyhow::Result<()> {
         let digests: std::collections::BTreeSet<_> = group.iter().flat_map(|repository| &repository.contents).collect();
-        let wanted = digests.into_iter().filter(|digest| !taken.keys.contains_key(digest));
+        let wanted = digests.into_iter().filter(|digest| !taken.blobs.contains_key(digest));
         let wanted = wanted.filter(|digest| !taken.damaged.contains_key(digest));
         let wanted = wanted.filter_map(|digest| Some((digest, self.inventory.contents.get(digest)?)));
         self.take(wanted.collect(), taken).await

@@ -12,7 +12,7 @@ use super::Importing;
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::registry::{ImportedManifest, RegistryError};
 use crate::storage::StorageError;
-use crate::storage::metadata::{BlobRecord, EarlierDates, TagRecord};
+use crate::storage::metadata::{EarlierDates, ImportedBlob, TagRecord};
 
 /// Blobs in one transaction.
 const BLOBS: usize = 500;
@@ -44,13 +44,11 @@ impl Importing<'_> {
     pub(super) async fn enter(&self, repository: &SourceRepository, taken: &Taken) -> anyhow::Result<Entered> {
         let name = &repository.name;
         let mut entered = Entered::default();
-        let blobs = repository.contents.iter().filter_map(|digest| {
-            let (key, content) = (taken.keys.get(digest)?, self.inventory.contents.get(digest)?);
-            Some(BlobRecord { digest: digest.clone(), size: content.size, key: key.clone() })
-        });
-        let blobs: Vec<BlobRecord> = blobs.collect();
+        let blobs: Vec<ImportedBlob> =
+            repository.contents.iter().filter_map(|digest| taken.blobs.get(digest).cloned()).collect();
         for some in blobs.chunks(BLOBS) {
             self.registry.import_blobs(self.permit, name, some.to_vec()).await?;
+            self.keep(some).await?;
         }
         let moves = self.moves(repository).await?;
         let mut kept = EarlierDates::default();
@@ -125,7 +123,7 @@ impl Importing<'_> {
             Ok(()) => Ok(Ok(())),
             Err(RegistryError::MissingReferences(missing)) => {
                 let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-                Ok(Err(format!("it refers to what was removed here meanwhile: {}", missing.join(", "))))
+                Ok(Err(format!("it refers to what was removed here meanwhile, run the same command again: {}", missing.join(", "))))
             }
             Err(error) => Err(error.into()),
         }

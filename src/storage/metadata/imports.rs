@@ -9,6 +9,15 @@ use crate::domain::{Digest, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 
+/// A content that is to be entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedBlob {
+    /// What it is.
+    pub blob: BlobRecord,
+    /// Whether that was read from its row: nothing is entered where that has been collected meanwhile.
+    pub is_known: bool,
+}
+
 /// When what was put was put elsewhere before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EarlierDates {
@@ -26,7 +35,7 @@ pub trait Imports {
     async fn import_blobs(
         &self,
         repository: &RepositoryName,
-        blobs: Vec<BlobRecord>,
+        blobs: Vec<ImportedBlob>,
         lease: Duration,
     ) -> Result<Vec<BlobKey>, StorageError>;
 

@@ -8,6 +8,7 @@
 mod account;
 mod account_policy;
 mod acme;
+mod collection;
 mod grant;
 mod imports;
 mod inspection;
@@ -28,9 +29,10 @@ mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
+pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
-pub use imports::{EarlierDates, Imports};
+pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
@@ -68,6 +70,7 @@ pub trait Metadata:
     + TokenKeys
     + RefreshTokens
     + AcmeRecords
+    + Collection
     + Moves
     + Imports
     + Send
