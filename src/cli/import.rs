@@ -117,8 +117,7 @@ fn method(report: &ImportReport, source: &Source) -> String {
 }
 
 fn as_json(report: &ImportReport, source: &Source) -> Value {
-    let losses: Vec<Value> =
-        report.losses.iter().map(|loss| json!({ "what": loss.what, "why": loss.why })).collect();
+    let losses: Vec<Value> = report.losses.iter().map(|loss| json!({ "what": loss.what, "why": loss.why })).collect();
     json!({
         "source": report.source,
         "imported": !source.report,

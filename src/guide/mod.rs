@@ -48,6 +48,7 @@ topics![
     "backup",
     "upgrade",
     "moving",
+    "import",
 ];
 
 impl Topic {

@@ -30,9 +30,9 @@ pub(super) struct Taken {
 impl Importing<'_> {
     /// Takes these contents, each of which was not taken before; all are durable afterwards.
     pub(super) async fn take(&self, wanted: Vec<(&Digest, &SourceContent)>, taken: &mut Taken) -> anyhow::Result<()> {
-        let looks = wanted.into_iter().map(|(digest, content)| async move {
-            (digest, content.size, self.take_one(digest, content).await)
-        });
+        let looks = wanted
+            .into_iter()
+            .map(|(digest, content)| async move { (digest, content.size, self.take_one(digest, content).await) });
         let mut under_way = stream::iter(looks).buffer_unordered(AT_ONCE);
         while let Some((digest, size, outcome)) = under_way.next().await {
             match outcome {

@@ -74,7 +74,9 @@ async fn folders(
             && originals.look(&format!("{path}/index.json")).await?.is_some();
         if is_repository {
             match path.parse::<RepositoryName>() {
-                Ok(name) => folders.push(Folder { name, blobs: blobs(originals, &path, found).await?, path: path.clone() }),
+                Ok(name) => {
+                    folders.push(Folder { name, blobs: blobs(originals, &path, found).await?, path: path.clone() })
+                }
                 Err(error) => losses.add(path.clone(), error.to_string()),
             }
         }
@@ -108,11 +110,7 @@ async fn blobs(
     Ok(blobs)
 }
 
-async fn shelf(
-    originals: &dyn Originals,
-    folder: Folder,
-    losses: &mut Losses,
-) -> Result<Option<Shelf>, StorageError> {
+async fn shelf(originals: &dyn Originals, folder: Folder, losses: &mut Losses) -> Result<Option<Shelf>, StorageError> {
     let Folder { name, path, blobs } = folder;
     let index = originals.read(&format!("{path}/index.json"), INDEX).await?.unwrap_or_default();
     let index: Index = match serde_json::from_slice(&index) {

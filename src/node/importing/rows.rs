@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures_util::{StreamExt, stream};
 
+use super::Importing;
 use super::contents::Taken;
 use super::inventory::{Losses, SourceManifest, SourceRepository, SourceTag};
 use super::survey::parse;
-use super::Importing;
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::registry::{ImportedManifest, RegistryError};
 use crate::storage::StorageError;
@@ -123,7 +123,10 @@ impl Importing<'_> {
             Ok(()) => Ok(Ok(())),
             Err(RegistryError::MissingReferences(missing)) => {
                 let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-                Ok(Err(format!("it refers to what was removed here meanwhile, run the same command again: {}", missing.join(", "))))
+                Ok(Err(format!(
+                    "it refers to what was removed here meanwhile, run the same command again: {}",
+                    missing.join(", ")
+                )))
             }
             Err(error) => Err(error.into()),
         }

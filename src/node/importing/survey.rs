@@ -164,7 +164,9 @@ impl Surveyor<'_> {
         if present == size {
             return Ok(());
         }
-        Err(Unkept::Because(format!("it refers to the blob {digest} of {size} bytes, whose content has {present} bytes")))
+        Err(Unkept::Because(format!(
+            "it refers to the blob {digest} of {size} bytes, whose content has {present} bytes"
+        )))
     }
 }
 

@@ -17,9 +17,9 @@ pub(crate) async fn store_content(
     let staged = appended.staged;
     let broken = match appended.broken {
         Some(error) => Some(error),
-        None if staged.length != size || staged.hasher.clone().finish() != *digest => Some(StorageError::Damaged(format!(
-            "the content of {digest} is another one than its digest says"
-        ))),
+        None if staged.length != size || staged.hasher.clone().finish() != *digest => {
+            Some(StorageError::Damaged(format!("the content of {digest} is another one than its digest says")))
+        }
         None => None,
     };
     if let Some(error) = broken {

@@ -137,17 +137,23 @@ async fn moves_in(version: Version, mut server: Server, copy: bool) {
     assert_eq!((&imported["manifests"], &imported["tags"]), (&json!(7), &json!(4)), "{imported}");
     assert_eq!(imported["new_contents"], json!(9), "{imported}");
     has_everything(&admin, &filled).await;
-    let tags: Value = serde_json::from_slice(&server.run(&["repo", "tags", "team/app", "--json"]).stdout).expect("JSON");
+    let tags: Value =
+        serde_json::from_slice(&server.run(&["repo", "tags", "team/app", "--json"]).stdout).expect("JSON");
     let v1 = tags.as_array().expect("a list").iter().find(|tag| tag["tag"] == "v1").expect("there");
     assert_eq!(v1["updated_at"], "2021-01-01T00:00:00Z", "{tags}");
-    let shown: Value = serde_json::from_slice(&server.run(&["repo", "show", "team/app", "--json"]).stdout).expect("JSON");
+    let shown: Value =
+        serde_json::from_slice(&server.run(&["repo", "show", "team/app", "--json"]).stdout).expect("JSON");
     assert_eq!(shown["created_at"], "2021-01-01T00:00:00Z", "{shown}");
 
     assert!(everything(&source.root()) == untouched, "the source is as it was");
     let names = fs::metadata(source.content(&digest(&filled.app.layer))).expect("there").nlink();
     assert_eq!(names, if copy { 1 } else { 2 }, "no content is there twice");
     let again = import(&server, if copy { &arguments } else { &arguments[..2] });
-    assert_eq!((&again["new_contents"], &again["manifests"], &again["tags"]), (&json!(0), &json!(7), &json!(4)), "{again}");
+    assert_eq!(
+        (&again["new_contents"], &again["manifests"], &again["tags"]),
+        (&json!(0), &json!(7), &json!(4)),
+        "{again}"
+    );
 
     fs::remove_dir_all(source.root()).expect("ours");
     has_everything(&admin, &filled).await;
@@ -242,7 +248,8 @@ async fn what_is_damaged_or_missing_is_named_and_the_rest_is_kept() {
     let output = server.try_run(&["import", "distribution", &root], "");
     assert!(!output.status.success(), "{}", said(&output));
     let text = said(&output);
-    for loss in ["app:flipped", "app:short", "app:gone", "its content is missing", "another content than its name says"] {
+    for loss in ["app:flipped", "app:short", "app:gone", "its content is missing", "another content than its name says"]
+    {
         assert!(text.contains(loss), "{loss}: {text}");
     }
     assert!(text.contains("6 things could not be kept; everything else was imported"), "{text}");
@@ -257,7 +264,11 @@ async fn another_folder_and_what_cannot_be_linked_is_refused_with_the_way_out() 
     server.keep_in_a_file();
     server.initialise();
     let nothing = server.try_run(&["import", "distribution", &server.home().display().to_string()], "");
-    assert!(said(&nothing).contains("name the directory that contains docker/registry/v2/repositories"), "{}", said(&nothing));
+    assert!(
+        said(&nothing).contains("name the directory that contains docker/registry/v2/repositories"),
+        "{}",
+        said(&nothing)
+    );
     let source = Distribution::start(Version::Two).await;
     Image::of("app").push(&source.actor(None), "app", "v1").await;
     let bucket = server.with_bucket(&Arc::new(s3::Bucket::new()));
@@ -359,7 +370,11 @@ async fn a_zot_moves_in_with_children_referrers_and_contents_that_are_elsewhere(
 
     let path = folder.display().to_string();
     let report = import(&server, &["zot", &path, "--report"]);
-    assert_eq!((&report["repositories"], &report["manifests"], &report["tags"]), (&json!(3), &json!(6), &json!(4)), "{report}");
+    assert_eq!(
+        (&report["repositories"], &report["manifests"], &report["tags"]),
+        (&json!(3), &json!(6), &json!(4)),
+        "{report}"
+    );
     let imported = import(&server, &["zot", &path]);
     assert_eq!((&imported["manifests"], &imported["not_kept"]), (&json!(6), &json!(0)), "{imported}");
     assert!(everything(&folder) == untouched, "the source is as it was");
@@ -374,7 +389,8 @@ async fn a_zot_moves_in_with_children_referrers_and_contents_that_are_elsewhere(
     let referrers = admin.get(&format!("/v2/team/app/referrers/{}", app.digest())).await;
     let referrers: Value = referrers.json().await.expect("JSON");
     assert_eq!(referrers["manifests"][0]["digest"], digest(&signature), "{referrers}");
-    let tags: Value = serde_json::from_slice(&server.run(&["repo", "tags", "team/app", "--json"]).stdout).expect("JSON");
+    let tags: Value =
+        serde_json::from_slice(&server.run(&["repo", "tags", "team/app", "--json"]).stdout).expect("JSON");
     assert!(tags.as_array().expect("a list").iter().all(|tag| tag["updated_at"] == "2021-01-01T00:00:00Z"), "{tags}");
 }
 
@@ -395,7 +411,11 @@ async fn users_of_htpasswd_log_in_as_before_and_are_hashed_again_at_that() {
     let output = server.try_run(&["import", "htpasswd", &path, "--json"], "");
     assert!(!output.status.success(), "{}", said(&output));
     let imported: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&imported["imported"], &imported["exist_already"]), (&json!(["alice"]), &json!(["admin"])), "{imported}");
+    assert_eq!(
+        (&imported["imported"], &imported["exist_already"]),
+        (&json!(["alice"]), &json!(["admin"])),
+        "{imported}"
+    );
     assert_eq!(imported["refused"].as_array().expect("a list").len(), 3, "{imported}");
     assert!(!said(&output).contains("no colon"), "what may be a password is not printed");
 

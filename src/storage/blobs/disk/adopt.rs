@@ -87,7 +87,9 @@ fn link(file: &Path, name: &Path, original: &File) -> Result<Option<String>, Sto
         Errno::PERM | Errno::ACCESS => {
             let owner = original.metadata().map_or(0, |meta| meta.uid());
             let me = rustix::process::geteuid().as_raw();
-            format!("{file_name} belongs to the user {owner}, and the system does not let the user {me} make a hard link of it")
+            format!(
+                "{file_name} belongs to the user {owner}, and the system does not let the user {me} make a hard link of it"
+            )
         }
         Errno::OPNOTSUPP => format!("the file system of {file_name} has no hard links"),
         _ => return Err(failed("linking", file, errno.into())),
@@ -113,7 +115,13 @@ fn length(file: &File, path: &Path) -> Result<u64, StorageError> {
 }
 
 /// [`StorageError::Damaged`] unless the file has this length and digest.
-fn compare(mut file: &File, path: &Path, digest: &Digest, size: u64, cancelled: &CancelFlag) -> Result<(), StorageError> {
+fn compare(
+    mut file: &File,
+    path: &Path,
+    digest: &Digest,
+    size: u64,
+    cancelled: &CancelFlag,
+) -> Result<(), StorageError> {
     let present = length(file, path)?;
     if present != size {
         return Err(StorageError::Damaged(format!("{} has {present} bytes instead of {size}", path.display())));
