@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::bail;
 
 use super::inventory::{Inventory, SourceTag};
-use super::survey::{Listed, Places, Shelf, Surveyor};
+use super::survey::{Listed, Listing, Places, Surveyor};
 use crate::domain::{Algorithm, Digest, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::blobs::Originals;
@@ -37,8 +37,8 @@ pub(super) async fn read(originals: &dyn Originals, longest: u64) -> anyhow::Res
         if folders.iter().any(|folder| folder == "_manifests") {
             match name.parse::<RepositoryName>() {
                 Ok(repository) => {
-                    let shelf = shelf(originals, &folder, repository, &mut surveyor.inventory).await?;
-                    surveyor.add(shelf).await?;
+                    let listing = listing(originals, &folder, repository, &mut surveyor.inventory).await?;
+                    surveyor.add(listing).await?;
                 }
                 Err(error) => surveyor.inventory.losses.add(name.clone(), error.to_string()),
             }
@@ -65,12 +65,12 @@ async fn root(originals: &dyn Originals) -> anyhow::Result<&'static str> {
     )
 }
 
-async fn shelf(
+async fn listing(
     originals: &dyn Originals,
     folder: &str,
     name: RepositoryName,
     inventory: &mut Inventory,
-) -> Result<Shelf, StorageError> {
+) -> Result<Listing, StorageError> {
     let mut manifests = BTreeMap::new();
     for (digest, pushed_at) in linked(originals, &format!("{folder}/_manifests/revisions")).await? {
         manifests.insert(digest, Listed { media_type: None, pushed_at: Some(pushed_at) });
@@ -88,7 +88,7 @@ async fn shelf(
             (_, None) => inventory.losses.add(format!("{name}:{tag}"), "its link contains no digest".to_owned()),
         }
     }
-    Ok(Shelf { name, manifests, blobs, tags })
+    Ok(Listing { name, manifests, blobs, tags })
 }
 
 /// The digests that a folder has links of.

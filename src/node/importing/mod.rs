@@ -118,32 +118,20 @@ pub(crate) async fn import(
         let longest = settings.limits.manifest_size.bytes();
         let registry = Registry::new(Arc::clone(&metadata), Arc::clone(&blobs), settings, clock.clone());
         registry.require_importable(&permit)?;
-        let originals = open(order)?;
         let work = async {
-            progress.begin("looking at the source", None);
-            let inventory = match order.kind {
-                SourceKind::Distribution => distribution::read(&*originals, longest).await?,
-                SourceKind::Zot => oci_layouts::read(&*originals, longest).await?,
-            };
+            progress.begin("reading the source", None);
+            let originals = open(order)?;
+            let inventory = read(order.kind, &*originals, longest).await?;
             let mut report = describe(&*originals, &inventory);
             report.only_by_copy = only_by_copy(&*blobs, &*originals, &inventory).await?;
             if order.report_only {
                 return Ok(report);
             }
-            if let (Method::Adopt, Some(why)) = (order.method, &report.only_by_copy) {
-                bail!("{why}: run the same command with --copy, which copies the contents");
-            }
-            let importing = Importing {
-                registry: &registry,
-                permit: &permit,
-                metadata,
-                blobs,
-                originals: Arc::clone(&originals),
-                inventory: &inventory,
-                method: order.method,
-                longest,
-                progress: &progress,
-            };
+            order.require_possible(&report)?;
+            let (registry, permit, inventory, progress, method) =
+                (&registry, &permit, &inventory, &progress, order.method);
+            let importing =
+                Importing { registry, permit, metadata, blobs, originals, inventory, method, longest, progress };
             importing.run(report).await
         };
         tokio::select! {
@@ -152,6 +140,24 @@ pub(crate) async fn import(
         }
     })
     .await
+}
+
+async fn read(kind: SourceKind, originals: &dyn Originals, longest: u64) -> anyhow::Result<Inventory> {
+    match kind {
+        SourceKind::Distribution => distribution::read(originals, longest).await,
+        SourceKind::Zot => oci_layouts::read(originals, longest).await,
+    }
+}
+
+impl ImportOrder<'_> {
+    fn require_possible(&self, report: &ImportReport) -> anyhow::Result<()> {
+        match (self.method, &report.only_by_copy) {
+            (Method::Adopt, Some(why)) => {
+                bail!("{why}: run the same command with --copy, which copies the contents")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// SIGTERM or SIGINT.

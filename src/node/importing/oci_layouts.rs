@@ -15,7 +15,7 @@ use anyhow::bail;
 use serde::Deserialize;
 
 use super::inventory::{Inventory, Losses, SourceContent, SourceTag};
-use super::survey::{Listed, Places, Shelf, Surveyor};
+use super::survey::{Listed, Listing, Places, Surveyor};
 use crate::domain::{Algorithm, Descriptor, Digest, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::blobs::Originals;
@@ -53,8 +53,8 @@ pub(super) async fn read(originals: &dyn Originals, longest: u64) -> anyhow::Res
     }
     let mut surveyor = Surveyor { originals, places: Places::Found(found), longest, inventory };
     for folder in folders {
-        if let Some(shelf) = shelf(originals, folder, &mut surveyor.inventory.losses).await? {
-            surveyor.add(shelf).await?;
+        if let Some(listing) = listing(originals, folder, &mut surveyor.inventory.losses).await? {
+            surveyor.add(listing).await?;
         }
     }
     Ok(surveyor.inventory)
@@ -75,7 +75,8 @@ async fn folders(
         if is_repository {
             match path.parse::<RepositoryName>() {
                 Ok(name) => {
-                    folders.push(Folder { name, blobs: blobs(originals, &path, found).await?, path: path.clone() })
+                    let blobs = blobs(originals, &path, found).await?;
+                    folders.push(Folder { name, blobs, path: path.clone() });
                 }
                 Err(error) => losses.add(path.clone(), error.to_string()),
             }
@@ -110,7 +111,11 @@ async fn blobs(
     Ok(blobs)
 }
 
-async fn shelf(originals: &dyn Originals, folder: Folder, losses: &mut Losses) -> Result<Option<Shelf>, StorageError> {
+async fn listing(
+    originals: &dyn Originals,
+    folder: Folder,
+    losses: &mut Losses,
+) -> Result<Option<Listing>, StorageError> {
     let Folder { name, path, blobs } = folder;
     let index = originals.read(&format!("{path}/index.json"), INDEX).await?.unwrap_or_default();
     let index: Index = match serde_json::from_slice(&index) {
@@ -133,5 +138,5 @@ async fn shelf(originals: &dyn Originals, folder: Folder, losses: &mut Losses) -
         }
     }
     let blobs: BTreeSet<Digest> = blobs.into_keys().collect();
-    Ok(Some(Shelf { name, manifests, blobs, tags }))
+    Ok(Some(Listing { name, manifests, blobs, tags }))
 }

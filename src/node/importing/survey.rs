@@ -13,7 +13,7 @@ use crate::storage::StorageError;
 use crate::storage::blobs::Originals;
 
 /// A repository as its files say, before its manifests are read.
-pub(super) struct Shelf {
+pub(super) struct Listing {
     pub(super) name: RepositoryName,
     /// Manifests that are known to be some.
     pub(super) manifests: BTreeMap<Digest, Listed>,
@@ -79,37 +79,37 @@ impl From<InvalidManifest> for Unkept {
 
 impl Surveyor<'_> {
     /// Adds a repository to the inventory.
-    pub(super) async fn add(&mut self, mut shelf: Shelf) -> Result<(), StorageError> {
+    pub(super) async fn add(&mut self, mut listing: Listing) -> Result<(), StorageError> {
         let mut kept: BTreeMap<Digest, SourceManifest> = BTreeMap::new();
-        let mut queue: Vec<Digest> = shelf.manifests.keys().cloned().collect();
+        let mut queue: Vec<Digest> = listing.manifests.keys().cloned().collect();
         while let Some(digest) = queue.pop() {
-            match self.examine(&mut shelf, &digest, &mut queue).await {
+            match self.examine(&mut listing, &digest, &mut queue).await {
                 Ok(manifest) => {
                     kept.insert(digest, manifest);
                 }
-                Err(Unkept::Because(why)) => self.inventory.losses.add(format!("{}@{digest}", shelf.name), why),
+                Err(Unkept::Because(why)) => self.inventory.losses.add(format!("{}@{digest}", listing.name), why),
                 Err(Unkept::Failed(error)) => return Err(error),
             }
         }
-        let (tags, lost): (Vec<_>, Vec<_>) = shelf.tags.into_iter().partition(|tag| kept.contains_key(&tag.digest));
+        let (tags, lost): (Vec<_>, Vec<_>) = listing.tags.into_iter().partition(|tag| kept.contains_key(&tag.digest));
         for SourceTag { tag, digest, .. } in lost {
             let why = format!("the manifest that it points to, {digest}, is missing or cannot be kept");
-            self.inventory.losses.add(format!("{}:{tag}", shelf.name), why);
+            self.inventory.losses.add(format!("{}:{tag}", listing.name), why);
         }
         if !kept.is_empty() {
             let contents = kept.values().flat_map(|manifest| manifest.blobs.iter().cloned()).collect();
-            self.inventory.repositories.push(SourceRepository { name: shelf.name, manifests: kept, tags, contents });
+            self.inventory.repositories.push(SourceRepository { name: listing.name, manifests: kept, tags, contents });
         }
         Ok(())
     }
 
     async fn examine(
         &mut self,
-        shelf: &mut Shelf,
+        listing: &mut Listing,
         digest: &Digest,
         queue: &mut Vec<Digest>,
     ) -> Result<SourceManifest, Unkept> {
-        let listed = shelf.manifests.get(digest).cloned();
+        let listed = listing.manifests.get(digest).cloned();
         let Listed { media_type, pushed_at } = listed.unwrap_or(Listed { media_type: None, pushed_at: None });
         let missing = || Unkept::Because("its content is missing".to_owned());
         let file = self.places.file(digest).ok_or_else(missing)?;
@@ -123,35 +123,46 @@ impl Surveyor<'_> {
             return Err(Unkept::Because(format!("{file} is damaged: it has another content than its name says")));
         }
         let manifest = parse(media_type.as_ref(), &bytes)?;
-        let mut blobs = Vec::new();
-        for blob in manifest.blobs() {
-            self.require_content(shelf, &blob.digest, blob.size).await?;
-            blobs.push(blob.digest.clone());
-        }
-        let mut children = Vec::new();
-        for child in manifest.children() {
-            let media_type = child.media_type.as_str().parse::<MediaType>().ok();
-            let is_manifest = media_type.and_then(|media_type| Kind::of(&media_type)).is_some();
-            if shelf.manifests.contains_key(&child.digest) {
-                children.push(child.digest.clone());
-            } else if !shelf.blobs.contains(&child.digest) {
-                // The source has served the index without it.
-            } else if is_manifest {
-                shelf.manifests.insert(child.digest.clone(), Listed { media_type: None, pushed_at });
-                queue.push(child.digest.clone());
-                children.push(child.digest.clone());
-            } else {
-                self.require_content(shelf, &child.digest, child.size).await?;
-                blobs.push(child.digest.clone());
-            }
-        }
+        let (children, blobs) = self.references(listing, &manifest, pushed_at, queue).await?;
         let (media_type, pushed_at) = (manifest.media_type().clone(), pushed_at.unwrap_or(found.modified_at));
         Ok(SourceManifest { file, media_type, pushed_at, children, blobs })
     }
 
+    /// The manifests and the contents that a manifest needs.
+    async fn references(
+        &mut self,
+        listing: &mut Listing,
+        manifest: &Manifest,
+        pushed_at: Option<i64>,
+        queue: &mut Vec<Digest>,
+    ) -> Result<(Vec<Digest>, Vec<Digest>), Unkept> {
+        let (mut children, mut blobs) = (Vec::new(), Vec::new());
+        for blob in manifest.blobs() {
+            self.require_content(listing, &blob.digest, blob.size).await?;
+            blobs.push(blob.digest.clone());
+        }
+        for child in manifest.children() {
+            let media_type = child.media_type.as_str().parse::<MediaType>().ok();
+            let is_manifest = media_type.and_then(|media_type| Kind::of(&media_type)).is_some();
+            if listing.manifests.contains_key(&child.digest) {
+                children.push(child.digest.clone());
+            } else if !listing.blobs.contains(&child.digest) {
+                // The source has served the index without it.
+            } else if is_manifest {
+                listing.manifests.insert(child.digest.clone(), Listed { media_type: None, pushed_at });
+                queue.push(child.digest.clone());
+                children.push(child.digest.clone());
+            } else {
+                self.require_content(listing, &child.digest, child.size).await?;
+                blobs.push(child.digest.clone());
+            }
+        }
+        Ok((children, blobs))
+    }
+
     /// The content of a blob must be there, in this length, and belong to the repository.
-    async fn require_content(&mut self, shelf: &Shelf, digest: &Digest, size: u64) -> Result<(), Unkept> {
-        if !shelf.blobs.contains(digest) {
+    async fn require_content(&mut self, listing: &Listing, digest: &Digest, size: u64) -> Result<(), Unkept> {
+        if !listing.blobs.contains(digest) {
             return Err(Unkept::Because(format!("it refers to the blob {digest}, which the repository does not have")));
         }
         if !self.inventory.contents.contains_key(digest) {

@@ -1,6 +1,9 @@
 //! Moving in from another registry: a real distribution is filled, its storage imported, and everything is here as it was there: images,
 //! untagged children, referrers, dates. The source is not changed, and no content is there twice.
 
+mod htpasswd;
+mod zot;
+
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -203,7 +206,7 @@ async fn a_second_import_brings_what_is_new_and_leaves_what_is_newer_here() {
     let (server, source, root) = imported_once().await;
     let admin = server.actor("admin", ADMIN_PASSWORD);
     // Dates are of whole seconds.
-    let second = Duration::from_millis(1000);
+    let second = Duration::from_secs(1);
     tokio::time::sleep(second).await;
     let who = source.actor(None);
     let (moved, new, of_both, here) = (Image::of("after"), Image::of("new"), Image::of("there"), Image::of("here"));
@@ -285,149 +288,4 @@ async fn with_a_folder() -> (Server, std::path::PathBuf) {
     let folder = server.home().join("source");
     fs::create_dir(&folder).expect("writable");
     (server, folder)
-}
-
-/// A repository as zot stores it: every content under its digest, and an index of the manifests except for children.
-struct Layout<'l> {
-    folder: &'l Path,
-    name: &'l str,
-    listed: Vec<Value>,
-}
-
-impl<'l> Layout<'l> {
-    fn new(folder: &'l Path, name: &'l str) -> Self {
-        fs::create_dir_all(folder.join(name).join("blobs/sha256")).expect("writable");
-        Self { folder, name, listed: Vec::new() }
-    }
-
-    fn blob(&self, content: &[u8]) -> std::path::PathBuf {
-        let hex = digest(content).replace("sha256:", "");
-        let path = self.folder.join(self.name).join("blobs/sha256").join(hex);
-        fs::write(&path, content).expect("writable");
-        path
-    }
-
-    fn image(&self, image: &Image) {
-        for content in [&image.config, &image.layer, &image.manifest] {
-            self.blob(content);
-        }
-    }
-
-    fn list(&mut self, media_type: &str, content: &[u8], tag: Option<&str>) {
-        let mut descriptor = json!({"mediaType": media_type, "digest": digest(content), "size": content.len()});
-        if let Some(tag) = tag {
-            descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
-        }
-        self.listed.push(descriptor);
-    }
-
-    fn finish(self) {
-        let index = json!({"schemaVersion": 2, "manifests": self.listed});
-        let folder = self.folder.join(self.name);
-        fs::write(folder.join("index.json"), index.to_string()).expect("writable");
-        fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("writable");
-        fs::create_dir(folder.join(".uploads")).expect("writable");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_zot_moves_in_with_children_referrers_and_contents_that_are_elsewhere() {
-    let (server, folder) = with_a_folder().await;
-    let (app, children) = (Image::of("the app"), [Image::of("one child"), Image::of("other child")]);
-    let mut layout = Layout::new(&folder, "team/app");
-    layout.image(&app);
-    date(&layout.blob(&app.manifest));
-    layout.list(MANIFEST_TYPE, &app.manifest, Some("v1"));
-    layout.list(MANIFEST_TYPE, &app.manifest, Some("latest"));
-    let subject = json!({"mediaType": MANIFEST_TYPE, "digest": app.digest(), "size": app.manifest.len()});
-    let signature = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": "application/x-signature", "layers": [], "subject": subject,
-        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2},
-    });
-    layout.blob(b"{}");
-    let signature = signature.to_string().into_bytes();
-    layout.blob(&signature);
-    layout.list(MANIFEST_TYPE, &signature, None);
-    layout.finish();
-    let mut layout = Layout::new(&folder, "multi");
-    let listed = children.iter().map(|child| {
-        layout.image(child);
-        json!({"mediaType": MANIFEST_TYPE, "digest": child.digest(), "size": child.manifest.len()})
-    });
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": listed.collect::<Vec<_>>()});
-    let index = index.to_string().into_bytes();
-    layout.blob(&index);
-    layout.list(INDEX_TYPE, &index, Some("v1"));
-    layout.finish();
-    // Its layer has an empty twin here, as zot leaves them in a bucket.
-    let mut layout = Layout::new(&folder, "team/twin");
-    layout.image(&app);
-    fs::write(layout.blob(&app.layer), b"").expect("writable");
-    layout.list(MANIFEST_TYPE, &app.manifest, Some("v1"));
-    layout.finish();
-    fs::create_dir_all(folder.join("_trivy/db")).expect("writable");
-    let untouched = everything(&folder);
-
-    let path = folder.display().to_string();
-    let report = import(&server, &["zot", &path, "--report"]);
-    assert_eq!(
-        (&report["repositories"], &report["manifests"], &report["tags"]),
-        (&json!(3), &json!(6), &json!(4)),
-        "{report}"
-    );
-    let imported = import(&server, &["zot", &path]);
-    assert_eq!((&imported["manifests"], &imported["not_kept"]), (&json!(6), &json!(0)), "{imported}");
-    assert!(everything(&folder) == untouched, "the source is as it was");
-    fs::remove_dir_all(&folder).expect("ours");
-    let admin = server.actor("admin", ADMIN_PASSWORD);
-    has_image(&admin, "team/app", "v1", &app).await;
-    has_image(&admin, "team/twin", "v1", &app).await;
-    has(&admin, "multi", "v1", &index).await;
-    for child in &children {
-        has_image(&admin, "multi", &child.digest(), child).await;
-    }
-    let referrers = admin.get(&format!("/v2/team/app/referrers/{}", app.digest())).await;
-    let referrers: Value = referrers.json().await.expect("JSON");
-    assert_eq!(referrers["manifests"][0]["digest"], digest(&signature), "{referrers}");
-    let tags: Value =
-        serde_json::from_slice(&server.run(&["repo", "tags", "team/app", "--json"]).stdout).expect("JSON");
-    assert!(tags.as_array().expect("a list").iter().all(|tag| tag["updated_at"] == "2021-01-01T00:00:00Z"), "{tags}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn users_of_htpasswd_log_in_as_before_and_are_hashed_again_at_that() {
-    let (server, folder) = with_a_folder().await;
-    let file = folder.join("htpasswd");
-    let made = std::process::Command::new("htpasswd")
-        .args(["-cbB", &file.display().to_string(), "alice", "the password of alice"])
-        .output()
-        .expect("htpasswd is missing: apt-get install apache2-utils");
-    assert!(made.status.success(), "{}", said(&made));
-    let bcrypt = fs::read_to_string(&file).expect("there");
-    let others = "# users\n\nold:$apr1$aaaaaaaa$bbbbbbbbbbbbbbbbbbbbbb\nBob Ross:$2y$05$x\nno colon\nadmin:";
-    fs::write(&file, format!("{bcrypt}{others}{}", bcrypt.split_once(':').expect("a line").1)).expect("ours");
-
-    let path = file.display().to_string();
-    let output = server.try_run(&["import", "htpasswd", &path, "--json"], "");
-    assert!(!output.status.success(), "{}", said(&output));
-    let imported: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(
-        (&imported["imported"], &imported["exist_already"]),
-        (&json!(["alice"]), &json!(["admin"])),
-        "{imported}"
-    );
-    assert_eq!(imported["refused"].as_array().expect("a list").len(), 3, "{imported}");
-    assert!(!said(&output).contains("no colon"), "what may be a password is not printed");
-
-    let wrong = server.actor("alice", "another password");
-    assert_eq!(wrong.get("/v2/alice/app/tags/list").await.status(), StatusCode::UNAUTHORIZED);
-    let alice = server.actor("alice", "the password of alice");
-    Image::of("hers").push(&alice, "alice/app", "v1").await;
-    let hash = server.database().open().await.user(&"alice".parse().expect("a name")).await.expect("read");
-    let hash = hash.expect("there").password_hash;
-    assert!(hash.starts_with("$argon2id$"), "{hash}");
-    let again = server.actor("alice", "the password of alice");
-    assert_eq!(again.get("/v2/alice/app/tags/list").await.status(), StatusCode::OK);
-    // The administrator's password is the one of here.
-    Image::of("admin's").push(&server.actor("admin", ADMIN_PASSWORD), "team/app", "v1").await;
 }
