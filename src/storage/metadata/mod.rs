@@ -12,6 +12,7 @@ mod change;
 mod collection;
 mod grant;
 mod hold;
+mod imports;
 mod inspection;
 mod integrity;
 mod key;
@@ -38,6 +39,7 @@ pub use change::{Cause, Change};
 pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
+pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
 pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
@@ -84,6 +86,7 @@ pub trait Metadata:
     + Collection
     + Moves
     + Integrity
+    + Imports
     + Send
     + Sync
     + 'static
