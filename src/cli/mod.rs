@@ -13,6 +13,7 @@ mod cluster;
 mod config;
 mod context;
 mod doctor;
+mod gc;
 mod grant;
 mod guide;
 mod health;
@@ -23,6 +24,7 @@ mod migrate_storage;
 mod output;
 mod passphrase;
 mod password;
+mod progress;
 mod repo;
 mod secret_input;
 mod serve;
@@ -77,6 +79,7 @@ enum Command {
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
+    Gc(gc::Args),
     // These four need more than one line of help, which is at their arguments.
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
@@ -146,6 +149,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::Gc(args) => gc::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

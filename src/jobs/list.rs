@@ -90,7 +90,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5))
             .under_lease(),
     ];
-    jobs.extend(collector);
+    jobs.push(collector);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -107,13 +107,13 @@ fn follow_move(registry: Arc<Registry>) -> Job {
 }
 
 /// On every node: they share the work by claims in the queue.
-fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
+fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let settings = registry.settings();
-    let pace = CollectionPace::of(&settings.gc, &settings.trash);
-    let collect = CollectGarbage { registry: Arc::clone(registry), pace };
+    // On a disk, this process alone removes the contents that `portcullis gc` has found.
+    let pace = CollectionPace { reviews: settings.gc.enabled, ..CollectionPace::of(&settings.gc, &settings.trash) };
+    let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
-    let job = Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
-    settings.gc.enabled.then_some(job)
+    Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1))
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

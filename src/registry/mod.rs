@@ -5,6 +5,7 @@
 
 mod blob_rows;
 mod collect;
+mod collection_guard;
 mod content;
 mod content_locks;
 mod delete;
@@ -18,16 +19,19 @@ mod memory;
 mod mount;
 mod moving;
 mod owner;
+mod postpone;
 mod pull;
 mod push;
 mod readiness;
 mod referrers;
+mod remove_contents;
 mod session_locks;
 mod turns;
 mod upload;
 mod upload_turn;
 
 pub use collect::{Collected, CollectionPace};
+pub use collection_guard::CollectionStop;
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
 pub use list::{Next, Page};
@@ -51,6 +55,7 @@ use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use postpone::Postponed;
 use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
@@ -89,6 +94,7 @@ pub struct Registry {
     generations: Generations,
     manifests: ManifestCache,
     rows: BlobRows,
+    postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
     /// As last read from the database.
@@ -114,6 +120,7 @@ impl Registry {
             settings,
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
+            postponed: Postponed::new(),
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),

@@ -12,7 +12,7 @@ settings! {
     /// The section `[gc]`.
     GcSettings {
         /// Whether the server removes what nothing refers to any more: images that lost their last tag, layers of deleted images, uploads
-        /// that no image ever used. It works a little at a time while the registry serves; "false" leaves that to `portcullis gc`.
+        /// that no image ever used. It works a little at a time while the registry serves; "false" leaves the review to `portcullis gc`.
         enabled: bool = true;
 
         /// How long a layer stays after nothing refers to it any more; a push that needs it meanwhile keeps it. At least 1 minute.
@@ -23,6 +23,6 @@ settings! {
         lease: Duration = hours(24), within(hours(1)..=days(30));
 
         /// How many entries of its queue the server reviews in a second, at most; 0: as many as it can.
-        rate: u32 = 200, within(0..=1_000_000);
+        rate: u32 = 2000, within(0..=1_000_000);
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::bail;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Progress;
 use super::side::Side;
 use crate::domain::{Digest, UploadId};
+use crate::node::progress::Progress;
 use crate::storage::StorageError;
 use crate::storage::blobs::{BlobKey, ByteStream, Staged};
 use crate::storage::metadata::BlobRecord;

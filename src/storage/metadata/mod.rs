@@ -9,6 +9,7 @@ mod account;
 mod account_policy;
 mod acme;
 mod collection;
+mod collection_guard;
 mod grant;
 mod inspection;
 mod key;
@@ -28,8 +29,9 @@ mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
-pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
+pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
@@ -69,6 +71,7 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + CollectionGuard
     + Moves
     + Send
     + Sync

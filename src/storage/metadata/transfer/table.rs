@@ -42,6 +42,7 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("manifest_children", &["repository_id", "digest", "manifest_id"]),
     copied_by("tags", &["repository_id", "name"]),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
+    copied_by("collection_guard", &["id"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
     copied_by("token_keys", &["kid"]),

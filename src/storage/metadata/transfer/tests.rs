@@ -18,7 +18,7 @@ const FILL: &str = "UPDATE meta SET policy_version = 7, last_epoch = 3, last_gen
     INSERT INTO repository_blobs VALUES (5, 4, 'a/b'), (9, 4, 'ä'), (9, 8, 'ä');
     INSERT INTO manifests (id, repository_id, digest, media_type, size, subject, artifact_type, created_at, annotations, content)
         VALUES (6, 5, 'sha256:c', 'x/y', 2, NULL, NULL, 1, NULL, x'7b00ff7d'), (7, 5, 'sha256:d', 'x/y', 0, 'sha256:c', 'A/b', 1, '{\"ü\":\"\"}', x'');
-    INSERT INTO manifest_blobs VALUES (6, 4);
+    INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id) VALUES (6, 4, 5);
     INSERT INTO manifest_children VALUES (5, 'sha256:c', 7);
     INSERT INTO tags VALUES (5, 'v1', 6, 1), (5, 'V1', 7, 1);
     INSERT INTO users (name, password_hash, admin, disabled, epoch, created_at, failed_at, failed_in_row)

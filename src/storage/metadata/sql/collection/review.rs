@@ -1,15 +1,15 @@
 //! Reviews: each looks once more at all that may keep a thing, under the locks that whoever gives it a new reference takes as well.
 
 use super::{NO_REPOSITORY, enqueue};
+use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::sql::engine::Session;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
-use crate::storage::metadata::sql::value::values;
+use crate::storage::metadata::sql::value::{Value, values};
 use crate::storage::metadata::sql::{Written, manifests};
 use crate::storage::metadata::{Review, ReviewKind, Reviewed};
-use crate::domain::RepositoryName;
 
 statements! {
     LOCK_REPOSITORY = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name";
@@ -32,6 +32,8 @@ statements! {
     LOCK_BLOB = "UPDATE blobs SET state = state WHERE digest = $1 RETURNING id, lease_until, state, size, key";
     IS_USED = "SELECT 1 AS used FROM blobs b WHERE b.id = $1 AND (EXISTS (SELECT 1 FROM repository_blobs l WHERE l.blob_id = b.id)
             OR EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.blob_id = b.id))";
+    /// Of what was claimed, and has been written again since then, another review comes.
+    IS_AS_CLAIMED = "SELECT 1 AS found FROM collection_queue WHERE kind = $1 AND repository_id = $2 AND digest = $3 AND changes = $4";
     MARK = "UPDATE blobs SET state = 1 WHERE id = $1";
     DELETE_BLOB = "DELETE FROM blobs WHERE id = $1";
     DOOM = "INSERT INTO doomed_contents (key, digest, size, since) VALUES ($1, $2, $3, $4)
@@ -61,7 +63,7 @@ pub(super) async fn review<S: Session>(
         ReviewKind::Blob => review_blob(session, &entry, now).await?,
         ReviewKind::Removal => review_removal(session, &entry, now).await?,
     };
-    let key = values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes];
+    let key = key(&entry);
     Ok(match verdict {
         Verdict::LeasedUntil(until) => {
             session.run(WAIT, [key, values![until]].concat()).await?;
@@ -80,6 +82,11 @@ pub(super) async fn review<S: Session>(
     })
 }
 
+/// The entry in the queue, as it was claimed.
+fn key(entry: &Review) -> Vec<Value> {
+    values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes]
+}
+
 /// The repository's name; it stays as it is until the end of the transaction.
 async fn lock<S: Session>(session: &mut S, entry: &Review) -> Result<Option<RepositoryName>, StorageError> {
     session.first(LOCK_REPOSITORY, values![entry.repository_id]).await?.map(|found| found.parsed("name")).transpose()
@@ -90,6 +97,9 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review) -> Result<
     let Some(found) = session.first(MANIFEST, values![entry.repository_id, &entry.digest]).await? else {
         return Ok(Verdict::Kept);
     };
+    if session.first(IS_AS_CLAIMED, key(entry)).await?.is_none() {
+        return Ok(Verdict::Kept);
+    }
     for reason in ["tagged", "listed", "attached"] {
         if found.boolean(reason)? {
             return Ok(Verdict::Kept);
