@@ -8,7 +8,7 @@ use super::output::{Output, bytes, date};
 use super::progress::Bar;
 use crate::node::collecting::{CollectionReport, Wanted, collect, forecast, report};
 use crate::node::progress::Progress;
-use crate::storage::metadata::CollectionForecast;
+use crate::registry::CollectionForecast;
 
 /// Remove what nothing refers to any more, and free its space
 ///

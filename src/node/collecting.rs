@@ -13,8 +13,9 @@ use super::settings::registry_settings;
 use super::stores::open_blobs;
 use crate::config::{BlobStoreKind, Config};
 use crate::domain::Clock;
-use crate::registry::{Collected, CollectionPace, CollectionStop, Registry};
-use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
+use crate::registry::{
+    Collected, CollectionForecast, CollectionPace, CollectionStatus, CollectionStop, Registry, Removals,
+};
 
 /// How often the server is looked after, and how long it may do nothing.
 const LOOK: Duration = Duration::from_millis(250);

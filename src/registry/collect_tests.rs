@@ -126,7 +126,8 @@ async fn a_database_that_was_restored_or_made_again_removes_nothing() {
     let backup = subject.folder.path().join("backup.db");
     std::fs::copy(subject.folder.path().join("metadata.db"), &backup).expect("copied");
     for wal in ["metadata.db-wal", "metadata.db-shm"] {
-        let _ = std::fs::copy(subject.folder.path().join(wal), backup.with_file_name(wal.replace("metadata", "backup")));
+        let _ =
+            std::fs::copy(subject.folder.path().join(wal), backup.with_file_name(wal.replace("metadata", "backup")));
     }
     subject.push(b"second").await;
     subject.clock.advance(BLOB_LEASE * 2);

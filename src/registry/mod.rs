@@ -30,6 +30,7 @@ mod turns;
 mod upload;
 mod upload_turn;
 
+pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 pub use collect::{Collected, CollectionPace};
 pub use collection_guard::CollectionStop;
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
