@@ -73,7 +73,6 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
-    let collector = collect_garbage(&registry);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -86,11 +85,11 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
         follow_move(Arc::clone(&registry)),
+        collect_garbage(&registry),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
     ];
-    jobs.push(collector);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -113,7 +112,7 @@ fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let pace = CollectionPace { reviews: settings.gc.enabled, ..CollectionPace::of(&settings.gc, &settings.trash) };
     let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
-    Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1))
+    Job::new("collect-garbage", secs(2), consequence, collect).first_after(secs(2)).retry(secs(2), mins(1))
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

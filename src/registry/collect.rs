@@ -127,7 +127,7 @@ impl Registry {
 impl Run<'_> {
     /// One batch of each kind; how many entries that were.
     async fn step(&mut self) -> Result<u64, RegistryError> {
-        let mut done = 0;
+        let mut done = self.empty_trash().await?;
         for kind in ReviewKind::ALL {
             let is_stopped = if kind == ReviewKind::Removal { self.asks_first() } else { false };
             if self.pace.reviews && !self.is_halted() && !is_stopped {
@@ -138,6 +138,19 @@ impl Run<'_> {
             done += self.remove_contents().await?;
         }
         Ok(done)
+    }
+
+    /// What was in the trash for its time.
+    async fn empty_trash(&mut self) -> Result<u64, RegistryError> {
+        if !self.pace.reviews || self.is_halted() {
+            return Ok(0);
+        }
+        let due = self.registry.metadata.due_trash(BATCH).await?;
+        if due.is_empty() || self.is_stopped().await? {
+            return Ok(0);
+        }
+        self.registry.remove_due_trash(&due).await?;
+        Ok(due.len() as u64)
     }
 
     /// Whether a person is to be asked before more blobs are removed; all else continues.

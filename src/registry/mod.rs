@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod change;
 mod collect;
 mod collection_guard;
 mod content;
@@ -26,6 +27,7 @@ mod readiness;
 mod referrers;
 mod remove_contents;
 mod session_locks;
+mod trash;
 mod turns;
 mod upload;
 mod upload_turn;

@@ -19,15 +19,21 @@ statements! {
     QUEUE = "SELECT repository_id, digest, review_after FROM collection_queue
         WHERE kind = $1 AND (repository_id, digest) > ($2, $3) ORDER BY repository_id, digest LIMIT $4";
     KEPT_BY = "SELECT m.id,
-            CAST(CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id) THEN 1 ELSE 0 END AS BIGINT) AS tagged,
+            CAST(CASE WHEN m.trash_id IS NOT NULL OR r.trash_id IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id)
+                    OR EXISTS (SELECT 1 FROM trash t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
+                    OR EXISTS (SELECT 1 FROM holds h WHERE h.tag = '' AND h.repository = r.name)
+                THEN 1 ELSE 0 END AS BIGINT) AS kept,
             COALESCE((SELECT s.id FROM manifests s WHERE s.repository_id = m.repository_id AND s.digest = m.subject), 0) AS subject
-        FROM manifests m WHERE m.repository_id = $1 AND m.digest = $2";
+        FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE m.repository_id = $1 AND m.digest = $2";
     PARENTS = "SELECT manifest_id AS id FROM manifest_children WHERE repository_id = $1 AND digest = $2 AND manifest_id > $3
         ORDER BY manifest_id LIMIT $4";
     CHILDREN_OF = "SELECT digest FROM manifest_children WHERE manifest_id = $1";
     REFERRERS_OF = "SELECT digest FROM manifests WHERE repository_id = $1 AND subject = $2";
     BLOBS_OF = "SELECT b.digest FROM manifest_blobs r JOIN blobs b ON b.id = r.blob_id WHERE r.manifest_id = $1";
+    /// Of a repository in the trash, none: its links stay.
     LINKED_BLOB = "SELECT b.id, b.lease_until FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id
+            JOIN repositories r ON r.id = l.repository_id AND r.trash_id IS NULL
         WHERE b.digest = $2 AND l.repository_id = $1";
     USERS_IN_REPOSITORY = "SELECT r.manifest_id AS id FROM manifest_blobs r JOIN manifests m ON m.id = r.manifest_id
         WHERE r.blob_id = $2 AND m.repository_id = $1 AND r.manifest_id > $3 ORDER BY r.manifest_id LIMIT $4";
@@ -98,7 +104,7 @@ impl<E: Engine> Forecast<'_, E> {
             let Some(found) = self.engine.first(KEPT_BY, values![repository, &digest]).await? else { continue };
             let (id, subject) = (found.integer("id")?, found.integer("subject")?);
             let is_attached = subject > 0 && !self.manifests.contains(&subject);
-            if self.manifests.contains(&id) || found.boolean("tagged")? || is_attached {
+            if self.manifests.contains(&id) || found.boolean("kept")? || is_attached {
                 continue;
             }
             if self.is_used(PARENTS, values![repository, &digest]).await? {
