@@ -14,6 +14,7 @@ mod cluster;
 mod config;
 mod context;
 mod doctor;
+mod gc;
 mod grant;
 mod guide;
 mod health;
@@ -86,6 +87,7 @@ enum Command {
     Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
     Check(check::Args),
+    Gc(gc::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -156,6 +158,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Check(args) => check::run(&context, &args, output),
         Command::Import(verb) => import::run(&context, &verb, output),
+        Command::Gc(args) => gc::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

@@ -10,6 +10,7 @@ mod account_policy;
 mod acme;
 mod change;
 mod collection;
+mod collection_guard;
 mod grant;
 mod hold;
 mod imports;
@@ -36,7 +37,8 @@ pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use change::{Cause, Change};
-pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub use imports::{EarlierDates, ImportedBlob, Imports};
@@ -84,6 +86,7 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + CollectionGuard
     + Moves
     + Integrity
     + Imports

@@ -9,6 +9,7 @@ mod account_policies;
 mod acme;
 mod blobs;
 mod collection;
+mod collection_guard;
 mod content;
 mod coordination;
 mod crash;
