@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Read and verify every content, too, but for what was read within the last 24 hours; damaged ones are put aside
     #[arg(long)]
     scrub: bool,
-    /// Make a lost database again, from the copy of it that the server keeps next to the blobs; the last resort where there is no backup
+    /// Make a lost database again, from the copy of it that the server keeps next to the blobs; the last resort without a backup
     #[arg(long)]
     rebuild: bool,
 }
@@ -101,7 +101,7 @@ fn outcome_of(checked: &Checked, options: CheckOptions) -> anyhow::Result<()> {
     let lost = report.total() - leftovers;
     if checked.is_waiting {
         bail!(
-            "{} damaged contents were left to the server, which has not looked at them yet: is it running? Run the check again",
+            "{} damaged contents were left to the server, which has not checked them yet: is it running? Run the check again",
             report.left_to_server
         );
     }

@@ -15,9 +15,12 @@ mod cluster;
 mod config;
 mod context;
 mod doctor;
+mod gc;
 mod grant;
 mod guide;
 mod health;
+mod import;
+mod import_htpasswd;
 mod init;
 mod man;
 mod migrate;
@@ -80,10 +83,14 @@ enum Command {
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
+    /// Import repositories and users from another registry
+    #[command(subcommand)]
+    Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Check(check::Args),
+    Gc(gc::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -155,6 +162,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Backup(args) => backup::run(&context, args, output),
         Command::Restore(args) => backup::run_restore(&context, args, output),
         Command::Check(args) => check::run(&context, &args, output),
+        Command::Import(verb) => import::run(&context, &verb, output),
+        Command::Gc(args) => gc::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

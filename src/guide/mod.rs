@@ -49,6 +49,7 @@ topics![
     "backup",
     "upgrade",
     "moving",
+    "import",
 ];
 
 impl Topic {

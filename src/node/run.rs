@@ -129,9 +129,8 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
-        let own_copies = OwnCopies::of(config, data, &data_key, &clock);
         Ok(Self {
+            own_copies: OwnCopies::of(config, data, &data_key, &clock),
             stores,
             files,
             data_key,
@@ -143,9 +142,8 @@ impl Node {
             serving,
             certificates,
             clients,
-            drain_delay,
-            copies,
-            own_copies,
+            drain_delay: config.server.drain_delay,
+            copies: database_copies(config),
             clock,
         })
     }

@@ -85,6 +85,11 @@ impl CheckReport {
         self.counts.values().sum()
     }
 
+    /// Whether every blob has its content: then database and blobs belong together.
+    pub fn is_consistent(&self) -> bool {
+        self.count(FaultKind::Missing) + self.count(FaultKind::WrongSize) == 0
+    }
+
     /// How many of this kind.
     pub fn count(&self, kind: FaultKind) -> u64 {
         self.counts.get(&kind).copied().unwrap_or_default()

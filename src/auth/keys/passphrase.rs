@@ -1,4 +1,4 @@
-//! A data key that comes from a passphrase: what it encrypts can be opened by whoever knows that.
+//! A data key that comes from a passphrase: what it encrypts can be opened by anyone who knows that.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;

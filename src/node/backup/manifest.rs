@@ -140,7 +140,7 @@ impl BackupManifest {
         Ok(serde_json::to_vec_pretty(self)?)
     }
 
-    /// The manifest of one backup; `None` where there is none: the backup was interrupted.
+    /// The manifest of one backup; `None` if it has none: the backup was interrupted.
     pub(super) async fn read(archive: &dyn Archive, id: &str) -> anyhow::Result<Option<Self>> {
         let files = archive.files(&format!("{BACKUPS}/{id}")).await?;
         if !files.iter().any(|file| file.name == parts::MANIFEST) {

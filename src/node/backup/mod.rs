@@ -43,12 +43,14 @@ use self::snapshot::Snapshot;
 use super::data_directory::DataDirectory;
 use super::operator::with_metadata_and_clock;
 use super::progress::Progress;
+use super::settings::registry_settings;
 use super::stores;
 use crate::config::Config;
 use crate::domain::Clock;
+use crate::registry::Registry;
 use crate::server::{SignalEvent, Signals};
 use crate::storage::archive::Archive;
-use crate::storage::blobs::ByteStream;
+use crate::storage::blobs::{BlobStore, ByteStream};
 use crate::storage::metadata::Metadata;
 
 /// How long the collector leaves contents alone after a backup has last said so, and how often it does.
@@ -170,6 +172,13 @@ impl Backup<'_> {
 
 fn once(bytes: Vec<u8>) -> ByteStream {
     Box::pin(stream::once(std::future::ready(Ok(bytes.into()))))
+}
+
+/// The collector may remove contents of these blobs for this database, which was made of what they had.
+async fn bind(config: &Config, metadata: &Arc<dyn Metadata>, blobs: &Arc<dyn BlobStore>) -> anyhow::Result<()> {
+    let (metadata, blobs) = (Arc::clone(metadata), Arc::clone(blobs));
+    let registry = Registry::new(metadata, blobs, registry_settings(config), Clock::system());
+    Ok(registry.bind_blobs().await?)
 }
 
 /// The directory of the registry, which a backup must not be in.

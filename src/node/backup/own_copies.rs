@@ -1,4 +1,4 @@
-//! Copies of the database next to the blobs, sealed with the registry's key: what a lost database is made of again, where there is no backup.
+//! Copies of the database next to the blobs, sealed with the registry's key: what a lost database is made of again without a backup.
 //! A layer says nothing about the images that have it, so blobs alone would bring back neither manifests nor names.
 //!
 //! A copy is a line of sealed chunks, each with its length before it; the last has the digest of all.

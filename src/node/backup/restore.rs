@@ -14,7 +14,7 @@ use super::keys::{self, Keys};
 use super::manifest::{BackupManifest, parts, read_whole};
 use super::snapshot::Snapshot;
 use super::target::Target;
-use super::{asked_to_end, copying, destination};
+use super::{asked_to_end, bind, copying, destination};
 use crate::config::Config;
 use crate::domain::{Clock, UploadId};
 use crate::node::first_start::constraints;
@@ -147,6 +147,7 @@ impl Restore<'_> {
         }
         self.target.data.mark_initialised(&Clock::system())?;
         self.target.metadata.set_move_phase(MovePhase::Settled).await?;
+        bind(self.config, &self.target.metadata, &self.target.blobs).await?;
         Ok((instance, rows))
     }
 
