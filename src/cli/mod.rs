@@ -24,8 +24,11 @@ mod output;
 mod passphrase;
 mod password;
 mod repo;
+mod repo_past;
 mod secret_input;
 mod serve;
+mod time;
+mod trash;
 mod trust;
 mod untrust;
 mod user;
@@ -71,6 +74,9 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// List, restore and remove what was deleted
+    #[command(subcommand)]
+    Trash(trash::Verb),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -144,6 +150,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Trash(verb) => trash::run(&context, &verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),

@@ -3,6 +3,8 @@
 pub(super) mod enqueue;
 mod review;
 
+pub(super) use review::is_manifest_needed;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
