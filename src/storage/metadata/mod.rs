@@ -13,6 +13,7 @@ mod collection;
 mod grant;
 mod hold;
 mod inspection;
+mod integrity;
 mod key;
 mod login_failures;
 mod manifest;
@@ -39,6 +40,7 @@ pub use collection::{Collection, CollectionStatus, DoomedContent, Review, Review
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub(crate) use inspection::Inspection;
+pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
@@ -84,6 +86,7 @@ pub trait Metadata:
     + AcmeRecords
     + Collection
     + Moves
+    + Integrity
     + Send
     + Sync
     + 'static
