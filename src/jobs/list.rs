@@ -12,6 +12,7 @@ use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
 use super::follow_move::FollowMove;
 use super::follow_shared_files::{Follow, FollowSharedFiles};
+use super::forget_history::ForgetHistory;
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
@@ -88,6 +89,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
         follow_move(Arc::clone(&registry)),
+        forget_history(Arc::clone(&registry)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
@@ -125,6 +127,11 @@ fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
     let scrub = Scrub::new(Arc::clone(registry), clock.clone());
     let consequence = "cannot read back stored content; damage is found only when it is pulled";
     Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
+}
+
+fn forget_history(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot forget the oldest history of tags; it stays";
+    Job::new("forget-history", hours(1), consequence, ForgetHistory(registry)).first_after(mins(10)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

@@ -10,6 +10,5 @@ mod tags;
 
 pub(crate) use history::{Past, PurgedBefore, TagEntry, TagMoment};
 pub(crate) use hold::Hold;
-pub(crate) use purge::PurgeReport;
 pub(crate) use show::Repository;
 pub(crate) use tags::TaggedManifest;

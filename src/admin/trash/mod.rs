@@ -5,7 +5,6 @@ mod list;
 mod not_restored;
 mod restore;
 
-pub(crate) use empty::EmptiedTrash;
 pub(crate) use list::DeletedItem;
 pub(crate) use not_restored::NotRestored;
 pub(crate) use restore::Restored;
