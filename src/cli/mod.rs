@@ -17,6 +17,8 @@ mod doctor;
 mod grant;
 mod guide;
 mod health;
+mod import;
+mod import_htpasswd;
 mod init;
 mod man;
 mod migrate;
@@ -85,6 +87,9 @@ enum Command {
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
+    /// Import repositories and users from another registry
+    #[command(subcommand)]
+    Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
     Check(check::Args),
     MigrateStorage(migrate_storage::Args),
@@ -157,6 +162,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Check(args) => check::run(&context, &args, output),
+        Command::Import(verb) => import::run(&context, &verb, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

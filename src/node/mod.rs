@@ -14,6 +14,7 @@ pub(crate) mod first_start;
 pub(crate) mod health;
 pub(crate) mod host_names;
 pub(crate) mod identity;
+pub(crate) mod importing;
 pub(crate) mod moving;
 pub(crate) mod operator;
 pub(crate) mod order;

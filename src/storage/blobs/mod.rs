@@ -2,9 +2,12 @@
 //! published under a key when its digest is known to be right.
 
 pub mod disk;
+mod originals;
 pub mod s3;
 mod store_content;
 
+pub use self::originals::{Adoption, Original};
+pub(crate) use self::originals::{OriginalFile, Originals};
 pub(crate) use self::store_content::store_content;
 
 use std::net::IpAddr;
@@ -160,6 +163,18 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// The length in bytes of a published content; `None` where it is missing.
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
+
+    /// Why [`BlobStore::adopt`] cannot take over contents that are stored like this one; `None` where it can.
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError>;
+
+    /// Takes over a content that another program has stored, without moving its bytes, after comparing them with `digest` and `size`:
+    /// [`StorageError::Damaged`] where they are others. The original is not changed. Durable once [`BlobStore::settle`] was called.
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError>;
+
+    /// Makes everything durable that was adopted.
+    async fn settle(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;

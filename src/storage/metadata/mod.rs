@@ -12,6 +12,7 @@ mod change;
 mod collection;
 mod grant;
 mod hold;
+mod imports;
 mod inspection;
 mod integrity;
 mod key;
@@ -39,6 +40,7 @@ pub use change::{Cause, Change};
 pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
+pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
 pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
@@ -87,6 +89,7 @@ pub trait Metadata:
     + Collection
     + Moves
     + Integrity
+    + Imports
     + Send
     + Sync
     + 'static

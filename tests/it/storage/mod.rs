@@ -14,6 +14,7 @@ mod coordination;
 mod crash;
 mod disk;
 mod figures;
+mod imports;
 mod lists;
 mod manifests;
 mod policy;

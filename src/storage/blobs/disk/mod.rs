@@ -5,6 +5,7 @@
 //! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID. What is [`small`] has no staging area: it
 //! stays with the session.
 
+mod adopt;
 mod append;
 mod buffer;
 mod cancel;
@@ -13,6 +14,7 @@ mod direct;
 mod layout;
 mod marks;
 mod open_files;
+mod originals;
 mod publish;
 mod read;
 mod small;
@@ -32,10 +34,14 @@ use self::cancel::CancelGuard;
 use self::direct::DirectWrites;
 use self::layout::Layout;
 use self::open_files::OpenFiles;
+pub(crate) use self::originals::originals;
 use self::space::FreeSpace;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea, StoredContent};
+use super::{Adoption, Appended, BlobKey, BlobStore, ByteStream, Original, Staged, StagingArea, StoredContent};
 use crate::domain::{Algorithm, Clock, Digest, Hasher, UploadId};
 use crate::storage::StorageError;
+
+/// Why an object cannot be adopted.
+const NOT_A_FILE: &str = "contents in a bucket can only be copied to a disk";
 
 /// A blob store in a directory.
 struct DiskBlobStore(Arc<Parts>);
@@ -120,6 +126,29 @@ impl BlobStore for DiskBlobStore {
             Poll::Ready(length) => Ok(length),
             Poll::Pending => blocking(move || layout::length(&path)).await,
         }
+    }
+
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError> {
+        let Original::File(file) = original else { return Ok(Some(NOT_A_FILE.to_owned())) };
+        let (parts, file) = (Arc::clone(&self.0), file.clone());
+        blocking(move || adopt::why_not(&parts.layout, &file)).await
+    }
+
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError> {
+        let Original::File(file) = original else {
+            return Ok(Adoption::Impossible(NOT_A_FILE.to_owned()));
+        };
+        let (parts, file, digest) = (Arc::clone(&self.0), file.clone(), digest.clone());
+        let guard = CancelGuard::new();
+        let cancelled = guard.flag();
+        let adopted = blocking(move || adopt::adopt(&parts.layout, &file, &digest, size, &cancelled)).await;
+        drop(guard);
+        adopted
+    }
+
+    async fn settle(&self) -> Result<(), StorageError> {
+        let parts = Arc::clone(&self.0);
+        blocking(move || adopt::settle(&parts.layout)).await
     }
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {

@@ -43,13 +43,18 @@ use self::area::{Area, area_of};
 use self::bucket::Bucket;
 use self::parts::PartMemory;
 use self::redirect::Redirects;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Content, Staged, StagingArea, StoredContent};
+use super::{
+    Adoption, Appended, BlobKey, BlobStore, ByteStream, Content, Original, Staged, StagingArea, StoredContent,
+};
 use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
 pub use probe::{Unusable, probe};
 pub use trial::{Step, Tried, try_bucket};
+
+/// Why a file cannot be adopted.
+const NOT_A_DISK: &str = "contents on a disk can only be copied to a bucket";
 
 /// A blob store in a bucket.
 struct S3BlobStore(Arc<Parts>);
@@ -135,6 +140,14 @@ impl BlobStore for S3BlobStore {
 
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError> {
         self.0.bucket.size(bucket::published(key)?).await
+    }
+
+    async fn cannot_adopt(&self, _original: &Original) -> Result<Option<String>, StorageError> {
+        Ok(Some(NOT_A_DISK.to_owned()))
+    }
+
+    async fn adopt(&self, _original: &Original, _digest: &Digest, _size: u64) -> Result<Adoption, StorageError> {
+        Ok(Adoption::Impossible(NOT_A_DISK.to_owned()))
     }
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {

@@ -12,6 +12,7 @@ mod effects;
 mod engine;
 mod grants;
 mod holds;
+mod imports;
 mod integrity;
 mod keys;
 mod leases;
@@ -139,6 +140,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         grants::ALL,
         holds::ALL,
         integrity::ALL,
+        imports::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
