@@ -18,6 +18,7 @@ mod follow_challenges;
 mod follow_client_files;
 mod follow_move;
 pub(crate) mod follow_shared_files;
+mod forget_history;
 mod heartbeat;
 mod job;
 mod leaseholder;
