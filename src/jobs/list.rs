@@ -19,6 +19,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::scrub::Scrub;
 use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
@@ -86,6 +87,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .under_lease(),
         follow_move(Arc::clone(&registry)),
         collect_garbage(&registry),
+        scrub(&registry, &clock),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
@@ -113,6 +115,13 @@ fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
     Job::new("collect-garbage", secs(2), consequence, collect).first_after(secs(2)).retry(secs(2), mins(1))
+}
+
+/// On a disk, by the process that serves it; of nodes that share a bucket, by one.
+fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
+    let scrub = Scrub::new(Arc::clone(registry), clock.clone());
+    let consequence = "cannot read back stored content; damage is found only when it is pulled";
+    Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

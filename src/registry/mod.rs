@@ -5,6 +5,7 @@
 
 mod blob_rows;
 mod change;
+mod check;
 mod collect;
 mod collection_guard;
 mod content;
@@ -26,6 +27,7 @@ mod push;
 mod readiness;
 mod referrers;
 mod remove_contents;
+mod scrub;
 mod session_locks;
 mod trash;
 mod turns;
@@ -33,6 +35,7 @@ mod upload;
 mod upload_turn;
 
 pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
+pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
 pub use collection_guard::CollectionStop;
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
@@ -43,13 +46,16 @@ pub use owner::Owner;
 pub use pull::BlobContent;
 pub use push::PushedManifest;
 pub use referrers::{Referrer, ReferrerPage};
+pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
+use crate::config::{
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, ScrubSettings, StorageSettings, TrashSettings,
+};
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
@@ -79,6 +85,8 @@ pub struct RegistrySettings {
     pub gc: GcSettings,
     /// How long what was deleted is kept.
     pub trash: TrashSettings,
+    /// How stored content is read back.
+    pub scrub: ScrubSettings,
 }
 
 impl RegistrySettings {

@@ -14,6 +14,7 @@ mod collection_guard;
 mod grant;
 mod hold;
 mod inspection;
+mod integrity;
 mod key;
 mod login_failures;
 mod manifest;
@@ -40,6 +41,7 @@ pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Remova
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub(crate) use inspection::Inspection;
+pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
@@ -84,6 +86,7 @@ pub trait Metadata:
     + Collection
     + CollectionGuard
     + Moves
+    + Integrity
     + Send
     + Sync
     + 'static

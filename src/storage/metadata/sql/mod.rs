@@ -12,6 +12,7 @@ mod effects;
 mod engine;
 mod grants;
 mod holds;
+mod integrity;
 mod keys;
 mod leases;
 mod login_failures;
@@ -136,6 +137,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         effects::ALL,
         grants::ALL,
         holds::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,

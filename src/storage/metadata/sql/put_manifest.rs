@@ -18,7 +18,7 @@ statements! {
     MANIFEST = "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2 AND trash_id IS NULL";
     MISSING_BLOBS = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
             SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
-            WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id)";
+            WHERE b.digest = j.value AND b.damaged = 0 AND l.repository_id = $1 AND l.blob_id = b.id)";
     MISSING_CHILDREN = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
             SELECT 1 FROM manifests m WHERE m.repository_id = $1 AND m.digest = j.value AND m.trash_id IS NULL) AND NOT EXISTS (
             SELECT 1 FROM blobs b CROSS JOIN repository_blobs l

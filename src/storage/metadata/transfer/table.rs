@@ -69,6 +69,8 @@ pub(super) const TABLES: &[Table] = &[
     // Contents in the blob store of the source, and what was freed there.
     left("doomed_contents"),
     left("collection_totals"),
+    // About processes that copy from this database.
+    left("backup_pins"),
     // About the move itself.
     left("moved_blobs"),
 ];
