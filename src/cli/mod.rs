@@ -9,6 +9,7 @@ mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
+mod check;
 mod cluster;
 mod config;
 mod context;
@@ -83,7 +84,8 @@ enum Command {
     /// Import repositories and users from another registry
     #[command(subcommand)]
     Import(import::Verb),
-    // These four need more than one line of help, which is at their arguments.
+    // These need more than one line of help, which is at their arguments.
+    Check(check::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -153,6 +155,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Import(verb) => import::run(&context, &verb, output),
+        Command::Check(args) => check::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

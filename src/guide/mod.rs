@@ -45,6 +45,7 @@ topics![
     "cluster",
     "doctor",
     "monitoring",
+    "check",
     "backup",
     "upgrade",
     "moving",

@@ -19,6 +19,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::scrub::Scrub;
 use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
@@ -74,6 +75,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     } = parts;
     let for_logins = Arc::clone(&auth);
     let collector = collect_garbage(&registry);
+    let scrubber = scrub(&registry, &clock);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -91,6 +93,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .under_lease(),
     ];
     jobs.extend(collector);
+    jobs.push(scrubber);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -115,6 +118,13 @@ fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
     let job =
         Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
     settings.gc.enabled.then_some(job)
+}
+
+/// On a disk, by the process that serves it; of nodes that share a bucket, by one.
+fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
+    let scrub = Scrub::new(Arc::clone(registry), clock.clone());
+    let consequence = "cannot read back stored content; damage is found only when it is pulled";
+    Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

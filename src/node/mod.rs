@@ -7,6 +7,7 @@ pub(crate) mod authority;
 pub(crate) mod bucket;
 pub(crate) mod certificate;
 mod certificates_in_use;
+pub(crate) mod check;
 pub(crate) mod data_directory;
 mod ending;
 pub(crate) mod first_start;

@@ -6,7 +6,7 @@ use super::push::describe;
 use super::{Registry, RegistryError};
 use crate::auth::AdminPermit;
 use crate::domain::{Digest, Manifest, Precondition, RepositoryName, Tag};
-use crate::storage::metadata::{EarlierDates, ImportedBlob, PutOutcome};
+use crate::storage::metadata::{Cause, Change, EarlierDates, ImportedBlob, PutOutcome};
 
 /// A manifest of another registry, and the tags that point to it.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Registry {
     /// Stores a manifest whose blobs are there. Children that are missing were missing before.
     pub(crate) async fn import_manifest(
         &self,
-        _permit: &AdminPermit,
+        permit: &AdminPermit,
         repository: &RepositoryName,
         imported: ImportedManifest,
     ) -> Result<(), RegistryError> {
@@ -53,7 +53,9 @@ impl Registry {
         let ImportedManifest { digest, manifest, content, tags } = imported;
         let mut new = describe(&manifest, digest, content, tags, Precondition::Always)?;
         new.may_be_sparse = true;
-        let outcome = self.metadata.put_manifest(repository, new, self.settings.gc.lease).await;
+        let by = permit.actor().principal().subject();
+        let change = Change { by, cause: Cause::Import, keep: self.settings.trash.keep };
+        let outcome = self.metadata.put_manifest(repository, new, self.settings.gc.lease, &change).await;
         self.generations.invalidate(repository);
         match outcome? {
             PutOutcome::Stored => Ok(()),

@@ -19,7 +19,8 @@ statements! {
     LEASE = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
         WHERE digest = $1 AND key = $2 RETURNING id";
     DATE_MANIFEST = "UPDATE manifests SET created_at = $3 WHERE repository_id = $1 AND digest = $2 AND created_at > $3";
-    DATE_TAG = "UPDATE tags SET updated_at = $4 WHERE repository_id = $1 AND name = $2 AND updated_at > $4
+    DATE_TAG = "UPDATE tags SET updated_at = $4, recorded_at = CASE WHEN recorded_at = updated_at THEN $4 ELSE recorded_at END
+        WHERE repository_id = $1 AND name = $2 AND updated_at > $4
         AND manifest_id = (SELECT id FROM manifests WHERE repository_id = $1 AND digest = $3)";
     DATE_REPOSITORY = "UPDATE repositories SET created_at = $2 WHERE id = $1 AND created_at > $2";
 }
