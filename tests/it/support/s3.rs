@@ -125,6 +125,11 @@ impl Bucket {
         STORE.folder.join(&self.name)
     }
 
+    /// The directory that the objects are in, and its name.
+    pub fn folder(&self) -> (PathBuf, &str) {
+        (STORE.folder.join(&self.name), &self.name)
+    }
+
     /// Removes all contents behind the server's back.
     pub fn lose_everything(&self) {
         std::fs::remove_dir_all(STORE.folder.join(&self.name).join("registry/u")).expect("there");

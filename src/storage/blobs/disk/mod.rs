@@ -36,9 +36,7 @@ use self::layout::Layout;
 use self::open_files::OpenFiles;
 pub(crate) use self::originals::originals;
 use self::space::FreeSpace;
-use super::{
-    Adoption, Appended, BlobKey, BlobStore, ByteStream, Original, Staged, StagingArea, StoredContent,
-};
+use super::{Adoption, Appended, BlobKey, BlobStore, ByteStream, Original, Staged, StagingArea, StoredContent};
 use crate::domain::{Algorithm, Clock, Digest, Hasher, UploadId};
 use crate::storage::StorageError;
 
