@@ -15,6 +15,7 @@
 mod abandoned;
 mod append;
 mod area;
+mod block;
 mod breaker;
 mod bucket;
 mod connect;
