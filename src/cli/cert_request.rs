@@ -9,10 +9,12 @@ use crate::node::order::order_certificate;
 
 pub(super) fn run(context: &Context, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let ordered =
-        block_on(with_metadata(&config, &data, async |metadata| order_certificate(&config, &data, metadata).await))?;
+    let clock = context.clock();
+    let ordered = block_on(with_metadata(&config, &data, clock, async |metadata| {
+        order_certificate(&config, &data, clock, metadata).await
+    }))?;
     tracing::debug!(sha256 = %ordered.certificate.fingerprint, "ordered");
     context.read_certificates(|config, data| {
-        show(&identity_source(config, data)?.load()?, Some(&ordered.directory), output)
+        show(&identity_source(config, data, clock)?.load()?, Some(&ordered.directory), output)
     })
 }
