@@ -4,5 +4,7 @@ mod data_directory;
 pub mod earlier_data;
 mod first_start;
 mod moving;
+mod moving_interrupted;
+mod moving_key;
 mod shared;
 mod surroundings;

@@ -18,6 +18,7 @@ mod manifests;
 mod policy;
 mod repositories;
 mod repository_blobs;
+mod shared_state;
 mod sqlite;
 mod tags;
 mod upgrade;
