@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::collect_garbage::CollectGarbage;
 use super::compare_settings::CompareSettings;
 use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
@@ -23,7 +24,7 @@ use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
 use crate::pki::acme::{AcmeChallenges, AcmeStore, Orderer};
-use crate::registry::Registry;
+use crate::registry::{CollectionPace, Registry};
 use crate::storage::coordination::BEAT;
 use crate::storage::metadata::sqlite::DatabaseCopies;
 use crate::tls::{ClientVerifier, ServingIdentity};
@@ -72,6 +73,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
+    let collector = collect_garbage(&registry);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -88,6 +90,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5))
             .under_lease(),
     ];
+    jobs.extend(collector);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -101,6 +104,16 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
 fn follow_move(registry: Arc<Registry>) -> Job {
     Job::new("follow-move", millis(500), "cannot ask whether the registry is being moved", FollowMove(registry))
         .retry(millis(500), secs(5))
+}
+
+/// On every node: they share the work by claims in the queue.
+fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
+    let settings = registry.settings();
+    let pace = CollectionPace::of(&settings.gc, &settings.trash);
+    let collect = CollectGarbage { registry: Arc::clone(registry), pace };
+    let consequence = "cannot remove what nothing refers to; its space stays in use";
+    let job = Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
+    settings.gc.enabled.then_some(job)
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

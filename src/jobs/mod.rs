@@ -7,6 +7,7 @@
 
 mod backoff;
 mod change;
+mod collect_garbage;
 mod compare_settings;
 mod driver;
 mod drop_abandoned_uploads;

@@ -5,8 +5,8 @@ use crate::http::HttpSettings;
 use crate::registry::RegistrySettings;
 
 pub(super) fn registry_settings(config: &Config) -> RegistrySettings {
-    let Config { limits, storage, delete, .. } = config.clone();
-    RegistrySettings { limits, storage, delete }
+    let Config { limits, storage, delete, gc, trash, .. } = config.clone();
+    RegistrySettings { limits, storage, delete, gc, trash }
 }
 
 pub(super) fn http_settings(config: &Config) -> HttpSettings {

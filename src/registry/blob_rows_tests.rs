@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::{Algorithm, Hasher, ManualClock};
-use crate::registry::{BLOB_LEASE, RegistrySettings};
+use crate::registry::RegistrySettings;
 use crate::storage::blobs::{BlobKey, BlobStore, Staged, disk};
 use crate::storage::coordination::SEEN_WITHIN;
 use crate::storage::metadata::{BlobRecord, Metadata, sqlite};
@@ -43,7 +43,7 @@ impl Node {
         let digest = staged.hasher.clone().finish();
         let key = self.blobs.publish(&staged, &digest).await.expect("published");
         let blob = BlobRecord { digest, size: content.len() as u64, key };
-        self.metadata.link_blob(&repository(), blob.clone(), None, BLOB_LEASE).await.expect("linked");
+        self.metadata.link_blob(&repository(), blob.clone(), None, Duration::from_hours(24)).await.expect("linked");
         blob
     }
 
@@ -111,7 +111,7 @@ fn what_is_remembered_is_bounded() {
     for number in 0..10_000_u32 {
         let digest = Hasher::digest(Algorithm::Sha256, &number.to_be_bytes());
         let blob = BlobRecord { digest: digest.clone(), size: SMALL, key: BlobKey(digest.to_string()) };
-        let known = KnownBlob { linked: LinkedBlob { blob, generation: 1 }, content: ArcSwapOption::empty() };
+        let known = KnownBlob { linked: LinkedBlob { blob, generation: 1, leased_until: 0 }, content: ArcSwapOption::empty() };
         let bytes = Bytes::from(vec![0; 8 * 1024]);
         known.content.store(Some(Arc::new(KnownContent { read: Instant::now(), bytes })));
         rows.0.insert((repository(), digest), Arc::new(known));

@@ -4,11 +4,14 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod collect;
 mod content;
+mod content_locks;
 mod delete;
 mod error;
 mod expire;
 mod generations;
+mod lease;
 mod list;
 mod manifest_cache;
 mod memory;
@@ -24,6 +27,7 @@ mod turns;
 mod upload;
 mod upload_turn;
 
+pub use collect::{Collected, CollectionPace};
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
 pub use list::{Next, Page};
@@ -35,16 +39,16 @@ pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{ByteSize, DeleteSettings, LimitSettings, StorageSettings};
+use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
+use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
 use readiness::Readiness;
@@ -53,8 +57,6 @@ use turns::Turns;
 
 /// How many manifests are read at the same time: as many as the database has readers, so that no memory waits for one.
 const MANIFEST_READS: usize = 4;
-/// How long a blob that nothing refers to is safe from being collected after it was pushed or mounted.
-const BLOB_LEASE: Duration = Duration::from_hours(24);
 
 /// The sections that the operator set for a registry.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +67,10 @@ pub struct RegistrySettings {
     pub storage: StorageSettings,
     /// Whether anything may be deleted.
     pub delete: DeleteSettings,
+    /// How long blobs are leased, and how fast what nothing refers to is removed.
+    pub gc: GcSettings,
+    /// How long what was deleted is kept.
+    pub trash: TrashSettings,
 }
 
 impl RegistrySettings {
@@ -84,6 +90,7 @@ pub struct Registry {
     manifests: ManifestCache,
     rows: BlobRows,
     sessions: SessionLocks,
+    contents: ContentLocks,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
@@ -109,6 +116,7 @@ impl Registry {
             rows: BlobRows::new(),
             clock,
             sessions: SessionLocks::default(),
+            contents: ContentLocks::new(),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),

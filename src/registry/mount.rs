@@ -1,6 +1,6 @@
 //! Mount: a blob that another repository has becomes this one's, without its bytes being sent again.
 
-use super::{BLOB_LEASE, Registry, RegistryError};
+use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Pull, Push};
 use crate::domain::{Digest, NameRange, RepositoryName};
 
@@ -18,13 +18,15 @@ impl Registry {
             // The content is lost: let the client upload it, which fixes it everywhere.
             return Ok(false);
         }
-        Ok(self.metadata.mount_blob(from.repository(), permit.repository(), digest, BLOB_LEASE).await?)
+        Ok(self.metadata.mount_blob(from.repository(), permit.repository(), digest, self.settings.gc.lease).await?)
     }
 
     /// Whether the repository that is pushed to has the blob already, with its content.
     pub async fn has_blob(&self, permit: &Authorized<Push>, digest: &Digest) -> Result<bool, RegistryError> {
         match self.known_blob(permit.repository(), digest).await? {
-            Some(known) => self.has_content(&known).await,
+            Some(known) => {
+                Ok(self.has_content(&known).await? && self.lease(permit.repository(), &known).await?)
+            }
             None => Ok(false),
         }
     }

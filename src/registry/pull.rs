@@ -77,14 +77,15 @@ impl BlobContent<'_> {
         self.known.linked.blob.size
     }
 
-    /// Checks that the content is there with its full length; [`RegistryError::BlobUnknown`] where it is not, so that the next
-    /// push brings it back.
+    /// Checks that the content is there with its full length, and leases it; [`RegistryError::BlobUnknown`] where it is not, so that
+    /// the next push brings it back.
     pub async fn verify_present(&self) -> Result<(), RegistryError> {
+        let digest = &self.known.linked.blob.digest;
         if self.registry.has_content(&self.known).await? {
-            return Ok(());
+            let is_leased = self.registry.lease(self.permit.repository(), &self.known).await?;
+            return if is_leased { Ok(()) } else { Err(RegistryError::BlobUnknown(digest.clone())) };
         }
         self.forget();
-        let digest = &self.known.linked.blob.digest;
         tracing::error!(%digest, "the content of a blob is missing or short; push it again to fix it");
         Err(RegistryError::BlobUnknown(digest.clone()))
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::{BLOB_LEASE, Registry, RegistryError};
+use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Push};
 use crate::domain::{Algorithm, Descriptor, Digest, Hasher, Manifest, MediaType, Precondition, Reference, Tag};
 use crate::storage::metadata::{NewManifest, PutOutcome};
@@ -47,7 +47,7 @@ impl Registry {
         };
         let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
         new.may_be_sparse = self.settings.limits.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
-        let outcome = self.metadata.put_manifest(permit.repository(), new, BLOB_LEASE).await;
+        let outcome = self.metadata.put_manifest(permit.repository(), new, self.settings.gc.lease).await;
         self.generations.invalidate(permit.repository());
         match outcome? {
             PutOutcome::Stored => Ok(PushedManifest { digest, subject }),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::content::for_storage;
 use super::session_locks::SessionLock;
 use super::upload_turn::UploadTurn;
-use super::{BLOB_LEASE, BodyStream, Owner, Registry, RegistryError};
+use super::{BodyStream, Owner, Registry, RegistryError};
 use crate::auth::{Authorized, Continue, Push};
 use crate::domain::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
 use crate::storage::StorageError;
@@ -281,6 +281,7 @@ impl UploadSession {
             self.discard().await?;
             return Err(RegistryError::DigestMismatch { expected, actual });
         }
+        let _lock = self.registry.contents.publishing(&expected).await;
         let stored = self.registry.stored_content(&expected, self.staged.length).await?;
         let key = match &stored {
             Some(key) => key.clone(),
@@ -288,7 +289,8 @@ impl UploadSession {
         };
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
         let finished = self.stored.then_some((self.id(), self.saved_length));
-        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, BLOB_LEASE).await?;
+        let lease = self.registry.settings.gc.lease;
+        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, lease).await?;
         let Some(known) = known else {
             // Cancelled, expired, or moved on: what was saved of the session belongs to others now.
             self.release(&self.staged.area, &self.saved_area).await;

@@ -1,5 +1,7 @@
 //! Upload sessions against real stores: two writers of one session, and two contents of one blob.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::*;
@@ -54,7 +56,7 @@ impl Stores {
         let staged = self.blobs.append(staged, for_storage(body(content), None), false).await.expect("appended").staged;
         let key = self.blobs.publish(&staged, &staged.hasher.clone().finish()).await.expect("published");
         let blob = BlobRecord { digest: sha256(content), size: content.len() as u64, key: key.clone() };
-        self.metadata.link_blob(&repository(), blob, None, BLOB_LEASE).await.expect("linked");
+        self.metadata.link_blob(&repository(), blob, None, Duration::from_hours(24)).await.expect("linked");
         key
     }
 

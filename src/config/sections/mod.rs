@@ -7,12 +7,14 @@ mod blobs_s3;
 mod client_certificates;
 mod database;
 mod delete;
+mod gc;
 mod limits;
 mod log;
 mod secrets;
 mod server;
 mod storage;
 mod tls;
+mod trash;
 
 use std::path::PathBuf;
 
@@ -24,12 +26,14 @@ pub use self::{
     client_certificates::ClientCertificateSettings,
     database::DatabaseSettings,
     delete::DeleteSettings,
+    gc::GcSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
     secrets::SecretsSettings,
     server::ServerSettings,
     storage::StorageSettings,
     tls::{OperatorPair, TlsSettings},
+    trash::TrashSettings,
 };
 use super::{
     data_directory,
@@ -103,6 +107,10 @@ sections! {
     limits: LimitSettings,
     /// Deleting through the API.
     delete: DeleteSettings,
+    /// Garbage collection.
+    gc: GcSettings,
+    /// What was deleted and can be restored.
+    trash: TrashSettings,
     /// Logging.
     log: LogSettings,
 }

@@ -8,6 +8,7 @@
 mod account;
 mod account_policy;
 mod acme;
+mod collection;
 mod grant;
 mod inspection;
 mod key;
@@ -27,6 +28,7 @@ mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
+pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use grant::{GrantRecord, Grants};
 pub(crate) use inspection::Inspection;
@@ -66,6 +68,7 @@ pub trait Metadata:
     + TokenKeys
     + RefreshTokens
     + AcmeRecords
+    + Collection
     + Moves
     + Send
     + Sync

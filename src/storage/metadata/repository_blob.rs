@@ -26,6 +26,8 @@ pub struct LinkedBlob {
     pub blob: BlobRecord,
     /// The generation.
     pub generation: i64,
+    /// Until when the blob is leased, in seconds.
+    pub leased_until: i64,
 }
 
 /// Blobs by repository. A blob that was just linked is leased: it is not collected before that time is over, though nothing refers to it
@@ -59,6 +61,14 @@ pub trait RepositoryBlobs {
         &self,
         from: &RepositoryName,
         to: &RepositoryName,
+        digest: &Digest,
+        lease: Duration,
+    ) -> Result<bool, StorageError>;
+
+    /// Leases a blob of the repository: it stays for at least `lease` from now. `false` where the repository does not have it.
+    async fn lease_blob(
+        &self,
+        repository: &RepositoryName,
         digest: &Digest,
         lease: Duration,
     ) -> Result<bool, StorageError>;

@@ -8,6 +8,7 @@ mod subject;
 mod account_policies;
 mod acme;
 mod blobs;
+mod collection;
 mod content;
 mod coordination;
 mod crash;

@@ -28,6 +28,8 @@ pub(super) const MAY_SCAN: &[&str] = &[
     "ALL_LEASES",
     "ALL_NODES",
     "FORGET_NODES",
+    "CLAIM_DOOMED",
+    "DOOMED",
 ];
 /// What sorts the few rows that it has found: the refresh tokens of one account.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];

@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::collection::enqueue;
 use super::engine::{Engine, Session};
 use super::put_manifest::{self, Times};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, values};
-use super::{SqlMetadata, Written, referrers};
+use super::{SqlMetadata, Written, referrers, repositories};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -25,7 +26,8 @@ statements! {
         JOIN manifests m ON m.id = t.manifest_id
         WHERE r.name = $1 AND t.name = $2";
     /// The tags that point to it and its references go with it.
-    DELETE = "DELETE FROM manifests WHERE repository_id = (SELECT id FROM repositories WHERE name = $1) AND digest = $2";
+    DELETE = "DELETE FROM manifests WHERE id = $1";
+    ID = "SELECT id FROM manifests WHERE repository_id = $1 AND digest = $2";
 }
 
 #[async_trait]
@@ -59,9 +61,18 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
     }
 
     async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let (values, effects) = (values![repository, digest], Effects::changes(repository.clone()));
+        let (repository, digest, now) = (repository.clone(), digest.clone(), self.clock.seconds());
         self.write(move |session| {
-            Box::pin(async move { Ok(Written::if_changed(session.run(DELETE, values).await? > 0, effects)) })
+            Box::pin(async move {
+                let Some(id) = repositories::lock(session, &repository).await? else {
+                    return Ok(Written::without_effects(false));
+                };
+                let Some(found) = session.first(ID, values![id, &digest]).await? else {
+                    return Ok(Written::without_effects(false));
+                };
+                delete(session, id, (found.integer("id")?, &digest), now).await?;
+                Ok(Written::with(Effects::changes(repository), true))
+            })
         })
         .await
     }
@@ -85,6 +96,19 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
     ) -> Result<Vec<Digest>, StorageError> {
         referrers::among(&self.engine, repository, subject, candidates).await
     }
+}
+
+/// Deletes a manifest's row, with its references and tags; what it kept is reviewed. `since` is when the first reference of the cascade was
+/// dropped.
+pub(super) async fn delete<S: Session>(
+    session: &mut S,
+    repository: i64,
+    (id, digest): (i64, &Digest),
+    since: i64,
+) -> Result<(), StorageError> {
+    enqueue::kept_by_manifest(session, repository, (id, digest), since).await?;
+    session.run(DELETE, values![id]).await?;
+    Ok(())
 }
 
 /// What is served under a digest has that digest, whatever happened to the disk.

@@ -7,6 +7,7 @@
 
 mod account_policies;
 mod acme;
+mod collection;
 mod effects;
 mod engine;
 mod grants;
@@ -150,5 +151,5 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().flatten().copied()
+    all.into_iter().chain(collection::ALL_OF_FOLDER).flatten().copied()
 }

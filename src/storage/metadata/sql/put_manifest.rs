@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::collection::enqueue;
 use super::engine::{Session, only};
 use super::row::Columns;
 use super::statement::statements;
@@ -30,8 +31,8 @@ statements! {
             media_type = excluded.media_type, subject = excluded.subject,
             artifact_type = excluded.artifact_type, annotations = excluded.annotations
         RETURNING id";
-    REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
-        SELECT CAST($2 AS BIGINT), b.id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
+    REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
+        SELECT CAST($2 AS BIGINT), b.id, l.repository_id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
         WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
     /// Absent children too, so that they are children as soon as they are pushed.
@@ -80,6 +81,10 @@ pub(super) async fn put<S: Session>(
     };
     let stored = store(session, id, &manifest, now).await?;
     refer(session, id, stored, &manifest, leased_until).await?;
+    if manifest.tags.is_empty() {
+        enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
+    }
+    enqueue::targets(session, id, &manifest.tags, Some(stored), now).await?;
     let tags = list(&manifest.tags);
     let replaces = others && session.first(REPLACES, values![id, stored, tags.as_str()]).await?.is_some();
     session.run(MOVE_TAGS, values![id, stored, now, tags]).await?;

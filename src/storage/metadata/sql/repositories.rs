@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::collection::enqueue;
 use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
@@ -73,10 +74,11 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
     }
 
     async fn remove_repository(&self, name: &RepositoryName) -> Result<bool, StorageError> {
-        let name = name.clone();
+        let (name, now) = (name.clone(), self.clock.seconds());
         self.write(move |session| {
             Box::pin(async move {
-                lock(session, &name).await?;
+                let Some(id) = lock(session, &name).await? else { return Ok(Written::without_effects(false)) };
+                enqueue::kept_by_repository(session, id, now).await?;
                 session.run(KEEP_GENERATION, values![&name]).await?;
                 // Tags, manifests, references and links go with the row, and so does its generation: every cache sees that.
                 let removed = session.run(REMOVE, values![&name]).await? > 0;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::collection::{NO_REPOSITORY, enqueue};
 use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
@@ -13,10 +14,10 @@ use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{BlobRecord, LinkedBlob, RepositoryBlobs};
+use crate::storage::metadata::{BlobRecord, LinkedBlob, RepositoryBlobs, ReviewKind};
 
 statements! {
-    FIND = "SELECT r.generation, b.size, b.key FROM repositories r
+    FIND = "SELECT r.generation, b.size, b.key, b.lease_until FROM repositories r
         JOIN repository_blobs l ON l.repository_id = r.id
         JOIN blobs b ON b.id = l.blob_id
         WHERE r.name = $1 AND b.digest = $2";
@@ -39,16 +40,15 @@ statements! {
             WHERE r.name = $1 AND l.blob_id = blobs.id)
         RETURNING id";
     /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
-    REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id)
-        SELECT c.manifest_id, CAST($2 AS BIGINT) FROM manifest_children c
+    REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
+        SELECT c.manifest_id, CAST($2 AS BIGINT), c.repository_id FROM manifest_children c
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
         ON CONFLICT (manifest_id, blob_id) DO NOTHING";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
     REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
         WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
             AND l.repository_name >= $2 AND l.repository_name < $3 ORDER BY l.repository_name LIMIT 1";
-    UNLINK = "DELETE FROM repository_blobs WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
-        AND blob_id = (SELECT id FROM blobs WHERE digest = $2)";
+    UNLINK = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = (SELECT id FROM blobs WHERE digest = $2)";
 }
 
 #[async_trait]
@@ -56,7 +56,8 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
     async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<LinkedBlob>, StorageError> {
         let Some(found) = self.engine.first(FIND, values![repository, digest]).await? else { return Ok(None) };
         let blob = BlobRecord { digest: digest.clone(), size: found.unsigned("size")?, key: key(&found)? };
-        Ok(Some(LinkedBlob { blob, generation: found.integer("generation")? }))
+        let (generation, leased_until) = (found.integer("generation")?, found.integer("lease_until")?);
+        Ok(Some(LinkedBlob { blob, generation, leased_until }))
     }
 
     async fn link_blob(
@@ -78,7 +79,8 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 }
                 let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
                 let recorded = only(session, RECORD, values).await?;
-                let effects = link(session, (existing, repository), recorded.integer("id")?, now).await?;
+                let row = (recorded.integer("id")?, &blob.digest);
+                let effects = link(session, (existing, repository), row, (now, after(now, lease))).await?;
                 Ok(Written::with(effects, Some(key(&recorded)?)))
             })
         })
@@ -108,15 +110,31 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         lease: Duration,
     ) -> Result<bool, StorageError> {
         let now = self.clock.seconds();
-        let (to, values) = (to.clone(), values![from, digest, after(now, lease)]);
+        let (to, values, digest) = (to.clone(), values![from, digest, after(now, lease)], digest.clone());
         self.write(move |session| {
             Box::pin(async move {
                 let existing = repositories::lock(session, &to).await?;
                 let Some(leased) = session.first(LEASE_OF_REPOSITORY, values).await? else {
                     return Ok(Written::without_effects(false));
                 };
-                let effects = link(session, (existing, to), leased.integer("id")?, now).await?;
+                let row = (leased.integer("id")?, &digest);
+                let effects = link(session, (existing, to), row, (now, after(now, lease))).await?;
                 Ok(Written::with(effects, true))
+            })
+        })
+        .await
+    }
+
+    async fn lease_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        lease: Duration,
+    ) -> Result<bool, StorageError> {
+        let values = values![repository, digest, after(self.clock.seconds(), lease)];
+        self.write(move |session| {
+            Box::pin(async move {
+                Ok(Written::without_effects(session.first(LEASE_OF_REPOSITORY, values).await?.is_some()))
             })
         })
         .await
@@ -132,9 +150,18 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
     }
 
     async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let (values, effects) = (values![repository, digest], Effects::changes(repository.clone()));
+        let (repository, digest, now) = (repository.clone(), digest.clone(), self.clock.seconds());
         self.write(move |session| {
-            Box::pin(async move { Ok(Written::if_changed(session.run(UNLINK, values).await? > 0, effects)) })
+            Box::pin(async move {
+                let Some(id) = repositories::lock(session, &repository).await? else {
+                    return Ok(Written::without_effects(false));
+                };
+                let is_unlinked = session.run(UNLINK, values![id, &digest]).await? > 0;
+                if is_unlinked {
+                    enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;
+                }
+                Ok(Written::if_changed(is_unlinked, Effects::changes(repository)))
+            })
         })
         .await
     }
@@ -150,18 +177,21 @@ async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
-/// Links the blob to the repository, which was looked for, where it is not linked yet.
+/// Links the blob to the repository, which was looked for, where it is not linked yet. When its lease is over, a manifest must need it.
 async fn link<S: Session>(
     session: &mut S,
     (existing, repository): (Option<i64>, RepositoryName),
-    blob: i64,
-    now: i64,
+    (blob, digest): (i64, &Digest),
+    (now, leased_until): (i64, i64),
 ) -> Result<Effects, StorageError> {
     let id = match existing {
         Some(id) => id,
         None => repositories::create(session, &repository, now).await?,
     };
     let is_new = session.run(LINK, values![id, blob, &repository]).await? > 0;
+    if is_new {
+        enqueue::one(session, ReviewKind::Link, id, digest, leased_until).await?;
+    }
     session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
     Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })
 }

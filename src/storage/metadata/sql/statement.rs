@@ -2,7 +2,7 @@
 
 /// Defines statements as constants, and `ALL` of them for the tests.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $visibility:vis $name:ident = $sql:literal;)+) => {
+    ($($(#[$doc:meta])* $visibility:vis $name:ident = $sql:expr;)+) => {
         $($(#[$doc])* $visibility const $name: &str = $sql;)+
 
         /// Every statement of this file.

@@ -27,6 +27,8 @@ const MAY_SCAN: &[&str] = &[
     "ALL_LEASES",
     "ALL_NODES",
     "FORGET_NODES",
+    "CLAIM_DOOMED",
+    "DOOMED",
 ];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {

@@ -41,6 +41,7 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("manifest_blobs", &["manifest_id", "blob_id"]),
     copied_by("manifest_children", &["repository_id", "digest", "manifest_id"]),
     copied_by("tags", &["repository_id", "name"]),
+    copied_by("collection_queue", &["kind", "repository_id", "digest"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
     copied_by("token_keys", &["kid"]),
@@ -60,6 +61,9 @@ pub(super) const TABLES: &[Table] = &[
     // What was received of a blob is in the blob store of the source; clients begin these uploads again.
     left("uploads"),
     left("upload_locks"),
+    // Contents in the blob store of the source, and what was freed there.
+    left("doomed_contents"),
+    left("collection_totals"),
     // About the move itself.
     left("moved_blobs"),
 ];

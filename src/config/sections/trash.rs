@@ -1,0 +1,14 @@
+//! `[trash]`: how long what was deleted can be restored.
+
+use std::time::Duration;
+
+use crate::config::{checks::within, definition::settings, duration::days};
+
+settings! {
+    /// The section `[trash]`.
+    TrashSettings {
+        /// How long an image that was deleted, or lost its last tag, can be restored; its layers take space until then. "0s": it is
+        /// removed at once; at most 10 years.
+        keep: Duration = days(14), within(Duration::ZERO..=days(3650));
+    }
+}

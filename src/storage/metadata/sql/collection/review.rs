@@ -1,0 +1,148 @@
+//! Reviews: each looks once more at all that may keep a thing, under the locks that whoever gives it a new reference takes as well.
+
+use super::{NO_REPOSITORY, enqueue};
+use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
+use crate::storage::metadata::sql::engine::Session;
+use crate::storage::metadata::sql::row::Columns;
+use crate::storage::metadata::sql::statement::statements;
+use crate::storage::metadata::sql::value::values;
+use crate::storage::metadata::sql::{Written, manifests};
+use crate::storage::metadata::{Review, ReviewKind, Reviewed};
+use crate::domain::RepositoryName;
+
+statements! {
+    LOCK_REPOSITORY = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name";
+    MANIFEST = "SELECT m.id,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id) THEN 1 ELSE 0 END AS BIGINT) AS tagged,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_children c WHERE c.repository_id = m.repository_id AND c.digest = m.digest)
+                THEN 1 ELSE 0 END AS BIGINT) AS listed,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM manifests s WHERE s.repository_id = m.repository_id AND s.digest = m.subject)
+                THEN 1 ELSE 0 END AS BIGINT) AS attached
+        FROM manifests m WHERE m.repository_id = $1 AND m.digest = $2";
+    /// References without a repository are of a version before, which runs on the same database during an upgrade.
+    LINK = "SELECT b.id, b.lease_until,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.repository_id = $1 AND r.blob_id = b.id)
+                OR EXISTS (SELECT 1 FROM manifest_blobs r JOIN manifests m ON m.id = r.manifest_id
+                    WHERE r.repository_id = 0 AND r.blob_id = b.id AND m.repository_id = $1) THEN 1 ELSE 0 END AS BIGINT) AS needed
+        FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id
+        WHERE b.digest = $2 AND l.repository_id = $1";
+    UNLINK = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = $2";
+    /// Whoever links the blob, or leases it, waits for the end of this transaction.
+    LOCK_BLOB = "UPDATE blobs SET state = state WHERE digest = $1 RETURNING id, lease_until, state, size, key";
+    IS_USED = "SELECT 1 AS used FROM blobs b WHERE b.id = $1 AND (EXISTS (SELECT 1 FROM repository_blobs l WHERE l.blob_id = b.id)
+            OR EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.blob_id = b.id))";
+    MARK = "UPDATE blobs SET state = 1 WHERE id = $1";
+    DELETE_BLOB = "DELETE FROM blobs WHERE id = $1";
+    DOOM = "INSERT INTO doomed_contents (key, digest, size, since) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (key) DO UPDATE SET size = excluded.size, since = excluded.since";
+    END = "DELETE FROM collection_queue WHERE kind = $1 AND repository_id = $2 AND digest = $3 AND changes = $4";
+    WAIT = "UPDATE collection_queue SET review_after = $5, claimed_until = 0
+        WHERE kind = $1 AND repository_id = $2 AND digest = $3 AND changes = $4";
+    COUNT = "UPDATE collection_totals SET manifests = manifests + $1, links = links + $2, blobs = blobs + $3 WHERE id = 1";
+}
+
+/// What was found, and from when on it may be looked at again where it is leased.
+enum Verdict {
+    Kept,
+    LeasedUntil(i64),
+    Collected(Effects),
+}
+
+/// Reviews one entry, at `now`.
+pub(super) async fn review<S: Session>(
+    session: &mut S,
+    entry: Review,
+    now: i64,
+) -> Result<Written<Reviewed>, StorageError> {
+    let verdict = match entry.kind {
+        ReviewKind::Manifest => review_manifest(session, &entry).await?,
+        ReviewKind::Link => review_link(session, &entry, now).await?,
+        ReviewKind::Blob => review_blob(session, &entry, now).await?,
+        ReviewKind::Removal => review_removal(session, &entry, now).await?,
+    };
+    let key = values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes];
+    Ok(match verdict {
+        Verdict::LeasedUntil(until) => {
+            session.run(WAIT, [key, values![until]].concat()).await?;
+            Written::without_effects(Reviewed::Leased)
+        }
+        Verdict::Kept => {
+            session.run(END, key).await?;
+            Written::without_effects(Reviewed::Kept)
+        }
+        Verdict::Collected(effects) => {
+            session.run(END, key).await?;
+            let counts = [ReviewKind::Manifest, ReviewKind::Link, ReviewKind::Removal].map(|kind| kind == entry.kind);
+            session.run(COUNT, values![counts[0], counts[1], counts[2]]).await?;
+            Written::with(effects, Reviewed::Collected)
+        }
+    })
+}
+
+/// The repository's name; it stays as it is until the end of the transaction.
+async fn lock<S: Session>(session: &mut S, entry: &Review) -> Result<Option<RepositoryName>, StorageError> {
+    session.first(LOCK_REPOSITORY, values![entry.repository_id]).await?.map(|found| found.parsed("name")).transpose()
+}
+
+async fn review_manifest<S: Session>(session: &mut S, entry: &Review) -> Result<Verdict, StorageError> {
+    let Some(repository) = lock(session, entry).await? else { return Ok(Verdict::Kept) };
+    let Some(found) = session.first(MANIFEST, values![entry.repository_id, &entry.digest]).await? else {
+        return Ok(Verdict::Kept);
+    };
+    for reason in ["tagged", "listed", "attached"] {
+        if found.boolean(reason)? {
+            return Ok(Verdict::Kept);
+        }
+    }
+    let manifest = (found.integer("id")?, &entry.digest);
+    manifests::delete(session, entry.repository_id, manifest, entry.since).await?;
+    Ok(Verdict::Collected(Effects::changes(repository)))
+}
+
+async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
+    let Some(repository) = lock(session, entry).await? else { return Ok(Verdict::Kept) };
+    let Some(found) = session.first(LINK, values![entry.repository_id, &entry.digest]).await? else {
+        // The link was deleted before the last manifest that referred to the blob.
+        enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;
+        return Ok(Verdict::Kept);
+    };
+    if found.boolean("needed")? {
+        return Ok(Verdict::Kept);
+    }
+    let leased_until = found.integer("lease_until")?;
+    if leased_until > now {
+        return Ok(Verdict::LeasedUntil(leased_until));
+    }
+    session.run(UNLINK, values![entry.repository_id, found.integer("id")?]).await?;
+    enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;
+    Ok(Verdict::Collected(Effects::changes(repository)))
+}
+
+async fn review_blob<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
+    let Some(found) = session.first(LOCK_BLOB, values![&entry.digest]).await? else { return Ok(Verdict::Kept) };
+    let id = found.integer("id")?;
+    if session.first(IS_USED, values![id]).await?.is_some() {
+        return Ok(Verdict::Kept);
+    }
+    let leased_until = found.integer("lease_until")?;
+    if leased_until > now {
+        return Ok(Verdict::LeasedUntil(leased_until));
+    }
+    session.run(MARK, values![id]).await?;
+    enqueue::one(session, ReviewKind::Removal, NO_REPOSITORY, &entry.digest, now).await?;
+    Ok(Verdict::Collected(Effects::NONE))
+}
+
+/// A mark that is gone was taken away by a push or a mount.
+async fn review_removal<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
+    let Some(found) = session.first(LOCK_BLOB, values![&entry.digest]).await? else { return Ok(Verdict::Kept) };
+    let id = found.integer("id")?;
+    let is_marked = found.boolean("state")? && found.integer("lease_until")? <= now;
+    if !is_marked || session.first(IS_USED, values![id]).await?.is_some() {
+        return Ok(Verdict::Kept);
+    }
+    session.run(DELETE_BLOB, values![id]).await?;
+    session.run(DOOM, values![found.text("key")?, &entry.digest, found.integer("size")?, now]).await?;
+    Ok(Verdict::Collected(Effects::NONE))
+}
