@@ -10,10 +10,10 @@ use crate::support::server::ALICE_PASSWORD;
 use crate::support::{Image, Server};
 
 /// Runs the move, and sends it SIGINT after this time. What it said, if that came in time.
-fn interrupted_after(server: &Server, config: &str, delay: Duration) -> Option<String> {
+async fn interrupted_after(server: &Server, config: &str, delay: Duration) -> Option<String> {
     let mut command = server.command(&["migrate-storage", "--to", config]);
     let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    std::thread::sleep(delay);
+    tokio::time::sleep(delay).await;
     let pid = i32::try_from(running.id()).ok().and_then(Pid::from_raw).expect("a process's number");
     // It may be over by now; its number is not given away before it is waited for.
     let _ = kill_process(pid, Signal::INT);
@@ -31,7 +31,7 @@ async fn a_move_that_is_interrupted_gives_the_registry_free_and_continues() {
     let config = there.config(&server);
     let (mut interruptions, mut late) = (0, Vec::new());
     for round in 0..10_u64 {
-        let said = interrupted_after(&server, &config, Duration::from_millis(100 + 120 * round));
+        let said = interrupted_after(&server, &config, Duration::from_millis(100 + 120 * round)).await;
         let Some(said) = said else { continue };
         assert!(said.contains("run the same command again"), "{said}");
         interruptions += 1;

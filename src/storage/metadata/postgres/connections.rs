@@ -177,7 +177,8 @@ impl Manager for Server {
 
     async fn create(&self) -> Result<Kept, sqlx::Error> {
         let (trial, generation) = (self.trial()?, self.generation.load(Ordering::Acquire));
-        let connection = connect(&self.options).await.inspect_err(|error| {
+        // Boxed: it is large, and a part of every operation else.
+        let connection = Box::pin(connect(&self.options)).await.inspect_err(|error| {
             if let Some(how) = broken(error) {
                 self.broke(generation, how);
             }
