@@ -99,7 +99,7 @@ pub(super) fn kept_key(config: &Config, data: &DataDirectory) -> anyhow::Result<
     }
 }
 
-/// Puts the key there, where there is none.
+/// Puts the key there, if there is none.
 pub(super) fn keep_key(config: &Config, data: &DataDirectory, key: &DataKey) -> anyhow::Result<()> {
     match &config.secrets.key_file {
         Some(path) => write_key_file(config, path, key),

@@ -253,7 +253,7 @@ mod tests {
         generations.invalidate(&repository);
         assert_eq!(number(&reading(5).0), Some(5), "this process has written meanwhile");
         drop(later);
-        assert_eq!(number(&reading(6).0), Some(6), "whoever began the last one is gone");
+        assert_eq!(number(&reading(6).0), Some(6), "the last one has ended");
     }
 
     #[test]

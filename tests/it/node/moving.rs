@@ -18,7 +18,7 @@ use crate::support::{Actor, Image, Server, eventually, header, postgres, s3};
 pub(super) struct Place {
     pub(super) data: PathBuf,
     database: Option<String>,
-    bucket: Option<Arc<s3::Bucket>>,
+    pub(super) bucket: Option<Arc<s3::Bucket>>,
 }
 
 impl Place {

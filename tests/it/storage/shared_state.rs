@@ -1,4 +1,4 @@
-//! The contract of what nodes have in common: whichever comes first decides, and the files of certificates are replaced as a whole.
+//! The contract of what nodes have in common: the node that comes first decides, and the files of certificates are replaced as a whole.
 
 use futures_util::future::join_all;
 use portcullis::storage::coordination::SealedFiles;
@@ -9,7 +9,7 @@ metadata_contract! {
     a_database_has_one_name,
     of_many_keys_the_first_counts,
     of_many_blob_stores_the_first_counts,
-    files_are_replaced_by_whoever_knows_their_version,
+    files_are_replaced_by_those_who_know_their_version,
     of_many_who_replace_the_files_at_once_one_does,
 }
 
@@ -45,7 +45,7 @@ async fn of_many_blob_stores_the_first_counts(store: &MetadataSubject) {
     assert_eq!(store.claim_blob_store("another").await.expect("asked"), counts[0], "it stays");
 }
 
-async fn files_are_replaced_by_whoever_knows_their_version(store: &MetadataSubject) {
+async fn files_are_replaced_by_those_who_know_their_version(store: &MetadataSubject) {
     let other = store.other().await;
     assert_eq!((store.files_version().await.expect("read"), store.sealed_files().await.expect("read")), (0, None));
     assert!(!store.replace_files(b"early".to_vec(), 1).await.expect("asked"), "there is no version 1 yet");
