@@ -45,9 +45,11 @@ topics![
     "cluster",
     "doctor",
     "monitoring",
+    "check",
     "backup",
     "upgrade",
     "moving",
+    "import",
 ];
 
 impl Topic {

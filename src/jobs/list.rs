@@ -19,6 +19,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::scrub::Scrub;
 use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
@@ -73,7 +74,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
-    let collector = collect_garbage(&registry);
+    let scrubber = scrub(&registry, &clock);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -86,11 +87,12 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
         follow_move(Arc::clone(&registry)),
+        collect_garbage(&registry),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
     ];
-    jobs.extend(collector);
+    jobs.push(scrubber);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -107,14 +109,20 @@ fn follow_move(registry: Arc<Registry>) -> Job {
 }
 
 /// On every node: they share the work by claims in the queue.
-fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
+fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let settings = registry.settings();
-    let pace = CollectionPace::of(&settings.gc, &settings.trash);
-    let collect = CollectGarbage { registry: Arc::clone(registry), pace };
+    // On a disk, this process alone removes the contents that `portcullis gc` has found.
+    let pace = CollectionPace { reviews: settings.gc.enabled, ..CollectionPace::of(&settings.gc, &settings.trash) };
+    let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
-    let job =
-        Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
-    settings.gc.enabled.then_some(job)
+    Job::new("collect-garbage", secs(2), consequence, collect).first_after(secs(2)).retry(secs(2), mins(1))
+}
+
+/// On a disk, by the process that serves it; of nodes that share a bucket, by one.
+fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
+    let scrub = Scrub::new(Arc::clone(registry), clock.clone());
+    let consequence = "cannot read back stored content; damage is found only when it is pulled";
+    Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

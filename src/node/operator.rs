@@ -15,7 +15,7 @@ use crate::domain::Clock;
 use crate::storage::metadata::Metadata;
 
 /// Runs `work` with the metadata store, which is closed afterwards. The clock follows the store's from then on.
-pub(crate) async fn with_metadata<T>(
+pub(crate) async fn with_metadata_and_clock<T>(
     config: &Config,
     data: &DataDirectory,
     clock: &Clock,
@@ -59,7 +59,7 @@ pub(crate) async fn with_files<T>(
     if !config.database.is_shared() {
         return work(&RegistryFiles::Own(data.clone())).await;
     }
-    with_metadata(config, data, clock, async |metadata| {
+    with_metadata_and_clock(config, data, clock, async |metadata| {
         let data_key = secrets::data_key(config, data, &*metadata).await?;
         work(&RegistryFiles::of_command(config, data, &metadata, &data_key)).await
     })
@@ -76,8 +76,8 @@ pub(crate) async fn administer<T>(
     let path = data.path().display();
     let permit = AdminPermit::local_operator(data.open()?)
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
-    with_metadata(config, data, clock, async |metadata| {
-        let administration = Administration::new(metadata, config.auth.clone(), clock.clone());
+    with_metadata_and_clock(config, data, clock, async |metadata| {
+        let administration = Administration::new(metadata, config.auth.clone(), config.trash.clone(), clock.clone());
         work(&administration, &permit).await
     })
     .await

@@ -4,13 +4,17 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod change;
+mod check;
 mod collect;
+mod collection_guard;
 mod content;
 mod content_locks;
 mod delete;
 mod error;
 mod expire;
 mod generations;
+mod import;
 mod lease;
 mod list;
 mod manifest_cache;
@@ -18,31 +22,42 @@ mod memory;
 mod mount;
 mod moving;
 mod owner;
+mod postpone;
 mod pull;
 mod push;
 mod readiness;
 mod referrers;
+mod remove_contents;
+mod scrub;
 mod session_locks;
+mod trash;
 mod turns;
 mod upload;
 mod upload_turn;
 
+pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
+pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
+pub use collection_guard::CollectionStop;
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
+pub(crate) use import::ImportedManifest;
 pub use list::{Next, Page};
 pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;
 pub use pull::BlobContent;
 pub use push::PushedManifest;
 pub use referrers::{Referrer, ReferrerPage};
+pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
+use crate::config::{
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, ScrubSettings, StorageSettings, TrashSettings,
+};
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
@@ -51,6 +66,7 @@ use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use postpone::Postponed;
 use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
@@ -71,6 +87,8 @@ pub struct RegistrySettings {
     pub gc: GcSettings,
     /// How long what was deleted is kept.
     pub trash: TrashSettings,
+    /// How stored content is read back.
+    pub scrub: ScrubSettings,
 }
 
 impl RegistrySettings {
@@ -89,6 +107,7 @@ pub struct Registry {
     generations: Generations,
     manifests: ManifestCache,
     rows: BlobRows,
+    postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
     /// As last read from the database.
@@ -114,6 +133,7 @@ impl Registry {
             settings,
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
+            postponed: Postponed::new(),
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),

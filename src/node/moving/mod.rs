@@ -21,6 +21,7 @@ use anyhow::{Context as _, bail};
 use self::blobs::BlobCopier;
 use self::side::Side;
 use super::data_directory::DataDirectory;
+use super::progress::Progress;
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::server::{SignalEvent, Signals};
@@ -31,18 +32,6 @@ use crate::storage::metadata::transfer::{self, Compared};
 const ROUNDS: usize = 5;
 /// A round that found no more than this is the last one.
 const FEW: u64 = 64 << 20;
-
-/// How far a move is, for someone who watches.
-pub(crate) trait Progress: Send + Sync {
-    /// What is done now, and how many bytes it is about, where that is known.
-    fn begin(&self, what: &str, bytes: Option<u64>);
-
-    /// So many more bytes.
-    fn advance(&self, bytes: u64);
-
-    /// So many rows of a table.
-    fn rows(&self, table: &str, rows: u64);
-}
 
 /// What was moved.
 pub(crate) struct MoveReport {
@@ -209,6 +198,9 @@ impl Moving {
     async fn finish(&self) -> anyhow::Result<()> {
         if self.rehearse {
             return Ok(self.source.metadata.set_move_phase(MovePhase::Settled).await?);
+        }
+        if let Some(mark) = self.target.metadata.collection_mark().await?.mark {
+            self.target.blobs.bind(mark).await?;
         }
         self.target.metadata.set_move_phase(MovePhase::Settled).await?;
         self.source.metadata.set_move_phase(MovePhase::Left(self.target.place.clone())).await?;

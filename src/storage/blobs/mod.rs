@@ -2,7 +2,13 @@
 //! published under a key when its digest is known to be right.
 
 pub mod disk;
+mod originals;
 pub mod s3;
+mod store_content;
+
+pub use self::originals::{Adoption, Original};
+pub(crate) use self::originals::{OriginalFile, Originals};
+pub(crate) use self::store_content::store_content;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -69,6 +75,17 @@ pub enum Content {
     Stream(ByteStream),
     /// An address that serves them for a while, to anyone who has it: the client is sent there.
     Redirect(Uri),
+}
+
+/// A published content, as the store lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredContent {
+    /// Where it is.
+    pub key: BlobKey,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When its bytes were last written, in seconds since the Unix epoch.
+    pub modified_at: i64,
 }
 
 /// What an append left behind: the new state, and whether the body was complete.
@@ -147,14 +164,45 @@ pub trait BlobStore: Send + Sync + 'static {
     /// The length in bytes of a published content; `None` where it is missing.
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
 
+    /// Why [`BlobStore::adopt`] cannot take over contents that are stored like this one; `None` where it can.
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError>;
+
+    /// Takes over a content that another program has stored, without moving its bytes, after comparing them with `digest` and `size`:
+    /// [`StorageError::Damaged`] where they are others. The original is not changed. Durable once [`BlobStore::settle`] was called.
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError>;
+
+    /// Makes everything durable that was adopted.
+    async fn settle(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
+
+    /// The next published contents after `after`, in the order of keys: a page of the backend's own size; none at the end. For checks, not
+    /// for requests.
+    async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError>;
+
+    /// Moves a damaged content out of the way where the same key would be used for a good one, durably; returns where it is then. No one
+    /// publishes it meanwhile. Stores whose keys are never used again leave it where it is.
+    async fn quarantine(&self, _key: &BlobKey) -> Result<Option<String>, StorageError> {
+        Ok(None)
+    }
+
+    /// Removes published contents for good: one answer each, in their order, and whether anything was there, as far as the backend says so.
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>>;
 
     /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
     async fn mark(&self, id: Uuid) -> Result<(), StorageError>;
 
     /// Whether [`BlobStore::mark`] has left this mark here.
     async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError>;
+
+    /// The bond with a database: what [`BlobStore::bind`] has left here last.
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError>;
+
+    /// Leaves a bond, durable when this returns, in the place of the one before.
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.
     async fn free_space(&self) -> Result<Option<u64>, StorageError>;

@@ -8,9 +8,14 @@
 mod account;
 mod account_policy;
 mod acme;
+mod change;
 mod collection;
+mod collection_guard;
 mod grant;
+mod hold;
+mod imports;
 mod inspection;
+mod integrity;
 mod key;
 mod login_failures;
 mod manifest;
@@ -23,15 +28,22 @@ mod repository_blob;
 mod sql;
 pub mod sqlite;
 mod tag;
+mod tag_history;
 pub(crate) mod transfer;
+mod trash;
 mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
-pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use change::{Cause, Change};
+pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
+pub use hold::{Held, HoldRecord, Holds};
+pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
+pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
@@ -41,6 +53,8 @@ pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
 pub use tag::{TagRecord, Tags};
+pub use tag_history::{Ended, HistoryRecord, Moment, TagHistory, TagRestored};
+pub use trash::{RemovalOutcome, RestoreOutcome, Trash, TrashEntry, Trashed};
 pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 use async_trait::async_trait;
@@ -59,6 +73,9 @@ pub trait Metadata:
     + Repositories
     + Manifests
     + Tags
+    + TagHistory
+    + Trash
+    + Holds
     + RepositoryBlobs
     + Uploads
     + Users
@@ -69,7 +86,10 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + CollectionGuard
     + Moves
+    + Integrity
+    + Imports
     + Send
     + Sync
     + 'static

@@ -11,6 +11,9 @@ mod collection;
 mod effects;
 mod engine;
 mod grants;
+mod holds;
+mod imports;
+mod integrity;
 mod keys;
 mod leases;
 mod login_failures;
@@ -27,7 +30,9 @@ mod row;
 mod shared_logins;
 mod shared_state;
 mod statement;
+mod tag_history;
 mod tags;
+mod trash;
 mod uploads;
 mod users;
 mod value;
@@ -132,6 +137,9 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        holds::ALL,
+        integrity::ALL,
+        imports::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
@@ -146,10 +154,11 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repository_blobs::ALL,
         shared_logins::ALL,
         shared_state::ALL,
+        tag_history::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(collection::ALL_OF_FOLDER).flatten().copied()
+    all.into_iter().chain(collection::ALL_OF_FOLDER).chain(trash::ALL_OF_FOLDER).flatten().copied()
 }

@@ -9,7 +9,7 @@ use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
-use super::{SqlMetadata, Written, repositories, uploads};
+use super::{SqlMetadata, Written, holds, repositories, uploads};
 use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
@@ -20,23 +20,28 @@ statements! {
     FIND = "SELECT r.generation, b.size, b.key, b.lease_until FROM repositories r
         JOIN repository_blobs l ON l.repository_id = r.id
         JOIN blobs b ON b.id = l.blob_id
-        WHERE r.name = $1 AND b.digest = $2";
-    /// A known blob keeps its key, unless its length differs; its lease only ever grows, and it is not deleted any more.
+        WHERE r.name = $1 AND b.digest = $2 AND b.damaged = 0";
+    /// A known blob keeps its key, unless its length differs or its content is damaged; its lease only ever grows, and it is not deleted any more.
     RECORD = "INSERT INTO blobs (digest, size, key, lease_until, created_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (digest) DO UPDATE SET
-            key = CASE WHEN blobs.size = excluded.size THEN blobs.key ELSE excluded.key END,
+            key = CASE WHEN blobs.size = excluded.size AND blobs.damaged = 0 THEN blobs.key ELSE excluded.key END,
+            verified_at = CASE WHEN blobs.damaged = 0 THEN blobs.verified_at ELSE 0 END,
+            damaged = 0,
             size = excluded.size,
             lease_until = CASE WHEN blobs.lease_until > excluded.lease_until THEN blobs.lease_until ELSE excluded.lease_until END,
             state = 0
         RETURNING id, key";
+    /// As [`RECORD`], for a row that must be there: it stays until the end of the transaction.
+    KEEP_KNOWN = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
+        WHERE digest = $1 AND key = $2 RETURNING id";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
-    STORED = "SELECT key, size FROM blobs WHERE digest = $1";
+    STORED = "SELECT key, size FROM blobs WHERE digest = $1 AND damaged = 0";
     KEY = "SELECT key FROM blobs WHERE digest = $1";
     LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name) VALUES ($1, $2, $3)
         ON CONFLICT (repository_id, blob_id) DO NOTHING";
     /// The blob's row where the repository has it, leased.
     LEASE_OF_REPOSITORY = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
-        WHERE digest = $2 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
+        WHERE digest = $2 AND damaged = 0 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
             WHERE r.name = $1 AND l.blob_id = blobs.id)
         RETURNING id";
     /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
@@ -77,11 +82,35 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 {
                     return Ok(Written::without_effects(None));
                 }
-                let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
-                let recorded = only(session, RECORD, values).await?;
-                let row = (recorded.integer("id")?, &blob.digest);
-                let effects = link(session, (existing, repository), row, (now, after(now, lease))).await?;
-                Ok(Written::with(effects, Some(key(&recorded)?)))
+                let (key, effects) = record(session, (existing, repository), &blob, (now, after(now, lease))).await?;
+                Ok(Written::with(effects, Some(key)))
+            })
+        })
+        .await
+    }
+
+    async fn link_known_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: BlobRecord,
+        finished: Option<(UploadId, u64)>,
+        lease: Duration,
+    ) -> Result<bool, StorageError> {
+        let (repository, now) = (repository.clone(), self.clock.seconds());
+        let until = after(now, lease);
+        self.write(move |session| {
+            Box::pin(async move {
+                let existing = repositories::lock(session, &repository).await?;
+                // Before the session is ended, which it is not where the blob is gone.
+                let Some(kept) = session.first(KEEP_KNOWN, values![&blob.digest, blob.key.0, until]).await? else {
+                    return Ok(Written::without_effects(false));
+                };
+                if let Some((upload, length)) = finished {
+                    uploads::finish(session, upload, length).await?;
+                }
+                let row = (kept.integer("id")?, &blob.digest);
+                let effects = link(session, (existing, repository), row, (now, until)).await?;
+                Ok(Written::with(effects, true))
             })
         })
         .await
@@ -156,6 +185,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 let Some(id) = repositories::lock(session, &repository).await? else {
                     return Ok(Written::without_effects(false));
                 };
+                holds::require_free_blob(session, (id, &repository), &digest).await?;
                 let is_unlinked = session.run(UNLINK, values![id, &digest]).await? > 0;
                 if is_unlinked {
                     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;
@@ -177,8 +207,22 @@ async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
-/// Links the blob to the repository, which was looked for, where it is not linked yet. When its lease is over, a manifest must need it.
-async fn link<S: Session>(
+/// Records a published blob and links it to the repository, which was looked for; returns the key that counts.
+pub(super) async fn record<S: Session>(
+    session: &mut S,
+    repository: (Option<i64>, RepositoryName),
+    blob: &BlobRecord,
+    (now, leased_until): (i64, i64),
+) -> Result<(BlobKey, Effects), StorageError> {
+    let values = values![&blob.digest, stored(blob.size)?, blob.key.0.as_str(), leased_until, now];
+    let recorded = only(session, RECORD, values).await?;
+    let row = (recorded.integer("id")?, &blob.digest);
+    let effects = link(session, repository, row, (now, leased_until)).await?;
+    Ok((key(&recorded)?, effects))
+}
+
+/// Links the blob to the repository, which was looked for, where it is not linked yet.
+pub(super) async fn link<S: Session>(
     session: &mut S,
     (existing, repository): (Option<i64>, RepositoryName),
     (blob, digest): (i64, &Digest),

@@ -41,7 +41,12 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("manifest_blobs", &["manifest_id", "blob_id"]),
     copied_by("manifest_children", &["repository_id", "digest", "manifest_id"]),
     copied_by("tags", &["repository_id", "name"]),
+    numbered("trash"),
+    numbered("tag_history"),
+    copied_by("holds", &["repository", "tag"]),
+    numbered("purges"),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
+    copied_by("collection_guard", &["id"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
     copied_by("token_keys", &["kid"]),
@@ -64,6 +69,8 @@ pub(super) const TABLES: &[Table] = &[
     // Contents in the blob store of the source, and what was freed there.
     left("doomed_contents"),
     left("collection_totals"),
+    // About processes that copy from this database.
+    left("backup_pins"),
     // About the move itself.
     left("moved_blobs"),
 ];
