@@ -6,12 +6,14 @@
 mod cluster;
 mod error;
 mod grants;
+mod quotas;
 mod repositories;
 mod users;
 
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
+pub(crate) use quotas::NamespaceUsage;
 pub(crate) use repositories::{Repository, TaggedManifest};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 

@@ -23,11 +23,13 @@ mod migrate_storage;
 mod output;
 mod passphrase;
 mod password;
+mod quota;
 mod repo;
 mod secret_input;
 mod serve;
 mod trust;
 mod untrust;
+mod usage;
 mod user;
 
 use std::process::ExitCode;
@@ -71,6 +73,11 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Manage how much repositories may hold
+    #[command(subcommand)]
+    Quota(quota::Verb),
+    /// Show how much is stored, by top-level namespace
+    Usage(usage::Args),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -144,6 +151,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Quota(verb) => quota::run(&context, verb, output),
+        Command::Usage(args) => usage::run(&context, &args, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),

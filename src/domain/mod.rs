@@ -3,6 +3,7 @@
 //! Every value is parsed once, at the edge; after that no raw string identifies anything.
 
 pub mod access;
+pub mod amount;
 pub mod build_time;
 pub mod clock;
 pub mod net;
@@ -11,6 +12,7 @@ pub mod oci;
 pub use access::{
     AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, Unnamed, UserRule,
 };
+pub use amount::Amount;
 pub use clock::{Clock, ManualClock};
 pub use net::{Fingerprint, HostName, HostPort, Network};
 pub use oci::{

@@ -287,6 +287,10 @@ impl From<RegistryError> for OciError {
             RegistryError::Frozen(_) => Self::unavailable(FROZEN, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),
+            RegistryError::OverQuota(over) => {
+                let detail = json!({ "quota": over.on.as_str(), "limit": over.limit, "used": over.used, "needed": over.needed });
+                Self::new(Code::Denied, message).with_detail(detail)
+            }
             RegistryError::Full(_) => Self::disk_full(&message),
             RegistryError::Busy(_) => Self::busy(&message),
             RegistryError::Unavailable(_) => Self::away(&message),

@@ -3,8 +3,9 @@
 use super::{BodyError, OutOfMemory, Owner};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
-use crate::domain::{Digest, Reference, RepositoryName};
+use crate::domain::{Amount, Digest, Reference, RepositoryName};
 use crate::storage::StorageError;
+use crate::storage::metadata::OverQuota;
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +115,13 @@ pub enum RegistryError {
     /// The disk is full, or below the free-space floor. Nothing was changed.
     #[error("no space left: {0}")]
     Full(String),
+    /// A quota has no room for it. Nothing was stored.
+    #[error(
+        "the quota of '{}' is full: {} of {} are used, and this needs {} more. Delete images by digest, or whole repositories, that are not \
+         needed; or ask an administrator to raise it (portcullis quota set --on '{}' SIZE)",
+        .0.on, Amount(.0.used), Amount(.0.limit), Amount(.0.needed), .0.on
+    )]
+    OverQuota(Box<OverQuota>),
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
     Busy(String),
@@ -130,6 +138,7 @@ impl From<StorageError> for RegistryError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Full(what) => Self::Full(what),
+            StorageError::OverQuota(over) => Self::OverQuota(over),
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),

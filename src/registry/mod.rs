@@ -20,6 +20,7 @@ mod moving;
 mod owner;
 mod pull;
 mod push;
+mod quotas;
 mod readiness;
 mod referrers;
 mod session_locks;
@@ -46,7 +47,7 @@ use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, Storage
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
-use crate::storage::metadata::Metadata;
+use crate::storage::metadata::{Metadata, QuotaRecord};
 use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
@@ -96,6 +97,8 @@ pub struct Registry {
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: Readiness,
+    /// What was used of each quota a moment ago.
+    quotas: ArcSwap<Vec<QuotaRecord>>,
 }
 
 impl Registry {
@@ -120,6 +123,7 @@ impl Registry {
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),
+            quotas: ArcSwap::default(),
         }
     }
 

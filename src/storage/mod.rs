@@ -30,6 +30,9 @@ pub enum StorageError {
     /// A service that this depends on does not answer, or says that it cannot work now.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// A quota has no room for what was to be stored. Nothing was changed.
+    #[error("over quota: {0}")]
+    OverQuota(Box<metadata::OverQuota>),
     /// The lease that this was to be done under was taken by another node. Nothing was changed.
     #[error("another node has taken over: {0}")]
     Superseded(String),

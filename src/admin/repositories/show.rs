@@ -3,6 +3,7 @@
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
 use crate::domain::RepositoryName;
+use crate::storage::metadata::ContentSizes;
 
 /// A repository, counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) struct Repository {
     pub(crate) blobs: u64,
     /// The sum of these blobs' sizes in bytes; blobs that repositories share count in each.
     pub(crate) bytes: u64,
+    /// What its manifests hold.
+    pub(crate) sizes: ContentSizes,
     /// When it was created, in seconds since the Unix epoch.
     pub(crate) created_at: i64,
 }
@@ -30,12 +33,14 @@ impl Administration {
     ) -> Result<Repository, AdminError> {
         let unknown = || AdminError::UnknownRepository(name.clone());
         let summary = self.metadata.repository_summary(name).await?.ok_or_else(unknown)?;
+        let sizes = self.metadata.repository_sizes(std::slice::from_ref(name)).await?.pop().ok_or_else(unknown)?.sizes;
         Ok(Repository {
             name: summary.name,
             tags: summary.tags,
             manifests: summary.manifests,
             blobs: summary.blobs,
             bytes: summary.bytes,
+            sizes,
             created_at: summary.created_at,
         })
     }

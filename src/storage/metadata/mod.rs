@@ -17,9 +17,11 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod quota;
 mod refresh_token;
 mod repository;
 mod repository_blob;
+mod size;
 mod sql;
 pub mod sqlite;
 mod tag;
@@ -37,9 +39,11 @@ pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES}
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use quota::{CountedStep, OverQuota, QuotaRecord, QuotaState, Quotas};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
+pub use size::{ContentSizes, RepositorySize, Sizes};
 pub use tag::{TagRecord, Tags};
 pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
@@ -69,6 +73,8 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + Quotas
+    + Sizes
     + Moves
     + Send
     + Sync

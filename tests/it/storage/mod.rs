@@ -17,6 +17,7 @@ mod figures;
 mod lists;
 mod manifests;
 mod policy;
+mod quotas;
 mod repositories;
 mod repository_blobs;
 mod sqlite;

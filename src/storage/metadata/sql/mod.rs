@@ -19,6 +19,7 @@ mod meta;
 mod moves;
 mod nodes;
 mod put_manifest;
+mod quotas;
 mod referrers;
 mod refresh_tokens;
 mod repositories;
@@ -26,6 +27,7 @@ mod repository_blobs;
 mod row;
 mod shared_logins;
 mod shared_state;
+mod sizes;
 mod statement;
 mod tags;
 mod uploads;
@@ -146,10 +148,11 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repository_blobs::ALL,
         shared_logins::ALL,
         shared_state::ALL,
+        sizes::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(collection::ALL_OF_FOLDER).flatten().copied()
+    all.into_iter().chain(collection::ALL_OF_FOLDER).chain(quotas::ALL_OF_FOLDER).flatten().copied()
 }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use super::collection::enqueue;
 use super::engine::{Session, only};
+use super::quotas::membership::Membership;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
-use super::{Written, repositories};
+use super::{Written, quotas, repositories};
 use crate::domain::{Digest, Precondition, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -52,6 +53,10 @@ statements! {
 /// No row has this number.
 const NOWHERE: i64 = -1;
 
+fn nowhere() -> (i64, Membership) {
+    (NOWHERE, Membership::default())
+}
+
 /// When a manifest is put, and until when the blobs that it refers to are leased.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
@@ -67,7 +72,7 @@ pub(super) async fn put<S: Session>(
     Times { now, leased_until }: Times,
     others: bool,
 ) -> Result<Written<PutOutcome>, StorageError> {
-    let existing = repositories::lock(session, &repository).await?.unwrap_or(NOWHERE);
+    let (existing, mut membership) = repositories::lock_counted(session, &repository).await?.unwrap_or_else(nowhere);
     if !holds(session, existing, &manifest).await? {
         return Ok(Written::without_effects(PutOutcome::PreconditionFailed));
     }
@@ -76,9 +81,14 @@ pub(super) async fn put<S: Session>(
         return Ok(Written::without_effects(PutOutcome::Missing(missing)));
     }
     let id = match existing {
-        NOWHERE => repositories::create(session, &repository, now).await?,
+        NOWHERE => {
+            let id = repositories::create(session, &repository, now).await?;
+            membership = quotas::membership::membership(session, id).await?;
+            id
+        }
         existing => existing,
     };
+    let charged = charged(session, id, &membership, &manifest.digest).await?;
     let stored = store(session, id, &manifest, now).await?;
     refer(session, id, stored, &manifest, leased_until).await?;
     if manifest.tags.is_empty() {
@@ -88,6 +98,9 @@ pub(super) async fn put<S: Session>(
     let tags = list(&manifest.tags);
     let replaces = others && session.first(REPLACES, values![id, stored, tags.as_str()]).await?.is_some();
     session.run(MOVE_TAGS, values![id, stored, now, tags]).await?;
+    if !charged.is_empty() {
+        quotas::charge::admit(session, id, &charged, stored).await?;
+    }
     let effects = if replaces { Effects::changes(repository) } else { Effects::adds_to(repository) };
     Ok(Written::with(effects, PutOutcome::Stored))
 }
@@ -108,6 +121,18 @@ async fn holds<S: Session>(session: &mut S, repository: i64, manifest: &NewManif
         Precondition::Absent => current.is_none(),
         Precondition::PointsToAny(digests) => current.is_some_and(|current| digests.contains(&current)),
     })
+}
+
+/// The quotas that the manifest is to be charged to: none where it is there already.
+async fn charged<S: Session>(
+    session: &mut S,
+    repository: i64,
+    membership: &Membership,
+    digest: &Digest,
+) -> Result<Vec<i64>, StorageError> {
+    let counting = membership.counting(digest);
+    let is_new = !counting.is_empty() && session.first(MANIFEST, values![repository, digest]).await?.is_none();
+    Ok(if is_new { counting } else { Vec::new() })
 }
 
 /// What the manifest needs and the repository does not have, each once, in the manifest's order.

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 
 use super::collection::enqueue;
 use super::engine::{Engine, Session, only};
+use super::quotas::charge;
+use super::quotas::membership::{self, Membership};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{start, values};
@@ -19,9 +21,10 @@ statements! {
     FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
     /// Changes nothing but who may: another transaction that does this, or changes the row, waits for the end of this one.
-    LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id";
+    LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id, quotas";
     /// Waits for a removal that is under way, which may be of the same name.
-    DRAW_GENERATION = "UPDATE meta SET last_generation = last_generation + 1 WHERE id = 1 RETURNING last_generation";
+    DRAW_GENERATION = "UPDATE meta SET last_generation = last_generation + 1 WHERE id = 1
+        RETURNING last_generation, quotas";
     CREATE = "INSERT INTO repositories (name, created_at, generation) VALUES ($1, $2, $3) RETURNING id";
     /// So that a repository of the same name never has a generation again that this one had.
     KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
@@ -78,6 +81,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
         self.write(move |session| {
             Box::pin(async move {
                 let Some(id) = lock(session, &name).await? else { return Ok(Written::without_effects(false)) };
+                charge::release_all(session, id).await?;
                 enqueue::kept_by_repository(session, id, now).await?;
                 session.run(KEEP_GENERATION, values![&name]).await?;
                 // Tags, manifests, references and links go with the row, and so does its generation: every cache sees that.
@@ -108,11 +112,24 @@ pub(super) async fn below<S: Session>(
 /// The repository's row, for this transaction alone until its end: what it then reads of the repository stays as it is. To be called before
 /// rows of blobs are changed, so that no two transactions wait for each other.
 pub(super) async fn lock<S: Session>(session: &mut S, name: &RepositoryName) -> Result<Option<i64>, StorageError> {
-    session.first(LOCK, values![name]).await?.map(|found| found.integer("id")).transpose()
+    Ok(lock_counted(session, name).await?.map(|(id, _)| id))
+}
+
+/// The same with the quotas that count the repository.
+pub(super) async fn lock_counted<S: Session>(
+    session: &mut S,
+    name: &RepositoryName,
+) -> Result<Option<(i64, Membership)>, StorageError> {
+    let found = session.first(LOCK, values![name]).await?;
+    found.map(|found| Ok((found.integer("id")?, Membership::of(&found)?))).transpose()
 }
 
 /// A new row.
 pub(super) async fn create<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
-    let generation = only(session, DRAW_GENERATION, values![]).await?.integer("last_generation")?;
-    only(session, CREATE, values![name, now, generation]).await?.integer("id")
+    let drawn = only(session, DRAW_GENERATION, values![]).await?;
+    let id = only(session, CREATE, values![name, now, drawn.integer("last_generation")?]).await?.integer("id")?;
+    if drawn.integer("quotas")? > 0 {
+        membership::join(session, id, name).await?;
+    }
+    Ok(id)
 }

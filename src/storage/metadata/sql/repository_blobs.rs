@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::collection::{NO_REPOSITORY, enqueue};
 use super::engine::{Engine, Session, only};
+use super::quotas::charge;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
@@ -43,7 +44,8 @@ statements! {
     REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
         SELECT c.manifest_id, CAST($2 AS BIGINT), c.repository_id FROM manifest_children c
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
-        ON CONFLICT (manifest_id, blob_id) DO NOTHING";
+        ON CONFLICT (manifest_id, blob_id) DO NOTHING
+        RETURNING (SELECT m.digest FROM manifests m WHERE m.id = manifest_blobs.manifest_id) AS digest";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
     REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
         WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
@@ -192,6 +194,10 @@ async fn link<S: Session>(
     if is_new {
         enqueue::one(session, ReviewKind::Link, id, digest, leased_until).await?;
     }
-    session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
+    let parents = session.all(REFER_FROM_PARENTS, values![id, blob]).await?;
+    if !parents.is_empty() {
+        let parents = parents.iter().map(|found| found.parsed("digest")).collect::<Result<Vec<_>, _>>()?;
+        charge::admit_blob(session, id, &parents, blob).await?;
+    }
     Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })
 }
