@@ -13,7 +13,7 @@ mod users;
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
-pub(crate) use quotas::NamespaceUsage;
+pub(crate) use quotas::{NamespaceUsage, Quota, QuotaProgress, SizedRepository, Sizes};
 pub(crate) use repositories::{Repository, TaggedManifest};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{Output, date};
+use crate::admin::{Quota, QuotaProgress};
 use crate::config::{ByteSize, parse_size};
 use crate::domain::{Amount, Glob};
-use crate::storage::metadata::{QuotaRecord, QuotaState};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -51,21 +51,25 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-fn told(quota: &QuotaRecord) -> String {
+fn told(quota: &Quota) -> String {
     let (on, limit, used) = (&quota.on, Amount(quota.limit), Amount(quota.used));
     if quota.used > quota.limit {
-        return format!("{on} may hold {limit} and holds {used}: pushes that add content are refused until enough is deleted");
+        return format!(
+            "{on} may hold {limit} and holds {used}: pushes that add content are refused until enough is deleted"
+        );
     }
     format!("{on} may hold {limit}; {used} are used")
 }
 
 /// Quotas as a table, in which the last column is how wrong they were when they were counted again.
-pub(super) fn table(quotas: &[QuotaRecord], output: &Output) -> anyhow::Result<()> {
-    let row = |quota: &QuotaRecord| {
-        let state = match quota.state {
-            QuotaState::Counted => quota.drift.map_or_else(String::new, |drift| format!("counted again: off by {drift} bytes")),
-            QuotaState::Counting => "being counted".to_owned(),
-            QuotaState::Recounting => "being counted again".to_owned(),
+pub(super) fn table(quotas: &[Quota], output: &Output) -> anyhow::Result<()> {
+    let row = |quota: &Quota| {
+        let state = match quota.progress {
+            QuotaProgress::Counted => {
+                quota.drift.map_or_else(String::new, |drift| format!("counted again: off by {drift} bytes"))
+            }
+            QuotaProgress::Counting => "being counted".to_owned(),
+            QuotaProgress::Recounting => "being counted again".to_owned(),
         };
         vec![
             quota.on.to_string(),
@@ -88,11 +92,11 @@ pub(super) fn bar(used: u64, limit: u64) -> String {
     format!("[{}{}] {:>3} %", "#".repeat(full), ".".repeat(empty), used * 100 / limit)
 }
 
-pub(super) fn to_json(quota: &QuotaRecord) -> Value {
-    let state = match quota.state {
-        QuotaState::Counted => "counted",
-        QuotaState::Counting => "counting",
-        QuotaState::Recounting => "recounting",
+pub(super) fn to_json(quota: &Quota) -> Value {
+    let state = match quota.progress {
+        QuotaProgress::Counted => "counted",
+        QuotaProgress::Counting => "counting",
+        QuotaProgress::Recounting => "recounting",
     };
     json!({
         "on": quota.on.as_str(),

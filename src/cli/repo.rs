@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{Output, date};
-use crate::admin::{AdminError, Repository, TaggedManifest};
+use crate::admin::{AdminError, Repository, SizedRepository, Sizes, TaggedManifest};
 use crate::domain::{Amount, Glob, RepositoryName};
-use crate::storage::metadata::{ContentSizes, RepositorySize};
 
 /// How many rows are read at a time.
 const PAGE: u32 = 1000;
@@ -67,11 +66,11 @@ fn list(context: &Context, on: Option<&Glob>, output: &Output) -> anyhow::Result
             }
         }
     })?;
-    let row = |RepositorySize { name, sizes }: &RepositorySize| {
+    let row = |SizedRepository { name, sizes }: &SizedRepository| {
         let bytes = [sizes.logical, sizes.unique, sizes.own].map(|bytes| Amount(bytes).to_string());
         [vec![name.to_string(), sizes.tags.to_string(), sizes.manifests.to_string()], bytes.to_vec()].concat()
     };
-    let json = |RepositorySize { name, sizes }: &RepositorySize| {
+    let json = |SizedRepository { name, sizes }: &SizedRepository| {
         let mut json = sizes_json(sizes);
         json["name"] = name.as_str().into();
         json
@@ -82,7 +81,7 @@ fn list(context: &Context, on: Option<&Glob>, output: &Output) -> anyhow::Result
 }
 
 /// Sizes as every command tells them.
-pub(super) fn sizes_json(sizes: &ContentSizes) -> Value {
+pub(super) fn sizes_json(sizes: &Sizes) -> Value {
     json!({
         "tags": sizes.tags,
         "manifests": sizes.manifests,
@@ -94,7 +93,8 @@ pub(super) fn sizes_json(sizes: &ContentSizes) -> Value {
 
 fn show(repository: &Repository, freed_at: Option<i64>, output: &Output) -> anyhow::Result<()> {
     let sizes = &repository.sizes;
-    let when = freed_at.map_or_else(|| "never: gc.enabled is false".to_owned(), |at| format!("by {} if removed now", date(at)));
+    let when = freed_at
+        .map_or_else(|| "never: gc.enabled is false".to_owned(), |at| format!("by {} if removed now", date(at)));
     let mut json = sizes_json(sizes);
     json["name"] = repository.name.as_str().into();
     json["blobs"] = repository.blobs.into();

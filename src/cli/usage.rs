@@ -46,6 +46,7 @@ fn to_json(namespace: &NamespaceUsage) -> Value {
     let mut json = sizes_json(&namespace.sizes);
     json["namespace"] = namespace.name.as_str().into();
     json["repositories"] = namespace.repositories.into();
-    json["quota"] = namespace.quota.as_ref().map_or(Value::Null, |quota| json!({ "limit": quota.limit, "used": quota.used }));
+    json["quota"] =
+        namespace.quota.as_ref().map_or(Value::Null, |quota| json!({ "limit": quota.limit, "used": quota.used }));
     json
 }

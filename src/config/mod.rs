@@ -55,14 +55,14 @@ pub use self::{
     redirect_rule::RedirectRule,
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
-        ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings, LimitSettings,
-        LogFormat, LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings, StorageSettings, TlsSettings,
-        TrashSettings,
+        ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings,
+        LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings,
+        StorageSettings, TlsSettings, TrashSettings,
     },
     web_origin::WebOrigin,
 };
-use self::{document::Document, reader::Reader};
 pub(crate) use self::{byte_size::parse_size, duration::parse_duration, sample::sample};
+use self::{document::Document, reader::Reader};
 
 /// A configuration with its sources and warnings.
 #[derive(Debug)]

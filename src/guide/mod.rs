@@ -32,6 +32,7 @@ topics![
     "ca",
     "acme",
     "repositories",
+    "quotas",
     "storage",
     "database",
     "s3",

@@ -21,8 +21,8 @@ pub(super) struct CountQuotas(pub(super) Arc<Registry>);
 #[async_trait]
 impl Work for CountQuotas {
     async fn run(&mut self, _: Cause) -> Result<(), Failure> {
-        while let Some(step) = self.0.count_quotas().await? {
-            tracing::debug!(quota = %step.on, "counted a part of what a quota covers");
+        while let Some(quota) = self.0.count_quotas().await? {
+            tracing::debug!(%quota, "counted a part of what a quota covers");
         }
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! What a use case may fail with, in the registry's own words.
 
-use super::{BodyError, OutOfMemory, Owner};
+use super::{BodyError, OutOfMemory, OverQuota, Owner};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
 use crate::domain::{Amount, Digest, Reference, RepositoryName};
 use crate::storage::StorageError;
-use crate::storage::metadata::OverQuota;
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +137,7 @@ impl From<StorageError> for RegistryError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Full(what) => Self::Full(what),
-            StorageError::OverQuota(over) => Self::OverQuota(over),
+            StorageError::OverQuota(over) => Self::OverQuota(Box::new((*over).into())),
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),

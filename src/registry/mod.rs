@@ -36,6 +36,7 @@ pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;
 pub use pull::BlobContent;
 pub use push::PushedManifest;
+pub use quotas::OverQuota;
 pub use referrers::{Referrer, ReferrerPage};
 pub use upload::UploadSession;
 

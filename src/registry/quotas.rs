@@ -6,12 +6,31 @@ use std::sync::{Arc, OnceLock};
 use futures_util::StreamExt;
 
 use super::{Registry, RegistryError};
-use crate::domain::RepositoryName;
+use crate::domain::{Glob, RepositoryName};
 use crate::storage::blobs::ByteStream;
-use crate::storage::metadata::{CountedStep, OverQuota, QuotaRecord};
+use crate::storage::metadata::{self, QuotaRecord};
 
 /// After how many bytes of an upload it is compared again.
 const INTERVAL: u64 = 64 * 1024 * 1024;
+
+/// A quota without room for what was to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverQuota {
+    /// The repositories that it is for.
+    pub on: Glob,
+    /// How many bytes they may hold.
+    pub limit: u64,
+    /// How many they hold.
+    pub used: u64,
+    /// How many more were asked for.
+    pub needed: u64,
+}
+
+impl From<metadata::OverQuota> for OverQuota {
+    fn from(metadata::OverQuota { on, limit, used, needed }: metadata::OverQuota) -> Self {
+        Self { on, limit, used, needed }
+    }
+}
 
 /// Set when an upload is cut because it does not fit.
 pub(super) type Refused = Arc<OnceLock<OverQuota>>;
@@ -23,9 +42,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Counts a little of what quotas cover and have not counted yet. `None` where nothing is left.
-    pub async fn count_quotas(&self) -> Result<Option<CountedStep>, RegistryError> {
-        Ok(self.metadata.count_quotas().await?)
+    /// Counts a little of what quotas cover and have not counted yet; of which, if any.
+    pub async fn count_quotas(&self) -> Result<Option<Glob>, RegistryError> {
+        Ok(self.metadata.count_quotas().await?.map(|step| step.on))
     }
 
     /// Refuses an upload of this length, or more, that a quota of the repository has no room for. What was read a moment ago lets it pass;
@@ -35,7 +54,8 @@ impl Registry {
             return Ok(());
         }
         self.follow_quotas().await?;
-        exceeded(&self.quotas.load(), repository, length).map_or(Ok(()), |over| Err(RegistryError::OverQuota(over.into())))
+        exceeded(&self.quotas.load(), repository, length)
+            .map_or(Ok(()), |over| Err(RegistryError::OverQuota(over.into())))
     }
 
     /// The body of an upload to the repository that has so many bytes already: it ends where a quota has no room for more.
@@ -52,11 +72,12 @@ impl Registry {
         let (registry, repository, cut) = (Arc::clone(self), repository.clone(), Arc::clone(&refused));
         let body = body.scan((before, before), move |(length, compare_at), chunk| {
             *length += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-            let mut over = None;
-            if *length > *compare_at {
-                *compare_at = *length + INTERVAL;
-                over = exceeded(&registry.quotas.load(), &repository, *length);
+            if *length <= *compare_at {
+                return std::future::ready(Some(chunk));
             }
+            let quotas = registry.quotas.load();
+            *compare_at = room(&quotas, &repository).min(*length + INTERVAL);
+            let over = exceeded(&quotas, &repository, *length);
             std::future::ready(match over {
                 Some(over) => {
                     // Only once: nothing is read of the body after it has ended.
@@ -70,9 +91,16 @@ impl Registry {
     }
 }
 
+/// The least that is left of a quota of the repository.
+fn room(quotas: &[QuotaRecord], repository: &RepositoryName) -> u64 {
+    let of_repository = quotas.iter().filter(|quota| quota.on.matches(repository));
+    of_repository.map(|quota| quota.limit.saturating_sub(quota.used)).min().unwrap_or(u64::MAX)
+}
+
 /// The first quota of the repository that has no room for so many bytes.
 fn exceeded(quotas: &[QuotaRecord], repository: &RepositoryName, needed: u64) -> Option<OverQuota> {
-    let full = quotas.iter().find(|quota| quota.used.saturating_add(needed) > quota.limit && quota.on.matches(repository))?;
+    let full =
+        quotas.iter().find(|quota| quota.used.saturating_add(needed) > quota.limit && quota.on.matches(repository))?;
     Some(OverQuota { on: full.on.clone(), limit: full.limit, used: full.used, needed })
 }
 
@@ -90,7 +118,8 @@ mod tests {
     #[test]
     fn the_fullest_quota_of_the_repository_decides() {
         let quotas = [quota("a/**", 100, 60), quota("a/small/**", 10, 8), quota("b/**", 0, 0)];
-        let over = |name: &str, needed| exceeded(&quotas, &name.parse().expect("a name"), needed).map(|over| over.limit);
+        let over =
+            |name: &str, needed| exceeded(&quotas, &name.parse().expect("a name"), needed).map(|over| over.limit);
         assert_eq!((over("a/x", 40), over("a/x", 41)), (None, Some(100)));
         assert_eq!((over("a/small/x", 2), over("a/small/x", 3)), (None, Some(10)));
         assert_eq!((over("b/x", 1), over("c/x", u64::MAX)), (Some(0), None));

@@ -3,15 +3,14 @@
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
 use crate::domain::Glob;
-use crate::storage::metadata::CountedStep;
 
 impl Administration {
-    /// Removes the quota of a pattern, as it was written then. It is not enforced from then on; returns when its count is forgotten.
+    /// Removes the quota of a pattern, as it was written when it was set. It is not enforced from then on; returns when its count is forgotten.
     pub(crate) async fn remove_quota(
         &self,
         permit: &AdminPermit,
         on: &Glob,
-        progress: impl FnMut(&CountedStep),
+        progress: impl FnMut(&Glob),
     ) -> Result<(), AdminError> {
         if !self.metadata.remove_quota(on).await? {
             return Err(AdminError::UnknownQuota(on.clone()));

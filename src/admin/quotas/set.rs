@@ -3,17 +3,16 @@
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
 use crate::domain::Glob;
-use crate::storage::metadata::CountedStep;
 
 impl Administration {
-    /// Lets the repositories of a pattern hold so many bytes together. Returns when what they hold already is counted; where this is
+    /// Lets the repositories of a pattern hold so many bytes together. Returns when what they hold already is counted; if this is
     /// dropped before, the server counts the rest. `progress` is told of each step.
     pub(crate) async fn set_quota(
         &self,
         permit: &AdminPermit,
         on: &Glob,
         limit: u64,
-        progress: impl FnMut(&CountedStep),
+        progress: impl FnMut(&Glob),
     ) -> Result<(), AdminError> {
         if i64::try_from(limit).is_err() {
             return Err(AdminError::QuotaTooLarge);

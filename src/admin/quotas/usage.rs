@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::{Quota, Sizes};
 use crate::admin::{AdminError, Administration};
 use crate::auth::AdminPermit;
 use crate::config::{GcSettings, TrashSettings};
 use crate::domain::{Glob, NameRange, RepositoryName};
-use crate::storage::metadata::{ContentSizes, QuotaRecord};
 
 /// How many names are read at a time.
 const PAGE: u32 = 1000;
@@ -16,12 +16,12 @@ const PAGE: u32 = 1000;
 pub(crate) struct NamespaceUsage {
     /// The first segment.
     pub(crate) name: String,
-    /// How many of its repositories were looked at.
+    /// How many of its repositories are covered.
     pub(crate) repositories: u64,
     /// What these hold together.
-    pub(crate) sizes: ContentSizes,
+    pub(crate) sizes: Sizes,
     /// The quota of exactly this namespace.
-    pub(crate) quota: Option<QuotaRecord>,
+    pub(crate) quota: Option<Quota>,
 }
 
 impl Administration {
@@ -35,14 +35,14 @@ impl Administration {
     /// What each namespace holds in the repositories that the pattern covers, all of them without one.
     pub(crate) async fn usage(
         &self,
-        _permit: &AdminPermit,
+        permit: &AdminPermit,
         on: Option<&Glob>,
     ) -> Result<Vec<NamespaceUsage>, AdminError> {
-        let quotas = self.metadata.quotas().await?;
+        let quotas = self.quotas(permit).await?;
         let mut usage = Vec::new();
         for (name, repositories) in self.by_namespace(on).await? {
             let range = NameRange::beginning_with(&format!("{name}/"));
-            let sizes = self.metadata.sizes_together(&repositories, &range).await?;
+            let sizes = self.metadata.sizes_together(&repositories, &range).await?.into();
             let pattern = format!("{name}/**");
             let quota = quotas.iter().find(|quota| quota.on.as_str() == pattern).cloned();
             usage.push(NamespaceUsage { name, repositories: repositories.len() as u64, sizes, quota });
@@ -55,7 +55,8 @@ impl Administration {
         let mut namespaces: BTreeMap<String, Vec<RepositoryName>> = BTreeMap::new();
         let mut last: Option<RepositoryName> = None;
         loop {
-            let page = self.metadata.repositories_within(&range, last.as_ref().map(RepositoryName::as_str), PAGE).await?;
+            let page =
+                self.metadata.repositories_within(&range, last.as_ref().map(RepositoryName::as_str), PAGE).await?;
             let Some(end) = page.last() else { return Ok(namespaces) };
             last = Some(end.clone());
             for name in page.into_iter().filter(|name| on.is_none_or(|on| on.matches(name))) {

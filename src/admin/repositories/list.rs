@@ -1,9 +1,8 @@
 //! Repositories and their sizes, a page at a time.
 
-use crate::admin::{AdminError, Administration};
+use crate::admin::{AdminError, Administration, SizedRepository};
 use crate::auth::AdminPermit;
 use crate::domain::{Glob, NameRange, RepositoryName};
-use crate::storage::metadata::RepositorySize;
 
 impl Administration {
     /// Repositories that the pattern covers among the next `limit`, all of these without one, in ASCII order, from the first one after `after`. With the name
@@ -14,12 +13,13 @@ impl Administration {
         on: Option<&Glob>,
         after: Option<&RepositoryName>,
         limit: u32,
-    ) -> Result<(Vec<RepositorySize>, Option<RepositoryName>), AdminError> {
+    ) -> Result<(Vec<SizedRepository>, Option<RepositoryName>), AdminError> {
         let range = on.map_or_else(NameRange::all, NameRange::around);
         let after = after.map(RepositoryName::as_str);
         let mut names = self.metadata.repositories_within(&range, after, limit).await?;
         let last = names.last().cloned();
         names.retain(|name| on.is_none_or(|on| on.matches(name)));
-        Ok((self.metadata.repository_sizes(&names).await?, last))
+        let sizes = self.metadata.repository_sizes(&names).await?;
+        Ok((sizes.into_iter().map(SizedRepository::from).collect(), last))
     }
 }

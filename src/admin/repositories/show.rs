@@ -1,9 +1,8 @@
 //! What is in a repository.
 
-use crate::admin::{AdminError, Administration};
+use crate::admin::{AdminError, Administration, Sizes};
 use crate::auth::AdminPermit;
 use crate::domain::RepositoryName;
-use crate::storage::metadata::ContentSizes;
 
 /// A repository, counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(crate) struct Repository {
     /// The sum of these blobs' sizes in bytes; blobs that repositories share count in each.
     pub(crate) bytes: u64,
     /// What its manifests hold.
-    pub(crate) sizes: ContentSizes,
+    pub(crate) sizes: Sizes,
     /// When it was created, in seconds since the Unix epoch.
     pub(crate) created_at: i64,
 }
@@ -40,7 +39,7 @@ impl Administration {
             manifests: summary.manifests,
             blobs: summary.blobs,
             bytes: summary.bytes,
-            sizes,
+            sizes: sizes.into(),
             created_at: summary.created_at,
         })
     }

@@ -72,10 +72,10 @@ pub trait Quotas {
     /// pattern only gets another limit.
     async fn set_quota(&self, on: &Glob, limit: u64) -> Result<(), StorageError>;
 
-    /// Removes the quota of a pattern. `false` where there is none.
+    /// Removes the quota of a pattern. `false` if there is none.
     async fn remove_quota(&self, on: &Glob) -> Result<bool, StorageError>;
 
-    /// Begins to count a quota a second time, next to the first count, which stays in force until then. `false` where there is none that is
+    /// Begins to count a quota a second time, next to the first count, which stays in force until then. `false` if there is none that is
     /// counted.
     async fn recount_quota(&self, on: &Glob) -> Result<bool, StorageError>;
 

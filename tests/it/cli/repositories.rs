@@ -46,7 +46,11 @@ async fn an_operator_sees_what_is_in_the_registry_and_removes_a_repository() {
     assert_eq!(alice.get("/v2/alice/base/manifests/v2").await.status(), StatusCode::OK);
     server.stop().await;
     let left = json(&server, &["repo", "list"]);
-    assert_eq!((left.as_array().map(Vec::len), &left[0]["name"]), (Some(1), &json!("alice/base")), "a stopped server tells the same");
+    assert_eq!(
+        (left.as_array().map(Vec::len), &left[0]["name"]),
+        (Some(1), &json!("alice/base")),
+        "a stopped server tells the same"
+    );
 }
 
 #[tokio::test]

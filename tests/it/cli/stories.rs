@@ -38,6 +38,9 @@ const STORIES: &[(&str, &str)] = &[
     ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
     ("migrate-storage", "node::moving::a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back"),
+    ("quota list", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
+    ("quota remove", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
+    ("quota set", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
@@ -45,6 +48,7 @@ const STORIES: &[(&str, &str)] = &[
     ("serve", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
     ("trust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("untrust", "trust::one_command_trusts_and_another_leaves_nothing"),
+    ("usage", "cli::quotas::usage_shows_each_namespace_with_what_its_removal_would_free"),
     ("user add", "auth::accounts::passwords_that_people_choose_have_ten_characters_and_are_not_guessed_first"),
     ("user disable", "cli::users::a_user_is_disabled_and_enabled_and_an_unknown_one_is_refused_by_every_verb"),
     ("user enable", "cli::users::a_user_is_disabled_and_enabled_and_an_unknown_one_is_refused_by_every_verb"),
@@ -74,7 +78,7 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "user"];
+    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "quota", "repo", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),

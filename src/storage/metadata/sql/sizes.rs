@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 
+use super::SqlMetadata;
 use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, values};
-use super::SqlMetadata;
 use crate::domain::{NameRange, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::metadata::{ContentSizes, RepositorySize, Sizes};

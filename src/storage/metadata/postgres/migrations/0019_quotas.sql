@@ -13,7 +13,7 @@ CREATE TABLE quotas (
     counted_at  BIGINT
 );
 
--- Where there are none, a new repository need not look for its own.
+-- If there are none, a new repository need not look for its own.
 ALTER TABLE meta ADD COLUMN quotas BIGINT NOT NULL DEFAULT 0;
 
 -- The quotas that count this repository, a JSON object: the id, and null or the digest of the last manifest that is counted yet.

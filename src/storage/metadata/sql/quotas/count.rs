@@ -73,7 +73,9 @@ pub(super) async fn step<S: Session>(session: &mut S, now: i64) -> Result<Option
     let walked_to = over_repositories(session, &walk, &last).await?;
     match &walked_to {
         Some(name) => session.run(WALKED, values![walk.id, name.as_str()]).await.map(|_| ())?,
-        None if walk.state == State::Removed => session.run(WALKED, values![walk.id, None::<String>]).await.map(|_| ())?,
+        None if walk.state == State::Removed => {
+            session.run(WALKED, values![walk.id, None::<String>]).await.map(|_| ())?
+        }
         None => finish(session, &walk, now).await?,
     }
     Ok(Some(CountedStep { on, walked_to: walked_to.and_then(|name| name.parse().ok()) }))

@@ -13,7 +13,7 @@ CREATE TABLE quotas (
     counted_at  INTEGER
 ) STRICT;
 
--- Where there are none, a new repository need not look for its own.
+-- If there are none, a new repository need not look for its own.
 ALTER TABLE meta ADD COLUMN quotas INTEGER NOT NULL DEFAULT 0;
 
 -- The quotas that count this repository, a JSON object: the id, and null or the digest of the last manifest that is counted yet.
