@@ -8,6 +8,7 @@ pub mod build_time;
 pub mod clock;
 pub mod net;
 pub mod oci;
+pub mod over_quota;
 
 pub use access::{
     AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, Unnamed, UserRule,
@@ -19,3 +20,4 @@ pub use oci::{
     Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, Manifest, MediaType, NameRange,
     Precondition, Reference, RepositoryName, Tag, UploadId,
 };
+pub use over_quota::OverQuota;

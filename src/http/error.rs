@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::auth::challenge::Challenge;
 use super::request::headers::{uploaded_range, value};
-use crate::domain::Digest;
-use crate::registry::{BodyError, OutOfMemory, OverQuota, RegistryError};
+use crate::domain::{Digest, OverQuota};
+use crate::registry::{BodyError, OutOfMemory, RegistryError};
 
 /// When to try again while the registry is on its way to other storage.
 const FROZEN: std::time::Duration = std::time::Duration::from_secs(5);
@@ -289,7 +289,7 @@ impl From<RegistryError> for OciError {
             RegistryError::PreconditionFailed => {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
-            RegistryError::ReadOnly => Self::new(Code::Denied, message),
+            RegistryError::ReadOnly | RegistryError::Held(_) => Self::new(Code::Denied, message),
             RegistryError::Frozen(_) => Self::unavailable(FROZEN, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),

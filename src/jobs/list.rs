@@ -20,6 +20,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::scrub::Scrub;
 use super::share_logins::ShareLogins;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
@@ -74,9 +75,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
-    let collector = collect_garbage(&registry);
-    let quotas = quotas(&registry);
-    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
+    let of_contents = content_jobs(&registry, &clock);
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -92,9 +91,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .first_after(mins(5))
             .under_lease(),
     ];
-    jobs.extend(collector);
-    jobs.extend(quotas);
-    jobs.extend(abandoned);
+    jobs.extend(of_contents);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
@@ -102,6 +99,15 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
+}
+
+/// What is done with stored content besides requests.
+fn content_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
+    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry)));
+    let [follow_quotas, count_quotas] = quotas(registry);
+    let jobs =
+        [collect_garbage(registry), Some(scrub(registry, clock)), abandoned, Some(follow_quotas), Some(count_quotas)];
+    jobs.into_iter().flatten().collect()
 }
 
 fn follow_move(registry: Arc<Registry>) -> Job {
@@ -126,6 +132,13 @@ fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
     let job =
         Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
     settings.gc.enabled.then_some(job)
+}
+
+/// On a disk, by the process that serves it; of nodes that share a bucket, by one.
+fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
+    let scrub = Scrub::new(Arc::clone(registry), clock.clone());
+    let consequence = "cannot read back stored content; damage is found only when it is pulled";
+    Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

@@ -1,10 +1,11 @@
 //! What a use case may fail with, in the registry's own words.
 
-use super::{BodyError, OutOfMemory, OverQuota, Owner};
+use super::{BodyError, OutOfMemory, Owner};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
-use crate::domain::{Amount, Digest, Reference, RepositoryName};
+use crate::domain::{Digest, OverQuota, Reference, RepositoryName};
 use crate::storage::StorageError;
+use crate::storage::metadata::Held;
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,9 @@ pub enum RegistryError {
     /// Deleting is switched off.
     #[error("deleting is switched off on this registry")]
     DeleteDisabled,
+    /// What was to be deleted or moved is held.
+    #[error(transparent)]
+    Held(Held),
     /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
@@ -115,11 +119,7 @@ pub enum RegistryError {
     #[error("no space left: {0}")]
     Full(String),
     /// A quota has no room for it. Nothing was stored.
-    #[error(
-        "the quota of '{}' is full: {} of {} are used, and this needs {} more. Delete images by digest, or whole repositories, that are not \
-         needed; or ask an administrator to raise it (portcullis quota set --on '{}' SIZE)",
-        .0.on, Amount(.0.used), Amount(.0.limit), Amount(.0.needed), .0.on
-    )]
+    #[error("{0}")]
     OverQuota(Box<OverQuota>),
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
@@ -137,10 +137,11 @@ impl From<StorageError> for RegistryError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Full(what) => Self::Full(what),
-            StorageError::OverQuota(over) => Self::OverQuota(Box::new((*over).into())),
+            StorageError::OverQuota(over) => Self::OverQuota(over),
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
+            StorageError::Held(held) => Self::Held(held),
             StorageError::Frozen(why) => Self::Frozen(why),
             StorageError::Unavailable(what) => Self::Unavailable(what),
             StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {

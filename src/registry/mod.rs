@@ -4,6 +4,8 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod change;
+mod check;
 mod collect;
 mod content;
 mod content_locks;
@@ -23,11 +25,14 @@ mod push;
 mod quotas;
 mod readiness;
 mod referrers;
+mod scrub;
 mod session_locks;
+mod trash;
 mod turns;
 mod upload;
 mod upload_turn;
 
+pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
@@ -36,15 +41,17 @@ pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;
 pub use pull::BlobContent;
 pub use push::PushedManifest;
-pub use quotas::OverQuota;
 pub use referrers::{Referrer, ReferrerPage};
+pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
+use crate::config::{
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, ScrubSettings, StorageSettings, TrashSettings,
+};
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
@@ -73,6 +80,8 @@ pub struct RegistrySettings {
     pub gc: GcSettings,
     /// How long what was deleted is kept.
     pub trash: TrashSettings,
+    /// How stored content is read back.
+    pub scrub: ScrubSettings,
 }
 
 impl RegistrySettings {

@@ -6,31 +6,12 @@ use std::sync::{Arc, OnceLock};
 use futures_util::StreamExt;
 
 use super::{Registry, RegistryError};
-use crate::domain::{Glob, RepositoryName};
+use crate::domain::{Glob, OverQuota, RepositoryName};
 use crate::storage::blobs::ByteStream;
-use crate::storage::metadata::{self, QuotaRecord};
+use crate::storage::metadata::QuotaRecord;
 
 /// After how many bytes of an upload it is compared again.
 const INTERVAL: u64 = 64 * 1024 * 1024;
-
-/// A quota without room for what was to be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OverQuota {
-    /// The repositories that it is for.
-    pub on: Glob,
-    /// How many bytes they may hold.
-    pub limit: u64,
-    /// How many they hold.
-    pub used: u64,
-    /// How many more were asked for.
-    pub needed: u64,
-}
-
-impl From<metadata::OverQuota> for OverQuota {
-    fn from(metadata::OverQuota { on, limit, used, needed }: metadata::OverQuota) -> Self {
-        Self { on, limit, used, needed }
-    }
-}
 
 /// Set when an upload is cut because it does not fit.
 pub(super) type Refused = Arc<OnceLock<OverQuota>>;

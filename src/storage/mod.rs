@@ -9,6 +9,8 @@ pub mod metadata;
 use std::io;
 use std::sync::Arc;
 
+use crate::domain::OverQuota;
+
 /// Why storage could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
@@ -24,6 +26,9 @@ pub enum StorageError {
     /// The process has no more of something that others will give back soon: file descriptors, memory, connections to the database.
     #[error("too busy: {0}")]
     Busy(String),
+    /// What was to be deleted or moved is held. Nothing was changed.
+    #[error(transparent)]
+    Held(#[from] metadata::Held),
     /// The registry is on its way to other storage. Nothing was changed.
     #[error("{0}")]
     Frozen(&'static str),
@@ -31,8 +36,8 @@ pub enum StorageError {
     #[error("unavailable: {0}")]
     Unavailable(String),
     /// A quota has no room for what was to be stored. Nothing was changed.
-    #[error("over quota: {0}")]
-    OverQuota(Box<metadata::OverQuota>),
+    #[error("{0}")]
+    OverQuota(Box<OverQuota>),
     /// The lease that this was to be done under was taken by another node. Nothing was changed.
     #[error("another node has taken over: {0}")]
     Superseded(String),

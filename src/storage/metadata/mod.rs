@@ -8,9 +8,12 @@
 mod account;
 mod account_policy;
 mod acme;
+mod change;
 mod collection;
 mod grant;
+mod hold;
 mod inspection;
+mod integrity;
 mod key;
 mod login_failures;
 mod manifest;
@@ -25,26 +28,33 @@ mod size;
 mod sql;
 pub mod sqlite;
 mod tag;
+mod tag_history;
 pub(crate) mod transfer;
+mod trash;
 mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
+pub use change::{Cause, Change};
 pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use grant::{GrantRecord, Grants};
+pub use hold::{Held, HoldRecord, Holds};
 pub(crate) use inspection::Inspection;
+pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
-pub use quota::{CountedStep, OverQuota, QuotaRecord, QuotaState, Quotas};
+pub use quota::{CountedStep, QuotaRecord, QuotaState, Quotas};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
 pub use size::{ContentSizes, RepositorySize, Sizes};
 pub use tag::{TagRecord, Tags};
+pub use tag_history::{Ended, HistoryRecord, Moment, TagHistory, TagRestored};
+pub use trash::{RemovalOutcome, RestoreOutcome, Trash, TrashEntry, Trashed};
 pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 use async_trait::async_trait;
@@ -63,6 +73,9 @@ pub trait Metadata:
     + Repositories
     + Manifests
     + Tags
+    + TagHistory
+    + Trash
+    + Holds
     + RepositoryBlobs
     + Uploads
     + Users
@@ -76,6 +89,7 @@ pub trait Metadata:
     + Quotas
     + Sizes
     + Moves
+    + Integrity
     + Send
     + Sync
     + 'static

@@ -40,19 +40,6 @@ pub enum QuotaState {
     Recounting,
 }
 
-/// Why a manifest is not stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OverQuota {
-    /// The repositories that the quota is for.
-    pub on: Glob,
-    /// How many bytes they may hold.
-    pub limit: u64,
-    /// How many they hold.
-    pub used: u64,
-    /// How many more were asked for.
-    pub needed: u64,
-}
-
 /// What a step of counting came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedStep {
@@ -81,11 +68,4 @@ pub trait Quotas {
 
     /// Does the next step of what is to be counted, or forgotten, of any quota: a thousand manifests at most. `None` where nothing is.
     async fn count_quotas(&self) -> Result<Option<CountedStep>, StorageError>;
-}
-
-impl std::fmt::Display for OverQuota {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { on, limit, used, needed } = self;
-        write!(f, "{on}: {used} of {limit} bytes used, {needed} more needed")
-    }
 }

@@ -50,7 +50,7 @@ pub trait RepositoryBlobs {
         lease: Duration,
     ) -> Result<Option<BlobKey>, StorageError>;
 
-    /// The blob, of all repositories: to store no content twice.
+    /// The blob, of all repositories, unless its content is damaged: to store no content twice.
     async fn stored_blob(&self, digest: &Digest) -> Result<Option<BlobRecord>, StorageError>;
 
     /// Gives a blob whose content is lost the key of `blob`, if it still has the key `lost`. Returns the key that counts.
@@ -81,6 +81,6 @@ pub trait RepositoryBlobs {
         within: &NameRange,
     ) -> Result<Option<RepositoryName>, StorageError>;
 
-    /// Unlinks a blob from a repository. `false` where it was not linked. The content stays until it is collected.
+    /// Unlinks a blob from a repository. `false` where it was not linked; [`StorageError::Held`] where a hold is on what refers to it. The content stays until it is collected.
     async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;
 }

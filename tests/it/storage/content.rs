@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use portcullis::domain::{Algorithm, Clock, Digest, Hasher, Precondition, RepositoryName, Tag, UploadId};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::{self, BlobKey, BlobStore, ByteStream, Staged};
-use portcullis::storage::metadata::{self, BlobRecord, Metadata, NewManifest, PutOutcome};
+use portcullis::storage::metadata::{self, BlobRecord, Cause, Change, Metadata, NewManifest, PutOutcome};
 
 /// How long a blob is leased.
 pub const LEASE: Duration = Duration::from_hours(24);
@@ -116,8 +116,23 @@ pub fn tag(text: &str) -> Tag {
     text.parse().expect("a tag")
 }
 
+/// A push by alice.
+pub fn change() -> Change {
+    Change { by: "user:alice".to_owned(), cause: Cause::Push, keep: Duration::ZERO }
+}
+
+/// A deletion past the trash.
+pub fn at_once() -> Change {
+    deletion(Duration::ZERO)
+}
+
+/// A deletion that can be undone for this long.
+pub fn deletion(keep: Duration) -> Change {
+    Change { by: "user:bob".to_owned(), cause: Cause::Delete, keep }
+}
+
 pub async fn put(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> PutOutcome {
-    store.put_manifest(&name(repository), manifest, LEASE).await.expect("put")
+    store.put_manifest(&name(repository), manifest, LEASE, &change()).await.expect("put")
 }
 
 pub async fn link(store: &dyn Metadata, repository: &str, blob: &BlobRecord) {

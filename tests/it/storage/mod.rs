@@ -21,6 +21,8 @@ mod quotas;
 mod repositories;
 mod repository_blobs;
 mod sqlite;
+mod tag_history;
 mod tags;
+mod trash;
 mod upgrade;
 mod uploads;

@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use portcullis::domain::{Digest, Glob};
+use portcullis::domain::{Digest, Glob, OverQuota};
 use portcullis::storage::StorageError;
-use portcullis::storage::metadata::{
-    BlobRecord, Metadata, NewManifest, OverQuota, PutOutcome, QuotaRecord, QuotaState,
-};
+use portcullis::storage::metadata::{BlobRecord, Metadata, NewManifest, PutOutcome, QuotaRecord, QuotaState};
 
-use super::content::{LEASE, blob, link, manifest, name, put};
+use super::content::{LEASE, at_once, blob, change, deletion, link, manifest, name, put};
 use super::subject::MetadataSubject;
 
 metadata_contract! {
@@ -25,6 +23,7 @@ metadata_contract! {
     parallel_pushes_never_exceed_the_limit,
     a_second_count_finds_what_the_first_one_missed,
     a_blob_that_an_index_waited_for_is_charged,
+    what_is_in_the_trash_is_charged_when_it_comes_back,
     sizes_count_what_is_shared_once,
 }
 
@@ -68,14 +67,14 @@ async fn push(store: &dyn Metadata, repository: &str, text: &str, blobs: &[&Blob
 
 async fn refused(store: &dyn Metadata, repository: &str, text: &str, blobs: &[&BlobRecord]) -> OverQuota {
     let image = image(store, repository, text, blobs).await;
-    match store.put_manifest(&name(repository), image, LEASE).await {
+    match store.put_manifest(&name(repository), image, LEASE, &change()).await {
         Err(StorageError::OverQuota(over)) => *over,
         other => panic!("{other:?}"),
     }
 }
 
 async fn delete(store: &dyn Metadata, repository: &str, digest: &Digest) {
-    assert!(store.delete_manifest(&name(repository), digest).await.expect("deleted"));
+    assert!(store.delete_manifest(&name(repository), digest, &at_once()).await.expect("deleted"));
 }
 
 async fn a_content_counts_once_and_until_its_last_manifest_is_gone(store: &MetadataSubject) {
@@ -108,7 +107,7 @@ async fn what_does_not_fit_is_refused_whole(store: &MetadataSubject) {
     push(&**store, "team/b", "second", &[&base, &blob(3, 80)]).await;
     assert_eq!(used(&**store, "team/**").await, 200, "to the last byte");
     assert_eq!(refused(&**store, "team/c", "third", &[]).await.needed, 10);
-    assert!(store.remove_repository(&name("team/b")).await.expect("removed"));
+    assert!(store.remove_repository(&name("team/b"), &at_once()).await.expect("removed"));
     assert_eq!(used(&**store, "team/**").await, 110);
     push(&**store, "team/c", "third", &[&blob(4, 80)]).await;
 }
@@ -160,7 +159,7 @@ async fn a_quota_counts_what_is_there_already(store: &MetadataSubject) {
     );
     assert_eq!(refused(&**store, "team/new", "n", &[]).await.used, 1300);
     for number in 0..31_u32 {
-        assert!(store.remove_repository(&name(&format!("team/r{number:03}"))).await.expect("removed"));
+        assert!(store.remove_repository(&name(&format!("team/r{number:03}")), &at_once()).await.expect("removed"));
     }
     push(&**store, "team/new", "n", &[]).await;
     assert_eq!(used(&**store, "team/**").await, 1000);
@@ -239,7 +238,7 @@ async fn parallel_pushes_never_exceed_the_limit(store: &MetadataSubject) {
     let first: Arc<dyn Metadata> = store.other().await;
     let pushes = images.into_iter().enumerate().map(|(number, (repository, image))| {
         let store = if number % 2 == 0 { Arc::clone(&first) } else { Arc::clone(&other) };
-        async move { store.put_manifest(&name(&repository), image, LEASE).await }
+        async move { store.put_manifest(&name(&repository), image, LEASE, &change()).await }
     });
     let outcomes = futures_util::future::join_all(pushes).await;
     let stored = outcomes.iter().filter(|outcome| matches!(outcome, Ok(PutOutcome::Stored))).count();
@@ -278,6 +277,46 @@ async fn a_blob_that_an_index_waited_for_is_charged(store: &MetadataSubject) {
     assert!(matches!(linked, Err(StorageError::OverQuota(_))), "{linked:?}");
     delete(&**store, "team/a", &digest).await;
     assert_eq!(used(&**store, "team/**").await, 0);
+}
+
+async fn the_entry(store: &dyn Metadata) -> i64 {
+    store.trash(0, 100).await.expect("read").iter().find(|entry| entry.part_of.is_none()).expect("an entry").id
+}
+
+async fn what_is_in_the_trash_is_charged_when_it_comes_back(store: &MetadataSubject) {
+    set(&**store, "team/**", 220).await;
+    let (base, deletion) = (blob(1, 100), deletion(std::time::Duration::from_hours(1)));
+    let digest = push(&**store, "team/a", "image", &[&base]).await;
+    // Restored by its entry, by a push, and with its repository.
+    assert!(store.delete_manifest(&name("team/a"), &digest, &deletion).await.expect("deleted"));
+    assert_eq!(used(&**store, "team/**").await, 0);
+    store.restore(the_entry(&**store).await, &change()).await.expect("restored");
+    assert_eq!(used(&**store, "team/**").await, 110);
+    assert!(store.delete_manifest(&name("team/a"), &digest, &deletion).await.expect("deleted"));
+    push(&**store, "team/a", "image", &[&base]).await;
+    assert_eq!(used(&**store, "team/**").await, 110);
+    assert!(store.remove_repository(&name("team/a"), &deletion).await.expect("removed"));
+    assert_eq!(used(&**store, "team/**").await, 0);
+    store.restore(the_entry(&**store).await, &change()).await.expect("restored");
+    assert_eq!(used(&**store, "team/**").await, 110);
+
+    // Where others have used the space meanwhile, it is refused, and stays in the trash.
+    assert!(store.remove_repository(&name("team/a"), &deletion).await.expect("removed"));
+    let other = push(&**store, "team/b", "other", &[&blob(2, 200)]).await;
+    let entry = the_entry(&**store).await;
+    let refused = store.restore(entry, &change()).await;
+    assert!(matches!(refused, Err(StorageError::OverQuota(_))), "{refused:?}");
+    assert_eq!((used(&**store, "team/**").await, the_entry(&**store).await), (210, entry));
+    delete(&**store, "team/b", &other).await;
+    store.restore(entry, &change()).await.expect("restored");
+    assert!(store.delete_manifest(&name("team/a"), &digest, &deletion).await.expect("deleted"));
+    assert_eq!(used(&**store, "team/**").await, 0);
+    store.remove_trash(the_entry(&**store).await).await.expect("removed");
+    assert_eq!(used(&**store, "team/**").await, 0, "what left the trash had been given back before");
+    set(&**store, "team/**", 220).await;
+    assert!(store.recount_quota(&on("team/**")).await.expect("begun"));
+    count(&**store).await;
+    assert_eq!((used(&**store, "team/**").await, quota(&**store, "team/**").await.drift), (0, Some(0)));
 }
 
 async fn sizes_count_what_is_shared_once(store: &MetadataSubject) {

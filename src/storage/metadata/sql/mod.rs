@@ -11,6 +11,8 @@ mod collection;
 mod effects;
 mod engine;
 mod grants;
+mod holds;
+mod integrity;
 mod keys;
 mod leases;
 mod login_failures;
@@ -29,7 +31,9 @@ mod shared_logins;
 mod shared_state;
 mod sizes;
 mod statement;
+mod tag_history;
 mod tags;
+mod trash;
 mod uploads;
 mod users;
 mod value;
@@ -134,6 +138,8 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        holds::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
@@ -149,10 +155,12 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         shared_logins::ALL,
         shared_state::ALL,
         sizes::ALL,
+        tag_history::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(collection::ALL_OF_FOLDER).chain(quotas::ALL_OF_FOLDER).flatten().copied()
+    let folders = [&collection::ALL_OF_FOLDER[..], &quotas::ALL_OF_FOLDER, &trash::ALL_OF_FOLDER];
+    all.into_iter().chain(folders.into_iter().flatten().copied()).flatten().copied()
 }

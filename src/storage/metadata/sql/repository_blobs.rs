@@ -10,7 +10,7 @@ use super::quotas::charge;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
-use super::{SqlMetadata, Written, repositories, uploads};
+use super::{SqlMetadata, Written, holds, repositories, uploads};
 use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
@@ -21,23 +21,25 @@ statements! {
     FIND = "SELECT r.generation, b.size, b.key, b.lease_until FROM repositories r
         JOIN repository_blobs l ON l.repository_id = r.id
         JOIN blobs b ON b.id = l.blob_id
-        WHERE r.name = $1 AND b.digest = $2";
-    /// A known blob keeps its key, unless its length differs; its lease only ever grows, and it is not deleted any more.
+        WHERE r.name = $1 AND b.digest = $2 AND b.damaged = 0";
+    /// A known blob keeps its key, unless its length differs or its content is damaged; its lease only ever grows, and it is not deleted any more.
     RECORD = "INSERT INTO blobs (digest, size, key, lease_until, created_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (digest) DO UPDATE SET
-            key = CASE WHEN blobs.size = excluded.size THEN blobs.key ELSE excluded.key END,
+            key = CASE WHEN blobs.size = excluded.size AND blobs.damaged = 0 THEN blobs.key ELSE excluded.key END,
+            verified_at = CASE WHEN blobs.damaged = 0 THEN blobs.verified_at ELSE 0 END,
+            damaged = 0,
             size = excluded.size,
             lease_until = CASE WHEN blobs.lease_until > excluded.lease_until THEN blobs.lease_until ELSE excluded.lease_until END,
             state = 0
         RETURNING id, key";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
-    STORED = "SELECT key, size FROM blobs WHERE digest = $1";
+    STORED = "SELECT key, size FROM blobs WHERE digest = $1 AND damaged = 0";
     KEY = "SELECT key FROM blobs WHERE digest = $1";
     LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name) VALUES ($1, $2, $3)
         ON CONFLICT (repository_id, blob_id) DO NOTHING";
     /// The blob's row where the repository has it, leased.
     LEASE_OF_REPOSITORY = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
-        WHERE digest = $2 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
+        WHERE digest = $2 AND damaged = 0 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
             WHERE r.name = $1 AND l.blob_id = blobs.id)
         RETURNING id";
     /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).
@@ -45,7 +47,7 @@ statements! {
         SELECT c.manifest_id, CAST($2 AS BIGINT), c.repository_id FROM manifest_children c
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
         ON CONFLICT (manifest_id, blob_id) DO NOTHING
-        RETURNING (SELECT m.digest FROM manifests m WHERE m.id = manifest_blobs.manifest_id) AS digest";
+        RETURNING (SELECT m.digest FROM manifests m WHERE m.id = manifest_blobs.manifest_id AND m.trash_id IS NULL) AS digest";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
     REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
         WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
@@ -158,6 +160,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 let Some(id) = repositories::lock(session, &repository).await? else {
                     return Ok(Written::without_effects(false));
                 };
+                holds::require_free_blob(session, (id, &repository), &digest).await?;
                 let is_unlinked = session.run(UNLINK, values![id, &digest]).await? > 0;
                 if is_unlinked {
                     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;
@@ -179,6 +182,11 @@ async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
+/// The manifest that refers to the blob now, unless it is in the trash.
+fn parent<R: Columns>(found: &R) -> Result<Option<Digest>, StorageError> {
+    found.optional_text("digest")?.map(|_| found.parsed("digest")).transpose()
+}
+
 /// Links the blob to the repository, which was looked for, where it is not linked yet. When its lease is over, a manifest must need it.
 async fn link<S: Session>(
     session: &mut S,
@@ -196,7 +204,8 @@ async fn link<S: Session>(
     }
     let parents = session.all(REFER_FROM_PARENTS, values![id, blob]).await?;
     if !parents.is_empty() {
-        let parents = parents.iter().map(|found| found.parsed("digest")).collect::<Result<Vec<_>, _>>()?;
+        let parents = parents.iter().map(parent).collect::<Result<Vec<_>, _>>()?;
+        let parents: Vec<Digest> = parents.into_iter().flatten().collect();
         charge::admit_blob(session, id, &parents, blob).await?;
     }
     Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })

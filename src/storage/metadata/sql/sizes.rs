@@ -14,16 +14,16 @@ use crate::storage::metadata::{ContentSizes, RepositorySize, Sizes};
 statements! {
     BLOBS_BY_REPOSITORY = "SELECT r.name,
             (SELECT COUNT(*) FROM tags t WHERE t.repository_id = r.id) AS tags,
-            (SELECT COUNT(*) FROM manifests m WHERE m.repository_id = r.id) AS manifests,
-            (SELECT CAST(COALESCE(SUM(m.size), 0) AS BIGINT) FROM manifests m WHERE m.repository_id = r.id) AS manifest_bytes,
+            (SELECT COUNT(*) FROM manifests m WHERE m.repository_id = r.id AND m.trash_id IS NULL) AS manifests,
+            (SELECT CAST(COALESCE(SUM(m.size), 0) AS BIGINT) FROM manifests m WHERE m.repository_id = r.id AND m.trash_id IS NULL) AS manifest_bytes,
             (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM manifests m
                 JOIN manifest_blobs l ON l.manifest_id = m.id JOIN blobs b ON b.id = l.blob_id
-                WHERE m.repository_id = r.id) AS logical,
+                WHERE m.repository_id = r.id AND m.trash_id IS NULL) AS logical,
             (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM (SELECT DISTINCT l.blob_id FROM manifests m
-                    JOIN manifest_blobs l ON l.manifest_id = m.id WHERE m.repository_id = r.id) d
+                    JOIN manifest_blobs l ON l.manifest_id = m.id WHERE m.repository_id = r.id AND m.trash_id IS NULL) d
                 JOIN blobs b ON b.id = d.blob_id) AS blob_bytes,
             (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM (SELECT DISTINCT l.blob_id FROM manifests m
-                    JOIN manifest_blobs l ON l.manifest_id = m.id WHERE m.repository_id = r.id) d
+                    JOIN manifest_blobs l ON l.manifest_id = m.id WHERE m.repository_id = r.id AND m.trash_id IS NULL) d
                 JOIN blobs b ON b.id = d.blob_id
                 WHERE NOT EXISTS (SELECT 1 FROM repository_blobs o WHERE o.blob_id = d.blob_id AND o.repository_id <> r.id)) AS own
         FROM json_each($1) j CROSS JOIN repositories r WHERE r.name = j.value";
@@ -34,12 +34,12 @@ statements! {
                 THEN 0 ELSE c.size END), 0) AS BIGINT) AS own
         FROM (SELECT b.id, b.size, COUNT(*) AS uses
             FROM json_each($1) j CROSS JOIN repositories r CROSS JOIN manifests m CROSS JOIN manifest_blobs l CROSS JOIN blobs b
-            WHERE r.name = j.value AND m.repository_id = r.id AND l.manifest_id = m.id AND b.id = l.blob_id
+            WHERE r.name = j.value AND m.repository_id = r.id AND m.trash_id IS NULL AND l.manifest_id = m.id AND b.id = l.blob_id
             GROUP BY b.id, b.size) c";
     MANIFESTS_TOGETHER = "SELECT CAST(COALESCE(SUM(c.uses), 0) AS BIGINT) AS manifests,
             CAST(COALESCE(SUM(c.size * c.uses), 0) AS BIGINT) AS logical, CAST(COALESCE(SUM(c.size), 0) AS BIGINT) AS manifest_bytes
         FROM (SELECT m.digest, m.size, COUNT(*) AS uses FROM json_each($1) j CROSS JOIN repositories r CROSS JOIN manifests m
-            WHERE r.name = j.value AND m.repository_id = r.id GROUP BY m.digest, m.size) c";
+            WHERE r.name = j.value AND m.repository_id = r.id AND m.trash_id IS NULL GROUP BY m.digest, m.size) c";
     TAGS_TOGETHER = "SELECT COUNT(*) AS tags FROM json_each($1) j CROSS JOIN repositories r CROSS JOIN tags t
         WHERE r.name = j.value AND t.repository_id = r.id";
 }

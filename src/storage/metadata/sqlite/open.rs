@@ -125,6 +125,7 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         | StorageError::SlowBody(_)
         | StorageError::OverQuota(_)
         | StorageError::Superseded(_)
-        | StorageError::Frozen(_) => error,
+        | StorageError::Frozen(_)
+        | StorageError::Held(_) => error,
     }
 }

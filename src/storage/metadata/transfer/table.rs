@@ -44,6 +44,10 @@ pub(super) const TABLES: &[Table] = &[
     numbered("quotas"),
     copied_by("quota_contents", &["quota_id", "digest"]),
     copied_by("quota_shares", &["quota_id", "share"]),
+    numbered("trash"),
+    numbered("tag_history"),
+    copied_by("holds", &["repository", "tag"]),
+    numbered("purges"),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
@@ -67,6 +71,8 @@ pub(super) const TABLES: &[Table] = &[
     // Contents in the blob store of the source, and what was freed there.
     left("doomed_contents"),
     left("collection_totals"),
+    // About processes that copy from this database.
+    left("backup_pins"),
     // About the move itself.
     left("moved_blobs"),
 ];

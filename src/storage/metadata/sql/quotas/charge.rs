@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::membership::{Membership, membership};
+use super::membership::{Membership, join, membership};
 use super::read_pattern;
-use crate::domain::Digest;
+use crate::domain::{Digest, OverQuota, RepositoryName};
 use crate::storage::StorageError;
-use crate::storage::metadata::OverQuota;
 use crate::storage::metadata::sql::engine::Session;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
@@ -44,7 +43,10 @@ statements! {
         FROM quotas q WHERE q.id = $1 AND q.state < 2";
     LOCK_SHARES = "UPDATE quota_shares SET room = room WHERE quota_id = $1 RETURNING room";
     SPREAD = "UPDATE quota_shares SET room = CASE WHEN share = 0 THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END WHERE quota_id = $1";
-    SLICE = "SELECT id, digest FROM manifests WHERE repository_id = $1 AND digest > $2 ORDER BY digest LIMIT $3";
+    SLICE = "SELECT id, digest FROM manifests WHERE repository_id = $1 AND digest > $2 AND trash_id IS NULL ORDER BY digest LIMIT $3";
+    IS_KNOWN = "SELECT id FROM manifests WHERE repository_id = $1 AND digest = $2";
+    IS_LIVE = "SELECT id FROM manifests WHERE id = $1 AND trash_id IS NULL";
+    NO_MEMBER = "UPDATE repositories SET quotas = NULL WHERE id = $1";
 }
 
 /// How many manifests are counted by one statement.
@@ -53,6 +55,19 @@ pub(super) const SLICE_LENGTH: usize = 1000;
 /// Bytes by quota.
 pub(super) type Bytes = BTreeMap<i64, i64>;
 
+/// The quotas that a manifest is to be charged to once it is stored: none where it is there already. One that comes out of the trash is
+/// charged there.
+pub(in crate::storage::metadata::sql) async fn to_charge<S: Session>(
+    session: &mut S,
+    repository: i64,
+    membership: &Membership,
+    digest: &Digest,
+) -> Result<Vec<i64>, StorageError> {
+    let counting = membership.counting(digest);
+    let is_new = !counting.is_empty() && session.first(IS_KNOWN, values![repository, digest]).await?.is_none();
+    Ok(if is_new { counting } else { Vec::new() })
+}
+
 /// Charges the quotas that count a manifest with what it adds to them. The last thing that a transaction does: others may wait for it.
 pub(in crate::storage::metadata::sql) async fn admit<S: Session>(
     session: &mut S,
@@ -60,8 +75,21 @@ pub(in crate::storage::metadata::sql) async fn admit<S: Session>(
     quotas: &[i64],
     manifest: i64,
 ) -> Result<(), StorageError> {
+    if quotas.is_empty() {
+        return Ok(());
+    }
     let added = hold(session, quotas, &[manifest]).await?;
     charge(session, repository, added).await
+}
+
+/// The same with a manifest that came out of the trash.
+pub(in crate::storage::metadata::sql) async fn admit_again<S: Session>(
+    session: &mut S,
+    repository: i64,
+    (manifest, digest): (i64, &Digest),
+) -> Result<(), StorageError> {
+    let counting = membership(session, repository).await?.counting(digest);
+    admit(session, repository, &counting, manifest).await
 }
 
 /// The same with a blob that manifests of these digests come to refer to after they were stored.
@@ -83,11 +111,13 @@ pub(in crate::storage::metadata::sql) async fn admit_blob<S: Session>(
     charge(session, repository, added).await
 }
 
-/// Charges the quotas of a repository with everything in it, as far as they count it.
+/// Charges every quota that covers a repository, which came out of the trash, with everything in it.
 pub(in crate::storage::metadata::sql) async fn admit_all<S: Session>(
     session: &mut S,
     repository: i64,
+    name: &RepositoryName,
 ) -> Result<(), StorageError> {
+    join(session, repository, name).await?;
     let membership = membership(session, repository).await?;
     let mut added = Bytes::new();
     for (quotas, manifests) in counted(session, repository, &membership).await? {
@@ -96,17 +126,20 @@ pub(in crate::storage::metadata::sql) async fn admit_all<S: Session>(
     charge(session, repository, added).await
 }
 
-/// Gives back what only this manifest of the repository held. To be called before its references are removed.
+/// Gives back what only this manifest of the repository held; nothing where it is in the trash. To be called before it is removed or hidden.
 pub(in crate::storage::metadata::sql) async fn release<S: Session>(
     session: &mut S,
     repository: i64,
     (manifest, digest): (i64, &Digest),
 ) -> Result<(), StorageError> {
     let counting = membership(session, repository).await?.counting(digest);
-    if counting.is_empty() { Ok(()) } else { let_go(session, &counting, &[manifest]).await }
+    if counting.is_empty() || session.first(IS_LIVE, values![manifest]).await?.is_none() {
+        return Ok(());
+    }
+    let_go(session, &counting, &[manifest]).await
 }
 
-/// Gives back what only this repository held.
+/// Gives back what only this repository held, before it is removed or hidden: no quota counts it any more.
 pub(in crate::storage::metadata::sql) async fn release_all<S: Session>(
     session: &mut S,
     repository: i64,
@@ -115,7 +148,7 @@ pub(in crate::storage::metadata::sql) async fn release_all<S: Session>(
     for (quotas, manifests) in counted(session, repository, &membership).await? {
         let_go(session, &quotas, &manifests).await?;
     }
-    Ok(())
+    if membership.is_empty() { Ok(()) } else { session.run(NO_MEMBER, values![repository]).await.map(|_| ()) }
 }
 
 /// The manifests of a repository that quotas count, by these quotas.
