@@ -280,7 +280,7 @@ async fn a_blob_that_an_index_waited_for_is_charged(store: &MetadataSubject) {
 }
 
 async fn the_entry(store: &dyn Metadata) -> i64 {
-    store.trash(0, 100).await.expect("read").iter().find(|entry| entry.part_of.is_none()).expect("an entry").id
+    store.trash(0, 100).await.expect("read").iter().rfind(|entry| entry.part_of.is_none()).expect("an entry").id
 }
 
 async fn what_is_in_the_trash_is_charged_when_it_comes_back(store: &MetadataSubject) {

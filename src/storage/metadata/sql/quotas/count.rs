@@ -71,12 +71,10 @@ pub(super) async fn step<S: Session>(session: &mut S, now: i64) -> Result<Option
         return Ok(Some(CountedStep { on, walked_to: None }));
     };
     let walked_to = over_repositories(session, &walk, &last).await?;
-    match &walked_to {
-        Some(name) => session.run(WALKED, values![walk.id, name.as_str()]).await.map(|_| ())?,
-        None if walk.state == State::Removed => {
-            session.run(WALKED, values![walk.id, None::<String>]).await.map(|_| ())?
-        }
-        None => finish(session, &walk, now).await?,
+    if walked_to.is_some() || walk.state == State::Removed {
+        session.run(WALKED, values![walk.id, walked_to.clone()]).await?;
+    } else {
+        finish(session, &walk, now).await?;
     }
     Ok(Some(CountedStep { on, walked_to: walked_to.and_then(|name| name.parse().ok()) }))
 }
