@@ -87,6 +87,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
         follow_move(Arc::clone(&registry)),
+        collect_garbage(&registry),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
             .first_after(mins(5))
             .under_lease(),
@@ -105,8 +106,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
 fn content_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry)));
     let [follow_quotas, count_quotas] = quotas(registry);
-    let jobs =
-        [collect_garbage(registry), Some(scrub(registry, clock)), abandoned, Some(follow_quotas), Some(count_quotas)];
+    let jobs = [Some(scrub(registry, clock)), abandoned, Some(follow_quotas), Some(count_quotas)];
     jobs.into_iter().flatten().collect()
 }
 
@@ -124,14 +124,13 @@ fn quotas(registry: &Arc<Registry>) -> [Job; 2] {
 }
 
 /// On every node: they share the work by claims in the queue.
-fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
+fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let settings = registry.settings();
-    let pace = CollectionPace::of(&settings.gc, &settings.trash);
-    let collect = CollectGarbage { registry: Arc::clone(registry), pace };
+    // On a disk, this process alone removes the contents that `portcullis gc` has found.
+    let pace = CollectionPace { reviews: settings.gc.enabled, ..CollectionPace::of(&settings.gc, &settings.trash) };
+    let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
-    let job =
-        Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
-    settings.gc.enabled.then_some(job)
+    Job::new("collect-garbage", secs(2), consequence, collect).first_after(secs(2)).retry(secs(2), mins(1))
 }
 
 /// On a disk, by the process that serves it; of nodes that share a bucket, by one.

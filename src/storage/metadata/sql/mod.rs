@@ -12,6 +12,7 @@ mod effects;
 mod engine;
 mod grants;
 mod holds;
+mod imports;
 mod integrity;
 mod keys;
 mod leases;
@@ -140,6 +141,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         grants::ALL,
         holds::ALL,
         integrity::ALL,
+        imports::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,

@@ -12,8 +12,8 @@ use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
-/// and the challenges of an order under way, the nodes and the leases, a handful each; quotas, which are few, and
-/// sizes, which are added up of what was asked for.
+/// and the challenges of an order under way, the nodes and the leases, a handful each; quotas, which are few,
+/// sizes, which are added up of what was asked for, and what the collector asks for once a day.
 const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -40,6 +40,8 @@ const MAY_SCAN: &[&str] = &[
     "BLOBS_TOGETHER",
     "MANIFESTS_TOGETHER",
     "TAGS_TOGETHER",
+    "DOOMED_BYTES",
+    "BEGIN_WINDOW",
 ];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {
