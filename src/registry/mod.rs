@@ -25,6 +25,7 @@ mod owner;
 mod postpone;
 mod pull;
 mod push;
+mod quotas;
 mod readiness;
 mod referrers;
 mod remove_contents;
@@ -61,7 +62,7 @@ use crate::config::{
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
-use crate::storage::metadata::Metadata;
+use crate::storage::metadata::{Metadata, QuotaRecord};
 use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
@@ -115,6 +116,8 @@ pub struct Registry {
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: Readiness,
+    /// What was used of each quota a moment ago.
+    quotas: ArcSwap<Vec<QuotaRecord>>,
 }
 
 impl Registry {
@@ -140,6 +143,7 @@ impl Registry {
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),
+            quotas: ArcSwap::default(),
         }
     }
 
