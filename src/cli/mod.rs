@@ -3,6 +3,7 @@
 //! A command parses its arguments, calls a use case and prints the result on stdout. An error is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod backup;
 mod banner;
 mod ca;
 mod ca_rotate;
@@ -18,6 +19,8 @@ mod gc;
 mod grant;
 mod guide;
 mod health;
+mod import;
+mod import_htpasswd;
 mod init;
 mod man;
 mod migrate;
@@ -27,8 +30,11 @@ mod passphrase;
 mod password;
 mod progress;
 mod repo;
+mod repo_past;
 mod secret_input;
 mod serve;
+mod time;
+mod trash;
 mod trust;
 mod untrust;
 mod user;
@@ -74,15 +80,23 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// List, restore and remove what was deleted
+    #[command(subcommand)]
+    Trash(trash::Verb),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
+    /// Import repositories and users from another registry
+    #[command(subcommand)]
+    Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
-    Gc(gc::Args),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Check(check::Args),
+    Gc(gc::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -149,10 +163,14 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Trash(verb) => trash::run(&context, &verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
-        Command::Gc(args) => gc::run(&context, &args, output),
+        Command::Backup(args) => backup::run(&context, args, output),
+        Command::Restore(args) => backup::run_restore(&context, args, output),
         Command::Check(args) => check::run(&context, &args, output),
+        Command::Import(verb) => import::run(&context, &verb, output),
+        Command::Gc(args) => gc::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

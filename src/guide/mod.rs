@@ -32,6 +32,7 @@ topics![
     "ca",
     "acme",
     "repositories",
+    "trash",
     "storage",
     "database",
     "s3",
@@ -49,6 +50,7 @@ topics![
     "backup",
     "upgrade",
     "moving",
+    "import",
 ];
 
 impl Topic {

@@ -79,7 +79,8 @@ pub(crate) async fn collect(
 /// What a collection would remove.
 pub(crate) async fn forecast(config: &Config, data: &DataDirectory, now: bool) -> anyhow::Result<Forecast> {
     let pace = pace(config, now);
-    with_registry(config, data, async |registry| Ok(Forecast { found: registry.forecast_collection(pace).await? })).await
+    with_registry(config, data, async |registry| Ok(Forecast { found: registry.forecast_collection(pace).await? }))
+        .await
 }
 
 /// What waits and what was done.

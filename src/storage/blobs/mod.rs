@@ -2,9 +2,12 @@
 //! published under a key when its digest is known to be right.
 
 pub mod disk;
+mod originals;
 pub mod s3;
 mod store_content;
 
+pub use self::originals::{Adoption, Original};
+pub(crate) use self::originals::{OriginalFile, Originals};
 pub(crate) use self::store_content::store_content;
 
 use std::net::IpAddr;
@@ -161,11 +164,26 @@ pub trait BlobStore: Send + Sync + 'static {
     /// The length in bytes of a published content; `None` where it is missing.
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
 
+    /// Why [`BlobStore::adopt`] cannot take over contents that are stored like this one; `None` where it can.
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError>;
+
+    /// Takes over a content that another program has stored, without moving its bytes, after comparing them with `digest` and `size`:
+    /// [`StorageError::Damaged`] where they are others. The original is not changed. Durable once [`BlobStore::settle`] was called.
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError>;
+
+    /// How the keys of adopted contents begin that another registry has as well, so that [`BlobStore::remove`] leaves them, and how they begin
+    /// once it has been given up. `None` where each store has names of its own for one content.
+    fn adopted_keys(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Makes everything durable that was adopted.
+    async fn settle(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
-
-    /// Removes published contents for good: one answer each, in their order, and whether anything was there, as far as the backend says so.
-    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>>;
 
     /// The next published contents after `after`, in the order of keys: a page of the backend's own size; none at the end. For checks, not
     /// for requests.
@@ -176,6 +194,9 @@ pub trait BlobStore: Send + Sync + 'static {
     async fn quarantine(&self, _key: &BlobKey) -> Result<Option<String>, StorageError> {
         Ok(None)
     }
+
+    /// Removes published contents for good: one answer each, in their order, and whether anything was there, as far as the backend says so.
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>>;
 
     /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
     async fn mark(&self, id: Uuid) -> Result<(), StorageError>;

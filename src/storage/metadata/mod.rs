@@ -13,6 +13,7 @@ mod collection;
 mod collection_guard;
 mod grant;
 mod hold;
+mod imports;
 mod inspection;
 mod integrity;
 mod key;
@@ -21,6 +22,7 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod purge;
 mod refresh_token;
 mod repository;
 mod repository_blob;
@@ -40,6 +42,7 @@ pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedCon
 pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
+pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
 pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
@@ -47,6 +50,7 @@ pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES}
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use purge::{PurgeRecord, Purged, Purges};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
@@ -74,6 +78,7 @@ pub trait Metadata:
     + TagHistory
     + Trash
     + Holds
+    + Purges
     + RepositoryBlobs
     + Uploads
     + Users
@@ -87,6 +92,7 @@ pub trait Metadata:
     + CollectionGuard
     + Moves
     + Integrity
+    + Imports
     + Send
     + Sync
     + 'static

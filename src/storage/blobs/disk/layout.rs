@@ -84,11 +84,6 @@ impl Layout {
         self.blobs.join("instance").join(id.to_string())
     }
 
-    /// The bond with a database.
-    pub(super) fn bond(&self) -> PathBuf {
-        self.blobs.join("instance").join("bond")
-    }
-
     /// The directory of contents that were found to be damaged; made when it is needed.
     pub(super) fn quarantine(&self) -> &Path {
         &self.quarantine
@@ -97,6 +92,11 @@ impl Layout {
     /// The directory of contents whose digests begin with these two digits.
     pub(super) fn shard(&self, algorithm: Algorithm, digits: &str) -> PathBuf {
         self.blobs.join(algorithm.as_str()).join(digits)
+    }
+
+    /// The bond with a database.
+    pub(super) fn bond(&self) -> PathBuf {
+        self.blobs.join("instance").join("bond")
     }
 
     /// Where the content of `digest` is published, and under which key.

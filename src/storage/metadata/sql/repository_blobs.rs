@@ -82,11 +82,8 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 {
                     return Ok(Written::without_effects(None));
                 }
-                let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
-                let recorded = only(session, RECORD, values).await?;
-                let row = (recorded.integer("id")?, &blob.digest);
-                let effects = link(session, (existing, repository), row, (now, after(now, lease))).await?;
-                Ok(Written::with(effects, Some(key(&recorded)?)))
+                let (key, effects) = record(session, (existing, repository), &blob, (now, after(now, lease))).await?;
+                Ok(Written::with(effects, Some(key)))
             })
         })
         .await
@@ -210,8 +207,22 @@ async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
-/// Links the blob to the repository, which was looked for, where it is not linked yet. When its lease is over, a manifest must need it.
-async fn link<S: Session>(
+/// Records a published blob and links it to the repository, which was looked for; returns the key that counts.
+pub(super) async fn record<S: Session>(
+    session: &mut S,
+    repository: (Option<i64>, RepositoryName),
+    blob: &BlobRecord,
+    (now, leased_until): (i64, i64),
+) -> Result<(BlobKey, Effects), StorageError> {
+    let values = values![&blob.digest, stored(blob.size)?, blob.key.0.as_str(), leased_until, now];
+    let recorded = only(session, RECORD, values).await?;
+    let row = (recorded.integer("id")?, &blob.digest);
+    let effects = link(session, repository, row, (now, leased_until)).await?;
+    Ok((key(&recorded)?, effects))
+}
+
+/// Links the blob to the repository, which was looked for, where it is not linked yet.
+pub(super) async fn link<S: Session>(
     session: &mut S,
     (existing, repository): (Option<i64>, RepositoryName),
     (blob, digest): (i64, &Digest),
