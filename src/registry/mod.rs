@@ -36,7 +36,6 @@ mod turns;
 mod upload;
 mod upload_turn;
 
-pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
 pub use collection_guard::CollectionStop;
@@ -53,6 +52,7 @@ pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
@@ -111,6 +111,8 @@ pub struct Registry {
     postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
+    /// Whether the last collection found a reason to remove nothing.
+    doubts: AtomicBool,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
@@ -140,6 +142,7 @@ impl Registry {
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
+            doubts: AtomicBool::new(false),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),
