@@ -9,6 +9,8 @@ mod contents;
 mod distribution;
 mod inventory;
 mod oci_layouts;
+mod pull;
+mod remote;
 mod rows;
 mod survey;
 
@@ -21,6 +23,7 @@ use futures_util::{StreamExt, stream};
 use self::contents::Taken;
 pub(crate) use self::inventory::Loss;
 use self::inventory::{Inventory, Losses, SourceRepository};
+pub(crate) use self::pull::{PullOrder, pull};
 use super::bucket::bucket_options;
 use super::data_directory::DataDirectory;
 use super::operator::with_metadata_and_clock;

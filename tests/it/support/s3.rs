@@ -125,9 +125,8 @@ impl Bucket {
         STORE.folder.join(&self.name)
     }
 
-    /// The directory that the objects are in, and its name.
-    pub fn folder(&self) -> (PathBuf, &str) {
-        (STORE.folder.join(&self.name), &self.name)
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Removes all contents behind the server's back.

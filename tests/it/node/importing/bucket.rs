@@ -29,7 +29,7 @@ async fn a_distribution_in_a_bucket_moves_in_by_key() {
     let filled = fill(&source.actor(None)).await;
     source.stop();
     let bucket = Arc::new(s3::Bucket::new());
-    let (folder, name) = bucket.folder();
+    let (folder, name) = (bucket.folder(), bucket.name());
     copy(&source.root(), &folder.join("old"));
     date(&folder.join("old/docker/registry/v2/repositories/team/app/_manifests/tags/v1/current/link"));
     let untouched = everything(&folder.join("old"));
