@@ -7,6 +7,7 @@ mod blob_rows;
 mod change;
 mod check;
 mod collect;
+mod collection_guard;
 mod content;
 mod content_locks;
 mod delete;
@@ -21,10 +22,12 @@ mod memory;
 mod mount;
 mod moving;
 mod owner;
+mod postpone;
 mod pull;
 mod push;
 mod readiness;
 mod referrers;
+mod remove_contents;
 mod scrub;
 mod session_locks;
 mod trash;
@@ -32,8 +35,10 @@ mod turns;
 mod upload;
 mod upload_turn;
 
+pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
+pub use collection_guard::CollectionStop;
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
 pub(crate) use import::ImportedManifest;
@@ -61,6 +66,7 @@ use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use postpone::Postponed;
 use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
@@ -101,6 +107,7 @@ pub struct Registry {
     generations: Generations,
     manifests: ManifestCache,
     rows: BlobRows,
+    postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
     /// As last read from the database.
@@ -126,6 +133,7 @@ impl Registry {
             settings,
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
+            postponed: Postponed::new(),
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),

@@ -195,11 +195,20 @@ pub trait BlobStore: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Removes published contents for good: one answer each, in their order, and whether anything was there, as far as the backend says so.
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>>;
+
     /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
     async fn mark(&self, id: Uuid) -> Result<(), StorageError>;
 
     /// Whether [`BlobStore::mark`] has left this mark here.
     async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError>;
+
+    /// The bond with a database: what [`BlobStore::bind`] has left here last.
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError>;
+
+    /// Leaves a bond, durable when this returns, in the place of the one before.
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.
     async fn free_space(&self) -> Result<Option<u64>, StorageError>;

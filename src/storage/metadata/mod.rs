@@ -10,6 +10,7 @@ mod account_policy;
 mod acme;
 mod change;
 mod collection;
+mod collection_guard;
 mod grant;
 mod hold;
 mod imports;
@@ -21,6 +22,7 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod purge;
 mod refresh_token;
 mod repository;
 mod repository_blob;
@@ -36,7 +38,8 @@ pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use change::{Cause, Change};
-pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub use imports::{EarlierDates, ImportedBlob, Imports};
@@ -47,6 +50,7 @@ pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES}
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use purge::{PurgeRecord, Purged, Purges};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
@@ -74,6 +78,7 @@ pub trait Metadata:
     + TagHistory
     + Trash
     + Holds
+    + Purges
     + RepositoryBlobs
     + Uploads
     + Users
@@ -84,9 +89,10 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + CollectionGuard
     + Moves
-    + Imports
     + Integrity
+    + Imports
     + Send
     + Sync
     + 'static

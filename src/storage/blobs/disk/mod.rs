@@ -1,7 +1,8 @@
 //! The blob store on a local disk: one file per content, written once and never changed.
 //!
 //! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published;
-//! `blobs/instance/<id>` is a mark of the registry that it belongs to, and `quarantine` has contents that were found to be damaged. Nothing
+//! `blobs/instance/<id>` is a mark of the registry that it belongs to, `blobs/instance/bond` the bond with its database, and `quarantine` has
+//! contents that were found to be damaged. Nothing
 //! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID. What is [`small`] has no staging area: it
 //! stays with the session.
 
@@ -17,6 +18,7 @@ mod open_files;
 mod originals;
 mod publish;
 mod read;
+mod removal;
 mod small;
 mod space;
 mod staging;
@@ -167,6 +169,24 @@ impl BlobStore for DiskBlobStore {
         let (parts, key) = (Arc::clone(&self.0), key.clone());
         let aside = blocking(move || contents::quarantine(&parts.layout, &key)).await?;
         Ok(aside.map(|path| path.display().to_string()))
+    }
+
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
+        let paths: Vec<_> = keys.iter().map(|key| self.0.layout.blob(key)).collect();
+        keys.iter().for_each(|key| self.0.open_files.forget(key));
+        let count = keys.len();
+        let removed = blocking(move || Ok(removal::remove_all(paths))).await;
+        removed.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError> {
+        let path = self.0.layout.bond();
+        blocking(move || marks::bond(&path)).await
+    }
+
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError> {
+        let path = self.0.layout.bond();
+        blocking(move || marks::bind(&path, bond)).await
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {

@@ -20,6 +20,11 @@ pub(super) fn whole_name(key: &str) -> Option<&str> {
     key.strip_prefix(SHARED).or_else(|| key.strip_prefix(OURS))
 }
 
+/// Whether another registry has the object as well.
+pub(super) fn is_shared(key: &BlobKey) -> bool {
+    key.0.starts_with(SHARED)
+}
+
 /// Where the store is: the address of the object store, and the bucket.
 pub(super) struct Home {
     pub(super) endpoint: Option<String>,

@@ -56,6 +56,9 @@ pub(super) fn path(prefix: &str, name: &str) -> Path {
     }
 }
 
+/// The bond with a database: the text of a UUID.
+pub(super) const BOND: &str = "instance/bond";
+
 /// The name of a mark of the store.
 pub(super) fn mark(id: Uuid) -> String {
     format!("instance/{id}")

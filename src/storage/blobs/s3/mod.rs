@@ -1,7 +1,8 @@
 //! The blob store in a bucket of an object store (S3): what several nodes share.
 //!
 //! Under the prefix, `u/<session>-<random>` is a content, and `t/<session>-<random>` the end of one that is still being received and does
-//! not fill a part yet; `instance/<id>` is a mark of the registry that it belongs to. A name is never used twice, so nothing is ever
+//! not fill a part yet; `instance/<id>` is a mark of the registry that it belongs to, and `instance/bond` the bond with its
+//! database. But for that one, a name is never used twice, so nothing is ever
 //! overwritten, renamed or copied, and no object store needs to know conditional requests. What has been received of a session is described by its state in the database alone ([`area`]), so that any node
 //! can continue it. No request lists the bucket.
 //!
@@ -15,6 +16,7 @@
 mod abandoned;
 mod adopt;
 mod append;
+mod archive;
 mod area;
 mod breaker;
 mod bucket;
@@ -32,6 +34,7 @@ mod probe;
 mod publish;
 mod read;
 mod redirect;
+mod removal;
 mod trial;
 
 use std::net::IpAddr;
@@ -53,6 +56,7 @@ use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 pub(crate) use self::originals::originals;
+pub(crate) use archive::open_archive;
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
 pub use probe::{Unusable, probe};
 pub use trial::{Step, Tried, try_bucket};
@@ -74,16 +78,25 @@ struct Parts {
 
 /// Opens the store. Nothing is asked of the bucket yet.
 pub fn open(options: &S3Options, clock: Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
-    let parts = Parts {
-        bucket: Bucket::open(options, &clock)?,
-        part_size: options.part_size,
-        memory: PartMemory::new(options.upload_memory, options.part_size),
-        reading: read::ReadAhead::new(),
-        redirects: options.redirect.as_ref().map(|redirect| Redirects::new(options, redirect, &clock)).transpose()?,
-        clock,
-    };
     let home = Home { endpoint: options.endpoint.clone(), bucket: options.bucket.clone() };
-    Ok(Arc::new(S3BlobStore { parts: Arc::new(parts), home }))
+    Ok(Arc::new(S3BlobStore { parts: Arc::new(Parts::open(options, clock)?), home }))
+}
+
+impl Parts {
+    fn open(options: &S3Options, clock: Clock) -> Result<Self, StorageError> {
+        Ok(Self {
+            bucket: Bucket::open(options, &clock)?,
+            part_size: options.part_size,
+            memory: PartMemory::new(options.upload_memory, options.part_size),
+            reading: read::ReadAhead::new(),
+            redirects: options
+                .redirect
+                .as_ref()
+                .map(|redirect| Redirects::new(options, redirect, &clock))
+                .transpose()?,
+            clock,
+        })
+    }
 }
 
 #[async_trait]
@@ -161,7 +174,7 @@ impl BlobStore for S3BlobStore {
     }
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
-        if key.0.starts_with(adopt::SHARED) {
+        if adopt::is_shared(key) {
             // The other registry has it as well.
             return Ok(());
         }
@@ -170,6 +183,18 @@ impl BlobStore for S3BlobStore {
 
     async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError> {
         contents::after(&self.parts, after).await
+    }
+
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
+        removal::remove_all(&self.parts.bucket, keys).await
+    }
+
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError> {
+        removal::bond(&self.parts.bucket).await
+    }
+
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError> {
+        self.parts.bucket.put(bucket::BOND, vec![bond.to_string().into()]).await
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {

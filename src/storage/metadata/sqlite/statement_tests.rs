@@ -12,7 +12,7 @@ use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
-/// and the challenges of an order under way, the nodes and the leases, a handful each.
+/// the challenges of an order under way, the nodes and the leases, a handful each; and what the collector asks for once a day.
 const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -30,6 +30,8 @@ const MAY_SCAN: &[&str] = &[
     "FORGET_NODES",
     "CLAIM_DOOMED",
     "DOOMED",
+    "DOOMED_BYTES",
+    "BEGIN_WINDOW",
 ];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {

@@ -46,6 +46,7 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("holds", &["repository", "tag"]),
     numbered("purges"),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
+    copied_by("collection_guard", &["id"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
     copied_by("token_keys", &["kid"]),
