@@ -129,10 +129,6 @@ impl Bucket {
         STORE.folder.join(&self.name)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Removes all contents behind the server's back.
     pub fn lose_everything(&self) {
         std::fs::remove_dir_all(STORE.folder.join(&self.name).join("registry/u")).expect("there");
