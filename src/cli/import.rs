@@ -80,7 +80,7 @@ fn import_from(context: &Context, kind: SourceKind, source: &Source, output: &Ou
     let method = if source.copy { Method::Copy } else { Method::Adopt };
     let order = ImportOrder { kind, path: &source.path, method, report_only: source.report };
     let bar = Arc::new(Bar::new());
-    let imported = block_on(import(&config, &data, &order, Arc::clone(&bar) as Arc<dyn Progress>));
+    let imported = block_on(import(&config, &data, context.clock(), &order, Arc::clone(&bar) as Arc<dyn Progress>));
     bar.end();
     let report = imported?;
     show(&report, source, output)?;
@@ -92,7 +92,7 @@ fn import_from(context: &Context, kind: SourceKind, source: &Source, output: &Ou
 
 fn end(context: &Context, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let contents = block_on(finish(&config, &data))?;
+    let contents = block_on(finish(&config, &data, context.clock()))?;
     let text = format!("{contents} contents that were taken over in a bucket belong to this registry alone now");
     output.done(&text, &json!({ "contents": contents }))
 }

@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     let (config, data) = (context.config()?, context.data_directory()?);
     let order = PullOrder { host: &args.host, on: &args.on, login, authorities, overwrite: args.overwrite };
     let bar = Arc::new(Bar::new());
-    let pulled = block_on(pull(&config, &data, order, Arc::clone(&bar) as Arc<dyn Progress>));
+    let pulled = block_on(pull(&config, &data, context.clock(), order, Arc::clone(&bar) as Arc<dyn Progress>));
     bar.end();
     let report = pulled?;
     show(&report, output)?;

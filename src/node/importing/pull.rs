@@ -59,13 +59,14 @@ struct Pulling<'p> {
 pub(crate) async fn pull(
     config: &Config,
     data: &DataDirectory,
+    clock: &Clock,
     order: PullOrder<'_>,
     progress: Arc<dyn Progress>,
 ) -> anyhow::Result<ImportReport> {
-    let (permit, clock) = (permit(data)?, Clock::system());
+    let permit = permit(data)?;
     let mut signals = Signals::catch().context("cannot listen to signals")?;
-    with_metadata_and_clock(config, data, &clock, async |metadata| {
-        let blobs = stores::open_blobs(config, &clock)?;
+    with_metadata_and_clock(config, data, clock, async |metadata| {
+        let blobs = stores::open_blobs(config, clock)?;
         let registry =
             Registry::new(Arc::clone(&metadata), Arc::clone(&blobs), registry_settings(config), clock.clone());
         registry.require_importable(&permit)?;

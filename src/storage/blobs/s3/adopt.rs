@@ -20,7 +20,7 @@ pub(super) fn whole_name(key: &str) -> Option<&str> {
     key.strip_prefix(SHARED).or_else(|| key.strip_prefix(OURS))
 }
 
-/// Whether another registry has the object as well.
+/// Whether another registry has the object as well: it is never removed here.
 pub(super) fn is_shared(key: &BlobKey) -> bool {
     key.0.starts_with(SHARED)
 }

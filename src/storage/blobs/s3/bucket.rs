@@ -47,6 +47,9 @@ pub(super) fn published(key: &BlobKey) -> Result<&str, StorageError> {
     Err(StorageError::Damaged(format!("{:?} is not the name of a content in a bucket", key.0)))
 }
 
+/// The bond with a database: the text of a UUID.
+pub(super) const BOND: &str = "instance/bond";
+
 /// The whole name of an object: an adopted one is not under the prefix.
 pub(super) fn path(prefix: &str, name: &str) -> Path {
     match adopt::whole_name(name) {
@@ -55,9 +58,6 @@ pub(super) fn path(prefix: &str, name: &str) -> Path {
         None => Path::from(format!("{prefix}/{name}")),
     }
 }
-
-/// The bond with a database: the text of a UUID.
-pub(super) const BOND: &str = "instance/bond";
 
 /// The name of a mark of the store.
 pub(super) fn mark(id: Uuid) -> String {

@@ -18,6 +18,7 @@ mod adopt;
 mod append;
 mod archive;
 mod area;
+mod block;
 mod breaker;
 mod bucket;
 mod connect;

@@ -17,15 +17,15 @@ const AT_ONCE: usize = 8;
 /// The length of a bond's text.
 const LENGTH: u64 = 36;
 
-/// Removes these objects, except for those that another registry has as well. Object stores answer the same for one that is there and for
-/// one that is not.
+/// Removes these objects, but for those that another registry has as well. Object stores answer the same for one that is there and for one
+/// that is not.
 pub(super) async fn remove_all(bucket: &Bucket, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
-    let own: Vec<BlobKey> = keys.iter().filter(|key| !adopt::is_shared(key)).cloned().collect();
-    let mut answers = remove_own(bucket, &own).await.into_iter();
-    keys.iter().filter_map(|key| if adopt::is_shared(key) { Some(Ok(false)) } else { answers.next() }).collect()
+    let ours: Vec<_> = keys.iter().filter(|key| !adopt::is_shared(key)).cloned().collect();
+    let mut answers = remove_ours(bucket, &ours).await.into_iter();
+    keys.iter().map(|key| if adopt::is_shared(key) { Ok(false) } else { answers.next().unwrap_or(Ok(false)) }).collect()
 }
 
-async fn remove_own(bucket: &Bucket, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
+async fn remove_ours(bucket: &Bucket, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
     let mut answers = Vec::with_capacity(keys.len());
     for keys in keys.chunks(MOST) {
         answers.extend(match remove_at_once(bucket, keys).await {
