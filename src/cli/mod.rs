@@ -21,6 +21,7 @@ mod guide;
 mod health;
 mod import;
 mod import_htpasswd;
+mod import_registry;
 mod init;
 mod man;
 mod migrate;
