@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
 use super::administrator::Administrator;
+use super::backup::OwnCopies;
 use super::bucket::require_usable_bucket;
 use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
@@ -101,6 +102,7 @@ struct Node {
     clients: Option<Arc<ClientVerifier>>,
     drain_delay: Duration,
     copies: Option<DatabaseCopies>,
+    own_copies: Option<Arc<OwnCopies>>,
     clock: Clock,
 }
 
@@ -127,8 +129,8 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
         Ok(Self {
+            own_copies: OwnCopies::of(config, data, &data_key, &clock),
             stores,
             files,
             data_key,
@@ -140,8 +142,8 @@ impl Node {
             serving,
             certificates,
             clients,
-            drain_delay,
-            copies,
+            drain_delay: config.server.drain_delay,
+            copies: database_copies(config),
             clock,
         })
     }
@@ -190,6 +192,7 @@ impl Node {
             follow_shared_files: self.files.follower(),
             clients: self.clients,
             copies: self.copies,
+            keep_copy: self.own_copies.map(OwnCopies::keeper),
             acme,
             heartbeat,
             clock: self.clock,

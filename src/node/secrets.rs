@@ -50,7 +50,7 @@ pub(crate) async fn data_key(
 }
 
 /// The key in the operator's file: 32 bytes, or base64 of them.
-fn read_key_file(path: &Path) -> anyhow::Result<DataKey> {
+pub(super) fn read_key_file(path: &Path) -> anyhow::Result<DataKey> {
     let content = match read_key(path) {
         Err(error) if error.is_missing() => bail!(
             "secrets.key_file names {}, which does not exist: copy it from a machine that has it (mode 0600); before the very first \

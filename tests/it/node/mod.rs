@@ -1,5 +1,6 @@
 //! One node: its data directory, its first start, and the machine around it.
 
+mod backing_up;
 mod checking;
 mod data_directory;
 pub mod earlier_data;
@@ -8,5 +9,6 @@ mod importing;
 mod moving;
 mod moving_interrupted;
 mod moving_key;
+mod rebuilding;
 mod shared;
 mod surroundings;
