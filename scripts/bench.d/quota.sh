@@ -33,8 +33,7 @@ quota_servers() {
   fi
   postgres_start "$work/server"
   postgres_database portcullis
-  printf '%s' "$(head -c 32 /dev/urandom | base64 -w 0)" >"$work/data.key" && chmod 600 "$work/data.key"
-  head -c 32 /dev/urandom >"$work/data.key"
+  (umask 077 && head -c 32 /dev/urandom >"$work/data.key")
   environment=("PORTCULLIS_DATA=$work/first" "PORTCULLIS_DATABASE_URL=$database_url" "PORTCULLIS_SECRETS_KEY_FILE=$work/data.key")
   quota_urls[postgresql]=$(url first),$(url second)
   # Two nodes on one machine: one directory of blobs.
@@ -70,12 +69,13 @@ quota_rounds() {
   local round seed=1 seconds over outcome=meets without=() with=()
   quota_command quota set --on 'limited/**' 1TiB >/dev/null
   for ((round = 0; round <= rounds; round++)); do
-    read -r seconds _ < <(quota_push "$1" $((seed++)) free)
+    read -r seconds _ < <(quota_push "$1" "$seed" free)
     ((round == 0)) || without+=("$seconds")
-    read -r seconds _ < <(quota_push "$1" $((seed++)) limited)
+    read -r seconds _ < <(quota_push "$1" "$((seed + 1))" limited)
+    seed=$((seed + 2))
     ((round == 0)) || with+=("$seconds")
   done
-  over=$(quota_overflow "$1" $((seed + 1)))
+  over=$(quota_overflow "$1" "$seed")
   read -r without with ratio < <(python3 -c '
 import statistics, sys
 images, of = int(sys.argv[1]), lambda texts: statistics.median(map(float, texts.split()))
