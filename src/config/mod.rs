@@ -55,9 +55,9 @@ pub use self::{
     redirect_rule::RedirectRule,
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
-        ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings, LimitSettings,
-        LogFormat, LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings, StorageSettings, TlsSettings,
-        TrashSettings,
+        ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings,
+        LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, SecretsSettings, ServerSettings,
+        StorageSettings, TlsSettings, TrashSettings,
     },
     web_origin::WebOrigin,
 };

@@ -7,9 +7,12 @@ pub mod build_time;
 pub mod clock;
 pub mod net;
 pub mod oci;
+pub mod retention;
+pub mod time_span;
 
 pub use access::{
-    AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, Unnamed, UserRule,
+    AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, ImmutableRule,
+    ImmutableRules, TagPattern, TagProtection, Unnamed, UserRule,
 };
 pub use clock::{Clock, ManualClock};
 pub use net::{Fingerprint, HostName, HostPort, Network};
@@ -17,3 +20,4 @@ pub use oci::{
     Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, Manifest, MediaType, NameRange,
     Precondition, Reference, RepositoryName, Tag, UploadId,
 };
+pub use time_span::TimeSpan;

@@ -112,7 +112,8 @@ fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
     let pace = CollectionPace::of(&settings.gc, &settings.trash);
     let collect = CollectGarbage { registry: Arc::clone(registry), pace };
     let consequence = "cannot remove what nothing refers to; its space stays in use";
-    let job = Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
+    let job =
+        Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
     settings.gc.enabled.then_some(job)
 }
 

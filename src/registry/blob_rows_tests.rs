@@ -111,7 +111,8 @@ fn what_is_remembered_is_bounded() {
     for number in 0..10_000_u32 {
         let digest = Hasher::digest(Algorithm::Sha256, &number.to_be_bytes());
         let blob = BlobRecord { digest: digest.clone(), size: SMALL, key: BlobKey(digest.to_string()) };
-        let known = KnownBlob { linked: LinkedBlob { blob, generation: 1, leased_until: 0 }, content: ArcSwapOption::empty() };
+        let known =
+            KnownBlob { linked: LinkedBlob { blob, generation: 1, leased_until: 0 }, content: ArcSwapOption::empty() };
         let bytes = Bytes::from(vec![0; 8 * 1024]);
         known.content.store(Some(Arc::new(KnownContent { read: Instant::now(), bytes })));
         rows.0.insert((repository(), digest), Arc::new(known));

@@ -24,9 +24,7 @@ impl Registry {
     /// Whether the repository that is pushed to has the blob already, with its content.
     pub async fn has_blob(&self, permit: &Authorized<Push>, digest: &Digest) -> Result<bool, RegistryError> {
         match self.known_blob(permit.repository(), digest).await? {
-            Some(known) => {
-                Ok(self.has_content(&known).await? && self.lease(permit.repository(), &known).await?)
-            }
+            Some(known) => Ok(self.has_content(&known).await? && self.lease(permit.repository(), &known).await?),
             None => Ok(false),
         }
     }

@@ -28,8 +28,8 @@ mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
-pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
+pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use grant::{GrantRecord, Grants};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};

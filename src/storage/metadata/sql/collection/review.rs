@@ -1,6 +1,7 @@
 //! Reviews: each looks once more at all that may keep a thing, under the locks that whoever gives it a new reference takes as well.
 
 use super::{NO_REPOSITORY, enqueue};
+use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::sql::engine::Session;
@@ -9,7 +10,6 @@ use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::values;
 use crate::storage::metadata::sql::{Written, manifests};
 use crate::storage::metadata::{Review, ReviewKind, Reviewed};
-use crate::domain::RepositoryName;
 
 statements! {
     LOCK_REPOSITORY = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name";

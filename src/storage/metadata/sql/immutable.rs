@@ -1,0 +1,131 @@
+//! Immutable tags: their rules, and what a write asks before it moves or deletes a tag that one of them may protect.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::engine::{Engine, Session, only};
+use super::row::Columns;
+use super::statement::statements;
+use super::value::{list, values};
+use super::{SqlMetadata, Written};
+use crate::domain::{ImmutableRule, Tag, TagProtection, TimeSpan};
+use crate::storage::StorageError;
+use crate::storage::coordination::Effects;
+use crate::storage::metadata::{ImmutableRecord, ImmutableTags, RefusedTag};
+
+statements! {
+    ADD_IMMUTABLE = "INSERT INTO immutable_rules (repositories, tags, mutable, correctable, expires, created_at, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+    IMMUTABLE_RULES = "SELECT id, repositories, tags, mutable, correctable, expires, created_at, created_by
+        FROM immutable_rules ORDER BY id";
+    REMOVE_IMMUTABLE = "DELETE FROM immutable_rules WHERE id = $1";
+    MOVED = "SELECT t.name, t.updated_at FROM json_each($3) j CROSS JOIN tags t
+        WHERE t.repository_id = $1 AND t.name = j.value AND t.manifest_id <> $2";
+    /// The tags that lead to a manifest: also by way of the indexes that list it.
+    LEADING_TO = "WITH RECURSIVE above (id, digest) AS (
+            SELECT m.id, m.digest FROM manifests m WHERE m.id = $2
+            UNION
+            SELECT m.id, m.digest FROM above a CROSS JOIN manifest_children c CROSS JOIN manifests m
+            WHERE c.repository_id = $1 AND c.digest = a.digest AND m.id = c.manifest_id)
+        SELECT t.name, t.updated_at FROM above a CROSS JOIN tags t WHERE t.manifest_id = a.id";
+}
+
+/// No manifest has this number.
+const NONE: i64 = -1;
+
+#[async_trait]
+impl<E: Engine> ImmutableTags for SqlMetadata<E> {
+    async fn add_immutable_rule(&self, rule: ImmutableRule, by: &str) -> Result<i64, StorageError> {
+        let after = rule.after.map_or(0, TimeSpan::seconds);
+        let values = values![
+            rule.on.as_str(),
+            rule.tags.as_str(),
+            rule.mutable,
+            after,
+            rule.expires,
+            self.clock.seconds(),
+            by
+        ];
+        self.write(move |session| {
+            Box::pin(async move {
+                let id = only(session, ADD_IMMUTABLE, values).await?.integer("id")?;
+                Ok(Written::with(Effects::POLICY, id))
+            })
+        })
+        .await
+    }
+
+    async fn immutable_rules(&self) -> Result<Vec<ImmutableRecord>, StorageError> {
+        self.engine.all(IMMUTABLE_RULES, values![]).await?.iter().map(read).collect()
+    }
+
+    async fn remove_immutable_rule(&self, id: i64) -> Result<bool, StorageError> {
+        self.write(move |session| {
+            Box::pin(async move {
+                let is_removed = session.run(REMOVE_IMMUTABLE, values![id]).await? > 0;
+                Ok(Written::if_changed(is_removed, Effects::POLICY))
+            })
+        })
+        .await
+    }
+}
+
+fn read<R: Columns>(found: &R) -> Result<ImmutableRecord, StorageError> {
+    let after: u64 = found.unsigned("correctable")?;
+    Ok(ImmutableRecord {
+        rule: ImmutableRule {
+            id: found.integer("id")?,
+            on: found.parsed("repositories")?,
+            tags: found.parsed("tags")?,
+            mutable: found.boolean("mutable")?,
+            after: (after > 0).then_some(TimeSpan::of_seconds(after)),
+            expires: found.boolean("expires")?,
+        },
+        created_at: found.integer("created_at")?,
+        created_by: found.text("created_by")?.to_owned(),
+    })
+}
+
+/// Before `tags` are moved to the manifest `to`, or deleted: the first that may not be. Nothing is asked where no rule is about them.
+pub(super) async fn refuses_tags<S: Session>(
+    session: &mut S,
+    protection: &TagProtection,
+    repository: i64,
+    (tags, to): (&[Tag], Option<i64>),
+    now: i64,
+) -> Result<Option<RefusedTag>, StorageError> {
+    let protected: Vec<&Tag> = tags.iter().filter(|tag| protection.rule(tag).is_some()).collect();
+    if protected.is_empty() {
+        return Ok(None);
+    }
+    let found = session.all(MOVED, values![repository, to.unwrap_or(NONE), list(protected)]).await?;
+    first_refused(protection, &found, now)
+}
+
+/// Before a manifest is deleted: the first tag that leads to it and may not be.
+pub(super) async fn refuses_manifest<S: Session>(
+    session: &mut S,
+    protection: &TagProtection,
+    (repository, manifest): (i64, i64),
+    now: i64,
+) -> Result<Option<RefusedTag>, StorageError> {
+    if protection.is_none() {
+        return Ok(None);
+    }
+    first_refused(protection, &session.all(LEADING_TO, values![repository, manifest]).await?, now)
+}
+
+fn first_refused<R: Columns>(
+    protection: &TagProtection,
+    found: &[R],
+    now: i64,
+) -> Result<Option<RefusedTag>, StorageError> {
+    for row in found {
+        let (tag, pushed_at): (Tag, i64) = (row.parsed("name")?, row.integer("updated_at")?);
+        if let Some(rule) = protection.refuses(&tag, pushed_at, now) {
+            return Ok(Some(RefusedTag { rule: Arc::clone(rule), tag }));
+        }
+    }
+    Ok(None)
+}
