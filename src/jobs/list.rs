@@ -15,6 +15,7 @@ use super::follow_shared_files::{Follow, FollowSharedFiles};
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
+use super::record_pulls::RecordPulls;
 use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
@@ -74,6 +75,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     } = parts;
     let for_logins = Arc::clone(&auth);
     let collector = collect_garbage(&registry);
+    let pulls = record_pulls(&registry);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -91,6 +93,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
             .under_lease(),
     ];
     jobs.extend(collector);
+    jobs.extend(pulls);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -115,6 +118,13 @@ fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
     let job =
         Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
     settings.gc.enabled.then_some(job)
+}
+
+/// On every node: each writes down what it has served.
+fn record_pulls(registry: &Arc<Registry>) -> Option<Job> {
+    let consequence = "cannot record when images were last pulled; what was noted waits in memory";
+    let job = Job::new("record-pulls", secs(30), consequence, RecordPulls(Arc::clone(registry)));
+    registry.settings().pulls.record.then_some(job.first_after(secs(30)).retry(secs(30), mins(1)))
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

@@ -22,6 +22,7 @@ mod job;
 mod leaseholder;
 pub(crate) mod list;
 mod order_certificate;
+mod record_pulls;
 mod reload_policy;
 mod remove_database_copies;
 mod renew_certificate;

@@ -161,6 +161,8 @@ impl Node {
         let identity = self.serving.current();
         let (key, changes) = (self.data_key.clone(), self.files.changes());
         let acme = acme.map(|acme| acme.start(Arc::clone(&metadata), key, changes, identity.origin(), stop.clone()));
+        let registry = Arc::clone(&self.registry);
+        registry.begin_pull_recording().await?;
         let parts = self.parts(acme, presence.heartbeat(&leaving));
         let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
         tokio::spawn(obey_signals(signals, jobs.clone(), ending));
@@ -172,6 +174,9 @@ impl Node {
             );
         }
         jobs.stopped().await;
+        if let Err(error) = registry.record_pulls().await {
+            tracing::warn!(%error, "cannot record the last pulls before the end");
+        }
         presence.end().await;
         metadata.close().await?;
         tracing::info!("stopped");

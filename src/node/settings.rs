@@ -5,8 +5,8 @@ use crate::http::HttpSettings;
 use crate::registry::RegistrySettings;
 
 pub(super) fn registry_settings(config: &Config) -> RegistrySettings {
-    let Config { limits, storage, delete, gc, trash, .. } = config.clone();
-    RegistrySettings { limits, storage, delete, gc, trash }
+    let Config { limits, storage, delete, gc, trash, pulls, .. } = config.clone();
+    RegistrySettings { limits, storage, delete, gc, trash, pulls }
 }
 
 pub(super) fn http_settings(config: &Config) -> HttpSettings {

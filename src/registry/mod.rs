@@ -19,6 +19,7 @@ mod mount;
 mod moving;
 mod owner;
 mod pull;
+mod pulls;
 mod push;
 mod readiness;
 mod referrers;
@@ -42,7 +43,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{ByteSize, DeleteSettings, GcSettings, LimitSettings, StorageSettings, TrashSettings};
+use crate::config::{
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, PullSettings, StorageSettings, TrashSettings,
+};
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
@@ -51,6 +54,7 @@ use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use pulls::PullLog;
 use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
@@ -71,6 +75,8 @@ pub struct RegistrySettings {
     pub gc: GcSettings,
     /// How long what was deleted is kept.
     pub trash: TrashSettings,
+    /// Whether last pulls are recorded.
+    pub pulls: PullSettings,
 }
 
 impl RegistrySettings {
@@ -91,6 +97,7 @@ pub struct Registry {
     rows: BlobRows,
     sessions: SessionLocks,
     contents: ContentLocks,
+    pulls: PullLog,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
@@ -117,6 +124,7 @@ impl Registry {
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
+            pulls: PullLog::new(),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),

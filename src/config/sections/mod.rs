@@ -10,6 +10,7 @@ mod delete;
 mod gc;
 mod limits;
 mod log;
+mod pulls;
 mod secrets;
 mod server;
 mod storage;
@@ -29,6 +30,7 @@ pub use self::{
     gc::GcSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
+    pulls::PullSettings,
     secrets::SecretsSettings,
     server::ServerSettings,
     storage::StorageSettings,
@@ -111,6 +113,8 @@ sections! {
     gc: GcSettings,
     /// What was deleted and can be restored.
     trash: TrashSettings,
+    /// Last pulls.
+    pulls: PullSettings,
     /// Logging.
     log: LogSettings,
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::graph::RepositoryGraph;
 use super::keep::{Keep, Order};
 use super::links::{Links, pull_times};
+use super::lost::lost;
 use super::reason::Reason;
 use super::rule::{RetentionRule, Selection};
 use super::version::Version;
@@ -49,7 +50,7 @@ pub struct Judgement {
     pub tags: Vec<Decision>,
     /// About each manifest without a tag, index or subject, by its place in the graph.
     pub untagged: Vec<(usize, Decision)>,
-    /// The manifests that nothing keeps afterwards.
+    /// The manifests that nothing keeps any more afterwards.
     pub lost: Vec<usize>,
 }
 
@@ -290,12 +291,10 @@ impl Spread<'_> {
             _ => Decision::removed(self.bench.rules[tag], Reason::SubjectRemoved),
         };
         let tags = self.tags.into_iter().enumerate();
+        let tags: Vec<_> = tags.map(|(tag, decision)| decision.unwrap_or_else(|| undecided(tag))).collect();
         let untagged = self.untagged.into_iter().enumerate();
-        let reached = self.is_reached.into_iter().enumerate();
-        Judgement {
-            tags: tags.map(|(tag, decision)| decision.unwrap_or_else(|| undecided(tag))).collect(),
-            untagged: untagged.filter_map(|(manifest, decision)| Some((manifest, decision?))).collect(),
-            lost: reached.filter_map(|(manifest, is_reached)| (!is_reached).then_some(manifest)).collect(),
-        }
+        let untagged: Vec<_> = untagged.filter_map(|(manifest, decision)| Some((manifest, decision?))).collect();
+        let lost = lost(self.bench.graph, &self.bench.links, &tags, &untagged);
+        Judgement { tags, untagged, lost }
     }
 }

@@ -4,6 +4,7 @@ pub mod graph;
 pub mod judge;
 pub mod keep;
 mod links;
+mod lost;
 pub mod reason;
 pub mod rule;
 pub mod version;

@@ -175,20 +175,21 @@ proptest! {
         let (graph, rules) = (repository(manifests, tags), rules(&texts));
         let judgement = judge(&graph, &circumstances(&rules));
         let live = collected(&graph, &judgement);
+        let kept_tags = graph.tags.iter().zip(&judgement.tags).filter(|(_, decision)| decision.is_kept);
+        let kept_untagged = judgement.untagged.iter().filter(|(_, decision)| decision.is_kept);
+        let mut kept = BTreeSet::new();
+        let roots = kept_tags.map(|(node, _)| node.manifest).chain(kept_untagged.map(|(manifest, _)| *manifest));
+        roots.for_each(|manifest| closure(&graph, manifest, &mut kept));
         for (node, decision) in graph.tags.iter().zip(&judgement.tags) {
             let subject = belongs(&graph, node);
             if subject.is_none() {
                 prop_assert_eq!(decision.is_kept, reference_keeps(&graph, &rules, node), "{:?}: {:?}", node, decision);
             }
-            if subject.is_some_and(|subject| live.contains(&subject)) {
-                prop_assert!(decision.is_kept, "it refers to a manifest that stays: {:?}: {:?}", node, decision);
-            }
-            if decision.is_kept {
-                let mut reached = BTreeSet::new();
-                closure(&graph, node.manifest, &mut reached);
-                prop_assert!(reached.is_subset(&live), "{:?} lost a part", node);
+            if subject.is_some_and(|subject| kept.contains(&subject)) {
+                prop_assert!(decision.is_kept, "it refers to a manifest that is kept: {:?}: {:?}", node, decision);
             }
         }
+        prop_assert!(kept.is_subset(&live), "{:?} of {:?}", live, kept);
         for (manifest, decision) in &judgement.untagged {
             prop_assert_eq!(decision.is_kept, live.contains(manifest));
         }

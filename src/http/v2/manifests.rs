@@ -32,6 +32,9 @@ pub(in crate::http) async fn get(
     request: Request,
 ) -> Result<Response, OciError> {
     let manifest = registry.pull_manifest(&permit, &reference).await?;
+    if *request.method() == Method::GET {
+        registry.note_pull(&permit, &reference, manifest.digest());
+    }
     Ok(respond(&manifest, request.method(), request.headers()))
 }
 

@@ -1,8 +1,11 @@
 //! Rules about tags that clients may not move or delete. Every change bumps the policy version, so that running servers read them again.
 
+use std::fmt;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use crate::domain::ImmutableRule;
+use crate::domain::{ImmutableRule, Tag};
 use crate::storage::StorageError;
 
 /// A rule, and who made it.
@@ -15,6 +18,24 @@ pub struct ImmutableRecord {
     /// By whom.
     pub created_by: String,
 }
+
+/// A tag that must not be moved or deleted, and the rule that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedTag {
+    /// The tag.
+    pub tag: Tag,
+    /// The rule.
+    pub rule: Arc<ImmutableRule>,
+}
+
+impl fmt::Display for RefusedTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tag, rule } = self;
+        write!(f, "the tag {tag} can be neither moved nor deleted: {rule}; push under another tag; nothing was changed")
+    }
+}
+
+impl std::error::Error for RefusedTag {}
 
 /// Rules by number.
 #[async_trait]

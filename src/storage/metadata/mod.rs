@@ -10,6 +10,7 @@ mod account_policy;
 mod acme;
 mod collection;
 mod grant;
+mod immutable;
 mod inspection;
 mod key;
 mod login_failures;
@@ -17,9 +18,11 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod pulls;
 mod refresh_token;
 mod repository;
 mod repository_blob;
+mod retention;
 mod sql;
 pub mod sqlite;
 mod tag;
@@ -31,15 +34,18 @@ pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use grant::{GrantRecord, Grants};
+pub use immutable::{ImmutableRecord, ImmutableTags, RefusedTag};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use pulls::{LastPull, PullRecord, Pulls};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
+pub use retention::{Retention, RetentionRecord, RetentionRun, Retired, StoredGraph};
 pub use tag::{TagRecord, Tags};
 pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
@@ -59,6 +65,9 @@ pub trait Metadata:
     + Repositories
     + Manifests
     + Tags
+    + ImmutableTags
+    + Retention
+    + Pulls
     + RepositoryBlobs
     + Uploads
     + Users

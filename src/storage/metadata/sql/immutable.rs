@@ -38,15 +38,8 @@ const NONE: i64 = -1;
 impl<E: Engine> ImmutableTags for SqlMetadata<E> {
     async fn add_immutable_rule(&self, rule: ImmutableRule, by: &str) -> Result<i64, StorageError> {
         let after = rule.after.map_or(0, TimeSpan::seconds);
-        let values = values![
-            rule.on.as_str(),
-            rule.tags.as_str(),
-            rule.mutable,
-            after,
-            rule.expires,
-            self.clock.seconds(),
-            by
-        ];
+        let values =
+            values![rule.on.as_str(), rule.tags.as_str(), rule.mutable, after, rule.expires, self.clock.seconds(), by];
         self.write(move |session| {
             Box::pin(async move {
                 let id = only(session, ADD_IMMUTABLE, values).await?.integer("id")?;

@@ -11,6 +11,7 @@ mod collection;
 mod effects;
 mod engine;
 mod grants;
+mod immutable;
 mod keys;
 mod leases;
 mod login_failures;
@@ -18,11 +19,13 @@ mod manifests;
 mod meta;
 mod moves;
 mod nodes;
+mod pulls;
 mod put_manifest;
 mod referrers;
 mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
+mod retention;
 mod row;
 mod shared_logins;
 mod shared_state;
@@ -132,6 +135,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        immutable::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
@@ -139,6 +143,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         meta::ALL,
         moves::ALL,
         nodes::ALL,
+        pulls::ALL,
         put_manifest::ALL,
         referrers::ALL,
         refresh_tokens::ALL,
@@ -151,5 +156,5 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(collection::ALL_OF_FOLDER).flatten().copied()
+    all.into_iter().chain(retention::ALL_OF_FOLDER).chain(collection::ALL_OF_FOLDER).flatten().copied()
 }

@@ -42,6 +42,10 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("manifest_children", &["repository_id", "digest", "manifest_id"]),
     copied_by("tags", &["repository_id", "name"]),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
+    copied_by("tag_pulls", &["repository_id", "name"]),
+    copied_by("manifest_pulls", &["manifest_id"]),
+    numbered("immutable_rules"),
+    numbered("retention_rules"),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
     copied_by("token_keys", &["kid"]),
@@ -64,6 +68,9 @@ pub(super) const TABLES: &[Table] = &[
     // Contents in the blob store of the source, and what was freed there.
     left("doomed_contents"),
     left("collection_totals"),
+    // What happened on the source; pulls are recorded from the first start there on.
+    left("retention_runs"),
+    left("pull_recording"),
     // About the move itself.
     left("moved_blobs"),
 ];
