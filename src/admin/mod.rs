@@ -17,21 +17,33 @@ pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name}
 
 use std::sync::Arc;
 
-use crate::config::AuthSettings;
-use crate::domain::Clock;
-use crate::storage::metadata::Metadata;
+use crate::auth::AdminPermit;
+use crate::config::{AuthSettings, TrashSettings};
+use crate::domain::{Clock, TagProtection};
+use crate::storage::metadata::{Cause, Change, Metadata};
 
 /// The administration of one registry.
 pub(crate) struct Administration {
     metadata: Arc<dyn Metadata>,
     settings: AuthSettings,
+    trash: TrashSettings,
     clock: Clock,
 }
 
 impl Administration {
-    /// Over this metadata store. The settings are the ones that authentication works with.
-    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AuthSettings, clock: Clock) -> Self {
-        Self { metadata, settings, clock }
+    /// Over this metadata store. The settings are the ones that the server works with.
+    pub(crate) fn new(metadata: Arc<dyn Metadata>, settings: AuthSettings, trash: TrashSettings, clock: Clock) -> Self {
+        Self { metadata, settings, trash, clock }
+    }
+
+    /// A change by the holder of this permit.
+    fn change(&self, permit: &AdminPermit, cause: Cause) -> Change {
+        Change {
+            by: permit.actor().principal().subject(),
+            cause,
+            keep: self.trash.keep,
+            protection: TagProtection::default(),
+        }
     }
 }
 

@@ -81,8 +81,8 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new(
             "reload-policy",
             millis(250),
-            "cannot bring users, grants and keys up to date; those read last stay in force",
-            ReloadPolicy(Arc::clone(&auth)),
+            "cannot bring users, grants, keys and rules up to date; those read last stay in force",
+            ReloadPolicy(Arc::clone(&auth), Arc::clone(&registry)),
         )
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))

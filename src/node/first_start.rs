@@ -177,7 +177,7 @@ impl Establishing<'_> {
         let authority = authority.await?;
         // Creates the first token key.
         Authenticator::open(Arc::clone(metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
-        let admin = Administration::new(Arc::clone(metadata), config.auth.clone(), clock.clone());
+        let admin = Administration::new(Arc::clone(metadata), config.auth.clone(), config.trash.clone(), clock.clone());
         let is_new = metadata.is_new().await?;
         let administrator =
             if is_new { Administrator::add(data, &admin, chosen.administrator, chosen.password).await? } else { None };

@@ -85,7 +85,7 @@ pub(crate) async fn administer<T>(
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
     let clock = Clock::system();
     with_metadata_and_clock(config, data, &clock, async |metadata| {
-        let administration = Administration::new(metadata, config.auth.clone(), clock.clone());
+        let administration = Administration::new(metadata, config.auth.clone(), config.trash.clone(), clock.clone());
         work(&administration, &permit).await
     })
     .await

@@ -3,19 +3,20 @@
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Delete};
 use crate::domain::{Digest, Reference};
+use crate::storage::metadata::Cause;
 
 impl Registry {
-    /// Deletes a tag, or a manifest and every tag that points to it.
+    /// Deletes a tag, or a manifest and every tag that points to it. Both can be restored for as long as the trash keeps them.
     pub async fn delete_manifest(
         &self,
         permit: &Authorized<Delete>,
         reference: &Reference,
     ) -> Result<(), RegistryError> {
         self.require_delete()?;
-        let repository = permit.repository();
+        let (repository, change) = (permit.repository(), self.change(permit, Cause::Delete).await?);
         let deleted = match reference {
-            Reference::Tag(tag) => self.metadata.delete_tag(repository, tag).await,
-            Reference::Digest(digest) => self.metadata.delete_manifest(repository, digest).await,
+            Reference::Tag(tag) => self.metadata.delete_tag(repository, tag, &change).await,
+            Reference::Digest(digest) => self.metadata.delete_manifest(repository, digest, &change).await,
         };
         self.generations.invalidate(repository);
         if deleted? { Ok(()) } else { Err(self.unknown_manifest(repository.clone(), reference.clone()).await?) }

@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP; [`RegistryError`] is turned into the protocol's errors by `http`.
 
 mod blob_rows;
+mod change;
 mod collect;
 mod content;
 mod content_locks;
@@ -51,6 +52,7 @@ use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::Metadata;
 use blob_rows::BlobRows;
+use change::KnownRules;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
@@ -98,6 +100,7 @@ pub struct Registry {
     sessions: SessionLocks,
     contents: ContentLocks,
     pulls: PullLog,
+    immutable: KnownRules,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
@@ -125,6 +128,7 @@ impl Registry {
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
             pulls: PullLog::new(),
+            immutable: KnownRules::default(),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Registry, RegistryError};
 use crate::auth::{Authorized, Push};
 use crate::domain::{Algorithm, Descriptor, Digest, Hasher, Manifest, MediaType, Precondition, Reference, Tag};
-use crate::storage::metadata::{NewManifest, PutOutcome};
+use crate::storage::metadata::{Cause, NewManifest, PutOutcome};
 
 /// A manifest that was stored.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ impl Registry {
         };
         let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
         new.may_be_sparse = self.settings.limits.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
-        let outcome = self.metadata.put_manifest(permit.repository(), new, self.settings.gc.lease).await;
+        let change = self.change(permit, Cause::Push).await?;
+        let outcome = self.metadata.put_manifest(permit.repository(), new, self.settings.gc.lease, &change).await;
         self.generations.invalidate(permit.repository());
         match outcome? {
             PutOutcome::Stored => Ok(PushedManifest { digest, subject }),

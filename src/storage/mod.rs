@@ -24,6 +24,12 @@ pub enum StorageError {
     /// The process has no more of something that others will give back soon: file descriptors, memory, connections to the database.
     #[error("too busy: {0}")]
     Busy(String),
+    /// What was to be deleted or moved is held. Nothing was changed.
+    #[error(transparent)]
+    Held(#[from] metadata::Held),
+    /// A tag was to be deleted or moved that is immutable. Nothing was changed.
+    #[error(transparent)]
+    Immutable(#[from] metadata::RefusedTag),
     /// The registry is on its way to other storage. Nothing was changed.
     #[error("{0}")]
     Frozen(&'static str),

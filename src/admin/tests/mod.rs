@@ -11,7 +11,7 @@ use super::{Administration, NewPassword, NewUser};
 use jiff::Timestamp;
 
 use crate::auth::AdminPermit;
-use crate::config::AuthSettings;
+use crate::config::{AuthSettings, TrashSettings};
 use crate::domain::{AccountName, ManualClock};
 use crate::storage::metadata::{Metadata, sqlite};
 
@@ -43,7 +43,13 @@ impl Fixture {
         let path = folder.path().join("portcullis.db");
         let open = async || sqlite::open(&path, time.clock()).await.expect("opens");
         let (metadata, other) = (open().await, open().await);
-        Self { admin: Administration::new(metadata, settings, time.clock()), other, permit, time, _folder: folder }
+        Self {
+            admin: Administration::new(metadata, settings, TrashSettings::default(), time.clock()),
+            other,
+            permit,
+            time,
+            _folder: folder,
+        }
     }
 
     async fn add(&self, user: &str) -> AccountName {

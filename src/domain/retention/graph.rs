@@ -37,6 +37,8 @@ pub struct ManifestNode {
     pub children: Vec<usize>,
     /// The manifest that it refers to, where that is in the repository.
     pub subject: Option<usize>,
+    /// Whether a tag in the trash points to it.
+    pub is_in_trash: bool,
     /// Whether it is a signature.
     pub is_signature: bool,
     /// When it was last pushed.

@@ -213,6 +213,9 @@ impl<'a> Bench<'a> {
         if self.graph.is_held {
             return Some(Decision::kept(Some(rule), Reason::Held));
         }
+        if node.is_in_trash {
+            return Some(Decision::kept(Some(rule), Reason::InTrash));
+        }
         let (pushed_at, pulled_at) = (node.pushed_at, self.pulled[manifest]);
         if pushed_at > self.circumstances.untagged_before {
             return Some(Decision::kept(Some(rule), Reason::JustPushed));

@@ -15,7 +15,15 @@ impl Builder {
         let place = self.0.manifests.len();
         let digest: Digest = format!("sha256:{place:064x}").parse().expect("a digest");
         let (children, pushed_at) = (children.to_vec(), NOW - age * DAY);
-        let node = ManifestNode { digest, children, subject, is_signature: false, pushed_at, pulled_at: None };
+        let node = ManifestNode {
+            digest,
+            children,
+            subject,
+            is_in_trash: false,
+            is_signature: false,
+            pushed_at,
+            pulled_at: None,
+        };
         self.0.manifests.push(node);
         place
     }

@@ -46,6 +46,8 @@ pub enum Reason {
     WithReferrer,
     /// It was pushed a moment ago, and an index or tag may follow.
     JustPushed,
+    /// A tag in the trash points to it.
+    InTrash,
     /// No clause of its rule keeps it: removed.
     NotKept,
     /// It refers to a manifest that is removed: removed.
@@ -73,6 +75,7 @@ impl fmt::Display for Reason {
             Self::WithSubject => f.write_str("belongs to a kept image"),
             Self::WithReferrer => f.write_str("a kept tag refers to it"),
             Self::JustPushed => f.write_str("pushed a moment ago"),
+            Self::InTrash => f.write_str("a tag in the trash points to it"),
             Self::NotKept => f.write_str("no clause keeps it"),
             Self::SubjectRemoved => f.write_str("belongs to a removed image"),
         }

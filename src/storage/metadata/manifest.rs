@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::Change;
 use crate::domain::{Digest, MediaType, Precondition, RepositoryName, Tag};
 use crate::storage::StorageError;
 
@@ -128,16 +129,24 @@ pub trait Manifests {
     ) -> Result<Option<StoredManifest>, StorageError>;
 
     /// Checks the references and the precondition, stores the manifest and moves the tags, all or nothing; creates the
-    /// repository where it is the first thing in it. Leases the blobs that it refers to for at least `lease` from now.
+    /// repository where it is the first thing in it. Leases the blobs that it refers to for at least `lease` from now. A manifest in the
+    /// trash is there again. What the tags pointed to becomes history; [`StorageError::Held`] where one is held that points elsewhere.
     async fn put_manifest(
         &self,
         repository: &RepositoryName,
         manifest: NewManifest,
         lease: Duration,
+        change: &Change,
     ) -> Result<PutOutcome, StorageError>;
 
-    /// Deletes a manifest and every tag that points to it. `false` where it did not exist.
-    async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;
+    /// Deletes a manifest and every tag that points to it, into the trash where `change` keeps it. `false` where it did not exist;
+    /// [`StorageError::Held`] where a hold is on it, or on an index that lists it.
+    async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        change: &Change,
+    ) -> Result<bool, StorageError>;
 
     /// Up to `limit` manifests whose subject is `subject`, ordered by digest text, from the first after `after`; only those of
     /// `artifact_type` (compared without case) where one is given. Empty where the repository does not exist.

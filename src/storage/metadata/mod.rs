@@ -8,8 +8,10 @@
 mod account;
 mod account_policy;
 mod acme;
+mod change;
 mod collection;
 mod grant;
+mod hold;
 mod immutable;
 mod inspection;
 mod key;
@@ -26,14 +28,18 @@ mod retention;
 mod sql;
 pub mod sqlite;
 mod tag;
+mod tag_history;
 pub(crate) mod transfer;
+mod trash;
 mod upload;
 
 pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
+pub use change::{Cause, Change};
 pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
 pub use grant::{GrantRecord, Grants};
+pub use hold::{Held, HoldRecord, Holds};
 pub use immutable::{ImmutableRecord, ImmutableTags, RefusedTag};
 pub(crate) use inspection::Inspection;
 pub use key::{TokenKeyRecord, TokenKeys};
@@ -47,6 +53,8 @@ pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
 pub use retention::{Retention, RetentionRecord, RetentionRun, Retired, StoredGraph};
 pub use tag::{TagRecord, Tags};
+pub use tag_history::{Ended, HistoryRecord, Moment, TagHistory, TagRestored};
+pub use trash::{RemovalOutcome, RestoreOutcome, Trash, TrashEntry, Trashed};
 pub use upload::{SavedUpload, UploadProgress, UploadRecord, Uploads};
 
 use async_trait::async_trait;
@@ -68,6 +76,9 @@ pub trait Metadata:
     + ImmutableTags
     + Retention
     + Pulls
+    + TagHistory
+    + Trash
+    + Holds
     + RepositoryBlobs
     + Uploads
     + Users

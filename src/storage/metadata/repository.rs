@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::Change;
 use crate::domain::{NameRange, RepositoryName};
 use crate::storage::StorageError;
 
@@ -43,6 +44,7 @@ pub trait Repositories {
     async fn repository_summary(&self, name: &RepositoryName) -> Result<Option<RepositorySummary>, StorageError>;
 
     /// Removes a repository with its tags, manifests, links and upload sessions; blob contents stay for other repositories and the
-    /// collector. `false` where it did not exist.
-    async fn remove_repository(&self, name: &RepositoryName) -> Result<bool, StorageError>;
+    /// collector. Into the trash where `change` keeps it, but for the sessions. `false` where it did not exist; [`StorageError::Held`] where
+    /// anything in it is held.
+    async fn remove_repository(&self, name: &RepositoryName, change: &Change) -> Result<bool, StorageError>;
 }

@@ -81,6 +81,6 @@ pub trait RepositoryBlobs {
         within: &NameRange,
     ) -> Result<Option<RepositoryName>, StorageError>;
 
-    /// Unlinks a blob from a repository. `false` where it was not linked. The content stays until it is collected.
+    /// Unlinks a blob from a repository. `false` where it was not linked; [`StorageError::Held`] where a hold is on what refers to it. The content stays until it is collected.
     async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;
 }

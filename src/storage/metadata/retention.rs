@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::Change;
 use crate::domain::retention::{RepositoryGraph, RetentionRule};
 use crate::domain::{Digest, RepositoryName, Tag};
 use crate::storage::StorageError;
@@ -77,6 +78,7 @@ pub trait Retention {
         repository: &RepositoryName,
         generation: i64,
         retired: Retired,
+        change: &Change,
     ) -> Result<bool, StorageError>;
 
     /// How many bytes of blobs no manifest but these refers to.

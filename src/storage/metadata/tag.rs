@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::Change;
 use crate::domain::{Digest, RepositoryName, Tag};
 use crate::storage::StorageError;
 
@@ -28,6 +29,7 @@ pub trait Tags {
         limit: u32,
     ) -> Result<Option<Vec<TagRecord>>, StorageError>;
 
-    /// Deletes the tag alone. `false` where it did not exist.
-    async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool, StorageError>;
+    /// Deletes the tag alone, into the trash where `change` keeps it. `false` where it did not exist; [`StorageError::Held`] where it is
+    /// held.
+    async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag, change: &Change) -> Result<bool, StorageError>;
 }

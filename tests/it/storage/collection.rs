@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis::domain::Digest;
 use portcullis::storage::metadata::{BlobRecord, Metadata, NewManifest, PutOutcome, Review, ReviewKind, Reviewed};
 
-use super::content::{LEASE, blob, link, manifest, name, put, tag};
+use super::content::{LEASE, at_once, blob, link, manifest, name, put, tag};
 use super::subject::MetadataSubject;
 
 metadata_contract! {
@@ -105,7 +105,7 @@ async fn what_a_tag_an_index_or_a_subject_refers_to_stays(store: &MetadataSubjec
     let signature = NewManifest { subject: Some(index.clone()), ..manifest("signature", &["sha256-x.sig"]) };
     let signature = push(&**store, "kept", signature).await;
     for lost in ["once", "sha256-x.sig"] {
-        assert!(store.delete_tag(&name("kept"), &tag(lost)).await.expect("deleted"));
+        assert!(store.delete_tag(&name("kept"), &tag(lost), &at_once()).await.expect("deleted"));
     }
     assert_eq!(collect(&**store).await, []);
     for digest in [&child, &index, &signature] {
@@ -131,7 +131,7 @@ async fn a_deleted_index_takes_its_children_and_referrers_along(store: &Metadata
     let signature = push(&**store, "multi", signature).await;
     let of_signature = NewManifest { subject: Some(signature.clone()), ..manifest("of signature", &[]) };
     let of_signature = push(&**store, "multi", of_signature).await;
-    assert!(store.delete_manifest(&name("multi"), &first).await.expect("deleted"));
+    assert!(store.delete_manifest(&name("multi"), &first, &at_once()).await.expect("deleted"));
     let gone: Vec<Digest> = collect(&**store).await.into_iter().map(|(_, digest)| digest).collect();
     for digest in [&only, &signature, &of_signature] {
         assert!(gone.contains(digest) && !has(&**store, "multi", digest).await);
@@ -162,7 +162,7 @@ async fn a_client_that_was_told_that_a_blob_is_there_finds_it_there(store: &Meta
     link(&**store, "told", &layer).await;
     let old = push(&**store, "told", image("old", &[&layer], &["v1"])).await;
     store.clock.advance(LEASE * 3);
-    assert!(store.delete_manifest(&name("told"), &old).await.expect("deleted"));
+    assert!(store.delete_manifest(&name("told"), &old, &at_once()).await.expect("deleted"));
     // The client asks, skips the upload, and takes its time.
     assert!(store.lease_blob(&name("told"), &layer.digest, LEASE).await.expect("leased"));
     assert_eq!(collect(&**store).await, []);
@@ -222,7 +222,7 @@ async fn a_blob_stays_for_as_long_as_any_repository_has_it(store: &MetadataSubje
         push(&**store, repository, image(repository, &blobs, &["latest"])).await;
     }
     store.clock.advance(LEASE);
-    assert!(store.remove_repository(&name("one")).await.expect("removed"));
+    assert!(store.remove_repository(&name("one"), &at_once()).await.expect("removed"));
     let collected = collect(&**store).await;
     assert!(!collected.is_empty() && collected.iter().all(|(_, digest)| *digest == own.digest), "{collected:?}");
     assert_eq!(doomed(&**store).await, [own.key.0.clone()]);
@@ -230,7 +230,7 @@ async fn a_blob_stays_for_as_long_as_any_repository_has_it(store: &MetadataSubje
     assert!(store.unlink_blob(&name("two"), &shared.digest).await.expect("unlinked"));
     assert_eq!(collect(&**store).await, [], "its manifest refers to it");
     push(&**store, "two", image("again", &[], &["other"])).await;
-    assert!(store.remove_repository(&name("two")).await.expect("removed"));
+    assert!(store.remove_repository(&name("two"), &at_once()).await.expect("removed"));
     collect(&**store).await;
     assert_eq!(doomed(&**store).await, [shared.key.0.clone()]);
 }
@@ -271,12 +271,12 @@ async fn two_collectors_never_review_the_same_entry(store: &MetadataSubject) {
 
 async fn a_reference_that_is_dropped_during_a_review_is_reviewed_again(store: &MetadataSubject) {
     let kept = push(&**store, "during", manifest("kept", &["a", "b"])).await;
-    store.delete_tag(&name("during"), &tag("a")).await.expect("deleted");
+    store.delete_tag(&name("during"), &tag("a"), &at_once()).await.expect("deleted");
     let [review] = claim(&**store, ReviewKind::Manifest).await.try_into().expect("one entry");
     let stale = Review { changes: review.changes - 1, ..review.clone() };
     // Another tag goes after the entry was claimed.
     assert_eq!(store.review(stale).await.expect("reviewed"), Reviewed::Kept);
-    store.delete_tag(&name("during"), &tag("b")).await.expect("deleted");
+    store.delete_tag(&name("during"), &tag("b"), &at_once()).await.expect("deleted");
     assert_eq!(collect(&**store).await, [(ReviewKind::Manifest, kept)], "the entry was not ended");
 }
 
@@ -284,7 +284,7 @@ async fn manifests_and_removals_wait_for_their_delays(store: &MetadataSubject) {
     let delay = Duration::from_hours(1);
     let due = async |kind| store.claim_reviews(kind, delay, CLAIM, 10).await.expect("claimed").len();
     let first = push(&**store, "delayed", manifest("first", &["v1"])).await;
-    store.delete_tag(&name("delayed"), &tag("v1")).await.expect("deleted");
+    store.delete_tag(&name("delayed"), &tag("v1"), &at_once()).await.expect("deleted");
     assert_eq!(due(ReviewKind::Manifest).await, 0);
     store.clock.advance(delay / 2);
     // Pushed again by digest: an index that lists it may come.

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use portcullis::domain::{Algorithm, Clock, Digest, Hasher, Precondition, RepositoryName, Tag, UploadId};
+use portcullis::domain::{
+    Algorithm, Clock, Digest, Hasher, Precondition, RepositoryName, Tag, TagProtection, UploadId,
+};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::{self, BlobKey, BlobStore, ByteStream, Staged};
-use portcullis::storage::metadata::{self, BlobRecord, Metadata, NewManifest, PutOutcome};
+use portcullis::storage::metadata::{self, BlobRecord, Cause, Change, Metadata, NewManifest, PutOutcome};
 
 /// How long a blob is leased.
 pub const LEASE: Duration = Duration::from_hours(24);
@@ -116,8 +118,28 @@ pub fn tag(text: &str) -> Tag {
     text.parse().expect("a tag")
 }
 
+/// A push by alice.
+pub fn change() -> Change {
+    Change {
+        by: "user:alice".to_owned(),
+        cause: Cause::Push,
+        keep: Duration::ZERO,
+        protection: TagProtection::default(),
+    }
+}
+
+/// A deletion past the trash.
+pub fn at_once() -> Change {
+    deletion(Duration::ZERO)
+}
+
+/// A deletion that can be undone for this long.
+pub fn deletion(keep: Duration) -> Change {
+    Change { by: "user:bob".to_owned(), cause: Cause::Delete, keep, protection: TagProtection::default() }
+}
+
 pub async fn put(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> PutOutcome {
-    store.put_manifest(&name(repository), manifest, LEASE).await.expect("put")
+    store.put_manifest(&name(repository), manifest, LEASE, &change()).await.expect("put")
 }
 
 pub async fn link(store: &dyn Metadata, repository: &str, blob: &BlobRecord) {

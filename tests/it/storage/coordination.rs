@@ -8,7 +8,7 @@ use portcullis::storage::StorageError;
 use portcullis::storage::coordination::{AddressFailures, Lease, NodeRecord, SharedSource, under};
 use portcullis::storage::metadata::{Metadata, NewManifest, NewUser};
 
-use super::content::{LEASE, blob, link, manifest, name, put, sha256, tag};
+use super::content::{LEASE, at_once, blob, link, manifest, name, put, sha256, tag};
 use super::subject::{BEGIN, MetadataSubject};
 use super::uploads::upload;
 
@@ -53,11 +53,11 @@ async fn every_change_of_what_can_be_read_raises_the_generation(store: &Metadata
     assert_eq!(Some(read.generation), generation(&**store, "changes").await);
     put(&**store, "changes", NewManifest { blobs: vec![sha256(b"absent")], ..manifest("two", &["v1"]) }).await;
     has_grown("a put is refused", false).await;
-    assert!(store.delete_tag(&repository, &tag("v1")).await.expect("deleted"));
+    assert!(store.delete_tag(&repository, &tag("v1"), &at_once()).await.expect("deleted"));
     has_grown("a tag is deleted", true).await;
-    assert!(!store.delete_tag(&repository, &tag("v1")).await.expect("gone"));
+    assert!(!store.delete_tag(&repository, &tag("v1"), &at_once()).await.expect("gone"));
     has_grown("nothing is deleted", false).await;
-    assert!(store.delete_manifest(&repository, &sha256(b"one")).await.expect("deleted"));
+    assert!(store.delete_manifest(&repository, &sha256(b"one"), &at_once()).await.expect("deleted"));
     has_grown("a manifest is deleted", true).await;
     assert!(store.unlink_blob(&repository, &blob.digest).await.expect("unlinked"));
     has_grown("a blob is unlinked", true).await;
@@ -72,8 +72,8 @@ async fn a_generation_never_comes_back(store: &MetadataSubject) {
         let now = generation(&**store, "again").await.expect("exists");
         assert!(now > last, "{last}, then {now}");
         last = now;
-        assert!(store.remove_repository(&name("again")).await.expect("removed"));
-        assert!(!store.remove_repository(&name("again")).await.expect("gone"));
+        assert!(store.remove_repository(&name("again"), &at_once()).await.expect("removed"));
+        assert!(!store.remove_repository(&name("again"), &at_once()).await.expect("gone"));
         assert_eq!(generation(&**store, "again").await, None);
     }
 }
@@ -85,7 +85,7 @@ async fn a_node_sees_what_another_writes(store: &MetadataSubject) {
     assert_eq!(generation(&*other, "shared").await, Some(seen.generation));
     put(&**store, "shared", manifest("two", &["v1"])).await;
     assert!(generation(&*other, "shared").await > Some(seen.generation), "what was remembered does not hold any more");
-    assert!(store.remove_repository(&repository).await.expect("removed"));
+    assert!(store.remove_repository(&repository, &at_once()).await.expect("removed"));
     assert_eq!(generation(&*other, "shared").await, None);
     put(&*other, "shared", manifest("one", &["v1"])).await;
     assert!(generation(&**store, "shared").await > Some(seen.generation), "not even where the same comes again");

@@ -10,7 +10,7 @@ use portcullis::domain::Precondition;
 use portcullis::storage::blobs::BlobStore;
 use portcullis::storage::metadata::{BlobRecord, Metadata, NewManifest, PutOutcome, UploadProgress, UploadRecord};
 
-use super::content::{LEASE, body, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
+use super::content::{LEASE, body, change, content, disk, drain, empty, fresh, name, push, sha256, sqlite};
 
 /// Tells the child where to push to.
 const FOLDER: &str = "PORTCULLIS_TEST_CRASH_FOLDER";
@@ -62,7 +62,7 @@ async fn push_image(store: &dyn BlobStore, metadata: &dyn Metadata, seed: u64) -
         tags: vec![format!("t{seed}").parse().expect("valid")],
         precondition: Precondition::Absent,
     };
-    let put = metadata.put_manifest(&repository, manifest, LEASE).await.expect("put");
+    let put = metadata.put_manifest(&repository, manifest, LEASE, &change()).await.expect("put");
     assert_eq!(put, PutOutcome::Stored);
     let staged = store.append(fresh(), body(&bytes, 9_000), true).await.expect("appended").staged;
     let upload = UploadRecord {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use futures_util::{StreamExt, future::join_all};
 
-use super::content::{LEASE, blob, content, disk, fresh, manifest, name, push, sqlite};
+use super::content::{LEASE, blob, change, content, disk, fresh, manifest, name, push, sqlite};
 
 const GIB: u64 = 1 << 30;
 
@@ -88,7 +88,7 @@ async fn writes_and_reads_of_the_database() {
     let folder = folder();
     let store = sqlite(folder.path()).await;
     let repository = name("figures");
-    store.put_manifest(&repository, manifest("read me", &["latest"]), LEASE).await.expect("put");
+    store.put_manifest(&repository, manifest("read me", &["latest"]), LEASE, &change()).await.expect("put");
     for tasks in [1, 16, 256] {
         let each = 4_096 / tasks + 50;
         let start = Instant::now();

@@ -3,7 +3,7 @@
 use portcullis::domain::Precondition;
 use portcullis::storage::metadata::{NewManifest, PutOutcome};
 
-use super::content::{OCI, blob, link, manifest, name, put, sha256, tag, tag_target};
+use super::content::{OCI, at_once, blob, link, manifest, name, put, sha256, tag, tag_target};
 use super::subject::MetadataSubject;
 
 metadata_contract! {
@@ -67,7 +67,7 @@ async fn children_may_be_manifests_or_blobs(store: &MetadataSubject) {
     let index = NewManifest { children, ..manifest("index", &["v1"]) };
     assert_eq!(put(&**store, "children", index.clone()).await, PutOutcome::Stored);
     // A child can be deleted and put again under its index.
-    assert!(store.delete_manifest(&name("children"), &sha256(b"child")).await.expect("deleted"));
+    assert!(store.delete_manifest(&name("children"), &sha256(b"child"), &at_once()).await.expect("deleted"));
     assert_eq!(tag_target(&**store, "children", "v1").await, Some(index.digest.clone()));
     assert_eq!(put(&**store, "children", index.clone()).await, PutOutcome::Missing(vec![sha256(b"child")]));
     put(&**store, "children", manifest("child", &[])).await;
@@ -97,12 +97,12 @@ async fn a_deleted_manifest_takes_its_tags_along(store: &MetadataSubject) {
     put(&**store, "delete", manifest("one", &["a", "b"])).await;
     put(&**store, "delete", manifest("two", &["c"])).await;
     let repository = name("delete");
-    assert!(store.delete_tag(&repository, &tag("b")).await.expect("deleted"));
-    assert!(!store.delete_tag(&repository, &tag("b")).await.expect("gone"));
-    assert!(!store.delete_tag(&name("nowhere"), &tag("b")).await.expect("nothing there"));
+    assert!(store.delete_tag(&repository, &tag("b"), &at_once()).await.expect("deleted"));
+    assert!(!store.delete_tag(&repository, &tag("b"), &at_once()).await.expect("gone"));
+    assert!(!store.delete_tag(&name("nowhere"), &tag("b"), &at_once()).await.expect("nothing there"));
     assert!(store.manifest(&repository, &sha256(b"one")).await.expect("read").is_some(), "the tag alone");
-    assert!(store.delete_manifest(&repository, &sha256(b"one")).await.expect("deleted"));
-    assert!(!store.delete_manifest(&repository, &sha256(b"one")).await.expect("gone"));
+    assert!(store.delete_manifest(&repository, &sha256(b"one"), &at_once()).await.expect("deleted"));
+    assert!(!store.delete_manifest(&repository, &sha256(b"one"), &at_once()).await.expect("gone"));
     assert_eq!(tag_target(&**store, "delete", "a").await, None);
     assert_eq!(tag_target(&**store, "delete", "c").await, Some(sha256(b"two")));
 }
@@ -120,7 +120,7 @@ async fn an_index_may_come_before_its_children(store: &MetadataSubject) {
     assert_eq!(put(&**store, "sparse", layers).await, PutOutcome::Missing(vec![absent]), "images need their layers");
     link(&**store, "sparse", &layer).await;
     put(&**store, "sparse", manifest("late child", &[])).await;
-    assert!(store.delete_manifest(&name("sparse"), &index.digest).await.expect("deleted"));
+    assert!(store.delete_manifest(&name("sparse"), &index.digest, &at_once()).await.expect("deleted"));
     assert!(store.manifest(&name("sparse"), &sha256(b"late child")).await.expect("read").is_some());
 }
 

@@ -2,7 +2,7 @@
 
 use portcullis::storage::metadata::{NewManifest, PutOutcome, RepositorySummary};
 
-use super::content::{LEASE, blob, link, manifest, name, put, sha256, tag_target};
+use super::content::{LEASE, at_once, blob, link, manifest, name, put, sha256, tag_target};
 use super::subject::{BEGIN, MetadataSubject};
 use super::uploads::upload;
 
@@ -79,8 +79,8 @@ async fn a_removed_repository_takes_everything_along(store: &MetadataSubject) {
     assert!(store.create_upload(session.clone(), 1000).await.expect("stored"));
 
     let this = name("remove/this");
-    assert!(store.remove_repository(&this).await.expect("removed"));
-    assert!(!store.remove_repository(&this).await.expect("gone"));
+    assert!(store.remove_repository(&this, &at_once()).await.expect("removed"));
+    assert!(!store.remove_repository(&this, &at_once()).await.expect("gone"));
     assert!(!store.repository_exists(&this).await.expect("read"));
     assert_eq!(store.manifest(&this, &new.digest).await.expect("read"), None);
     assert_eq!(tag_target(&**store, "remove/this", "v1").await, None);

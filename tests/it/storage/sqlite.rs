@@ -15,7 +15,7 @@ use portcullis::storage::metadata::{NewManifest, PutOutcome, UploadProgress};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
-use super::content::{LEASE, SmallDisk, blob, fresh, link, manifest, name, put, sha256, sqlite};
+use super::content::{LEASE, SmallDisk, at_once, blob, change, fresh, link, manifest, name, put, sha256, sqlite};
 
 /// A second connection, as another process would have.
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -92,7 +92,7 @@ async fn a_damaged_row_is_an_error_and_not_a_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = sqlite(folder.path()).await;
     let repository = name("damaged");
-    store.put_manifest(&repository, manifest("whole", &["v1"]), LEASE).await.expect("put");
+    store.put_manifest(&repository, manifest("whole", &["v1"]), LEASE, &change()).await.expect("put");
     store.link_blob(&repository, blob(1, 1), None, LEASE).await.expect("linked");
     execute(folder.path(), "UPDATE manifests SET content = x'00'").await;
     let damaged = store.manifest(&repository, &sha256(b"whole")).await;
@@ -126,7 +126,8 @@ async fn a_thousand_writes_at_once_and_one_that_fails() {
                 assert!(store.create_upload(session, 2000).await.is_err());
             } else {
                 let new = manifest(&format!("manifest {number}"), &[&format!("t{number}")]);
-                let outcome = store.put_manifest(&name(&format!("r{}", number % 5)), new, LEASE).await.expect("put");
+                let outcome =
+                    store.put_manifest(&name(&format!("r{}", number % 5)), new, LEASE, &change()).await.expect("put");
                 assert_eq!(outcome, PutOutcome::Stored);
             }
         })
@@ -151,9 +152,15 @@ async fn puts_and_deletes_at_once_leave_no_half() {
             for round in 0..50_u64 {
                 let text = format!("manifest {}", (worker + round) % 3);
                 if (worker + round) % 2 == 0 {
-                    store.put_manifest(&name("shared"), manifest(&text, &["latest"]), LEASE).await.expect("put");
+                    store
+                        .put_manifest(&name("shared"), manifest(&text, &["latest"]), LEASE, &change())
+                        .await
+                        .expect("put");
                 } else {
-                    store.delete_manifest(&name("shared"), &sha256(text.as_bytes())).await.expect("deleted");
+                    store
+                        .delete_manifest(&name("shared"), &sha256(text.as_bytes()), &at_once())
+                        .await
+                        .expect("deleted");
                 }
                 // A tag that is there points to a manifest that is there.
                 for found in store.tags(&name("shared"), None, 10).await.expect("read").unwrap_or_default() {
@@ -202,13 +209,13 @@ async fn a_full_disk_is_said_and_got_over() {
     let Some(small) = SmallDisk::mount("4m") else { return };
     let store = sqlite(small.path()).await;
     let repository = name("full");
-    store.put_manifest(&repository, manifest("first", &["first"]), LEASE).await.expect("put");
+    store.put_manifest(&repository, manifest("first", &["first"]), LEASE, &change()).await.expect("put");
     let filler = small.path().join("filler");
     let _ = fs::write(&filler, vec![1; 8 << 20]);
     let mut acknowledged = Vec::new();
     let full = loop {
         let text = format!("{:60000}", acknowledged.len());
-        match store.put_manifest(&repository, manifest(&text, &[]), LEASE).await {
+        match store.put_manifest(&repository, manifest(&text, &[]), LEASE, &change()).await {
             Ok(_) => acknowledged.push(text),
             Err(error) => break error,
         }
@@ -216,7 +223,7 @@ async fn a_full_disk_is_said_and_got_over() {
     assert!(matches!(full, StorageError::Full(_)), "{full:?}");
     assert!(store.manifest(&repository, &sha256(b"first")).await.expect("reads continue").is_some());
     fs::remove_file(&filler).expect("removed");
-    store.put_manifest(&repository, manifest("last", &["last"]), LEASE).await.expect("there is room again");
+    store.put_manifest(&repository, manifest("last", &["last"]), LEASE, &change()).await.expect("there is room again");
     for text in acknowledged {
         assert!(store.manifest(&repository, &sha256(text.as_bytes())).await.expect("read").is_some());
     }
@@ -263,6 +270,6 @@ async fn a_lease_is_as_long_as_it_is_asked_for_and_only_grows() {
     assert_eq!(number(folder.path(), UNTIL).await, 1_800_003_600, "a shorter one changes nothing");
     clock.advance(hour);
     let refers = NewManifest { blobs: vec![blob.digest.clone()], ..manifest("refers", &[]) };
-    store.put_manifest(&to, refers, hour).await.expect("put");
+    store.put_manifest(&to, refers, hour, &change()).await.expect("put");
     assert_eq!(number(folder.path(), UNTIL).await, 1_800_007_200);
 }

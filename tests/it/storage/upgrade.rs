@@ -8,7 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::content::{LEASE, content, manifest, name, put, sha256, sqlite, tag_target};
+use super::content::{LEASE, at_once, content, manifest, name, put, sha256, sqlite, tag_target};
 
 /// An upload session that was open at the upgrade.
 const OPEN: &str = "0190163d-8694-7d6a-b3a9-3f1a1f0d5c11";
@@ -135,7 +135,7 @@ async fn an_older_version_gets_generations_and_types_without_case() {
     assert_eq!(of_type.expect("read").entries.len(), 1);
     put(&*store, "old", manifest("new", &["v1"])).await;
     assert!(store.generation(&name("old")).await.expect("read") > Some(before));
-    assert!(store.remove_repository(&name("old")).await.expect("removed"));
+    assert!(store.remove_repository(&name("old"), &at_once()).await.expect("removed"));
     put(&*store, "old", manifest("old", &["v1"])).await;
     assert!(store.generation(&name("old")).await.expect("read") > Some(before + 1));
 }

@@ -20,8 +20,7 @@ statements! {
     IMMUTABLE_RULES = "SELECT id, repositories, tags, mutable, correctable, expires, created_at, created_by
         FROM immutable_rules ORDER BY id";
     REMOVE_IMMUTABLE = "DELETE FROM immutable_rules WHERE id = $1";
-    MOVED = "SELECT t.name, t.updated_at FROM json_each($3) j CROSS JOIN tags t
-        WHERE t.repository_id = $1 AND t.name = j.value AND t.manifest_id <> $2";
+    PUSHED_AT = "SELECT t.name, t.updated_at FROM json_each($2) j CROSS JOIN tags t WHERE t.repository_id = $1 AND t.name = j.value";
     /// The tags that lead to a manifest: also by way of the indexes that list it.
     LEADING_TO = "WITH RECURSIVE above (id, digest) AS (
             SELECT m.id, m.digest FROM manifests m WHERE m.id = $2
@@ -30,9 +29,6 @@ statements! {
             WHERE c.repository_id = $1 AND c.digest = a.digest AND m.id = c.manifest_id)
         SELECT t.name, t.updated_at FROM above a CROSS JOIN tags t WHERE t.manifest_id = a.id";
 }
-
-/// No manifest has this number.
-const NONE: i64 = -1;
 
 #[async_trait]
 impl<E: Engine> ImmutableTags for SqlMetadata<E> {
@@ -80,45 +76,48 @@ fn read<R: Columns>(found: &R) -> Result<ImmutableRecord, StorageError> {
     })
 }
 
-/// Before `tags` are moved to the manifest `to`, or deleted: the first that may not be. Nothing is asked where no rule is about them.
-pub(super) async fn refuses_tags<S: Session>(
+/// Before tags are moved or deleted that exist. Nothing is asked where no rule is about them, or where one gives no time for corrections.
+pub(super) async fn require_mutable_tags<S: Session>(
     session: &mut S,
-    protection: &TagProtection,
-    repository: i64,
-    (tags, to): (&[Tag], Option<i64>),
-    now: i64,
-) -> Result<Option<RefusedTag>, StorageError> {
-    let protected: Vec<&Tag> = tags.iter().filter(|tag| protection.rule(tag).is_some()).collect();
-    if protected.is_empty() {
-        return Ok(None);
-    }
-    let found = session.all(MOVED, values![repository, to.unwrap_or(NONE), list(protected)]).await?;
-    first_refused(protection, &found, now)
-}
-
-/// Before a manifest is deleted: the first tag that leads to it and may not be.
-pub(super) async fn refuses_manifest<S: Session>(
-    session: &mut S,
-    protection: &TagProtection,
-    (repository, manifest): (i64, i64),
-    now: i64,
-) -> Result<Option<RefusedTag>, StorageError> {
-    if protection.is_none() {
-        return Ok(None);
-    }
-    first_refused(protection, &session.all(LEADING_TO, values![repository, manifest]).await?, now)
-}
-
-fn first_refused<R: Columns>(
-    protection: &TagProtection,
-    found: &[R],
-    now: i64,
-) -> Result<Option<RefusedTag>, StorageError> {
-    for row in found {
-        let (tag, pushed_at): (Tag, i64) = (row.parsed("name")?, row.integer("updated_at")?);
-        if let Some(rule) = protection.refuses(&tag, pushed_at, now) {
-            return Ok(Some(RefusedTag { rule: Arc::clone(rule), tag }));
+    (repository, tags): (i64, &[Tag]),
+    (protection, now): (&TagProtection, i64),
+) -> Result<(), StorageError> {
+    let mut correctable = Vec::new();
+    for tag in tags {
+        match protection.rule(tag) {
+            Some(rule) if rule.after.is_none() => return Err(refused(tag, rule)),
+            Some(_) => correctable.push(tag),
+            None => {}
         }
     }
-    Ok(None)
+    if correctable.is_empty() {
+        return Ok(());
+    }
+    require_mutable(&session.all(PUSHED_AT, values![repository, list(correctable)]).await?, protection, now)
+}
+
+/// Before a manifest is deleted: of every tag that leads to it.
+pub(super) async fn require_mutable_manifest<S: Session>(
+    session: &mut S,
+    (repository, manifest): (i64, i64),
+    (protection, now): (&TagProtection, i64),
+) -> Result<(), StorageError> {
+    if protection.is_none() {
+        return Ok(());
+    }
+    require_mutable(&session.all(LEADING_TO, values![repository, manifest]).await?, protection, now)
+}
+
+fn require_mutable<R: Columns>(found: &[R], protection: &TagProtection, now: i64) -> Result<(), StorageError> {
+    for row in found {
+        let tag: Tag = row.parsed("name")?;
+        if let Some(rule) = protection.refuses(&tag, row.integer("updated_at")?, now) {
+            return Err(refused(&tag, rule));
+        }
+    }
+    Ok(())
+}
+
+fn refused(tag: &Tag, rule: &Arc<ImmutableRule>) -> StorageError {
+    StorageError::Immutable(RefusedTag { tag: tag.clone(), rule: Arc::clone(rule) })
 }

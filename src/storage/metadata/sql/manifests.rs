@@ -11,23 +11,21 @@ use super::put_manifest::{self, Times};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, values};
-use super::{SqlMetadata, Written, referrers, repositories};
+use super::{SqlMetadata, referrers, trash};
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::storage::StorageError;
-use crate::storage::coordination::Effects;
-use crate::storage::metadata::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, StoredManifest};
+use crate::storage::metadata::{Change, Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, StoredManifest};
 
 statements! {
     BY_DIGEST = "SELECT r.generation, m.digest, m.media_type, m.content FROM repositories r
         JOIN manifests m ON m.repository_id = r.id
-        WHERE r.name = $1 AND m.digest = $2";
+        WHERE r.name = $1 AND m.digest = $2 AND m.trash_id IS NULL";
     BY_TAG = "SELECT r.generation, m.digest, m.media_type, m.content FROM repositories r
         JOIN tags t ON t.repository_id = r.id
         JOIN manifests m ON m.id = t.manifest_id
         WHERE r.name = $1 AND t.name = $2";
     /// The tags that point to it and its references go with it.
     DELETE = "DELETE FROM manifests WHERE id = $1";
-    ID = "SELECT id FROM manifests WHERE repository_id = $1 AND digest = $2";
 }
 
 #[async_trait]
@@ -53,28 +51,21 @@ impl<E: Engine> Manifests for SqlMetadata<E> {
         repository: &RepositoryName,
         manifest: NewManifest,
         lease: Duration,
+        change: &Change,
     ) -> Result<PutOutcome, StorageError> {
-        let (repository, now) = (repository.clone(), self.clock.seconds());
+        let (repository, change, now) = (repository.clone(), change.clone(), self.clock.seconds());
         let times = Times { now, leased_until: after(now, lease) };
-        let others = E::SERVES_MANY_NODES;
-        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, times, others))).await
+        self.write(move |session| Box::pin(put_manifest::put(session, repository, manifest, times, change))).await
     }
 
-    async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let (repository, digest, now) = (repository.clone(), digest.clone(), self.clock.seconds());
-        self.write(move |session| {
-            Box::pin(async move {
-                let Some(id) = repositories::lock(session, &repository).await? else {
-                    return Ok(Written::without_effects(false));
-                };
-                let Some(found) = session.first(ID, values![id, &digest]).await? else {
-                    return Ok(Written::without_effects(false));
-                };
-                delete(session, id, (found.integer("id")?, &digest), now).await?;
-                Ok(Written::with(Effects::changes(repository), true))
-            })
-        })
-        .await
+    async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        change: &Change,
+    ) -> Result<bool, StorageError> {
+        let (what, change) = ((repository.clone(), digest.clone()), (change.clone(), self.clock.seconds()));
+        self.write(move |session| Box::pin(trash::discard::manifest(session, what, change))).await
     }
 
     async fn referrers(

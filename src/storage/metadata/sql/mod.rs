@@ -11,6 +11,7 @@ mod collection;
 mod effects;
 mod engine;
 mod grants;
+mod holds;
 mod immutable;
 mod keys;
 mod leases;
@@ -30,7 +31,9 @@ mod row;
 mod shared_logins;
 mod shared_state;
 mod statement;
+mod tag_history;
 mod tags;
+mod trash;
 mod uploads;
 mod users;
 mod value;
@@ -135,6 +138,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         acme::ALL,
         effects::ALL,
         grants::ALL,
+        holds::ALL,
         immutable::ALL,
         keys::ALL,
         leases::ALL,
@@ -151,10 +155,12 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repository_blobs::ALL,
         shared_logins::ALL,
         shared_state::ALL,
+        tag_history::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(retention::ALL_OF_FOLDER).chain(collection::ALL_OF_FOLDER).flatten().copied()
+    let folders = collection::ALL_OF_FOLDER.into_iter().chain(retention::ALL_OF_FOLDER).chain(trash::ALL_OF_FOLDER);
+    all.into_iter().chain(folders).flatten().copied()
 }

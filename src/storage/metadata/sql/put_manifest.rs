@@ -7,20 +7,20 @@ use super::engine::{Session, only};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
-use super::{Written, repositories};
-use crate::domain::{Digest, Precondition, RepositoryName};
+use super::{Written, immutable, repositories, tag_history, trash};
+use crate::domain::{Digest, Precondition, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{NewManifest, PutOutcome};
+use crate::storage::metadata::{Change, NewManifest, PutOutcome};
 
 statements! {
-    TAG_TARGET = "SELECT m.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = $1 AND t.name = $2";
-    MANIFEST = "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2";
+    pub(super) TAG_TARGET = "SELECT m.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = $1 AND t.name = $2";
+    MANIFEST = "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2 AND trash_id IS NULL";
     MISSING_BLOBS = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
             SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
             WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id)";
     MISSING_CHILDREN = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
-            SELECT 1 FROM manifests m WHERE m.repository_id = $1 AND m.digest = j.value) AND NOT EXISTS (
+            SELECT 1 FROM manifests m WHERE m.repository_id = $1 AND m.digest = j.value AND m.trash_id IS NULL) AND NOT EXISTS (
             SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
             WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id)";
     /// The same bytes may be put with another media type where they name none: the last one counts.
@@ -29,8 +29,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (repository_id, digest) DO UPDATE SET
             media_type = excluded.media_type, subject = excluded.subject,
-            artifact_type = excluded.artifact_type, annotations = excluded.annotations
-        RETURNING id";
+            artifact_type = excluded.artifact_type, annotations = excluded.annotations, pushed_at = excluded.created_at
+        RETURNING id, trash_id";
     REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
         SELECT CAST($2 AS BIGINT), b.id, l.repository_id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
         WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id
@@ -41,11 +41,11 @@ statements! {
         ON CONFLICT (repository_id, digest, manifest_id) DO NOTHING";
     RENEW_LEASES = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $2 THEN lease_until ELSE $2 END
         WHERE id IN (SELECT blob_id FROM manifest_blobs WHERE manifest_id = $1)";
-    REPLACES = "SELECT t.name FROM json_each($3) j CROSS JOIN tags t
-        WHERE t.repository_id = $1 AND t.name = j.value AND t.manifest_id <> $2 LIMIT 1";
-    MOVE_TAGS = "INSERT INTO tags (repository_id, name, manifest_id, updated_at)
-        SELECT CAST($1 AS BIGINT), j.value, CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM json_each($4) j WHERE TRUE
-        ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, updated_at = excluded.updated_at
+    MOVE_TAGS = "INSERT INTO tags (repository_id, name, manifest_id, updated_at, changed_by, cause, recorded_at)
+        SELECT CAST($1 AS BIGINT), j.value, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($3 AS BIGINT)
+        FROM json_each($4) j WHERE TRUE
+        ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, updated_at = excluded.updated_at,
+            changed_by = excluded.changed_by, cause = excluded.cause, recorded_at = excluded.recorded_at
         WHERE tags.manifest_id <> excluded.manifest_id";
 }
 
@@ -59,13 +59,13 @@ pub(super) struct Times {
     pub(super) leased_until: i64,
 }
 
-/// Checks, stores and moves the tags. Whether a tag pointed elsewhere before is asked only if `others` may have read it.
+/// Checks, stores and moves the tags.
 pub(super) async fn put<S: Session>(
     session: &mut S,
     repository: RepositoryName,
     manifest: NewManifest,
     Times { now, leased_until }: Times,
-    others: bool,
+    change: Change,
 ) -> Result<Written<PutOutcome>, StorageError> {
     let existing = repositories::lock(session, &repository).await?.unwrap_or(NOWHERE);
     if !holds(session, existing, &manifest).await? {
@@ -79,17 +79,31 @@ pub(super) async fn put<S: Session>(
         NOWHERE => repositories::create(session, &repository, now).await?,
         existing => existing,
     };
-    let stored = store(session, id, &manifest, now).await?;
+    let stored = store(session, (id, &repository), &manifest, now).await?;
     refer(session, id, stored, &manifest, leased_until).await?;
     if manifest.tags.is_empty() {
         enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
+        return Ok(Written::with(Effects::adds_to(repository), PutOutcome::Stored));
     }
-    enqueue::targets(session, id, &manifest.tags, Some(stored), now).await?;
-    let tags = list(&manifest.tags);
-    let replaces = others && session.first(REPLACES, values![id, stored, tags.as_str()]).await?.is_some();
-    session.run(MOVE_TAGS, values![id, stored, now, tags]).await?;
-    let effects = if replaces { Effects::changes(repository) } else { Effects::adds_to(repository) };
+    let moves = (manifest.tags.as_slice(), stored);
+    let moved = tag_history::end_targets(session, (id, &repository), moves, (&change, now)).await?;
+    immutable::require_mutable_tags(session, (id, &moved), (&change.protection, now)).await?;
+    enqueue::targets(session, id, &moved, Some(stored), now).await?;
+    point_tags(session, (id, stored), &manifest.tags, (&change, now)).await?;
+    let effects = if moved.is_empty() { Effects::adds_to(repository) } else { Effects::changes(repository) };
     Ok(Written::with(effects, PutOutcome::Stored))
+}
+
+/// Lets tags point to a manifest.
+pub(super) async fn point_tags<S: Session>(
+    session: &mut S,
+    (repository, manifest): (i64, i64),
+    tags: &[Tag],
+    (change, now): (&Change, i64),
+) -> Result<(), StorageError> {
+    let values = values![repository, manifest, now, list(tags), change.by.as_str(), change.cause.as_str()];
+    session.run(MOVE_TAGS, values).await?;
+    Ok(())
 }
 
 /// Whether the precondition holds of the first tag; of the manifest itself where it is put by digest alone.
@@ -133,9 +147,10 @@ async fn missing<S: Session>(
     Ok(missing)
 }
 
+/// The manifest's number. One that was in the trash is there again.
 async fn store<S: Session>(
     session: &mut S,
-    repository: i64,
+    (repository, name): (i64, &RepositoryName),
     manifest: &NewManifest,
     now: i64,
 ) -> Result<i64, StorageError> {
@@ -150,7 +165,12 @@ async fn store<S: Session>(
         manifest.annotations.clone(),
         manifest.content.as_ref(),
     ];
-    only(session, STORE, values).await?.integer("id")
+    let found = only(session, STORE, values).await?;
+    let id = found.integer("id")?;
+    if let Some(trash) = found.optional_integer("trash_id")? {
+        trash::restore::revive(session, name, (id, trash)).await?;
+    }
+    Ok(id)
 }
 
 /// Records the references and renews the leases of the blobs among them.

@@ -13,21 +13,21 @@ statements! {
     REFERRER_SIZES = "SELECT CAST(OCTET_LENGTH(m.annotations) AS BIGINT) AS annotations,
             CAST(OCTET_LENGTH(m.artifact_type) AS BIGINT) AS artifact_type
         FROM manifests m
-        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.trash_id IS NULL AND m.digest > $3 ORDER BY m.digest LIMIT $4";
     REFERRER_SIZES_OF_TYPE = "SELECT CAST(OCTET_LENGTH(m.annotations) AS BIGINT) AS annotations,
             CAST(OCTET_LENGTH(m.artifact_type) AS BIGINT) AS artifact_type
         FROM manifests m
-        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 AND lower(m.artifact_type) = $5
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.trash_id IS NULL AND m.digest > $3 AND lower(m.artifact_type) = $5
         ORDER BY m.digest LIMIT $4";
     REFERRERS = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
         FROM manifests m
-        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.trash_id IS NULL AND m.digest > $3 ORDER BY m.digest LIMIT $4";
     REFERRERS_OF_TYPE = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
         FROM manifests m
-        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.digest > $3 AND lower(m.artifact_type) = $5
+        WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1) AND m.subject = $2 AND m.trash_id IS NULL AND m.digest > $3 AND lower(m.artifact_type) = $5
         ORDER BY m.digest LIMIT $4";
     AMONG_REFERRERS = "SELECT m.digest FROM json_each($3) j CROSS JOIN repositories r CROSS JOIN manifests m
-        WHERE r.name = $1 AND m.repository_id = r.id AND m.digest = j.value AND m.subject = $2";
+        WHERE r.name = $1 AND m.repository_id = r.id AND m.digest = j.value AND m.subject = $2 AND m.trash_id IS NULL";
 }
 
 /// Which of the referrers are asked for.

@@ -7,30 +7,34 @@ use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{start, values};
-use super::{SqlMetadata, Written};
+use super::{SqlMetadata, Written, holds, trash};
 use crate::domain::{AccountName, NameRange, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::{Repositories, RepositorySummary};
+use crate::storage::metadata::{Change, Repositories, RepositorySummary};
 
 statements! {
-    LIST = "SELECT name FROM repositories WHERE name > $1 ORDER BY name LIMIT $2";
+    /// Those in the trash sort behind.
+    LIST = "SELECT name FROM repositories WHERE name > $1 AND name < '~' ORDER BY name LIMIT $2";
     BELOW = "SELECT name FROM repositories WHERE name > $1 AND name < $2 ORDER BY name LIMIT 10";
     FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
     /// Changes nothing but who may: another transaction that does this, or changes the row, waits for the end of this one.
     LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id";
+    /// The same by number, of a repository that may be in the trash.
+    LOCK_ROW = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name, trash_id,
+        (SELECT t.purge_at FROM trash t WHERE t.id = repositories.trash_id) AS purge_at";
     /// Waits for a removal that is under way, which may be of the same name.
     DRAW_GENERATION = "UPDATE meta SET last_generation = last_generation + 1 WHERE id = 1 RETURNING last_generation";
     CREATE = "INSERT INTO repositories (name, created_at, generation) VALUES ($1, $2, $3) RETURNING id";
     /// So that a repository of the same name never has a generation again that this one had.
     KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
         WHERE id = 1 AND last_generation < (SELECT generation FROM repositories WHERE name = $1)";
-    REMOVE = "DELETE FROM repositories WHERE name = $1";
+    pub(super) REMOVE_ROW = "DELETE FROM repositories WHERE id = $1";
     REMOVE_UPLOADS = "DELETE FROM uploads WHERE repository = $1";
     SUMMARY = "SELECT r.created_at,
             (SELECT COUNT(*) FROM tags t WHERE t.repository_id = r.id) AS tags,
-            (SELECT COUNT(*) FROM manifests m WHERE m.repository_id = r.id) AS manifests,
+            (SELECT COUNT(*) FROM manifests m WHERE m.repository_id = r.id AND m.trash_id IS NULL) AS manifests,
             (SELECT COUNT(*) FROM repository_blobs l WHERE l.repository_id = r.id) AS blobs,
             (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM repository_blobs l JOIN blobs b ON b.id = l.blob_id
                 WHERE l.repository_id = r.id) AS bytes
@@ -73,19 +77,22 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
         }))
     }
 
-    async fn remove_repository(&self, name: &RepositoryName) -> Result<bool, StorageError> {
-        let (name, now) = (name.clone(), self.clock.seconds());
+    async fn remove_repository(&self, name: &RepositoryName, change: &Change) -> Result<bool, StorageError> {
+        let (name, change, now) = (name.clone(), change.clone(), self.clock.seconds());
         self.write(move |session| {
             Box::pin(async move {
                 let Some(id) = lock(session, &name).await? else { return Ok(Written::without_effects(false)) };
-                enqueue::kept_by_repository(session, id, now).await?;
+                holds::require_free_repository(session, &name).await?;
                 session.run(KEEP_GENERATION, values![&name]).await?;
-                // Tags, manifests, references and links go with the row, and so does its generation: every cache sees that.
-                let removed = session.run(REMOVE, values![&name]).await? > 0;
-                if removed {
-                    session.run(REMOVE_UPLOADS, values![&name]).await?;
+                session.run(REMOVE_UPLOADS, values![&name]).await?;
+                if change.keep.is_zero() {
+                    enqueue::kept_by_repository(session, id, now).await?;
+                    // Tags, manifests, references and links go with the row, and so does its generation: every cache sees that.
+                    session.run(REMOVE_ROW, values![id]).await?;
+                } else {
+                    trash::discard::repository(session, (id, &name), (&change, now)).await?;
                 }
-                Ok(Written::if_changed(removed, Effects::changes(name)))
+                Ok(Written::with(Effects::changes(name), true))
             })
         })
         .await
@@ -111,8 +118,35 @@ pub(super) async fn lock<S: Session>(session: &mut S, name: &RepositoryName) -> 
     session.first(LOCK, values![name]).await?.map(|found| found.integer("id")).transpose()
 }
 
+/// A repository by its number, locked.
+pub(super) enum LockedRow {
+    /// One that has this name.
+    Live(RepositoryName),
+    /// One that was deleted.
+    Trashed {
+        /// Its entry in the trash.
+        entry: i64,
+        /// When that is over.
+        until: i64,
+    },
+}
+
+/// As [`lock`], by number.
+pub(super) async fn lock_row<S: Session>(session: &mut S, id: i64) -> Result<Option<LockedRow>, StorageError> {
+    let Some(found) = session.first(LOCK_ROW, values![id]).await? else { return Ok(None) };
+    Ok(Some(match found.optional_integer("trash_id")? {
+        None => LockedRow::Live(found.parsed("name")?),
+        Some(entry) => LockedRow::Trashed { entry, until: found.optional_integer("purge_at")?.unwrap_or_default() },
+    }))
+}
+
+/// A generation that no repository has had.
+pub(super) async fn draw_generation<S: Session>(session: &mut S) -> Result<i64, StorageError> {
+    only(session, DRAW_GENERATION, values![]).await?.integer("last_generation")
+}
+
 /// A new row.
 pub(super) async fn create<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
-    let generation = only(session, DRAW_GENERATION, values![]).await?.integer("last_generation")?;
+    let generation = draw_generation(session).await?;
     only(session, CREATE, values![name, now, generation]).await?.integer("id")
 }

@@ -9,7 +9,7 @@ use super::engine::{Engine, Session, only};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
-use super::{SqlMetadata, Written, repositories, uploads};
+use super::{SqlMetadata, Written, holds, repositories, uploads};
 use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
@@ -156,6 +156,7 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 let Some(id) = repositories::lock(session, &repository).await? else {
                     return Ok(Written::without_effects(false));
                 };
+                holds::require_free_blob(session, (id, &repository), &digest).await?;
                 let is_unlinked = session.run(UNLINK, values![id, &digest]).await? > 0;
                 if is_unlinked {
                     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;

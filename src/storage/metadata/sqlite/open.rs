@@ -124,6 +124,8 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         StorageError::BrokenBody(_)
         | StorageError::SlowBody(_)
         | StorageError::Superseded(_)
-        | StorageError::Frozen(_) => error,
+        | StorageError::Frozen(_)
+        | StorageError::Held(_)
+        | StorageError::Immutable(_) => error,
     }
 }

@@ -5,20 +5,26 @@ use crate::domain::RepositoryName;
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::sql::engine::Session;
+use crate::storage::metadata::sql::repositories::LockedRow;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::values;
-use crate::storage::metadata::sql::{Written, manifests};
+use crate::storage::metadata::sql::{Written, manifests, repositories};
 use crate::storage::metadata::{Review, ReviewKind, Reviewed};
 
 statements! {
-    LOCK_REPOSITORY = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name";
     MANIFEST = "SELECT m.id,
             CAST(CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id) THEN 1 ELSE 0 END AS BIGINT) AS tagged,
             CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_children c WHERE c.repository_id = m.repository_id AND c.digest = m.digest)
                 THEN 1 ELSE 0 END AS BIGINT) AS listed,
             CAST(CASE WHEN EXISTS (SELECT 1 FROM manifests s WHERE s.repository_id = m.repository_id AND s.digest = m.subject)
-                THEN 1 ELSE 0 END AS BIGINT) AS attached
+                THEN 1 ELSE 0 END AS BIGINT) AS attached,
+            CAST(CASE WHEN m.trash_id IS NOT NULL OR EXISTS (
+                    SELECT 1 FROM trash t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
+                THEN 1 ELSE 0 END AS BIGINT) AS trashed,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM holds h WHERE h.tag = ''
+                    AND h.repository = (SELECT r.name FROM repositories r WHERE r.id = m.repository_id))
+                THEN 1 ELSE 0 END AS BIGINT) AS held
         FROM manifests m WHERE m.repository_id = $1 AND m.digest = $2";
     /// References without a repository are of a version before, which runs on the same database during an upgrade.
     LINK = "SELECT b.id, b.lease_until,
@@ -56,7 +62,7 @@ pub(super) async fn review<S: Session>(
     now: i64,
 ) -> Result<Written<Reviewed>, StorageError> {
     let verdict = match entry.kind {
-        ReviewKind::Manifest => review_manifest(session, &entry).await?,
+        ReviewKind::Manifest => review_manifest(session, &entry, now).await?,
         ReviewKind::Link => review_link(session, &entry, now).await?,
         ReviewKind::Blob => review_blob(session, &entry, now).await?,
         ReviewKind::Removal => review_removal(session, &entry, now).await?,
@@ -80,20 +86,40 @@ pub(super) async fn review<S: Session>(
     })
 }
 
-/// The repository's name; it stays as it is until the end of the transaction.
-async fn lock<S: Session>(session: &mut S, entry: &Review) -> Result<Option<RepositoryName>, StorageError> {
-    session.first(LOCK_REPOSITORY, values![entry.repository_id]).await?.map(|found| found.parsed("name")).transpose()
+/// How long what is held is left before it is looked at again, in seconds.
+const HELD_FOR: i64 = 3600;
+
+/// The repository of the entry, locked.
+enum Place {
+    Live(RepositoryName),
+    Elsewhere(Verdict),
 }
 
-async fn review_manifest<S: Session>(session: &mut S, entry: &Review) -> Result<Verdict, StorageError> {
-    let Some(repository) = lock(session, entry).await? else { return Ok(Verdict::Kept) };
+/// Nothing of a deleted repository is collected while it can be restored.
+async fn lock<S: Session>(session: &mut S, entry: &Review) -> Result<Place, StorageError> {
+    Ok(match repositories::lock_row(session, entry.repository_id).await? {
+        Some(LockedRow::Live(name)) => Place::Live(name),
+        Some(LockedRow::Trashed { until, .. }) => Place::Elsewhere(Verdict::LeasedUntil(until)),
+        None => Place::Elsewhere(Verdict::Kept),
+    })
+}
+
+async fn review_manifest<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
+    let repository = match lock(session, entry).await? {
+        Place::Live(repository) => repository,
+        Place::Elsewhere(verdict) => return Ok(verdict),
+    };
     let Some(found) = session.first(MANIFEST, values![entry.repository_id, &entry.digest]).await? else {
         return Ok(Verdict::Kept);
     };
-    for reason in ["tagged", "listed", "attached"] {
+    // What leaves the trash is reviewed again then.
+    for reason in ["tagged", "listed", "attached", "trashed"] {
         if found.boolean(reason)? {
             return Ok(Verdict::Kept);
         }
+    }
+    if found.boolean("held")? {
+        return Ok(Verdict::LeasedUntil(now + HELD_FOR));
     }
     let manifest = (found.integer("id")?, &entry.digest);
     manifests::delete(session, entry.repository_id, manifest, entry.since).await?;
@@ -101,7 +127,10 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review) -> Result<
 }
 
 async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
-    let Some(repository) = lock(session, entry).await? else { return Ok(Verdict::Kept) };
+    let repository = match lock(session, entry).await? {
+        Place::Live(repository) => repository,
+        Place::Elsewhere(verdict) => return Ok(verdict),
+    };
     let Some(found) = session.first(LINK, values![entry.repository_id, &entry.digest]).await? else {
         // The link was deleted before the last manifest that referred to the blob.
         enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;

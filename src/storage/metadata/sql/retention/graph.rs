@@ -8,19 +8,24 @@ use crate::domain::retention::{ManifestNode, RepositoryGraph, TagNode};
 use crate::storage::StorageError;
 use crate::storage::metadata::StoredGraph;
 use crate::storage::metadata::sql::engine::Session;
+use crate::storage::metadata::sql::holds;
 use crate::storage::metadata::sql::row::{Columns, damaged};
 use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::values;
 
 statements! {
     REPOSITORY = "SELECT id, generation FROM repositories WHERE name = $1";
-    MANIFESTS = "SELECT m.id, m.digest, m.artifact_type, m.created_at, m.pushed_at, p.pulled_at, s.id AS subject FROM manifests m
-            LEFT JOIN manifests s ON s.repository_id = m.repository_id AND s.digest = m.subject
+    MANIFESTS = "SELECT m.id, m.digest, m.artifact_type, m.created_at, m.pushed_at, p.pulled_at, s.id AS subject,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM trash t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
+                THEN 1 ELSE 0 END AS BIGINT) AS in_trash
+        FROM manifests m
+            LEFT JOIN manifests s ON s.repository_id = m.repository_id AND s.digest = m.subject AND s.trash_id IS NULL
             LEFT JOIN manifest_pulls p ON p.manifest_id = m.id
-        WHERE m.repository_id = $1";
+        WHERE m.repository_id = $1 AND m.trash_id IS NULL";
     CHILDREN = "SELECT c.manifest_id, m.id AS child FROM manifest_children c
-            CROSS JOIN manifests m
-        WHERE c.repository_id = $1 AND m.repository_id = c.repository_id AND m.digest = c.digest";
+            CROSS JOIN manifests p CROSS JOIN manifests m
+        WHERE c.repository_id = $1 AND p.id = c.manifest_id AND p.trash_id IS NULL
+            AND m.repository_id = c.repository_id AND m.digest = c.digest AND m.trash_id IS NULL";
     TAGS = "SELECT t.name, t.manifest_id, t.updated_at, p.pulled_at FROM tags t
             LEFT JOIN tag_pulls p ON p.repository_id = t.repository_id AND p.name = t.name
         WHERE t.repository_id = $1 ORDER BY t.name";
@@ -49,15 +54,17 @@ pub(super) async fn read<S: Session>(
         let (parent, child) = (place(row.integer("manifest_id")?)?, place(row.integer("child")?)?);
         found[parent].node.children.push(child);
     }
+    let held = holds::of(session, &repository).await?;
     let mut tags = Vec::new();
     for row in session.all(TAGS, values![id]).await? {
         let manifest = place(row.integer("manifest_id")?)?;
+        let tag = row.parsed("name")?;
         tags.push(TagNode {
-            tag: row.parsed("name")?,
+            is_held: held.iter().any(|held| held.tag.as_ref() == Some(&tag)),
+            tag,
             manifest,
             pushed_at: row.integer("updated_at")?.max(found[manifest].pushed_again_at),
             pulled_at: row.optional_integer("pulled_at")?,
-            is_held: false,
         });
     }
     let manifest_ids = found.iter().map(|found| found.id).collect();
@@ -66,7 +73,8 @@ pub(super) async fn read<S: Session>(
         node.subject = subject.map(place).transpose()?;
         manifests.push(node);
     }
-    Ok(Some(StoredGraph { generation, graph: RepositoryGraph { tags, manifests, is_held: false }, manifest_ids }))
+    let is_held = held.iter().any(|held| held.tag.is_none());
+    Ok(Some(StoredGraph { generation, graph: RepositoryGraph { tags, manifests, is_held }, manifest_ids }))
 }
 
 fn manifest<R: Columns>(row: &R) -> Result<Found, StorageError> {
@@ -75,6 +83,7 @@ fn manifest<R: Columns>(row: &R) -> Result<Found, StorageError> {
         digest: row.parsed("digest")?,
         children: Vec::new(),
         subject: None,
+        is_in_trash: row.boolean("in_trash")?,
         is_signature: row.optional_text("artifact_type")?.is_some_and(is_signature),
         pushed_at: row.integer("created_at")?.max(pushed_again_at),
         pulled_at: row.optional_integer("pulled_at")?,

@@ -13,7 +13,7 @@ use super::{SqlMetadata, Written, moves};
 use crate::domain::RepositoryName;
 use crate::domain::retention::{RetentionRule, Selection};
 use crate::storage::StorageError;
-use crate::storage::metadata::{Retention, RetentionRecord, RetentionRun, Retired, StoredGraph};
+use crate::storage::metadata::{Change, Retention, RetentionRecord, RetentionRun, Retired, StoredGraph};
 
 statements! {
     ADD_RETENTION = "INSERT INTO retention_rules (repositories, tags, keep, created_at, created_by)
@@ -89,9 +89,10 @@ impl<E: Engine> Retention for SqlMetadata<E> {
         repository: &RepositoryName,
         generation: i64,
         retired: Retired,
+        change: &Change,
     ) -> Result<bool, StorageError> {
-        let (repository, now) = (repository.clone(), self.clock.seconds());
-        self.write(move |session| Box::pin(retire::retire(session, (repository, generation), retired, now))).await
+        let (of, change) = ((repository.clone(), generation), (change.clone(), self.clock.seconds()));
+        self.write(move |session| Box::pin(retire::retire(session, of, retired, change))).await
     }
 
     async fn bytes_freed(&self, manifest_ids: &[i64]) -> Result<u64, StorageError> {
