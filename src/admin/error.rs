@@ -1,6 +1,7 @@
 //! Why an administrative use case was refused. Each message says what to do.
 
 use crate::auth::{PasswordTooLong, WeakPassword};
+use crate::domain::retention::InvalidRule;
 use crate::domain::{AccountName, Glob, Grantee, RepositoryName};
 use crate::storage::StorageError;
 
@@ -48,6 +49,22 @@ pub(crate) enum AdminError {
         /// On which repositories.
         on: Glob,
     },
+    /// No rule has this number.
+    #[error("unknown rule {id}: see `portcullis {list}`; nothing was changed")]
+    UnknownRule {
+        /// The number.
+        id: i64,
+        /// The command that lists the rules.
+        list: &'static str,
+    },
+    /// A clause does not fit what its rule selects.
+    #[error("{0}; nothing was changed")]
+    InvalidRule(#[from] InvalidRule),
+    /// A rule needs to know when images were pulled.
+    #[error(
+        "pulled-within needs the times of pulls, which are not recorded: set pulls.record = true first; nothing was changed"
+    )]
+    PullsNotRecorded,
     /// Groups and robots cannot be granted anything.
     #[error("groups and robots are not supported yet: grant to user:NAME; nothing was changed")]
     UnsupportedGrantee,

@@ -6,13 +6,17 @@
 mod cluster;
 mod error;
 mod grants;
+mod immutable;
 mod repositories;
+mod retention;
 mod users;
 
+pub(crate) use crate::storage::metadata::RetentionRun;
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
 pub(crate) use repositories::{Repository, TaggedManifest};
+pub(crate) use retention::{Outcome, Previewed, PreviewedRepository, Retention, RetentionSettings, Row};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 
 use std::sync::Arc;
@@ -21,6 +25,17 @@ use crate::auth::AdminPermit;
 use crate::config::{AuthSettings, TrashSettings};
 use crate::domain::{Clock, TagProtection};
 use crate::storage::metadata::{Cause, Change, Metadata};
+
+/// A rule, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedRule<R> {
+    /// The rule.
+    pub(crate) rule: R,
+    /// When it was made, in seconds since the Unix epoch.
+    pub(crate) created_at: i64,
+    /// By whom.
+    pub(crate) created_by: String,
+}
 
 /// The administration of one registry.
 pub(crate) struct Administration {

@@ -16,6 +16,7 @@ mod doctor;
 mod grant;
 mod guide;
 mod health;
+mod immutable;
 mod init;
 mod man;
 mod migrate;
@@ -24,6 +25,8 @@ mod output;
 mod passphrase;
 mod password;
 mod repo;
+mod retention;
+mod retention_preview;
 mod secret_input;
 mod serve;
 mod trust;
@@ -71,6 +74,12 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Manage which tags clients may not move or delete
+    #[command(subcommand)]
+    Immutable(immutable::Verb),
+    /// Manage which tags are kept, and remove the others
+    #[command(subcommand)]
+    Retention(retention::Verb),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -144,6 +153,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Immutable(verb) => immutable::run(&context, verb, output),
+        Command::Retention(verb) => retention::run(&context, verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),

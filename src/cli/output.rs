@@ -94,6 +94,11 @@ pub(crate) fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
 }
 
+/// A number of bytes, in words.
+pub(super) fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}
+
 /// Rows under headings, as text.
 pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -32,6 +32,7 @@ topics![
     "ca",
     "acme",
     "repositories",
+    "retention",
     "storage",
     "database",
     "s3",

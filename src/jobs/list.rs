@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::apply_retention::ApplyRetention;
 use super::collect_garbage::CollectGarbage;
 use super::compare_settings::CompareSettings;
 use super::drop_abandoned_uploads::DropAbandonedUploads;
@@ -21,6 +22,7 @@ use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
 use super::share_logins::ShareLogins;
+use crate::admin::Retention;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
@@ -34,6 +36,7 @@ use crate::tls::{ClientVerifier, ServingIdentity};
 pub(crate) struct Parts {
     pub(crate) auth: Arc<Authenticator>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) retention: Retention,
     pub(crate) serving: Arc<ServingIdentity>,
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
@@ -63,6 +66,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     let Parts {
         auth,
         registry,
+        retention,
         serving,
         source,
         follow_authority,
@@ -94,6 +98,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     ];
     jobs.extend(collector);
     jobs.extend(pulls);
+    jobs.push(apply_retention(retention));
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -118,6 +123,12 @@ fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
     let job =
         Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
     settings.gc.enabled.then_some(job)
+}
+
+/// It is due once a day; that is found in the database.
+fn apply_retention(retention: Retention) -> Job {
+    let consequence = "cannot remove what no retention rule keeps; it stays";
+    Job::new("apply-retention", mins(10), consequence, ApplyRetention(retention)).first_after(mins(1)).under_lease()
 }
 
 /// On every node: each writes down what it has served.

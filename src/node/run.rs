@@ -20,6 +20,7 @@ use super::schema::database_copies;
 use super::settings::{http_settings, registry_settings};
 use super::shared::RegistryFiles;
 use super::stores::{Stores, open_stores};
+use crate::admin::{Retention, RetentionSettings};
 use crate::auth::{Authenticator, DataKey};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -93,6 +94,7 @@ struct Node {
     data_key: DataKey,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
+    retention: Retention,
     app: App,
     source: IdentitySource,
     authority: Option<Authority>,
@@ -125,6 +127,7 @@ impl Node {
         let auth =
             Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
         let auth = Arc::new(auth);
+        let retention = Retention::new(Arc::clone(&metadata), RetentionSettings::of(config), clock.clone());
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
@@ -134,6 +137,7 @@ impl Node {
             data_key,
             auth,
             registry,
+            retention,
             app,
             source,
             authority,
@@ -188,6 +192,7 @@ impl Node {
         let certificates = self.certificates;
         Parts {
             auth: self.auth,
+            retention: self.retention,
             registry: self.registry,
             serving: self.serving,
             source: self.source,

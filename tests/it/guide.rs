@@ -49,6 +49,7 @@ topics![
     permissions "permissions",
     proxies "proxies",
     repositories "repositories",
+    retention "retention",
     s3 "s3",
     start "start",
     storage "storage",
@@ -246,7 +247,8 @@ impl Operator {
         let listen = format!("127.{}.{b}.{c}:{}", 64 + a % 64, 7300 + number);
         fs::write(home.path().join(".curlrc"), format!("connect-to = \"localhost:5000:{listen}\"\n")).expect("written");
         fs::create_dir(home.path().join("work")).expect("made");
-        let prepared = if file.ends_with("/repositories.md") { PUSH } else { "" };
+        let needs_image = ["/repositories.md", "/retention.md"].iter().any(|name| file.ends_with(name));
+        let prepared = if needs_image { PUSH } else { "" };
         Self { home, listen, server: None, prepared }
     }
 

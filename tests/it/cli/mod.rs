@@ -3,8 +3,10 @@
 mod configuration;
 mod description;
 mod grants;
+mod immutable;
 mod migrations;
 mod repositories;
+mod retention;
 mod stories;
 mod users;
 

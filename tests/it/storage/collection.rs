@@ -27,7 +27,7 @@ const CLAIM: Duration = Duration::from_mins(1);
 const NONE: Duration = Duration::ZERO;
 
 /// Reviews all that is due, without delays; returns what was collected.
-async fn collect(store: &dyn Metadata) -> Vec<(ReviewKind, Digest)> {
+pub async fn collect(store: &dyn Metadata) -> Vec<(ReviewKind, Digest)> {
     let mut collected = Vec::new();
     loop {
         let mut reviewed = 0;
@@ -72,7 +72,7 @@ async fn push(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> 
     digest
 }
 
-async fn has(store: &dyn Metadata, repository: &str, digest: &Digest) -> bool {
+pub async fn has(store: &dyn Metadata, repository: &str, digest: &Digest) -> bool {
     store.manifest(&name(repository), digest).await.expect("read").is_some()
 }
 
