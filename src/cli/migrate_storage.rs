@@ -1,18 +1,15 @@
 //! `portcullis migrate-storage`: moves a running registry to another database, another blob store, or both.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::context::{Context, block_on};
 use super::output::Output;
-use crate::node::moving::{MoveReport, Progress, move_storage, read_target, release};
-
-const OF_BYTES: &str = "{msg}  {bar:30}  {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-const OF_ROWS: &str = "{msg}  {spinner}  {elapsed}";
+use super::progress::Bar;
+use crate::node::moving::{MoveReport, move_storage, read_target, release};
+use crate::node::progress::Progress;
 
 /// Move this registry to another database or blob store while it serves
 ///
@@ -78,41 +75,4 @@ fn report(moved: &MoveReport, args: &Args, output: &Output) -> anyhow::Result<()
             "frozen_milliseconds": u64::try_from(frozen.as_millis()).unwrap_or(u64::MAX),
         }),
     )
-}
-
-/// A bar on stderr, if that is a terminal; nothing else.
-struct Bar(Mutex<ProgressBar>);
-
-impl Bar {
-    fn new() -> Self {
-        Self(Mutex::new(ProgressBar::hidden()))
-    }
-
-    fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).finish_and_clear();
-    }
-}
-
-impl Progress for Bar {
-    fn begin(&self, what: &str, bytes: Option<u64>) {
-        let template = if bytes.is_some() { OF_BYTES } else { OF_ROWS };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        // Of a terminal alone: it draws nothing elsewhere.
-        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr()).with_style(style);
-        bar.set_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), bar);
-        before.finish_and_clear();
-    }
-
-    fn advance(&self, bytes: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).inc(bytes);
-    }
-
-    fn rows(&self, table: &str, rows: u64) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set_message(format!("copying the database: {rows} {table}"));
-    }
 }

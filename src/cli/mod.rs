@@ -9,6 +9,7 @@ mod ca_rotate;
 mod ca_seal;
 mod cert;
 mod cert_request;
+mod check;
 mod cluster;
 mod config;
 mod context;
@@ -24,6 +25,7 @@ mod migrate_storage;
 mod output;
 mod passphrase;
 mod password;
+mod progress;
 mod repo;
 mod retention;
 mod retention_preview;
@@ -86,7 +88,8 @@ enum Command {
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
-    // These four need more than one line of help, which is at their arguments.
+    // These need more than one line of help, which is at their arguments.
+    Check(check::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -157,6 +160,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Retention(verb) => retention::run(&context, verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::Check(args) => check::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

@@ -129,7 +129,7 @@ fn list(rules: &[ListedRule<RetentionRule>], last: Option<&RetentionRun>, output
         } else {
             format!("{removed} of {examined} removed")
         };
-        text.push_str(&format!("\nlast run at {} by {ran_by}: {end}\n", date(run.ran_at)));
+        text.extend(["\nlast run at ", &date(run.ran_at), " by ", ran_by, ": ", &end, "\n"]);
     }
     let json = |listed: &ListedRule<RetentionRule>| {
         let mut json = rule_json(&listed.rule);

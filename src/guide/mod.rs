@@ -46,6 +46,7 @@ topics![
     "cluster",
     "doctor",
     "monitoring",
+    "check",
     "backup",
     "upgrade",
     "moving",

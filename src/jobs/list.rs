@@ -21,6 +21,7 @@ use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
+use super::scrub::Scrub;
 use super::share_logins::ShareLogins;
 use crate::admin::Retention;
 use crate::auth::Authenticator;
@@ -80,6 +81,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     let for_logins = Arc::clone(&auth);
     let collector = collect_garbage(&registry);
     let pulls = record_pulls(&registry);
+    let scrubber = scrub(&registry, &clock);
     let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
@@ -99,6 +101,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs.extend(collector);
     jobs.extend(pulls);
     jobs.push(apply_retention(retention));
+    jobs.push(scrubber);
     jobs.extend(abandoned);
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
@@ -136,6 +139,13 @@ fn record_pulls(registry: &Arc<Registry>) -> Option<Job> {
     let consequence = "cannot record when images were last pulled; what was noted waits in memory";
     let job = Job::new("record-pulls", secs(30), consequence, RecordPulls(Arc::clone(registry)));
     registry.settings().pulls.record.then_some(job.first_after(secs(30)).retry(secs(30), mins(1)))
+}
+
+/// On a disk, by the process that serves it; of nodes that share a bucket, by one.
+fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
+    let scrub = Scrub::new(Arc::clone(registry), clock.clone());
+    let consequence = "cannot read back stored content; damage is found only when it is pulled";
+    Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

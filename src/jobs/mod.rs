@@ -29,6 +29,7 @@ mod remove_database_copies;
 mod renew_certificate;
 mod report;
 mod rotate_keys;
+mod scrub;
 mod share_logins;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub(crate) async fn with_metadata<T>(
 }
 
 /// The same by this clock, which follows the store's.
-async fn with_metadata_and_clock<T>(
+pub(super) async fn with_metadata_and_clock<T>(
     config: &Config,
     data: &DataDirectory,
     clock: &Clock,

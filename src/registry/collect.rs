@@ -88,7 +88,7 @@ impl Registry {
         self.require_writable()?;
         let (mut collected, mut budget) = (Collected::default(), Budget { began: self.clock.instant(), spent: 0 });
         loop {
-            let mut done = 0;
+            let mut done = self.remove_due_trash().await?;
             for kind in ReviewKind::ALL {
                 done += self.review_batch(kind, pace, &mut collected).await?;
             }

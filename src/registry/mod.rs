@@ -5,6 +5,7 @@
 
 mod blob_rows;
 mod change;
+mod check;
 mod collect;
 mod content;
 mod content_locks;
@@ -24,11 +25,14 @@ mod pulls;
 mod push;
 mod readiness;
 mod referrers;
+mod scrub;
 mod session_locks;
+mod trash;
 mod turns;
 mod upload;
 mod upload_turn;
 
+pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
@@ -38,6 +42,7 @@ pub use owner::Owner;
 pub use pull::BlobContent;
 pub use push::PushedManifest;
 pub use referrers::{Referrer, ReferrerPage};
+pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
@@ -45,7 +50,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::config::{
-    ByteSize, DeleteSettings, GcSettings, LimitSettings, PullSettings, StorageSettings, TrashSettings,
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, PullSettings, ScrubSettings, StorageSettings, TrashSettings,
 };
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
@@ -79,6 +84,8 @@ pub struct RegistrySettings {
     pub trash: TrashSettings,
     /// Whether last pulls are recorded.
     pub pulls: PullSettings,
+    /// How stored content is read back.
+    pub scrub: ScrubSettings,
 }
 
 impl RegistrySettings {

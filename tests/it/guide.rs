@@ -33,6 +33,7 @@ topics![
     acme "acme",
     backup "backup",
     ca "ca",
+    check "check",
     client_certificates "client-certificates",
     clients "clients",
     cluster "cluster",

@@ -61,7 +61,7 @@ impl Retention {
         let bench = self.bench_for(rule).await?;
         let (mut previewed, mut lost, mut after) = (Previewed::default(), Vec::new(), None);
         loop {
-            let (names, last) = self.covered(&bench, after.as_ref()).await?;
+            let (names, end) = self.covered(&bench, after.as_ref()).await?;
             for name in names {
                 let Some(examined) = self.examine(&bench, &name, rule.is_none()).await? else { continue };
                 let ids: Vec<i64> =
@@ -73,10 +73,10 @@ impl Retention {
                 }
                 lost.extend(ids);
             }
-            if last.is_none() {
+            if end.is_none() {
                 break;
             }
-            after = last;
+            after = end;
         }
         previewed.bytes_freed = match previewed.repositories.as_slice() {
             [one] => one.bytes_freed,

@@ -11,6 +11,7 @@ mod gc;
 mod limits;
 mod log;
 mod pulls;
+mod scrub;
 mod secrets;
 mod server;
 mod storage;
@@ -31,6 +32,7 @@ pub use self::{
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
     pulls::PullSettings,
+    scrub::ScrubSettings,
     secrets::SecretsSettings,
     server::ServerSettings,
     storage::StorageSettings,
@@ -115,6 +117,8 @@ sections! {
     trash: TrashSettings,
     /// Last pulls.
     pulls: PullSettings,
+    /// Reading back what is stored.
+    scrub: ScrubSettings,
     /// Logging.
     log: LogSettings,
 }

@@ -70,8 +70,8 @@ pub fn judge(graph: &RepositoryGraph, circumstances: &Circumstances<'_>) -> Judg
     let tags = (0..graph.tags.len()).map(|tag| bench.at_first(tag)).collect();
     let untagged = (0..graph.manifests.len()).map(|manifest| bench.untagged(manifest)).collect();
     let mut spread = Spread { bench: &bench, tags, untagged, is_reached: vec![false; graph.manifests.len()] };
-    spread.from_all_kept();
-    spread.from_followers();
+    spread.start_at_all_kept();
+    spread.decide_followers();
     spread.judgement()
 }
 
@@ -174,7 +174,6 @@ impl<'a> Bench<'a> {
     fn by_facts(&self, clause: &Keep, facts: &Facts) -> Option<Reason> {
         let is_within = |time: i64, span: &TimeSpan| time >= self.circumstances.now.saturating_sub(span.seconds());
         match clause {
-            Keep::Newest { .. } | Keep::Matching(_) => None,
             Keep::Signed => facts.is_signed.then_some(Reason::Signed),
             Keep::PulledWithin(span) if facts.pulled_at.is_some_and(|at| is_within(at, span)) => {
                 Some(Reason::PulledWithin(*span))
@@ -184,7 +183,7 @@ impl<'a> Bench<'a> {
             Keep::PushedWithin(span) | Keep::PulledWithin(span) if is_within(facts.pushed_at, span) => {
                 Some(Reason::PushedWithin(*span))
             }
-            Keep::PushedWithin(_) => None,
+            Keep::Newest { .. } | Keep::Matching(_) | Keep::PushedWithin(_) => None,
             Keep::PulledWithin(span) => {
                 let is_unknown = self.circumstances.pulls_since.is_none_or(|since| is_within(since, span));
                 is_unknown.then_some(Reason::PullsUnknown(*span))
@@ -237,7 +236,7 @@ struct Spread<'b> {
 }
 
 impl Spread<'_> {
-    fn from_all_kept(&mut self) {
+    fn start_at_all_kept(&mut self) {
         for (place, node) in self.bench.graph.tags.iter().enumerate() {
             if self.tags[place].as_ref().is_some_and(|decision| decision.is_kept) {
                 self.reach(node.manifest);
@@ -251,7 +250,7 @@ impl Spread<'_> {
     }
 
     /// Tags that belong to manifests which are not kept: one that has a life of its own may still be kept by its rule.
-    fn from_followers(&mut self) {
+    fn decide_followers(&mut self) {
         for place in 0..self.tags.len() {
             if self.tags[place].is_none() && self.bench.links.subjects[place].is_some_and(|subject| !subject.by_name) {
                 let decision = self.bench.by_its_rule(place);

@@ -144,7 +144,7 @@ fn signatures_live_and_die_with_their_image() {
     assert!(kept_tags.len() == 3 && kept_tags.iter().all(|tag| tag == "new" || tag.contains("0001")), "{kept_tags:?}");
     assert_eq!(judgement.lost.len(), 4, "the image, its referrer, the list of that, and the signature: {judgement:?}");
     assert_eq!(kept_by(&builder.0, &[rule(1, Some("*"), "signed")]).len(), 6);
-    builder.0.tags.retain(|node| !node.tag.as_str().ends_with(".sig"));
+    builder.0.tags.retain(|node| !node.tag.as_str().contains(".sig"));
     assert_eq!(kept_by(&builder.0, &[rule(1, Some("*"), "signed")]), [""; 0]);
 }
 

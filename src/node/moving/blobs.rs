@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::bail;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Progress;
 use super::side::Side;
-use crate::domain::{Digest, UploadId};
+use crate::domain::Digest;
+use crate::node::progress::Progress;
 use crate::storage::StorageError;
-use crate::storage::blobs::{BlobKey, ByteStream, Staged};
+use crate::storage::blobs::{BlobKey, ByteStream, store_content};
 use crate::storage::metadata::BlobRecord;
 
 /// Contents that are copied at the same time.
@@ -90,21 +90,7 @@ impl BlobCopier<'_> {
             let bytes = self.source.blobs.read(&blob.key, 0..blob.size).await?;
             Box::pin(bytes.inspect_ok(move |chunk| progress.advance(chunk.len() as u64)))
         };
-        let staged = Staged::empty(UploadId::generate(), blob.digest.algorithm());
-        let appended = self.target.blobs.append(staged, body, false).await?;
-        let staged = appended.staged;
-        let broken = match appended.broken {
-            Some(error) => Some(error),
-            None if staged.length != blob.size || staged.hasher.clone().finish() != blob.digest => Some(
-                StorageError::Damaged(format!("the content of {} is another one than its digest says", blob.digest)),
-            ),
-            None => None,
-        };
-        if let Some(error) = broken {
-            self.target.blobs.discard(&staged.area).await?;
-            return Err(error);
-        }
-        let key = self.target.blobs.publish(&staged, &blob.digest).await?;
+        let key = store_content(&*self.target.blobs, &blob.digest, blob.size, body).await?;
         self.target.metadata.note_arrival(&blob.digest, &key).await?;
         Ok(blob.size)
     }

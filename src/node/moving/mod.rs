@@ -20,6 +20,7 @@ use anyhow::{Context as _, bail};
 use self::blobs::BlobCopier;
 use self::side::Side;
 use super::data_directory::DataDirectory;
+use super::progress::Progress;
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::server::{SignalEvent, Signals};
@@ -30,18 +31,6 @@ use crate::storage::metadata::transfer::{self, Compared};
 const ROUNDS: usize = 5;
 /// A round that found no more than this is the last one.
 const FEW: u64 = 64 << 20;
-
-/// How far a move is, for someone who watches.
-pub(crate) trait Progress: Send + Sync {
-    /// What is done now, and how many bytes it is about, where that is known.
-    fn begin(&self, what: &str, bytes: Option<u64>);
-
-    /// So many more bytes.
-    fn advance(&self, bytes: u64);
-
-    /// So many rows of a table.
-    fn rows(&self, table: &str, rows: u64);
-}
 
 /// What was moved.
 pub(crate) struct MoveReport {

@@ -3,6 +3,9 @@
 
 pub mod disk;
 pub mod s3;
+mod store_content;
+
+pub(crate) use self::store_content::store_content;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -69,6 +72,17 @@ pub enum Content {
     Stream(ByteStream),
     /// An address that serves them for a while, to anyone who has it: the client is sent there.
     Redirect(Uri),
+}
+
+/// A published content, as the store lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredContent {
+    /// Where it is.
+    pub key: BlobKey,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When its bytes were last written, in seconds since the Unix epoch.
+    pub modified_at: i64,
 }
 
 /// What an append left behind: the new state, and whether the body was complete.
@@ -149,6 +163,16 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
+
+    /// The next published contents after `after`, in the order of keys: a page of the backend's own size; none at the end. For checks, not
+    /// for requests.
+    async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError>;
+
+    /// Moves a damaged content out of the way where the same key would be used for a good one, durably; returns where it is then. No one
+    /// publishes it meanwhile. Stores whose keys are never used again leave it where it is.
+    async fn quarantine(&self, _key: &BlobKey) -> Result<Option<String>, StorageError> {
+        Ok(None)
+    }
 
     /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
     async fn mark(&self, id: Uuid) -> Result<(), StorageError>;

@@ -14,6 +14,7 @@ mod grant;
 mod hold;
 mod immutable;
 mod inspection;
+mod integrity;
 mod key;
 mod login_failures;
 mod manifest;
@@ -42,6 +43,7 @@ pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub use immutable::{ImmutableRecord, ImmutableTags, RefusedTag};
 pub(crate) use inspection::Inspection;
+pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
@@ -90,6 +92,7 @@ pub trait Metadata:
     + AcmeRecords
     + Collection
     + Moves
+    + Integrity
     + Send
     + Sync
     + 'static

@@ -50,7 +50,7 @@ pub trait RepositoryBlobs {
         lease: Duration,
     ) -> Result<Option<BlobKey>, StorageError>;
 
-    /// The blob, of all repositories: to store no content twice.
+    /// The blob, of all repositories, unless its content is damaged: to store no content twice.
     async fn stored_blob(&self, digest: &Digest) -> Result<Option<BlobRecord>, StorageError>;
 
     /// Gives a blob whose content is lost the key of `blob`, if it still has the key `lost`. Returns the key that counts.

@@ -27,7 +27,7 @@ const CLAIM: Duration = Duration::from_mins(1);
 const NONE: Duration = Duration::ZERO;
 
 /// Reviews all that is due, without delays; returns what was collected.
-pub async fn collect(store: &dyn Metadata) -> Vec<(ReviewKind, Digest)> {
+pub(super) async fn collect(store: &dyn Metadata) -> Vec<(ReviewKind, Digest)> {
     let mut collected = Vec::new();
     loop {
         let mut reviewed = 0;
@@ -62,17 +62,17 @@ async fn doomed(store: &dyn Metadata) -> Vec<String> {
     keys
 }
 
-fn image(text: &str, blobs: &[&BlobRecord], tags: &[&str]) -> NewManifest {
+pub(super) fn image(text: &str, blobs: &[&BlobRecord], tags: &[&str]) -> NewManifest {
     NewManifest { blobs: blobs.iter().map(|blob| blob.digest.clone()).collect(), ..manifest(text, tags) }
 }
 
-async fn push(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> Digest {
+pub(super) async fn push(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> Digest {
     let digest = manifest.digest.clone();
     assert_eq!(put(store, repository, manifest).await, PutOutcome::Stored);
     digest
 }
 
-pub async fn has(store: &dyn Metadata, repository: &str, digest: &Digest) -> bool {
+pub(super) async fn has(store: &dyn Metadata, repository: &str, digest: &Digest) -> bool {
     store.manifest(&name(repository), digest).await.expect("read").is_some()
 }
 

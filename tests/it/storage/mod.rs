@@ -23,6 +23,8 @@ mod repositories;
 mod repository_blobs;
 mod retention;
 mod sqlite;
+mod tag_history;
 mod tags;
+mod trash;
 mod upgrade;
 mod uploads;

@@ -46,7 +46,7 @@ impl Image {
     pub async fn push(&self, who: &Actor, repository: &str, tag: &str) {
         push_blob(who, repository, &self.config).await;
         push_blob(who, repository, &self.layer).await;
-        let response = self.push_manifest(who, repository, tag).await;
+        let response = self.put_manifest(who, repository, tag).await;
         assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap_or_default());
     }
 
@@ -57,10 +57,11 @@ impl Image {
                 return refused.status();
             }
         }
-        self.push_manifest(who, repository, tag).await.status()
+        self.put_manifest(who, repository, tag).await.status()
     }
 
-    async fn push_manifest(&self, who: &Actor, repository: &str, tag: &str) -> Response {
+    /// The last step of a push alone.
+    pub async fn put_manifest(&self, who: &Actor, repository: &str, tag: &str) -> Response {
         let path = format!("/v2/{repository}/manifests/{tag}");
         who.put(&path, MANIFEST_TYPE, self.manifest.clone()).await
     }

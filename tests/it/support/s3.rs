@@ -120,6 +120,11 @@ impl Bucket {
         reqwest::Client::builder().tls_certs_only([authority]).build().expect("a client")
     }
 
+    /// Where the server keeps its objects.
+    pub fn folder(&self) -> PathBuf {
+        STORE.folder.join(&self.name)
+    }
+
     /// Removes all contents behind the server's back.
     pub fn lose_everything(&self) {
         std::fs::remove_dir_all(STORE.folder.join(&self.name).join("registry/u")).expect("there");

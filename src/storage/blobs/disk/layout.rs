@@ -16,12 +16,14 @@ use crate::storage::blobs::BlobKey;
 pub(super) struct Layout {
     blobs: PathBuf,
     uploads: PathBuf,
+    quarantine: PathBuf,
 }
 
 impl Layout {
     /// Creates every directory (mode 0700) that is missing; all are durable when this returns, so that publishing need not care.
     pub(super) fn create(root: &Path) -> Result<Self, StorageError> {
-        let layout = Self { blobs: root.join("blobs"), uploads: root.join("uploads") };
+        let (blobs, uploads) = (root.join("blobs"), root.join("uploads"));
+        let layout = Self { blobs, uploads, quarantine: root.join("quarantine") };
         create_directories(root)?;
         create_directories(&layout.uploads)?;
         let common = layout.blobs.join(Algorithm::Sha256.as_str());
@@ -82,6 +84,16 @@ impl Layout {
         self.blobs.join("instance").join(id.to_string())
     }
 
+    /// The directory of contents that were found to be damaged; made when it is needed.
+    pub(super) fn quarantine(&self) -> &Path {
+        &self.quarantine
+    }
+
+    /// The directory of contents whose digests begin with these two digits.
+    pub(super) fn shard(&self, algorithm: Algorithm, digits: &str) -> PathBuf {
+        self.blobs.join(algorithm.as_str()).join(digits)
+    }
+
     /// Where the content of `digest` is published, and under which key.
     pub(super) fn published(&self, digest: &Digest) -> (BlobKey, PathBuf) {
         (BlobKey(digest.to_string()), self.path(digest))
@@ -89,15 +101,19 @@ impl Layout {
 
     /// The file of a key from the database.
     pub(super) fn blob(&self, key: &BlobKey) -> Result<PathBuf, StorageError> {
-        let digest: Digest = key.0.parse().map_err(|error| {
+        Ok(self.path(&self.digest(key)?))
+    }
+
+    /// The digest that is a key from the database.
+    #[allow(clippy::unused_self, reason = "what a key means is the layout's to say")]
+    pub(super) fn digest(&self, key: &BlobKey) -> Result<Digest, StorageError> {
+        key.0.parse().map_err(|error| {
             StorageError::Damaged(format!("'{}' is not a key of a blob on disk ({error})", key.0.escape_debug()))
-        })?;
-        Ok(self.path(&digest))
+        })
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        let shard = digest.hex().get(..2).unwrap_or_default();
-        self.blobs.join(digest.algorithm().as_str()).join(shard).join(digest.hex())
+        self.shard(digest.algorithm(), digest.hex().get(..2).unwrap_or_default()).join(digest.hex())
     }
 }
 

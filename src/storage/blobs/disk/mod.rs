@@ -1,13 +1,14 @@
 //! The blob store on a local disk: one file per content, written once and never changed.
 //!
 //! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published;
-//! `blobs/instance/<id>` is a mark of the registry that it belongs to. Nothing
+//! `blobs/instance/<id>` is a mark of the registry that it belongs to, and `quarantine` has contents that were found to be damaged. Nothing
 //! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID. What is [`small`] has no staging area: it
 //! stays with the session.
 
 mod append;
 mod buffer;
 mod cancel;
+mod contents;
 mod direct;
 mod layout;
 mod marks;
@@ -32,7 +33,7 @@ use self::direct::DirectWrites;
 use self::layout::Layout;
 use self::open_files::OpenFiles;
 use self::space::FreeSpace;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea};
+use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea, StoredContent};
 use crate::domain::{Algorithm, Clock, Digest, Hasher, UploadId};
 use crate::storage::StorageError;
 
@@ -125,6 +126,18 @@ impl BlobStore for DiskBlobStore {
         let path = self.0.layout.blob(key)?;
         self.0.open_files.forget(key);
         blocking(move || layout::remove(&path)).await
+    }
+
+    async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError> {
+        let (parts, after) = (Arc::clone(&self.0), after.cloned());
+        blocking(move || contents::after(&parts.layout, after.as_ref())).await
+    }
+
+    async fn quarantine(&self, key: &BlobKey) -> Result<Option<String>, StorageError> {
+        self.0.open_files.forget(key);
+        let (parts, key) = (Arc::clone(&self.0), key.clone());
+        let aside = blocking(move || contents::quarantine(&parts.layout, &key)).await?;
+        Ok(aside.map(|path| path.display().to_string()))
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {

@@ -19,6 +19,7 @@ mod breaker;
 mod bucket;
 mod connect;
 mod connector;
+mod contents;
 mod discard;
 mod error;
 mod gather;
@@ -42,7 +43,7 @@ use self::area::{Area, area_of};
 use self::bucket::Bucket;
 use self::parts::PartMemory;
 use self::redirect::Redirects;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Content, Staged, StagingArea};
+use super::{Appended, BlobKey, BlobStore, ByteStream, Content, Staged, StagingArea, StoredContent};
 use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
@@ -138,6 +139,10 @@ impl BlobStore for S3BlobStore {
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         self.0.bucket.remove(bucket::published(key)?).await
+    }
+
+    async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError> {
+        contents::after(&self.0, after).await
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {

@@ -13,6 +13,7 @@ mod engine;
 mod grants;
 mod holds;
 mod immutable;
+mod integrity;
 mod keys;
 mod leases;
 mod login_failures;
@@ -140,6 +141,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         grants::ALL,
         holds::ALL,
         immutable::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,

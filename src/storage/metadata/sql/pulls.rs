@@ -79,10 +79,11 @@ impl<E: Engine> Pulls for SqlMetadata<E> {
         let now = self.clock.seconds();
         self.write(move |session| {
             Box::pin(async move {
-                match on {
-                    true => session.run(BEGIN_RECORDING, values![now]).await?,
-                    false => session.run(END_RECORDING, values![]).await?,
-                };
+                if on {
+                    session.run(BEGIN_RECORDING, values![now]).await?;
+                } else {
+                    session.run(END_RECORDING, values![]).await?;
+                }
                 Ok(Written::without_effects(()))
             })
         })

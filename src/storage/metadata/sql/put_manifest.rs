@@ -18,7 +18,7 @@ statements! {
     MANIFEST = "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2 AND trash_id IS NULL";
     MISSING_BLOBS = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
             SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
-            WHERE b.digest = j.value AND l.repository_id = $1 AND l.blob_id = b.id)";
+            WHERE b.digest = j.value AND b.damaged = 0 AND l.repository_id = $1 AND l.blob_id = b.id)";
     MISSING_CHILDREN = "SELECT j.value AS digest FROM json_each($2) j WHERE NOT EXISTS (
             SELECT 1 FROM manifests m WHERE m.repository_id = $1 AND m.digest = j.value AND m.trash_id IS NULL) AND NOT EXISTS (
             SELECT 1 FROM blobs b CROSS JOIN repository_blobs l
@@ -85,8 +85,8 @@ pub(super) async fn put<S: Session>(
         enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
         return Ok(Written::with(Effects::adds_to(repository), PutOutcome::Stored));
     }
-    let moves = (manifest.tags.as_slice(), stored);
-    let moved = tag_history::end_targets(session, (id, &repository), moves, (&change, now)).await?;
+    let targets = (manifest.tags.as_slice(), stored);
+    let moved = tag_history::end_targets(session, (id, &repository), targets, (&change, now)).await?;
     immutable::require_mutable_tags(session, (id, &moved), (&change.protection, now)).await?;
     enqueue::targets(session, id, &moved, Some(stored), now).await?;
     point_tags(session, (id, stored), &manifest.tags, (&change, now)).await?;

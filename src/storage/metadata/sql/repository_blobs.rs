@@ -20,23 +20,25 @@ statements! {
     FIND = "SELECT r.generation, b.size, b.key, b.lease_until FROM repositories r
         JOIN repository_blobs l ON l.repository_id = r.id
         JOIN blobs b ON b.id = l.blob_id
-        WHERE r.name = $1 AND b.digest = $2";
-    /// A known blob keeps its key, unless its length differs; its lease only ever grows, and it is not deleted any more.
+        WHERE r.name = $1 AND b.digest = $2 AND b.damaged = 0";
+    /// A known blob keeps its key, unless its length differs or its content is damaged; its lease only ever grows, and it is not deleted any more.
     RECORD = "INSERT INTO blobs (digest, size, key, lease_until, created_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (digest) DO UPDATE SET
-            key = CASE WHEN blobs.size = excluded.size THEN blobs.key ELSE excluded.key END,
+            key = CASE WHEN blobs.size = excluded.size AND blobs.damaged = 0 THEN blobs.key ELSE excluded.key END,
+            verified_at = CASE WHEN blobs.damaged = 0 THEN blobs.verified_at ELSE 0 END,
+            damaged = 0,
             size = excluded.size,
             lease_until = CASE WHEN blobs.lease_until > excluded.lease_until THEN blobs.lease_until ELSE excluded.lease_until END,
             state = 0
         RETURNING id, key";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
-    STORED = "SELECT key, size FROM blobs WHERE digest = $1";
+    STORED = "SELECT key, size FROM blobs WHERE digest = $1 AND damaged = 0";
     KEY = "SELECT key FROM blobs WHERE digest = $1";
     LINK = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name) VALUES ($1, $2, $3)
         ON CONFLICT (repository_id, blob_id) DO NOTHING";
     /// The blob's row where the repository has it, leased.
     LEASE_OF_REPOSITORY = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
-        WHERE digest = $2 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
+        WHERE digest = $2 AND damaged = 0 AND EXISTS (SELECT 1 FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id
             WHERE r.name = $1 AND l.blob_id = blobs.id)
         RETURNING id";
     /// An index that was put before what it lists gets its references now (where that is a blob; manifests are found by digest).

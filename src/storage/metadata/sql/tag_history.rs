@@ -35,7 +35,7 @@ statements! {
     LIST = "SELECT id, name, digest, from_at, until_at, changed_by, cause, ended_by, ended_cause FROM tag_history
         WHERE repository_id = (SELECT id FROM repositories WHERE name = $1) AND name < $2 AND (name, id) > ($3, $4)
         ORDER BY name, id LIMIT $5";
-    TARGETS = "SELECT t.name, m.digest, t.updated_at AS from_at,
+    CURRENT = "SELECT t.name, m.digest, t.updated_at AS from_at,
             CASE WHEN t.recorded_at = t.updated_at THEN t.changed_by END AS changed_by,
             CASE WHEN t.recorded_at = t.updated_at THEN t.cause END AS cause
         FROM tags t JOIN manifests m ON m.id = t.manifest_id
@@ -72,7 +72,7 @@ impl<E: Engine> TagHistory for SqlMetadata<E> {
     ) -> Result<Vec<HistoryRecord>, StorageError> {
         let first = tag.map_or("", Tag::as_str);
         let from = after.map_or(first.to_owned(), |after| format!("{}{NEXT}", after.tag));
-        let rows = self.engine.all(TARGETS, values![repository, end(tag), from, limit]).await?;
+        let rows = self.engine.all(CURRENT, values![repository, end(tag), from, limit]).await?;
         rows.iter().map(|found| open(found, 0, None)).collect()
     }
 

@@ -11,7 +11,8 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the rules about tags;
+/// what a statement has found itself on its way up from a manifest; a move to other storage;
 /// and the challenges of an order under way, the nodes and the leases, a handful each.
 const MAY_SCAN: &[&str] = &[
     "USERS",
@@ -21,6 +22,9 @@ const MAY_SCAN: &[&str] = &[
     "STOP_SIGNING",
     "PENDING",
     "FORGET_EXPIRED",
+    "IMMUTABLE_RULES",
+    "RETENTION_RULES",
+    "LEADING_TO",
     "BLOB_TOTALS",
     "NEEDLESS",
     "FORGET_ARRIVALS",

@@ -5,6 +5,7 @@
 
 mod cell;
 mod copy;
+mod graph;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use futures_util::stream::BoxStream;
 
 pub(super) use self::cell::{Cell, Kind, cell};
 pub(crate) use self::copy::{Compared, copy};
+pub(crate) use self::graph::{GraphDigest, graph_digest, verify_manifests};
 use self::table::TABLES;
 pub(crate) use self::table::copied;
 use crate::storage::StorageError;

@@ -75,6 +75,8 @@ pub(super) const TABLES: &[Table] = &[
     // What happened on the source; pulls are recorded from the first start there on.
     left("retention_runs"),
     left("pull_recording"),
+    // About processes that copy from this database.
+    left("backup_pins"),
     // About the move itself.
     left("moved_blobs"),
 ];

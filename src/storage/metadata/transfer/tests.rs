@@ -18,9 +18,12 @@ const FILL: &str = "UPDATE meta SET policy_version = 7, last_epoch = 3, last_gen
     INSERT INTO repository_blobs VALUES (5, 4, 'a/b'), (9, 4, 'ä'), (9, 8, 'ä');
     INSERT INTO manifests (id, repository_id, digest, media_type, size, subject, artifact_type, created_at, annotations, content)
         VALUES (6, 5, 'sha256:c', 'x/y', 2, NULL, NULL, 1, NULL, x'7b00ff7d'), (7, 5, 'sha256:d', 'x/y', 0, 'sha256:c', 'A/b', 1, '{\"ü\":\"\"}', x'');
-    INSERT INTO manifest_blobs VALUES (6, 4);
+    INSERT INTO manifest_blobs VALUES (6, 4, 5);
     INSERT INTO manifest_children VALUES (5, 'sha256:c', 7);
-    INSERT INTO tags VALUES (5, 'v1', 6, 1), (5, 'V1', 7, 1);
+    INSERT INTO tags (repository_id, name, manifest_id, updated_at) VALUES (5, 'v1', 6, 1), (5, 'V1', 7, 1);
+    INSERT INTO trash VALUES (1, 1, 5, 'a/b', NULL, 'sha256:c', NULL, 1, 'user:a', 'delete', 2), (2, 0, 5, 'a/b', 'v1', 'sha256:c', 1, 1, 'user:a', 'delete', 2);
+    INSERT INTO tag_history VALUES (4, 5, 'v1', 'sha256:d', 1, 2, NULL, NULL, 'user:a', 'push');
+    INSERT INTO holds VALUES ('a/b', '', 'because', 1, 'operator:root');
     INSERT INTO users (name, password_hash, admin, disabled, epoch, created_at, failed_at, failed_in_row)
         VALUES ('b', 'hash', 1, 0, 2, 1, '[1,2]', 2), ('a', '', 0, 1, 3, 1, NULL, 0);
     INSERT INTO grants VALUES ('user:a', '**', 1, 0, 1);
@@ -78,6 +81,7 @@ async fn rows_are_the_same_in_each_engine() {
     assert_eq!((&there, &there), (&again, &back));
     let rows = |table: &str| there.iter().find(|compared| compared.table == table).map(|compared| compared.rows);
     assert_eq!((rows("tags"), rows("manifests"), rows("meta"), rows("uploads")), (Some(2), Some(2), Some(1), None));
+    assert_eq!((rows("trash"), rows("tag_history"), rows("holds")), (Some(2), Some(1), Some(1)));
     assert_eq!(there.len(), copied().count());
     // Numbers continue behind those that were copied.
     let mut raw = server::connect(&url).await;

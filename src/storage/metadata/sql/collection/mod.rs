@@ -22,8 +22,9 @@ statements! {
             SELECT q.repository_id, q.digest FROM collection_queue q
             WHERE q.kind = $1 AND q.review_after <= $2 AND q.claimed_until <= $3 ORDER BY q.review_after LIMIT $5)
         RETURNING repository_id, digest, review_after, changes";
+    /// None while a backup copies contents.
     CLAIM_DOOMED = "UPDATE doomed_contents SET claimed_until = $2
-        WHERE claimed_until <= $1 AND key IN (
+        WHERE claimed_until <= $1 AND NOT EXISTS (SELECT 1 FROM backup_pins p WHERE p.until > $1) AND key IN (
             SELECT d.key FROM doomed_contents d WHERE d.claimed_until <= $1 ORDER BY d.since LIMIT $3)
         RETURNING key, digest, size";
     KEY_OF = "SELECT 1 AS used FROM blobs WHERE digest = $1 AND key = $2";

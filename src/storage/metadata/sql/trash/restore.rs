@@ -23,7 +23,7 @@ statements! {
     HIDDEN_CHILDREN = "SELECT m.id, m.trash_id FROM manifest_children c
             JOIN manifests m ON m.repository_id = c.repository_id AND m.digest = c.digest
         WHERE c.manifest_id = $1 AND m.trash_id IS NOT NULL";
-    TAGS_OF = "SELECT id, tag FROM trash WHERE parent = $1 ORDER BY id";
+    TAGS_OF = "SELECT id, tag FROM trash WHERE parent = $1";
     LEAVE_ALONE = "UPDATE trash SET parent = NULL WHERE parent = $1";
     SHOW_REPOSITORY = "UPDATE repositories SET name = $2, generation = $3, trash_id = NULL WHERE id = $1";
 }
