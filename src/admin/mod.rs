@@ -11,12 +11,11 @@ mod repositories;
 mod retention;
 mod users;
 
-pub(crate) use crate::storage::metadata::RetentionRun;
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
 pub(crate) use repositories::{Repository, TaggedManifest};
-pub(crate) use retention::{Outcome, Previewed, PreviewedRepository, Retention, RetentionSettings, Row};
+pub(crate) use retention::{LastRun, Outcome, Previewed, PreviewedRepository, Retention, RetentionSettings, Row};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::output::{Output, date};
 use super::retention_preview;
-use crate::admin::{ListedRule, Outcome, Retention, RetentionRun, RetentionSettings};
+use crate::admin::{LastRun, ListedRule, Outcome, Retention, RetentionSettings};
 use crate::auth::AdminPermit;
 use crate::domain::retention::{Keep, KeepClauses, RetentionRule, Selection};
 use crate::domain::{Glob, TagPattern};
@@ -111,7 +111,7 @@ fn selected(rule: &RetentionRule) -> String {
     }
 }
 
-fn list(rules: &[ListedRule<RetentionRule>], last: Option<&RetentionRun>, output: &Output) -> anyhow::Result<()> {
+fn list(rules: &[ListedRule<RetentionRule>], last: Option<&LastRun>, output: &Output) -> anyhow::Result<()> {
     let row = |listed: &ListedRule<RetentionRule>| {
         let rule = &listed.rule;
         let state = if rule.is_rehearsed { "in force" } else { "first run to come" };
@@ -121,7 +121,7 @@ fn list(rules: &[ListedRule<RetentionRule>], last: Option<&RetentionRun>, output
     let rows: Vec<_> = rules.iter().map(row).collect();
     let mut text = super::output::aligned(&["ID", "ON", "DECIDES ABOUT", "KEEPS", "STATE", "CREATED", "BY"], &rows);
     if let Some(run) = last {
-        let RetentionRun { examined, removed, waiting, ran_by, .. } = run;
+        let LastRun { examined, removed, waiting, ran_by, .. } = run;
         let end = if *waiting > 0 {
             format!(
                 "{waiting} of {examined} wait to be removed: see `portcullis retention preview`, then `portcullis retention run --confirm`"

@@ -94,7 +94,7 @@ struct Node {
     data_key: DataKey,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
-    retention: Retention,
+    retention: RetentionSettings,
     app: App,
     source: IdentitySource,
     authority: Option<Authority>,
@@ -124,10 +124,8 @@ impl Node {
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
-        let auth =
-            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
-        let auth = Arc::new(auth);
-        let retention = Retention::new(Arc::clone(&metadata), RetentionSettings::of(config), clock.clone());
+        let auth = Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone());
+        let auth = Arc::new(auth.await?);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
@@ -137,7 +135,7 @@ impl Node {
             data_key,
             auth,
             registry,
-            retention,
+            retention: RetentionSettings::of(config),
             app,
             source,
             authority,
@@ -192,7 +190,7 @@ impl Node {
         let certificates = self.certificates;
         Parts {
             auth: self.auth,
-            retention: self.retention,
+            retention: Retention::new(self.stores.metadata, self.retention, self.clock.clone()),
             registry: self.registry,
             serving: self.serving,
             source: self.source,

@@ -7,6 +7,7 @@ mod run;
 mod settings;
 
 pub(crate) use preview::{Previewed, PreviewedRepository, Row};
+pub(crate) use rules::LastRun;
 pub(crate) use run::Outcome;
 pub(crate) use settings::RetentionSettings;
 

@@ -5,6 +5,21 @@ use crate::admin::{AdminError, ListedRule};
 use crate::domain::retention::RetentionRule;
 use crate::storage::metadata::RetentionRun;
 
+/// How the last run of all rules ended.
+#[derive(Debug)]
+pub(crate) struct LastRun {
+    /// When, in seconds since the Unix epoch.
+    pub(crate) ran_at: i64,
+    /// Who ran it.
+    pub(crate) ran_by: String,
+    /// How many tags and untagged manifests the rules decided about.
+    pub(crate) examined: u64,
+    /// How many of them were removed.
+    pub(crate) removed: u64,
+    /// How many wait to be removed until someone confirms it.
+    pub(crate) waiting: u64,
+}
+
 impl Retention {
     /// Adds a rule after all others; its number is drawn here.
     pub(crate) async fn add(&self, rule: RetentionRule, by: &str) -> Result<RetentionRule, AdminError> {
@@ -28,8 +43,15 @@ impl Retention {
     }
 
     /// How the last run ended.
-    pub(crate) async fn last_run(&self) -> Result<Option<RetentionRun>, AdminError> {
-        Ok(self.metadata.last_retention_run().await?)
+    pub(crate) async fn last_run(&self) -> Result<Option<LastRun>, AdminError> {
+        let run = self.metadata.last_retention_run().await?;
+        Ok(run.map(|RetentionRun { ran_at, ran_by, examined, removed, waiting }| LastRun {
+            ran_at,
+            ran_by,
+            examined,
+            removed,
+            waiting,
+        }))
     }
 
     /// Removes a rule; what it would have removed is then up to the rules before it.

@@ -1,5 +1,5 @@
 //! Random repositories: every decision agrees with one that is made the slow and obvious way, and after a collection without retention's
-//! help, what is kept has everything that it reaches. `PORTCULLIS_TEST_GRAPHS` says how many (1,000,000 by hand).
+//! help, what is kept has everything that it reaches. `PROPTEST_CASES` says how many (1000000 by hand).
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,17 @@ use proptest::prelude::*;
 use super::judge_tests::{Builder, circumstances, rule};
 use super::*;
 
-const DEFAULT_CASES: u32 = 3000;
+const LEAST_CASES: u32 = 3000;
 const CLAUSES: [&str; 7] =
     ["newest=1", "newest=2", "newest=1:version", "pushed-within=20d", "pulled-within=30d", "matching=v*", "signed"];
 const NAMES: [&str; 12] =
     ["v1", "v2", "v10", "1.2", "v2-rc1", "v3-rc2", "latest", "main", "pr-1", "pr-2", "nightly", "v1.2_b"];
 const PATTERNS: [&str; 4] = ["*", "v*", "pr-*", "*a*"];
 
-fn cases() -> u32 {
-    std::env::var("PORTCULLIS_TEST_GRAPHS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(DEFAULT_CASES)
+fn config() -> ProptestConfig {
+    let of_environment = ProptestConfig::default();
+    let cases = of_environment.cases.max(LEAST_CASES);
+    ProptestConfig { cases, failure_persistence: None, ..of_environment }
 }
 
 /// A manifest: age, two children, subject, signature, last pull; references to later manifests count as absent.
@@ -162,7 +164,7 @@ fn belongs(graph: &RepositoryGraph, tag: &TagNode) -> Option<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
     #[test]
     fn nothing_kept_loses_anything_that_it_reaches(
         manifests in prop::collection::vec(

@@ -91,7 +91,7 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "user"];
+    let nouns = ["ca", "cert", "cluster", "config", "grant", "immutable", "migrate", "repo", "retention", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),

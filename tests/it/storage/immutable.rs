@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use portcullis::domain::{ImmutableRule, ImmutableRules, TagPattern, TimeSpan};
 use portcullis::storage::StorageError;
-use portcullis::storage::metadata::{Change, Metadata, PutOutcome};
+use portcullis::storage::metadata::{Change, NewManifest, PutOutcome};
 
-use super::content::{LEASE, change, deletion, manifest, name, put, sha256, tag, tag_target};
+use super::content::{LEASE, blob, change, deletion, link, manifest, name, put, sha256, tag, tag_target};
 use super::subject::{BEGIN, MetadataSubject};
 
 metadata_contract! {
@@ -51,7 +51,9 @@ async fn rules_are_numbered_listed_and_removed(store: &MetadataSubject) {
 
 async fn an_immutable_tag_is_neither_moved_nor_deleted(store: &MetadataSubject) {
     let app = name("app");
-    put(&**store, "app", manifest("child", &[])).await;
+    let layer = blob(7, 10);
+    link(&**store, "app", &layer).await;
+    put(&**store, "app", NewManifest { blobs: vec![layer.digest.clone()], ..manifest("child", &[]) }).await;
     let mut index = manifest("index", &["v1", "latest"]);
     index.children = vec![sha256(b"child")];
     put(&**store, "app", index.clone()).await;
@@ -65,6 +67,7 @@ async fn an_immutable_tag_is_neither_moved_nor_deleted(store: &MetadataSubject) 
     for digest in [sha256(b"index"), sha256(b"child")] {
         assert_eq!(refused(store.delete_manifest(&app, &digest, &delete).await), "v1", "{digest}");
     }
+    assert_eq!(refused(store.unlink_blob(&app, &layer.digest, &delete.protection).await), "v1");
     assert_eq!(tag_target(&**store, "app", "v1").await, Some(sha256(b"index")));
 
     // The same again, a new tag, and one that the rule is not about.

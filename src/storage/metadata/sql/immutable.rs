@@ -9,10 +9,24 @@ use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, values};
 use super::{SqlMetadata, Written};
-use crate::domain::{ImmutableRule, Tag, TagProtection, TimeSpan};
+use crate::domain::{Digest, ImmutableRule, Tag, TagProtection, TimeSpan};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::{ImmutableRecord, ImmutableTags, RefusedTag};
+
+/// The tags that lead to manifests: also by way of the indexes that list them.
+macro_rules! leading_to {
+    ($manifests:literal) => {
+        concat!(
+            "WITH RECURSIVE above (id, digest) AS (",
+            $manifests,
+            " UNION
+            SELECT m.id, m.digest FROM above a CROSS JOIN manifest_children c CROSS JOIN manifests m
+            WHERE c.repository_id = $1 AND c.digest = a.digest AND m.id = c.manifest_id)
+        SELECT t.name, t.updated_at FROM above a CROSS JOIN tags t WHERE t.manifest_id = a.id"
+        )
+    };
+}
 
 statements! {
     ADD_IMMUTABLE = "INSERT INTO immutable_rules (repositories, tags, mutable, correctable, expires, created_at, created_by)
@@ -21,13 +35,9 @@ statements! {
         FROM immutable_rules ORDER BY id";
     REMOVE_IMMUTABLE = "DELETE FROM immutable_rules WHERE id = $1";
     PUSHED_AT = "SELECT t.name, t.updated_at FROM json_each($2) j CROSS JOIN tags t WHERE t.repository_id = $1 AND t.name = j.value";
-    /// The tags that lead to a manifest: also by way of the indexes that list it.
-    LEADING_TO = "WITH RECURSIVE above (id, digest) AS (
-            SELECT m.id, m.digest FROM manifests m WHERE m.id = $2
-            UNION
-            SELECT m.id, m.digest FROM above a CROSS JOIN manifest_children c CROSS JOIN manifests m
-            WHERE c.repository_id = $1 AND c.digest = a.digest AND m.id = c.manifest_id)
-        SELECT t.name, t.updated_at FROM above a CROSS JOIN tags t WHERE t.manifest_id = a.id";
+    LEADING_TO = leading_to!("SELECT m.id, m.digest FROM manifests m WHERE m.id = $2");
+    LEADING_TO_BLOB = leading_to!("SELECT m.id, m.digest FROM blobs b CROSS JOIN manifest_blobs r CROSS JOIN manifests m
+            WHERE b.digest = $2 AND r.repository_id = $1 AND r.blob_id = b.id AND m.id = r.manifest_id");
 }
 
 #[async_trait]
@@ -106,6 +116,18 @@ pub(super) async fn require_mutable_manifest<S: Session>(
         return Ok(());
     }
     require_mutable(&session.all(LEADING_TO, values![repository, manifest]).await?, protection, now)
+}
+
+/// Before a blob is taken out of a repository: of every tag that leads to it.
+pub(super) async fn require_mutable_blob<S: Session>(
+    session: &mut S,
+    (repository, blob): (i64, &Digest),
+    (protection, now): (&TagProtection, i64),
+) -> Result<(), StorageError> {
+    if protection.is_none() {
+        return Ok(());
+    }
+    require_mutable(&session.all(LEADING_TO_BLOB, values![repository, blob]).await?, protection, now)
 }
 
 fn require_mutable<R: Columns>(found: &[R], protection: &TagProtection, now: i64) -> Result<(), StorageError> {

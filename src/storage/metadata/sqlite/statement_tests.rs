@@ -25,6 +25,7 @@ const MAY_SCAN: &[&str] = &[
     "IMMUTABLE_RULES",
     "RETENTION_RULES",
     "LEADING_TO",
+    "LEADING_TO_BLOB",
     "BLOB_TOTALS",
     "NEEDLESS",
     "FORGET_ARRIVALS",
