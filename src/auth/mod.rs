@@ -34,11 +34,11 @@ pub use access::{
     Scope,
 };
 pub use authenticator::Authenticator;
-pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};
 pub(crate) use credentials::{
-    CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password, hash_password,
-    is_password_of,
+    BcryptHash, CredentialError, MAX_PASSWORD_LENGTH, PasswordTooLong, Secret, WeakPassword, check_chosen_password,
+    hash_password, is_password_of,
 };
+pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};
 pub(crate) use error::AuthError;
 pub use keys::DataKey;
 pub(crate) use keys::require_data_key;

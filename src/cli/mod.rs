@@ -14,10 +14,13 @@ mod cluster;
 mod config;
 mod context;
 mod doctor;
+mod gc;
 mod grant;
 mod guide;
 mod health;
 mod immutable;
+mod import;
+mod import_htpasswd;
 mod init;
 mod man;
 mod migrate;
@@ -88,8 +91,12 @@ enum Command {
     /// Show, upgrade and finalize the schema of the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
+    /// Import repositories and users from another registry
+    #[command(subcommand)]
+    Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
     Check(check::Args),
+    Gc(gc::Args),
     MigrateStorage(migrate_storage::Args),
     Trust(trust::Args),
     Untrust(untrust::Args),
@@ -161,6 +168,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Check(args) => check::run(&context, &args, output),
+        Command::Import(verb) => import::run(&context, &verb, output),
+        Command::Gc(args) => gc::run(&context, &args, output),
         Command::MigrateStorage(args) => migrate_storage::run(&context, &args, output),
         Command::Trust(args) => trust::run(args, output),
         Command::Untrust(args) => untrust::run(args, output),

@@ -18,6 +18,11 @@ impl Bar {
         Self(Mutex::new(ProgressBar::hidden()))
     }
 
+    /// What is done now, in other words.
+    pub(super) fn say(&self, what: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).set_message(what);
+    }
+
     /// Removes it.
     pub(super) fn end(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).finish_and_clear();

@@ -50,6 +50,7 @@ topics![
     "backup",
     "upgrade",
     "moving",
+    "import",
 ];
 
 impl Topic {

@@ -79,10 +79,6 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
-    let collector = collect_garbage(&registry);
-    let pulls = record_pulls(&registry);
-    let scrubber = scrub(&registry, &clock);
-    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(&registry)));
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -94,15 +90,8 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
         follow_move(Arc::clone(&registry)),
-        Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
-            .first_after(mins(5))
-            .under_lease(),
     ];
-    jobs.extend(collector);
-    jobs.extend(pulls);
-    jobs.push(apply_retention(retention));
-    jobs.push(scrubber);
-    jobs.extend(abandoned);
+    jobs.extend(upkeep(&registry, retention, &clock));
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
@@ -112,20 +101,34 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     jobs
 }
 
+/// What keeps the stores in order.
+fn upkeep(registry: &Arc<Registry>, retention: Retention, clock: &Clock) -> Vec<Job> {
+    let expire = ExpireUploads(Arc::clone(registry));
+    let expire = Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", expire);
+    let mut jobs = vec![
+        collect_garbage(registry),
+        expire.first_after(mins(5)).under_lease(),
+        scrub(registry, clock),
+        apply_retention(retention),
+    ];
+    jobs.extend(record_pulls(registry));
+    jobs.extend(registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry))));
+    jobs
+}
+
 fn follow_move(registry: Arc<Registry>) -> Job {
     Job::new("follow-move", millis(500), "cannot ask whether the registry is being moved", FollowMove(registry))
         .retry(millis(500), secs(5))
 }
 
 /// On every node: they share the work by claims in the queue.
-fn collect_garbage(registry: &Arc<Registry>) -> Option<Job> {
+fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let settings = registry.settings();
-    let pace = CollectionPace::of(&settings.gc, &settings.trash);
-    let collect = CollectGarbage { registry: Arc::clone(registry), pace };
+    // On a disk, this process alone removes the contents that `portcullis gc` has found.
+    let pace = CollectionPace { reviews: settings.gc.enabled, ..CollectionPace::of(&settings.gc, &settings.trash) };
+    let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
-    let job =
-        Job::new("collect-garbage", secs(10), consequence, collect).first_after(secs(10)).retry(secs(10), mins(1));
-    settings.gc.enabled.then_some(job)
+    Job::new("collect-garbage", secs(2), consequence, collect).first_after(secs(2)).retry(secs(2), mins(1))
 }
 
 /// It is due once a day; that is found in the database.

@@ -29,6 +29,7 @@ pub(crate) async fn open_stores(config: &Config, clock: &Clock) -> Result<Stores
     Ok(Stores { metadata, blobs: open_blobs(config, clock)? })
 }
 
+/// Opens the blob store alone.
 pub(super) fn open_blobs(config: &Config, clock: &Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
     match config.blobs.store {
         BlobStoreKind::Disk => disk::open(&config.data_dir, config.storage.min_free_space.bytes(), clock.clone()),

@@ -4,14 +4,19 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::{Algorithm, Digest, Hasher, ManualClock, RepositoryName, UploadId};
+use crate::domain::{Algorithm, Digest, Hasher, ManualClock, RepositoryName, TagProtection, UploadId};
 use crate::registry::RegistrySettings;
 use crate::storage::blobs::{BlobKey, Staged, disk};
 use crate::storage::metadata::{BlobRecord, sqlite};
 
 const BLOB_LEASE: Duration = Duration::from_hours(24);
-const PACE: CollectionPace =
-    CollectionPace { keep: Duration::ZERO, grace: Duration::from_mins(10), rate: None, removes_contents: true };
+const PACE: CollectionPace = CollectionPace {
+    keep: Duration::ZERO,
+    grace: Duration::from_mins(10),
+    rate: None,
+    reviews: true,
+    removes_contents: true,
+};
 
 struct Subject {
     folder: tempfile::TempDir,
@@ -51,7 +56,7 @@ impl Subject {
     }
 
     fn files(&self) -> usize {
-        let mut folders = vec![self.folder.path().join("blobs")];
+        let mut folders = vec![self.folder.path().join("blobs/sha256")];
         let mut files = 0;
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
@@ -110,4 +115,64 @@ async fn a_read_only_registry_collects_nothing() {
     subject.clock.advance(BLOB_LEASE * 2);
     subject.registry.settings.storage.read_only = true;
     assert!(matches!(subject.registry.collect(PACE, |_| ()).await, Err(RegistryError::ReadOnly)));
+}
+
+#[tokio::test]
+async fn a_database_that_was_restored_or_made_again_removes_nothing() {
+    let mut subject = Subject::open().await;
+    subject.push(b"first").await;
+    subject.clock.advance(BLOB_LEASE);
+    assert_eq!(subject.collect().await.links, 1, "the stores are new, and belong together");
+    let backup = subject.folder.path().join("backup.db");
+    std::fs::copy(subject.folder.path().join("metadata.db"), &backup).expect("copied");
+    for wal in ["metadata.db-wal", "metadata.db-shm"] {
+        let _ =
+            std::fs::copy(subject.folder.path().join(wal), backup.with_file_name(wal.replace("metadata", "backup")));
+    }
+    subject.push(b"second").await;
+    subject.clock.advance(BLOB_LEASE * 2);
+    assert_eq!(subject.collect().await.blobs, 1);
+    let made_again = subject.folder.path().join("new.db");
+    for database in [backup, made_again] {
+        let metadata = sqlite::open(&database, subject.clock.clock()).await.expect("opens");
+        let blobs = disk::open(subject.folder.path(), 0, subject.clock.clock()).expect("opens");
+        subject.registry = Registry::new(metadata, blobs, RegistrySettings::default(), subject.clock.clock());
+        let digest = subject.push(b"third").await;
+        subject
+            .registry
+            .metadata
+            .unlink_blob(&repository(), &digest, &TagProtection::default())
+            .await
+            .expect("unlinked");
+        subject.clock.advance(BLOB_LEASE * 2);
+        let stopped = Collected { stopped: Some(CollectionStop::OtherBlobs), ..Collected::default() };
+        assert_eq!(subject.collect().await, stopped, "{database:?}");
+        assert!(subject.files() > 1);
+        let told = CollectionStop::OtherBlobs.to_string();
+        assert!(told.contains("portcullis check"), "{told}");
+    }
+    subject.registry.bind_blobs().await.expect("bound");
+    subject.clock.advance(CLAIM);
+    let collected = subject.collect().await;
+    assert_eq!(collected.stopped, None);
+    subject.clock.advance(PACE.grace);
+    assert_eq!(subject.collect().await.freed_bytes, 5);
+}
+
+#[tokio::test]
+async fn a_mark_that_was_drawn_and_not_left_is_left_by_the_next_run() {
+    let subject = Subject::open().await;
+    subject.collect().await;
+    let first = subject.registry.metadata.collection_mark().await.expect("read").mark;
+    assert_eq!(subject.registry.blobs.bond().await.expect("read"), first);
+    let second = uuid::Uuid::from_u128(7);
+    assert!(subject.registry.metadata.replace_collection_mark(first, second).await.expect("replaced"));
+    subject.clock.advance(Duration::from_hours(1));
+    assert_eq!(subject.collect().await.stopped, None);
+    let known = subject.registry.metadata.collection_mark().await.expect("read");
+    assert_eq!(known.before, Some(second));
+    assert_eq!(subject.registry.blobs.bond().await.expect("read"), known.mark);
+    subject.registry.blobs.bind(uuid::Uuid::from_u128(8)).await.expect("bound");
+    subject.clock.advance(Duration::from_hours(1));
+    assert_eq!(subject.collect().await.stopped, Some(CollectionStop::OtherBlobs));
 }

@@ -94,6 +94,11 @@ impl Stream for BlobStream {
 pub struct PulledManifest(Arc<StoredManifest>);
 
 impl PulledManifest {
+    /// The repository's generation when it was read.
+    pub(super) fn generation(&self) -> i64 {
+        self.0.generation
+    }
+
     /// The digest of the content.
     pub fn digest(&self) -> &Digest {
         &self.0.digest

@@ -7,12 +7,14 @@ mod blob_rows;
 mod change;
 mod check;
 mod collect;
+mod collection_guard;
 mod content;
 mod content_locks;
 mod delete;
 mod error;
 mod expire;
 mod generations;
+mod import;
 mod lease;
 mod list;
 mod manifest_cache;
@@ -20,11 +22,13 @@ mod memory;
 mod mount;
 mod moving;
 mod owner;
+mod postpone;
 mod pull;
 mod pulls;
 mod push;
 mod readiness;
 mod referrers;
+mod remove_contents;
 mod scrub;
 mod session_locks;
 mod trash;
@@ -32,10 +36,13 @@ mod turns;
 mod upload;
 mod upload_turn;
 
+pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
+pub use collection_guard::CollectionStop;
 pub use content::{BlobStream, BodyError, BodyStream, Content, PulledManifest};
 pub use error::RegistryError;
+pub(crate) use import::ImportedManifest;
 pub use list::{Next, Page};
 pub use memory::{MemoryBudget, OutOfMemory, Reserved};
 pub use owner::Owner;
@@ -61,6 +68,7 @@ use change::KnownRules;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
+use postpone::Postponed;
 use pulls::PullLog;
 use readiness::Readiness;
 use session_locks::SessionLocks;
@@ -104,6 +112,7 @@ pub struct Registry {
     generations: Generations,
     manifests: ManifestCache,
     rows: BlobRows,
+    postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
     pulls: PullLog,
@@ -131,6 +140,7 @@ impl Registry {
             settings,
             manifests: ManifestCache::new(),
             rows: BlobRows::new(),
+            postponed: Postponed::new(),
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),

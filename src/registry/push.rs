@@ -79,7 +79,8 @@ fn once<'m>(descriptors: impl Iterator<Item = &'m Descriptor>) -> Vec<Digest> {
     descriptors.map(|descriptor| &descriptor.digest).filter(|digest| seen.insert(*digest)).cloned().collect()
 }
 
-fn describe(
+/// What the database must know of a manifest.
+pub(super) fn describe(
     manifest: &Manifest,
     digest: Digest,
     content: Bytes,

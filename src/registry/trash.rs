@@ -2,16 +2,12 @@
 
 use super::{Registry, RegistryError};
 
-/// How many entries are removed at once.
-const BATCH: u32 = 100;
-
 impl Registry {
-    /// Removes some of the entries whose time is over. Returns how many it has looked at.
-    pub(super) async fn remove_due_trash(&self) -> Result<u64, RegistryError> {
-        let due = self.metadata.due_trash(BATCH).await?;
-        for id in &due {
+    /// Removes entries whose time is over.
+    pub(super) async fn remove_due_trash(&self, due: &[i64]) -> Result<(), RegistryError> {
+        for id in due {
             self.metadata.remove_trash(*id).await?;
         }
-        Ok(due.len() as u64)
+        Ok(())
     }
 }

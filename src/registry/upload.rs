@@ -282,15 +282,13 @@ impl UploadSession {
             return Err(RegistryError::DigestMismatch { expected, actual });
         }
         let _lock = self.registry.contents.publishing(&expected).await;
-        let stored = self.registry.stored_content(&expected, self.staged.length).await?;
-        let key = match &stored {
-            Some(key) => key.clone(),
-            None => self.registry.blobs.publish(&self.staged, &expected).await?,
-        };
+        if self.link_stored(&expected).await? {
+            return Ok(());
+        }
+        let key = self.registry.blobs.publish(&self.staged, &expected).await?;
         let blob = BlobRecord { digest: expected, size: self.staged.length, key: key.clone() };
-        let finished = self.stored.then_some((self.id(), self.saved_length));
         let lease = self.registry.settings.gc.lease;
-        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), finished, lease).await?;
+        let known = self.registry.metadata.link_blob(&self.repository, blob.clone(), self.finished(), lease).await?;
         let Some(known) = known else {
             // Cancelled, expired, or moved on: what was saved of the session belongs to others now.
             self.release(&self.staged.area, &self.saved_area).await;
@@ -298,10 +296,26 @@ impl UploadSession {
         };
         self.registry.rows.forget(&self.repository, &blob.digest);
         self.release(&self.saved_area, &self.staged.area).await;
-        if stored.is_some() {
-            self.release(&self.staged.area, &StagingArea::empty(self.id())).await;
-        }
         if known == key { Ok(()) } else { self.registry.keep_one_content(blob, known).await }
+    }
+
+    /// Links a content that is stored already, and drops what was received. `false` where it is not, or was collected meanwhile.
+    async fn link_stored(&self, digest: &Digest) -> Result<bool, RegistryError> {
+        let (registry, size) = (&self.registry, self.staged.length);
+        let Some(key) = registry.stored_content(digest, size).await? else { return Ok(false) };
+        let (blob, lease) = (BlobRecord { digest: digest.clone(), size, key }, registry.settings.gc.lease);
+        if !registry.metadata.link_known_blob(&self.repository, blob, self.finished(), lease).await? {
+            return Ok(false);
+        }
+        registry.rows.forget(&self.repository, digest);
+        self.release(&self.saved_area, &self.staged.area).await;
+        self.release(&self.staged.area, &StagingArea::empty(self.id())).await;
+        Ok(true)
+    }
+
+    /// The session that a commit ends, and the length that it must still have.
+    fn finished(&self) -> Option<(UploadId, u64)> {
+        self.stored.then_some((self.id(), self.saved_length))
     }
 
     async fn discard(self) -> Result<(), RegistryError> {

@@ -42,6 +42,7 @@ topics![
     database "database",
     doctor "doctor",
     files "files",
+    import "import",
     kubernetes "kubernetes",
     limits "limits",
     monitoring "monitoring",

@@ -3,7 +3,7 @@
 use super::NewPassword;
 use super::admission::admit_name;
 use crate::admin::{AdminError, Administration};
-use crate::auth::AdminPermit;
+use crate::auth::{AdminPermit, BcryptHash};
 use crate::domain::AccountName;
 use crate::storage::metadata::{AddedUser, NewUser as NewRecord};
 
@@ -26,8 +26,24 @@ impl Administration {
         let NewUser { name, password, admin, own_existing } = user;
         admit_name(&name)?;
         let password_hash = password.hash(&name).await?;
+        self.add_record(NewRecord { name, password_hash, admin }, own_existing).await
+    }
+
+    /// Adds a user whose password another registry has hashed. It is hashed again at their next login.
+    pub(crate) async fn import_user(
+        &self,
+        _permit: &AdminPermit,
+        name: AccountName,
+        password: BcryptHash,
+        own_existing: bool,
+    ) -> Result<(), AdminError> {
+        admit_name(&name)?;
+        self.add_record(NewRecord { name, password_hash: password.into_stored(), admin: false }, own_existing).await
+    }
+
+    async fn add_record(&self, record: NewRecord, own_existing: bool) -> Result<(), AdminError> {
+        let name = record.name.clone();
         let owns_nothing = self.settings.personal_namespaces && !own_existing;
-        let record = NewRecord { name: name.clone(), password_hash, admin };
         match self.metadata.add_user(record, owns_nothing).await? {
             AddedUser::Added => Ok(()),
             AddedUser::NameTaken => Err(AdminError::NameTaken(name)),

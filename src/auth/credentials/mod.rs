@@ -4,6 +4,7 @@
 
 mod access_claim;
 mod access_token;
+mod bcrypt_hash;
 mod credential;
 mod password;
 mod password_rules;
@@ -14,6 +15,7 @@ mod secret;
 #[cfg(test)]
 pub(super) use access_claim::Access;
 pub(super) use access_token::{AccessTokens, EXPIRED_GRACE, InvalidToken, IssuedToken, LEEWAY};
+pub(crate) use bcrypt_hash::BcryptHash;
 pub(crate) use credential::CredentialError;
 pub use credential::{Credential, CredentialId, VerifiedCredential};
 #[cfg(test)]

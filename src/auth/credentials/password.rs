@@ -3,6 +3,7 @@
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
+use super::bcrypt_hash;
 use crate::auth::Secret;
 
 /// What a password for an unknown account is verified against, so that it takes as long as for a known one. No password is known to match
@@ -45,6 +46,9 @@ pub(in crate::auth) struct UnusableHash;
 
 /// Checks a password against a stored hash, in constant time.
 pub(in crate::auth) fn verify(password: &Secret, stored: &str) -> Result<PasswordOutcome, UnusableHash> {
+    if bcrypt_hash::is_bcrypt(stored) {
+        return verify_imported(password, stored);
+    }
     let hash = PasswordHash::new(stored).map_err(|_| UnusableHash)?;
     let params = Params::try_from(&hash).map_err(|_| UnusableHash)?;
     let is_current_kind = hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
@@ -60,6 +64,15 @@ pub(in crate::auth) fn verify(password: &Secret, stored: &str) -> Result<Passwor
     let outdated =
         (params.m_cost(), params.t_cost(), params.p_cost()) != (today.m_cost(), today.t_cost(), today.p_cost());
     Ok(PasswordOutcome::Right { rehashed: outdated.then(|| hash_password(password)) })
+}
+
+/// A hash from elsewhere. A wrong password takes as long as it does for every other account, and a little longer.
+fn verify_imported(password: &Secret, stored: &str) -> Result<PasswordOutcome, UnusableHash> {
+    if bcrypt_hash::is_password_of(password, stored)? {
+        return Ok(PasswordOutcome::Right { rehashed: Some(hash_password(password)) });
+    }
+    let _ = verify(password, UNKNOWN_ACCOUNT_HASH);
+    Ok(PasswordOutcome::Wrong)
 }
 
 /// Whether it is the password that was hashed.

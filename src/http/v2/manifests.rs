@@ -31,6 +31,9 @@ pub(in crate::http) async fn get(
     State(registry): State<Arc<Registry>>,
     request: Request,
 ) -> Result<Response, OciError> {
+    if *request.method() == Method::HEAD {
+        registry.verify_manifest(&permit, &reference).await?;
+    }
     let manifest = registry.pull_manifest(&permit, &reference).await?;
     if *request.method() == Method::GET {
         registry.note_pull(&permit, &reference, manifest.digest());

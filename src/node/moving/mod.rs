@@ -197,6 +197,9 @@ impl Moving {
         if self.rehearse {
             return Ok(self.source.metadata.set_move_phase(MovePhase::Settled).await?);
         }
+        if let Some(mark) = self.target.metadata.collection_mark().await?.mark {
+            self.target.blobs.bind(mark).await?;
+        }
         self.target.metadata.set_move_phase(MovePhase::Settled).await?;
         self.source.metadata.set_move_phase(MovePhase::Left(self.target.place.clone())).await?;
         Ok(())

@@ -2,9 +2,12 @@
 //! published under a key when its digest is known to be right.
 
 pub mod disk;
+mod originals;
 pub mod s3;
 mod store_content;
 
+pub use self::originals::{Adoption, Original};
+pub(crate) use self::originals::{OriginalFile, Originals};
 pub(crate) use self::store_content::store_content;
 
 use std::net::IpAddr;
@@ -161,6 +164,18 @@ pub trait BlobStore: Send + Sync + 'static {
     /// The length in bytes of a published content; `None` where it is missing.
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError>;
 
+    /// Why [`BlobStore::adopt`] cannot take over contents that are stored like this one; `None` where it can.
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError>;
+
+    /// Takes over a content that another program has stored, without moving its bytes, after comparing them with `digest` and `size`:
+    /// [`StorageError::Damaged`] where they are others. The original is not changed. Durable once [`BlobStore::settle`] was called.
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError>;
+
+    /// Makes everything durable that was adopted.
+    async fn settle(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Removes a published content. Removing what is not there is not an error.
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError>;
 
@@ -174,11 +189,20 @@ pub trait BlobStore: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Removes published contents for good: one answer each, in their order, and whether anything was there, as far as the backend says so.
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>>;
+
     /// Leaves a mark in the store, durable when this returns, by which a node knows it again: `id` is a UUID.
     async fn mark(&self, id: Uuid) -> Result<(), StorageError>;
 
     /// Whether [`BlobStore::mark`] has left this mark here.
     async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError>;
+
+    /// The bond with a database: what [`BlobStore::bind`] has left here last.
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError>;
+
+    /// Leaves a bond, durable when this returns, in the place of the one before.
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.
     async fn free_space(&self) -> Result<Option<u64>, StorageError>;

@@ -11,7 +11,7 @@ use crate::storage::metadata::FailureRecord;
 pub struct NewUser {
     /// The name to log in with.
     pub name: AccountName,
-    /// Argon2id in PHC form.
+    /// Argon2id in PHC form; of a user who was imported and has not logged in since, what bcrypt made.
     pub password_hash: String,
     /// Whether all is allowed.
     pub admin: bool,
@@ -33,7 +33,7 @@ pub enum AddedUser {
 pub struct UserRecord {
     /// The name to log in with.
     pub name: AccountName,
-    /// Argon2id in PHC form.
+    /// Argon2id in PHC form; of a user who was imported and has not logged in since, what bcrypt made.
     pub password_hash: String,
     /// Whether all is allowed.
     pub admin: bool,

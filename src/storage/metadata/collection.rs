@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::Digest;
+use crate::domain::{Digest, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 
@@ -86,6 +86,21 @@ pub struct CollectionStatus {
     pub freed_at: i64,
 }
 
+/// What a collection would remove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectionForecast {
+    /// Repositories that lose links to blobs.
+    pub repositories: u64,
+    /// Manifests.
+    pub manifests: u64,
+    /// Links of repositories to blobs.
+    pub links: u64,
+    /// Blobs that nothing needs then.
+    pub blobs: u64,
+    /// Their bytes, and those of contents whose rows are gone already.
+    pub bytes: u64,
+}
+
 /// The queue of the collector.
 #[async_trait]
 pub trait Collection {
@@ -102,14 +117,26 @@ pub trait Collection {
     /// Reviews a claimed entry: looks at all that may keep it, and collects it where nothing does.
     async fn review(&self, review: Review) -> Result<Reviewed, StorageError>;
 
+    /// A client was told that a manifest is there, and may be about to push an index that lists it: if it waits for its review, that is not
+    /// before `lease` is over. `false` where the repository does not have it.
+    async fn postpone_review(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        lease: Duration,
+    ) -> Result<bool, StorageError>;
+
+    /// What reviews would collect now that leave manifests alone whose last reference was dropped less than `keep` ago. Changes nothing.
+    async fn forecast_collection(&self, keep: Duration) -> Result<CollectionForecast, StorageError>;
+
     /// Claims up to `limit` contents to be removed, for `claim`.
     async fn claim_doomed(&self, claim: Duration, limit: u32) -> Result<Vec<DoomedContent>, StorageError>;
 
     /// Whether a blob has its content under this key again: then it must not be removed.
     async fn is_in_use(&self, content: &DoomedContent) -> Result<bool, StorageError>;
 
-    /// Ends with a doomed content: it was removed, and `freed`, or it is in use again.
-    async fn forget_doomed(&self, content: &DoomedContent, freed: bool) -> Result<(), StorageError>;
+    /// Ends with these doomed contents: they were removed, which has `freed` so many bytes, or are in use again.
+    async fn forget_doomed(&self, contents: &[DoomedContent], freed: u64) -> Result<(), StorageError>;
 
     /// What waits and what was done.
     async fn collection_status(&self) -> Result<CollectionStatus, StorageError>;

@@ -10,9 +10,11 @@ mod account_policy;
 mod acme;
 mod change;
 mod collection;
+mod collection_guard;
 mod grant;
 mod hold;
 mod immutable;
+mod imports;
 mod inspection;
 mod integrity;
 mod key;
@@ -38,10 +40,12 @@ pub use account::{AddedUser, NewUser, UserRecord, Users};
 pub use account_policy::{AccountPolicies, AccountPolicy};
 pub use acme::{AcmeChallengeRecord, AcmeRecords};
 pub use change::{Cause, Change};
-pub use collection::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub use immutable::{ImmutableRecord, ImmutableTags, RefusedTag};
+pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
 pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
@@ -91,8 +95,10 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + CollectionGuard
     + Moves
     + Integrity
+    + Imports
     + Send
     + Sync
     + 'static

@@ -50,6 +50,16 @@ pub trait RepositoryBlobs {
         lease: Duration,
     ) -> Result<Option<BlobKey>, StorageError>;
 
+    /// The same for a content that is stored already under the key of `blob`, which was read from its row, whatever became of the session.
+    /// `false`, and nothing done, where that row is gone or has another key: its content may be about to be removed.
+    async fn link_known_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: BlobRecord,
+        finished: Option<(UploadId, u64)>,
+        lease: Duration,
+    ) -> Result<bool, StorageError>;
+
     /// The blob, of all repositories, unless its content is damaged: to store no content twice.
     async fn stored_blob(&self, digest: &Digest) -> Result<Option<BlobRecord>, StorageError>;
 

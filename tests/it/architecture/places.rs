@@ -58,6 +58,8 @@ const PLACES: &[Place] = &[
             "src/jobs/",
             "src/node/ending.rs",
             "src/pki/acme/validation.rs",
+            "src/node/collecting.rs",
+            "src/registry/collect.rs",
             "src/registry/upload_turn.rs",
             "src/server/",
             "src/storage/blobs/disk/open_files.rs",

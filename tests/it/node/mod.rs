@@ -4,6 +4,7 @@ mod checking;
 mod data_directory;
 pub mod earlier_data;
 mod first_start;
+mod importing;
 mod moving;
 mod shared;
 mod surroundings;

@@ -30,6 +30,8 @@ blob_contract! {
     abandoned_areas_are_found_in_pages,
     a_content_is_located,
     another_handle_continues_and_reads,
+    many_contents_are_removed_at_once,
+    a_bond_is_replaced,
 }
 
 async fn every_length_comes_back(store: &BlobSubject) {
@@ -309,4 +311,31 @@ async fn another_handle_continues_and_reads(store: &BlobSubject) {
     assert!(read == [first, second].concat());
     store.other().remove(&key).await.expect("removed");
     assert_eq!(store.length(&key).await.expect("known"), None);
+}
+
+async fn many_contents_are_removed_at_once(store: &BlobSubject) {
+    let mut keys = Vec::new();
+    for seed in 0..20 {
+        keys.push(push(&**store, &content(100, 9000 + seed)).await.expect("pushed").1);
+    }
+    let (kept, removed) = keys.split_at(5);
+    let answers = store.remove_all(removed).await;
+    assert!(answers.len() == 15 && answers.iter().all(|answer| matches!(answer, Ok(true))), "{answers:?}");
+    for key in removed {
+        assert_eq!(store.length(key).await.expect("known"), None);
+    }
+    for key in kept {
+        assert_eq!(store.length(key).await.expect("known"), Some(100));
+    }
+    assert!(store.remove_all(removed).await.iter().all(Result::is_ok), "once more");
+    let wrong = store.remove_all(&[BlobKey("../x".to_owned()), kept[0].clone()]).await;
+    assert!(wrong[0].is_err() && wrong[1].is_ok(), "each has its own answer");
+}
+
+async fn a_bond_is_replaced(store: &BlobSubject) {
+    assert_eq!(store.bond().await.expect("read"), None);
+    for bond in [uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2)] {
+        store.bind(bond).await.expect("bound");
+        assert_eq!(store.bond().await.expect("read"), Some(bond));
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis::domain::{Digest, TagProtection};
+use portcullis::storage::blobs::BlobKey;
 use portcullis::storage::metadata::{BlobRecord, Metadata, NewManifest, PutOutcome, Review, ReviewKind, Reviewed};
 
 use super::content::{LEASE, at_once, blob, link, manifest, name, put, tag};
@@ -21,6 +22,8 @@ metadata_contract! {
     a_reference_that_is_dropped_during_a_review_is_reviewed_again,
     manifests_and_removals_wait_for_their_delays,
     freed_bytes_are_counted_once_they_are_confirmed,
+    a_content_that_is_stored_is_linked_while_its_row_is_there,
+    a_manifest_that_a_client_was_told_of_waits_longer,
 }
 
 const CLAIM: Duration = Duration::from_mins(1);
@@ -28,6 +31,7 @@ const NONE: Duration = Duration::ZERO;
 
 /// Reviews all that is due, without delays; returns what was collected.
 pub(super) async fn collect(store: &dyn Metadata) -> Vec<(ReviewKind, Digest)> {
+    let forecast = store.forecast_collection(NONE).await.expect("read");
     let mut collected = Vec::new();
     loop {
         let mut reviewed = 0;
@@ -41,6 +45,9 @@ pub(super) async fn collect(store: &dyn Metadata) -> Vec<(ReviewKind, Digest)> {
             }
         }
         if reviewed == 0 {
+            let count = |wanted| collected.iter().filter(|(kind, _)| *kind == wanted).count() as u64;
+            let [manifests, links, _, blobs] = ReviewKind::ALL.map(count);
+            assert_eq!((forecast.manifests, forecast.links, forecast.blobs), (manifests, links, blobs), "as forecast");
             return collected;
         }
     }
@@ -55,7 +62,7 @@ async fn doomed(store: &dyn Metadata) -> Vec<String> {
     let mut keys = Vec::new();
     for content in store.claim_doomed(CLAIM, 100).await.expect("claimed") {
         assert!(!store.is_in_use(&content).await.expect("read"));
-        store.forget_doomed(&content, true).await.expect("forgotten");
+        store.forget_doomed(std::slice::from_ref(&content), content.size).await.expect("forgotten");
         keys.push(content.key.0);
     }
     keys.sort();
@@ -306,8 +313,62 @@ async fn freed_bytes_are_counted_once_they_are_confirmed(store: &MetadataSubject
     assert_eq!((status.waiting, status.doomed, status.freed_bytes), ([0; 4], (1, 42), 0));
     let [content] = store.claim_doomed(CLAIM, 10).await.expect("claimed").try_into().expect("one");
     assert_eq!(store.claim_doomed(CLAIM, 10).await.expect("claimed"), [], "someone is at it");
-    store.forget_doomed(&content, true).await.expect("forgotten");
-    store.forget_doomed(&content, true).await.expect("forgotten already");
+    for _ in 0..2 {
+        store.forget_doomed(std::slice::from_ref(&content), content.size).await.expect("forgotten, or already");
+    }
     let status = store.collection_status().await.expect("read");
     assert_eq!((status.doomed, status.collected, status.freed_bytes), ((0, 0), [0, 1, 1], 42));
+}
+
+/// A node has read where a content is stored, and another one collects it before the first has linked it.
+async fn a_content_that_is_stored_is_linked_while_its_row_is_there(store: &MetadataSubject) {
+    let layer = blob(13, 10);
+    link(&**store, "first", &layer).await;
+    let known = store.stored_blob(&layer.digest).await.expect("read").expect("stored");
+    assert!(store.link_known_blob(&name("second"), known.clone(), None, LEASE).await.expect("linked"));
+    assert!(has_blob(&**store, "second", &layer).await);
+    store.clock.advance(LEASE);
+    mark_all(&**store).await;
+    assert!(store.link_known_blob(&name("second"), known.clone(), None, LEASE).await.expect("linked"), "only marked");
+    assert_eq!(collect(&**store).await, []);
+    store.clock.advance(LEASE);
+    collect(&**store).await;
+    let moved = BlobRecord { key: BlobKey("u/elsewhere".to_owned()), ..known.clone() };
+    for gone in [&known, &moved] {
+        assert!(!store.link_known_blob(&name("third"), gone.clone(), None, LEASE).await.expect("answered"));
+    }
+    assert!(
+        !has_blob(&**store, "third", &layer).await && !store.repository_exists(&name("third")).await.expect("read")
+    );
+    assert_eq!(doomed(&**store).await, [layer.key.0.clone()]);
+}
+
+/// Reviews what is due up to the marks.
+async fn mark_all(store: &dyn Metadata) {
+    for kind in [ReviewKind::Link, ReviewKind::Blob] {
+        for review in claim(store, kind).await {
+            assert_eq!(store.review(review).await.expect("reviewed"), Reviewed::Collected);
+        }
+    }
+}
+
+async fn a_manifest_that_a_client_was_told_of_waits_longer(store: &MetadataSubject) {
+    let ask = async |digest: &Digest| store.postpone_review(&name("asked"), digest, LEASE).await.expect("answered");
+    let child = push(&**store, "asked", manifest("child", &["v1"])).await;
+    assert!(ask(&child).await, "nothing waits");
+    store.delete_tag(&name("asked"), &tag("v1"), &at_once()).await.expect("deleted");
+    let [claimed] = claim(&**store, ReviewKind::Manifest).await.try_into().expect("one entry");
+    // It is about to be deleted when a client asks for it.
+    assert!(ask(&child).await);
+    assert_eq!(store.review(claimed).await.expect("reviewed"), Reviewed::Kept);
+    store.clock.advance(LEASE - Duration::from_secs(1));
+    assert_eq!(collect(&**store).await, []);
+    let index = NewManifest { children: vec![child.clone()], ..manifest("index", &["v2"]) };
+    push(&**store, "asked", index).await;
+    store.clock.advance(LEASE * 2);
+    assert_eq!(collect(&**store).await, []);
+    assert!(has(&**store, "asked", &child).await);
+    store.delete_tag(&name("asked"), &tag("v2"), &at_once()).await.expect("deleted");
+    assert_eq!(collect(&**store).await.len(), 2);
+    assert!(ask(&child).await, "nothing waits, and nothing is there");
 }

@@ -9,6 +9,7 @@ pub mod client_ca;
 pub mod client_host;
 pub mod cluster;
 pub mod database;
+pub mod distribution;
 pub mod fault_proxy;
 pub mod hostile_server;
 pub mod image;

@@ -94,6 +94,11 @@ impl Layout {
         self.blobs.join(algorithm.as_str()).join(digits)
     }
 
+    /// The bond with a database.
+    pub(super) fn bond(&self) -> PathBuf {
+        self.blobs.join("instance").join("bond")
+    }
+
     /// Where the content of `digest` is published, and under which key.
     pub(super) fn published(&self, digest: &Digest) -> (BlobKey, PathBuf) {
         (BlobKey(digest.to_string()), self.path(digest))

@@ -1,10 +1,12 @@
 //! The blob store on a local disk: one file per content, written once and never changed.
 //!
 //! Under the data directory, `uploads/<session>` is the staging area and `blobs/<algorithm>/ab/<hex>` what is published;
-//! `blobs/instance/<id>` is a mark of the registry that it belongs to, and `quarantine` has contents that were found to be damaged. Nothing
+//! `blobs/instance/<id>` is a mark of the registry that it belongs to, `blobs/instance/bond` the bond with its database, and `quarantine` has
+//! contents that were found to be damaged. Nothing
 //! a client names becomes a path, except a digest's hexadecimal digits and a session's UUID. What is [`small`] has no staging area: it
 //! stays with the session.
 
+mod adopt;
 mod append;
 mod buffer;
 mod cancel;
@@ -13,8 +15,10 @@ mod direct;
 mod layout;
 mod marks;
 mod open_files;
+mod originals;
 mod publish;
 mod read;
+mod removal;
 mod small;
 mod space;
 mod staging;
@@ -32,10 +36,14 @@ use self::cancel::CancelGuard;
 use self::direct::DirectWrites;
 use self::layout::Layout;
 use self::open_files::OpenFiles;
+pub(crate) use self::originals::originals;
 use self::space::FreeSpace;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Staged, StagingArea, StoredContent};
+use super::{Adoption, Appended, BlobKey, BlobStore, ByteStream, Original, Staged, StagingArea, StoredContent};
 use crate::domain::{Algorithm, Clock, Digest, Hasher, UploadId};
 use crate::storage::StorageError;
+
+/// Why an object cannot be adopted.
+const NOT_A_FILE: &str = "contents in a bucket can only be copied to a disk";
 
 /// A blob store in a directory.
 struct DiskBlobStore(Arc<Parts>);
@@ -122,6 +130,29 @@ impl BlobStore for DiskBlobStore {
         }
     }
 
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError> {
+        let Original::File(file) = original else { return Ok(Some(NOT_A_FILE.to_owned())) };
+        let (parts, file) = (Arc::clone(&self.0), file.clone());
+        blocking(move || adopt::why_not(&parts.layout, &file)).await
+    }
+
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError> {
+        let Original::File(file) = original else {
+            return Ok(Adoption::Impossible(NOT_A_FILE.to_owned()));
+        };
+        let (parts, file, digest) = (Arc::clone(&self.0), file.clone(), digest.clone());
+        let guard = CancelGuard::new();
+        let cancelled = guard.flag();
+        let adopted = blocking(move || adopt::adopt(&parts.layout, &file, &digest, size, &cancelled)).await;
+        drop(guard);
+        adopted
+    }
+
+    async fn settle(&self) -> Result<(), StorageError> {
+        let parts = Arc::clone(&self.0);
+        blocking(move || adopt::settle(&parts.layout)).await
+    }
+
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         let path = self.0.layout.blob(key)?;
         self.0.open_files.forget(key);
@@ -138,6 +169,24 @@ impl BlobStore for DiskBlobStore {
         let (parts, key) = (Arc::clone(&self.0), key.clone());
         let aside = blocking(move || contents::quarantine(&parts.layout, &key)).await?;
         Ok(aside.map(|path| path.display().to_string()))
+    }
+
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
+        let paths: Vec<_> = keys.iter().map(|key| self.0.layout.blob(key)).collect();
+        keys.iter().for_each(|key| self.0.open_files.forget(key));
+        let count = keys.len();
+        let removed = blocking(move || Ok(removal::remove_all(paths))).await;
+        removed.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError> {
+        let path = self.0.layout.bond();
+        blocking(move || marks::bond(&path)).await
+    }
+
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError> {
+        let path = self.0.layout.bond();
+        blocking(move || marks::bind(&path, bond)).await
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {

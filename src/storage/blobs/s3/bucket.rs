@@ -47,6 +47,9 @@ pub(super) fn published(key: &BlobKey) -> Result<&str, StorageError> {
     Err(StorageError::Damaged(format!("{:?} is not the name of a content in a bucket", key.0)))
 }
 
+/// The bond with a database: the text of a UUID.
+pub(super) const BOND: &str = "instance/bond";
+
 /// The name of a mark of the store.
 pub(super) fn mark(id: Uuid) -> String {
     format!("instance/{id}")

@@ -1,7 +1,8 @@
 //! The blob store in a bucket of an object store (S3): what several nodes share.
 //!
 //! Under the prefix, `u/<session>-<random>` is a content, and `t/<session>-<random>` the end of one that is still being received and does
-//! not fill a part yet; `instance/<id>` is a mark of the registry that it belongs to. A name is never used twice, so nothing is ever
+//! not fill a part yet; `instance/<id>` is a mark of the registry that it belongs to, and `instance/bond` the bond with its
+//! database. But for that one, a name is never used twice, so nothing is ever
 //! overwritten, renamed or copied, and no object store needs to know conditional requests. What has been received of a session is described by its state in the database alone ([`area`]), so that any node
 //! can continue it. No request lists the bucket.
 //!
@@ -30,6 +31,7 @@ mod probe;
 mod publish;
 mod read;
 mod redirect;
+mod removal;
 mod trial;
 
 use std::net::IpAddr;
@@ -43,13 +45,18 @@ use self::area::{Area, area_of};
 use self::bucket::Bucket;
 use self::parts::PartMemory;
 use self::redirect::Redirects;
-use super::{Appended, BlobKey, BlobStore, ByteStream, Content, Staged, StagingArea, StoredContent};
+use super::{
+    Adoption, Appended, BlobKey, BlobStore, ByteStream, Content, Original, Staged, StagingArea, StoredContent,
+};
 use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
 pub use probe::{Unusable, probe};
 pub use trial::{Step, Tried, try_bucket};
+
+/// Why a file cannot be adopted.
+const NOT_A_DISK: &str = "contents on a disk can only be copied to a bucket";
 
 /// A blob store in a bucket.
 struct S3BlobStore(Arc<Parts>);
@@ -137,12 +144,32 @@ impl BlobStore for S3BlobStore {
         self.0.bucket.size(bucket::published(key)?).await
     }
 
+    async fn cannot_adopt(&self, _original: &Original) -> Result<Option<String>, StorageError> {
+        Ok(Some(NOT_A_DISK.to_owned()))
+    }
+
+    async fn adopt(&self, _original: &Original, _digest: &Digest, _size: u64) -> Result<Adoption, StorageError> {
+        Ok(Adoption::Impossible(NOT_A_DISK.to_owned()))
+    }
+
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
         self.0.bucket.remove(bucket::published(key)?).await
     }
 
     async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError> {
         contents::after(&self.0, after).await
+    }
+
+    async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
+        removal::remove_all(&self.0.bucket, keys).await
+    }
+
+    async fn bond(&self) -> Result<Option<Uuid>, StorageError> {
+        removal::bond(&self.0.bucket).await
+    }
+
+    async fn bind(&self, bond: Uuid) -> Result<(), StorageError> {
+        self.0.bucket.put(bucket::BOND, vec![bond.to_string().into()]).await
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {

@@ -30,9 +30,11 @@ pub(super) const MAY_SCAN: &[&str] = &[
     "FORGET_NODES",
     "CLAIM_DOOMED",
     "DOOMED",
+    "DOOMED_BYTES",
+    "BEGIN_WINDOW",
 ];
-/// What sorts the few rows that it has found: the refresh tokens of one account.
-const MAY_SORT: &[&str] = &["REMOVE_OLDEST"];
+/// What sorts the few rows that it has found: the refresh tokens of one account, the tags of one push; and what the collector asks for.
+const MAY_SORT: &[&str] = &["REMOVE_OLDEST", "TARGETS", "PARENTS", "USERS_IN_REPOSITORY", "USERS_OF_BLOB", "CLAIM"];
 
 pub(super) async fn database() -> PgConnection {
     let url = server::database();

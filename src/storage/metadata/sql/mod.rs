@@ -13,6 +13,7 @@ mod engine;
 mod grants;
 mod holds;
 mod immutable;
+mod imports;
 mod integrity;
 mod keys;
 mod leases;
@@ -142,6 +143,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         holds::ALL,
         immutable::ALL,
         integrity::ALL,
+        imports::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,

@@ -31,6 +31,9 @@ statements! {
             lease_until = CASE WHEN blobs.lease_until > excluded.lease_until THEN blobs.lease_until ELSE excluded.lease_until END,
             state = 0
         RETURNING id, key";
+    /// As [`RECORD`], for a row that must be there: it stays until the end of the transaction.
+    KEEP_KNOWN = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
+        WHERE digest = $1 AND key = $2 RETURNING id";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
     STORED = "SELECT key, size FROM blobs WHERE digest = $1 AND damaged = 0";
     KEY = "SELECT key FROM blobs WHERE digest = $1";
@@ -79,11 +82,35 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
                 {
                     return Ok(Written::without_effects(None));
                 }
-                let values = values![&blob.digest, stored(blob.size)?, blob.key.0, after(now, lease), now];
-                let recorded = only(session, RECORD, values).await?;
-                let row = (recorded.integer("id")?, &blob.digest);
-                let effects = link(session, (existing, repository), row, (now, after(now, lease))).await?;
-                Ok(Written::with(effects, Some(key(&recorded)?)))
+                let (key, effects) = record(session, (existing, repository), &blob, (now, after(now, lease))).await?;
+                Ok(Written::with(effects, Some(key)))
+            })
+        })
+        .await
+    }
+
+    async fn link_known_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: BlobRecord,
+        finished: Option<(UploadId, u64)>,
+        lease: Duration,
+    ) -> Result<bool, StorageError> {
+        let (repository, now) = (repository.clone(), self.clock.seconds());
+        let until = after(now, lease);
+        self.write(move |session| {
+            Box::pin(async move {
+                let existing = repositories::lock(session, &repository).await?;
+                // Before the session is ended, which it is not where the blob is gone.
+                let Some(kept) = session.first(KEEP_KNOWN, values![&blob.digest, blob.key.0, until]).await? else {
+                    return Ok(Written::without_effects(false));
+                };
+                if let Some((upload, length)) = finished {
+                    uploads::finish(session, upload, length).await?;
+                }
+                let row = (kept.integer("id")?, &blob.digest);
+                let effects = link(session, (existing, repository), row, (now, until)).await?;
+                Ok(Written::with(effects, true))
             })
         })
         .await
@@ -187,8 +214,22 @@ async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
-/// Links the blob to the repository, which was looked for, where it is not linked yet. When its lease is over, a manifest must need it.
-async fn link<S: Session>(
+/// Records a published blob and links it to the repository, which was looked for; returns the key that counts.
+pub(super) async fn record<S: Session>(
+    session: &mut S,
+    repository: (Option<i64>, RepositoryName),
+    blob: &BlobRecord,
+    (now, leased_until): (i64, i64),
+) -> Result<(BlobKey, Effects), StorageError> {
+    let values = values![&blob.digest, stored(blob.size)?, blob.key.0.as_str(), leased_until, now];
+    let recorded = only(session, RECORD, values).await?;
+    let row = (recorded.integer("id")?, &blob.digest);
+    let effects = link(session, repository, row, (now, leased_until)).await?;
+    Ok((key(&recorded)?, effects))
+}
+
+/// Links the blob to the repository, which was looked for, where it is not linked yet.
+pub(super) async fn link<S: Session>(
     session: &mut S,
     (existing, repository): (Option<i64>, RepositoryName),
     (blob, digest): (i64, &Digest),

@@ -12,8 +12,8 @@ use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the rules about tags;
-/// what a statement has found itself on its way up from a manifest; a move to other storage;
-/// and the challenges of an order under way, the nodes and the leases, a handful each.
+/// what a statement has found itself on its way up from a manifest; a move to other storage; the challenges of an order under way, the nodes
+/// and the leases, a handful each; and what the collector asks for once a day.
 const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -34,6 +34,8 @@ const MAY_SCAN: &[&str] = &[
     "FORGET_NODES",
     "CLAIM_DOOMED",
     "DOOMED",
+    "DOOMED_BYTES",
+    "BEGIN_WINDOW",
 ];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {

@@ -50,6 +50,7 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("manifest_pulls", &["manifest_id"]),
     numbered("immutable_rules"),
     numbered("retention_rules"),
+    copied_by("collection_guard", &["id"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
     copied_by("token_keys", &["kid"]),

@@ -1,6 +1,8 @@
 //! The collector's queue: how it is filled, claimed, reviewed, and emptied.
 
 pub(super) mod enqueue;
+mod forecast;
+mod guard;
 mod review;
 
 use std::time::Duration;
@@ -10,11 +12,14 @@ use async_trait::async_trait;
 use super::engine::{Engine, Session, row_missing};
 use super::row::Columns;
 use super::statement::statements;
-use super::value::{after, stored, values};
-use super::{SqlMetadata, Written};
+use super::value::{after, list, stored, values};
+use super::{SqlMetadata, Written, repositories};
+use crate::domain::{Digest, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
-use crate::storage::metadata::{Collection, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed};
+use crate::storage::metadata::{
+    Collection, CollectionForecast, CollectionStatus, DoomedContent, Review, ReviewKind, Reviewed,
+};
 
 statements! {
     CLAIM = "UPDATE collection_queue SET claimed_until = $4
@@ -27,8 +32,11 @@ statements! {
         WHERE claimed_until <= $1 AND NOT EXISTS (SELECT 1 FROM backup_pins p WHERE p.until > $1) AND key IN (
             SELECT d.key FROM doomed_contents d WHERE d.claimed_until <= $1 ORDER BY d.since LIMIT $3)
         RETURNING key, digest, size";
+    WAITS = "SELECT q.review_after FROM collection_queue q WHERE q.kind = 0 AND q.digest = $2
+        AND q.repository_id = (SELECT id FROM repositories WHERE name = $1)";
+    HAS_MANIFEST = "SELECT 1 AS found FROM manifests WHERE repository_id = $1 AND digest = $2";
     KEY_OF = "SELECT 1 AS used FROM blobs WHERE digest = $1 AND key = $2";
-    FORGET_DOOMED = "DELETE FROM doomed_contents WHERE key = $1";
+    FORGET_DOOMED = "DELETE FROM doomed_contents WHERE key IN (SELECT j.value FROM json_each($1) j)";
     COUNT_FREED = "UPDATE collection_totals SET freed_bytes = freed_bytes + $1, freed_at = $2 WHERE id = 1";
     WAITING = "SELECT COUNT(*) AS waiting, MIN(review_after) AS oldest FROM collection_queue WHERE kind = $1";
     DOOMED = "SELECT COUNT(*) AS contents, CAST(COALESCE(SUM(size), 0) AS BIGINT) AS bytes FROM doomed_contents";
@@ -40,7 +48,7 @@ pub(super) const NO_REPOSITORY: i64 = 0;
 
 /// Every statement of this folder.
 #[cfg(test)]
-pub(super) const ALL_OF_FOLDER: [&[(&str, &str)]; 3] = [ALL, enqueue::ALL, review::ALL];
+pub(super) const ALL_OF_FOLDER: [&[(&str, &str)]; 5] = [ALL, enqueue::ALL, forecast::ALL, guard::ALL, review::ALL];
 
 impl ReviewKind {
     /// As it is stored.
@@ -82,6 +90,35 @@ impl<E: Engine> Collection for SqlMetadata<E> {
         self.write(move |session| Box::pin(review::review(session, review, now))).await
     }
 
+    async fn postpone_review(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        lease: Duration,
+    ) -> Result<bool, StorageError> {
+        let until = after(self.clock.seconds(), lease);
+        let Some(waits) = self.engine.first(WAITS, values![repository, digest]).await? else { return Ok(true) };
+        if waits.integer("review_after")? >= until {
+            return Ok(true);
+        }
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.write(move |session| {
+            Box::pin(async move {
+                // As the review does, so that either sees what the other has done.
+                let Some(id) = repositories::lock(session, &repository).await? else {
+                    return Ok(Written::without_effects(false));
+                };
+                enqueue::postpone(session, id, &digest, until).await?;
+                Ok(Written::without_effects(session.first(HAS_MANIFEST, values![id, &digest]).await?.is_some()))
+            })
+        })
+        .await
+    }
+
+    async fn forecast_collection(&self, keep: Duration) -> Result<CollectionForecast, StorageError> {
+        forecast::forecast(&self.engine, keep, self.clock.seconds()).await
+    }
+
     async fn claim_doomed(&self, claim: Duration, limit: u32) -> Result<Vec<DoomedContent>, StorageError> {
         let now = self.clock.seconds();
         let values = values![now, after(now, claim), limit];
@@ -98,14 +135,13 @@ impl<E: Engine> Collection for SqlMetadata<E> {
         Ok(self.engine.first(KEY_OF, values![&content.digest, content.key.0.as_str()]).await?.is_some())
     }
 
-    async fn forget_doomed(&self, content: &DoomedContent, freed: bool) -> Result<(), StorageError> {
-        let now = self.clock.seconds();
-        let (key, size) = (content.key.0.clone(), stored(content.size)?);
+    async fn forget_doomed(&self, contents: &[DoomedContent], freed: u64) -> Result<(), StorageError> {
+        let (now, freed) = (self.clock.seconds(), stored(freed)?);
+        let keys = list(contents.iter().map(|content| &content.key.0));
         self.write(move |session| {
             Box::pin(async move {
-                let was_there = session.run(FORGET_DOOMED, values![key]).await? > 0;
-                if was_there && freed {
-                    session.run(COUNT_FREED, values![size, now]).await?;
+                if session.run(FORGET_DOOMED, values![keys]).await? > 0 && freed > 0 {
+                    session.run(COUNT_FREED, values![freed, now]).await?;
                 }
                 Ok(Written::without_effects(()))
             })

@@ -8,7 +8,7 @@ use crate::storage::metadata::sql::engine::Session;
 use crate::storage::metadata::sql::repositories::LockedRow;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
-use crate::storage::metadata::sql::value::values;
+use crate::storage::metadata::sql::value::{Value, values};
 use crate::storage::metadata::sql::{Written, manifests, repositories};
 use crate::storage::metadata::{Review, ReviewKind, Reviewed};
 
@@ -38,6 +38,8 @@ statements! {
     LOCK_BLOB = "UPDATE blobs SET state = state WHERE digest = $1 RETURNING id, lease_until, state, size, key";
     IS_USED = "SELECT 1 AS used FROM blobs b WHERE b.id = $1 AND (EXISTS (SELECT 1 FROM repository_blobs l WHERE l.blob_id = b.id)
             OR EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.blob_id = b.id))";
+    /// Of what was claimed, and has been written again since then, another review comes.
+    IS_AS_CLAIMED = "SELECT 1 AS found FROM collection_queue WHERE kind = $1 AND repository_id = $2 AND digest = $3 AND changes = $4";
     MARK = "UPDATE blobs SET state = 1 WHERE id = $1";
     DELETE_BLOB = "DELETE FROM blobs WHERE id = $1";
     DOOM = "INSERT INTO doomed_contents (key, digest, size, since) VALUES ($1, $2, $3, $4)
@@ -67,7 +69,7 @@ pub(super) async fn review<S: Session>(
         ReviewKind::Blob => review_blob(session, &entry, now).await?,
         ReviewKind::Removal => review_removal(session, &entry, now).await?,
     };
-    let key = values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes];
+    let key = key(&entry);
     Ok(match verdict {
         Verdict::LeasedUntil(until) => {
             session.run(WAIT, [key, values![until]].concat()).await?;
@@ -84,6 +86,11 @@ pub(super) async fn review<S: Session>(
             Written::with(effects, Reviewed::Collected)
         }
     })
+}
+
+/// The entry in the queue, as it was claimed.
+fn key(entry: &Review) -> Vec<Value> {
+    values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes]
 }
 
 /// How long what is held is left before it is looked at again, in seconds.
@@ -112,6 +119,9 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review, now: i64) 
     let Some(found) = session.first(MANIFEST, values![entry.repository_id, &entry.digest]).await? else {
         return Ok(Verdict::Kept);
     };
+    if session.first(IS_AS_CLAIMED, key(entry)).await?.is_none() {
+        return Ok(Verdict::Kept);
+    }
     // What leaves the trash is reviewed again then.
     for reason in ["tagged", "listed", "attached", "trashed"] {
         if found.boolean(reason)? {
