@@ -3,6 +3,7 @@
 //! A command parses its arguments, calls a use case and prints the result on stdout. An error is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod backup;
 mod banner;
 mod ca;
 mod ca_rotate;
@@ -30,10 +31,13 @@ mod passphrase;
 mod password;
 mod progress;
 mod repo;
+mod repo_past;
 mod retention;
 mod retention_preview;
 mod secret_input;
 mod serve;
+mod time;
+mod trash;
 mod trust;
 mod untrust;
 mod user;
@@ -85,6 +89,9 @@ enum Command {
     /// Manage which tags are kept, and remove the others
     #[command(subcommand)]
     Retention(retention::Verb),
+    /// List, restore and remove what was deleted
+    #[command(subcommand)]
+    Trash(trash::Verb),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -95,6 +102,8 @@ enum Command {
     #[command(subcommand)]
     Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Check(check::Args),
     Gc(gc::Args),
     MigrateStorage(migrate_storage::Args),
@@ -165,8 +174,11 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Immutable(verb) => immutable::run(&context, verb, output),
         Command::Retention(verb) => retention::run(&context, verb, output),
+        Command::Trash(verb) => trash::run(&context, &verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::Backup(args) => backup::run(&context, args, output),
+        Command::Restore(args) => backup::run_restore(&context, args, output),
         Command::Check(args) => check::run(&context, &args, output),
         Command::Import(verb) => import::run(&context, &verb, output),
         Command::Gc(args) => gc::run(&context, &args, output),

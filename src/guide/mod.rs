@@ -33,6 +33,7 @@ topics![
     "acme",
     "repositories",
     "retention",
+    "trash",
     "storage",
     "database",
     "s3",

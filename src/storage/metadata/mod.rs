@@ -24,6 +24,7 @@ mod migration;
 mod moves;
 pub mod postgres;
 mod pulls;
+mod purge;
 mod refresh_token;
 mod repository;
 mod repository_blob;
@@ -54,6 +55,7 @@ pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, 
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
 pub use pulls::{LastPull, PullRecord, Pulls};
+pub use purge::{PurgeRecord, Purged, Purges};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
@@ -85,6 +87,7 @@ pub trait Metadata:
     + TagHistory
     + Trash
     + Holds
+    + Purges
     + RepositoryBlobs
     + Uploads
     + Users

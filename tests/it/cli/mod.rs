@@ -8,6 +8,7 @@ mod migrations;
 mod repositories;
 mod retention;
 mod stories;
+mod trash;
 mod users;
 
 use std::process::Output;

@@ -41,8 +41,13 @@ const STORIES: &[(&str, &str)] = &[
     ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
     ("migrate-storage", "node::moving::a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back"),
+    ("repo history", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
+    ("repo hold", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("repo purge", "cli::trash::what_is_purged_is_gone_at_once_with_its_content"),
+    ("repo release", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("repo restore", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo tags", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("retention add", "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep"),
@@ -60,6 +65,9 @@ const STORIES: &[(&str, &str)] = &[
     ),
     ("retention run", "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep"),
     ("serve", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
+    ("trash empty", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
+    ("trash list", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
+    ("trash restore", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
     ("trust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("untrust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("user add", "auth::accounts::passwords_that_people_choose_have_ten_characters_and_are_not_guessed_first"),
@@ -91,7 +99,8 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "cluster", "config", "grant", "immutable", "migrate", "repo", "retention", "user"];
+    let nouns =
+        ["ca", "cert", "cluster", "config", "grant", "immutable", "migrate", "repo", "retention", "trash", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),

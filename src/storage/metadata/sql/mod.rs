@@ -23,6 +23,7 @@ mod meta;
 mod moves;
 mod nodes;
 mod pulls;
+mod purge;
 mod put_manifest;
 mod referrers;
 mod refresh_tokens;
@@ -44,7 +45,7 @@ mod versions;
 use async_trait::async_trait;
 
 pub(super) use self::engine::{Engine, Outcome, Session};
-pub(super) use self::meta::{BEGIN, FLOOR, RAISE_FLOOR};
+pub(super) use self::meta::{BEGIN, FLOOR, LAST_EPOCH, RAISE_FLOOR};
 pub(super) use self::row::Columns;
 pub(super) use self::value::Value;
 use super::Metadata;
@@ -142,8 +143,8 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         grants::ALL,
         holds::ALL,
         immutable::ALL,
-        integrity::ALL,
         imports::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
@@ -165,6 +166,11 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
-    let folders = collection::ALL_OF_FOLDER.into_iter().chain(retention::ALL_OF_FOLDER).chain(trash::ALL_OF_FOLDER);
-    all.into_iter().chain(folders).flatten().copied()
+    all.into_iter()
+        .chain(collection::ALL_OF_FOLDER)
+        .chain(purge::ALL_OF_FOLDER)
+        .chain(retention::ALL_OF_FOLDER)
+        .chain(trash::ALL_OF_FOLDER)
+        .flatten()
+        .copied()
 }

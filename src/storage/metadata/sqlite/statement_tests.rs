@@ -27,6 +27,7 @@ const MAY_SCAN: &[&str] = &[
     "LEADING_TO",
     "LEADING_TO_BLOB",
     "BLOB_TOTALS",
+    "RENAME_KEYS",
     "NEEDLESS",
     "FORGET_ARRIVALS",
     "ALL_LEASES",
