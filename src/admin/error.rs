@@ -2,6 +2,7 @@
 
 use super::trash::NotRestored;
 use crate::auth::{PasswordTooLong, WeakPassword};
+use crate::domain::retention::InvalidRule;
 use crate::domain::{AccountName, Digest, Glob, Grantee, ImageName, RepositoryName, Tag};
 use crate::storage::StorageError;
 
@@ -75,6 +76,22 @@ pub(crate) enum AdminError {
     /// No registry holds as much.
     #[error("a quota can be {} at most; nothing was changed", crate::domain::Amount(i64::MAX as u64))]
     QuotaTooLarge,
+    /// No rule has this number.
+    #[error("unknown rule {id}: see `portcullis {list}`; nothing was changed")]
+    UnknownRule {
+        /// The number.
+        id: i64,
+        /// The command that lists the rules.
+        list: &'static str,
+    },
+    /// A clause does not fit what its rule selects.
+    #[error("{0}; nothing was changed")]
+    InvalidRule(#[from] InvalidRule),
+    /// A rule needs to know when images were pulled.
+    #[error(
+        "pulled-within needs the times of pulls, which are not recorded: set pulls.record = true first; nothing was changed"
+    )]
+    PullsNotRecorded,
     /// Groups and robots cannot be granted anything.
     #[error("groups and robots are not supported yet: grant to user:NAME; nothing was changed")]
     UnsupportedGrantee,

@@ -19,6 +19,7 @@ mod gc;
 mod grant;
 mod guide;
 mod health;
+mod immutable;
 mod import;
 mod import_htpasswd;
 mod import_registry;
@@ -33,6 +34,8 @@ mod progress;
 mod quota;
 mod repo;
 mod repo_past;
+mod retention;
+mod retention_preview;
 mod secret_input;
 mod serve;
 mod time;
@@ -83,6 +86,12 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Manage which tags clients may not move or delete
+    #[command(subcommand)]
+    Immutable(immutable::Verb),
+    /// Manage which tags are kept, and remove the others
+    #[command(subcommand)]
+    Retention(retention::Verb),
     /// List, restore and remove what was deleted
     #[command(subcommand)]
     Trash(trash::Verb),
@@ -171,6 +180,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Immutable(verb) => immutable::run(&context, verb, output),
+        Command::Retention(verb) => retention::run(&context, verb, output),
         Command::Trash(verb) => trash::run(&context, &verb, output),
         Command::Quota(verb) => quota::run(&context, verb, output),
         Command::Usage(args) => usage::run(&context, &args, output),

@@ -136,17 +136,21 @@ fn tags(context: &Context, name: &RepositoryName, output: &Output) -> anyhow::Re
             async |last: Option<&TaggedManifest>| admin.tags(permit, name, last.map(|last| &last.tag), PAGE).await;
         Ok(every(page).await?)
     })?;
-    let row =
-        |tagged: &TaggedManifest| vec![tagged.tag.to_string(), tagged.digest.to_string(), date(tagged.updated_at)];
+    let row = |tagged: &TaggedManifest| {
+        let pulled = tagged.last_pull.as_ref().map_or_else(|| "-".to_owned(), |(at, by)| format!("{} {by}", date(*at)));
+        vec![tagged.tag.to_string(), tagged.digest.to_string(), date(tagged.updated_at), pulled]
+    };
     let json = |tagged: &TaggedManifest| {
         json!({
             "tag": tagged.tag.as_str(),
             "digest": tagged.digest.to_string(),
             "updated_at": date(tagged.updated_at),
+            "pulled_at": tagged.last_pull.as_ref().map(|(at, _)| date(*at)),
+            "pulled_by": tagged.last_pull.as_ref().map(|(_, by)| by),
         })
     };
     let rows: Vec<Vec<String>> = tags.iter().map(row).collect();
-    output.table(&["TAG", "DIGEST", "UPDATED"], &rows, &tags.iter().map(json).collect())
+    output.table(&["TAG", "DIGEST", "UPDATED", "LAST PULL"], &rows, &tags.iter().map(json).collect())
 }
 
 /// Every entry of a list that comes in pages, each of which begins after the last entry of the one before.

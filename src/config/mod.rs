@@ -56,7 +56,7 @@ pub use self::{
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
         ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings,
-        LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, ScrubSettings, SecretsSettings,
+        LimitSettings, LogFormat, LogSettings, OperatorPair, PullSettings, S3Settings, ScrubSettings, SecretsSettings,
         ServerSettings, StorageSettings, TlsSettings, TrashSettings,
     },
     web_origin::WebOrigin,

@@ -9,9 +9,12 @@ pub mod clock;
 pub mod net;
 pub mod oci;
 pub mod over_quota;
+pub mod retention;
+pub mod time_span;
 
 pub use access::{
-    AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, Unnamed, UserRule,
+    AccountName, AccountPattern, Action, Actions, CertificateField, ClientCertificate, Glob, Grantee, ImmutableRule,
+    ImmutableRules, TagPattern, TagProtection, Unnamed, UserRule,
 };
 pub use amount::Amount;
 pub use clock::{Clock, ManualClock};
@@ -21,3 +24,4 @@ pub use oci::{
     NameRange, Precondition, Reference, RepositoryName, Tag, UploadId,
 };
 pub use over_quota::OverQuota;
+pub use time_span::TimeSpan;

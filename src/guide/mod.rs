@@ -32,6 +32,7 @@ topics![
     "ca",
     "acme",
     "repositories",
+    "retention",
     "trash",
     "quotas",
     "storage",

@@ -289,7 +289,9 @@ impl From<RegistryError> for OciError {
             RegistryError::PreconditionFailed => {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
-            RegistryError::ReadOnly | RegistryError::Held(_) => Self::new(Code::Denied, message),
+            RegistryError::ReadOnly | RegistryError::Held(_) | RegistryError::Immutable(_) => {
+                Self::new(Code::Denied, message)
+            }
             RegistryError::Frozen(_) => Self::unavailable(FROZEN, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),

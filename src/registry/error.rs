@@ -5,7 +5,7 @@ use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
 use crate::domain::{Digest, OverQuota, Reference, RepositoryName};
 use crate::storage::StorageError;
-use crate::storage::metadata::Held;
+use crate::storage::metadata::{Held, RefusedTag};
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +106,9 @@ pub enum RegistryError {
     /// What was to be deleted or moved is held.
     #[error(transparent)]
     Held(Held),
+    /// A tag was to be deleted or moved that is immutable.
+    #[error(transparent)]
+    Immutable(RefusedTag),
     /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
@@ -142,6 +145,7 @@ impl From<StorageError> for RegistryError {
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
             StorageError::Held(held) => Self::Held(held),
+            StorageError::Immutable(refused) => Self::Immutable(refused),
             StorageError::Frozen(why) => Self::Frozen(why),
             StorageError::Unavailable(what) => Self::Unavailable(what),
             StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {

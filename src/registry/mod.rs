@@ -24,6 +24,7 @@ mod moving;
 mod owner;
 mod postpone;
 mod pull;
+mod pulls;
 mod push;
 mod quotas;
 mod readiness;
@@ -57,17 +58,19 @@ use std::sync::atomic::AtomicBool;
 use arc_swap::ArcSwap;
 
 use crate::config::{
-    ByteSize, DeleteSettings, GcSettings, LimitSettings, ScrubSettings, StorageSettings, TrashSettings,
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, PullSettings, ScrubSettings, StorageSettings, TrashSettings,
 };
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
 use crate::storage::metadata::{Metadata, QuotaRecord};
 use blob_rows::BlobRows;
+use change::KnownRules;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
 use postpone::Postponed;
+use pulls::PullLog;
 use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
@@ -88,6 +91,8 @@ pub struct RegistrySettings {
     pub gc: GcSettings,
     /// How long what was deleted is kept.
     pub trash: TrashSettings,
+    /// Whether last pulls are recorded.
+    pub pulls: PullSettings,
     /// How stored content is read back.
     pub scrub: ScrubSettings,
 }
@@ -113,6 +118,8 @@ pub struct Registry {
     contents: ContentLocks,
     /// Whether the last collection found a reason to remove nothing.
     doubts: AtomicBool,
+    pulls: PullLog,
+    immutable: KnownRules,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
@@ -143,6 +150,8 @@ impl Registry {
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
             doubts: AtomicBool::new(false),
+            pulls: PullLog::new(),
+            immutable: KnownRules::default(),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),

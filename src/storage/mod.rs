@@ -30,6 +30,9 @@ pub enum StorageError {
     /// What was to be deleted or moved is held. Nothing was changed.
     #[error(transparent)]
     Held(#[from] metadata::Held),
+    /// A tag was to be deleted or moved that is immutable. Nothing was changed.
+    #[error(transparent)]
+    Immutable(#[from] metadata::RefusedTag),
     /// The registry is on its way to other storage. Nothing was changed.
     #[error("{0}")]
     Frozen(&'static str),

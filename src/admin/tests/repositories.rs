@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Fixture;
 use crate::admin::AdminError;
-use crate::domain::{Algorithm, Hasher, Precondition, RepositoryName, Tag};
+use crate::domain::{Algorithm, Hasher, Precondition, RepositoryName, Tag, TagProtection};
 use crate::storage::metadata::{Cause, Change, NewManifest};
 
 /// Another process pushes a manifest with two tags.
@@ -25,7 +25,12 @@ pub(super) async fn push(fixture: &Fixture, repository: &str) {
         tags: ["latest", "v1"].map(tag).to_vec(),
         precondition: Precondition::Always,
     };
-    let change = Change { by: "user:alice".to_owned(), cause: Cause::Push, keep: Duration::ZERO };
+    let change = Change {
+        by: "user:alice".to_owned(),
+        cause: Cause::Push,
+        keep: Duration::ZERO,
+        protection: TagProtection::default(),
+    };
     fixture.other.put_manifest(&repository_name(repository), manifest, Duration::ZERO, &change).await.expect("stored");
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis::domain::TagProtection;
 use portcullis::storage::blobs::BlobKey;
 use portcullis::storage::metadata::{BlobRecord, ReviewKind, ScrubPlace};
 
@@ -113,7 +114,7 @@ async fn contents_are_known_by_row_or_because_they_are_doomed(subject: &Metadata
 async fn a_pinned_content_is_not_removed(subject: &MetadataSubject) {
     let (store, app, old) = (&**subject, name("team/app"), blob(1, 10));
     store.link_blob(&app, old.clone(), None, NONE).await.expect("linked");
-    store.unlink_blob(&app, &old.digest).await.expect("unlinked");
+    store.unlink_blob(&app, &old.digest, &TagProtection::default()).await.expect("unlinked");
     store.pin_contents("one", MINUTE).await.expect("pinned");
     store.pin_contents("other", MINUTE).await.expect("pinned");
     for kind in ReviewKind::ALL {

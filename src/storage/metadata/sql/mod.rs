@@ -12,6 +12,7 @@ mod effects;
 mod engine;
 mod grants;
 mod holds;
+mod immutable;
 mod imports;
 mod integrity;
 mod keys;
@@ -21,6 +22,7 @@ mod manifests;
 mod meta;
 mod moves;
 mod nodes;
+mod pulls;
 mod purge;
 mod put_manifest;
 mod quotas;
@@ -28,6 +30,7 @@ mod referrers;
 mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
+mod retention;
 mod row;
 mod shared_logins;
 mod shared_state;
@@ -141,6 +144,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         effects::ALL,
         grants::ALL,
         holds::ALL,
+        immutable::ALL,
         imports::ALL,
         integrity::ALL,
         keys::ALL,
@@ -150,6 +154,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         meta::ALL,
         moves::ALL,
         nodes::ALL,
+        pulls::ALL,
         put_manifest::ALL,
         referrers::ALL,
         refresh_tokens::ALL,
@@ -164,7 +169,12 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
-    let folders =
-        [&collection::ALL_OF_FOLDER[..], &purge::ALL_OF_FOLDER, &quotas::ALL_OF_FOLDER, &trash::ALL_OF_FOLDER];
+    let folders = [
+        &collection::ALL_OF_FOLDER[..],
+        &purge::ALL_OF_FOLDER,
+        &quotas::ALL_OF_FOLDER,
+        &retention::ALL_OF_FOLDER,
+        &trash::ALL_OF_FOLDER,
+    ];
     all.into_iter().chain(folders.into_iter().flatten().copied()).flatten().copied()
 }

@@ -9,7 +9,7 @@ use super::quotas::membership::{self, Membership};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
-use super::{Written, repositories, tag_history, trash};
+use super::{Written, immutable, repositories, tag_history, trash};
 use crate::domain::{Digest, Precondition, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -31,7 +31,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (repository_id, digest) DO UPDATE SET
             media_type = excluded.media_type, subject = excluded.subject,
-            artifact_type = excluded.artifact_type, annotations = excluded.annotations
+            artifact_type = excluded.artifact_type, annotations = excluded.annotations, pushed_at = excluded.created_at
         RETURNING id, trash_id";
     REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
         SELECT CAST($2 AS BIGINT), b.id, l.repository_id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
@@ -99,6 +99,7 @@ pub(super) async fn put<S: Session>(
     }
     let targets = (manifest.tags.as_slice(), stored);
     let moved = tag_history::end_targets(session, (id, &repository), targets, (&change, now)).await?;
+    immutable::require_mutable_tags(session, (id, &moved), (&change.protection, now)).await?;
     enqueue::targets(session, id, &moved, Some(stored), now).await?;
     point_tags(session, (id, stored), &manifest.tags, (&change, now)).await?;
     charge::admit(session, id, &charged, stored).await?;

@@ -10,8 +10,8 @@ use super::quotas::charge;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
-use super::{SqlMetadata, Written, holds, repositories, uploads};
-use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
+use super::{SqlMetadata, Written, holds, immutable, repositories, uploads};
+use crate::domain::{Digest, NameRange, RepositoryName, TagProtection, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 use crate::storage::coordination::Effects;
@@ -180,14 +180,21 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         found.map(|found| found.parsed("repository_name")).transpose()
     }
 
-    async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+    async fn unlink_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        protection: &TagProtection,
+    ) -> Result<bool, StorageError> {
         let (repository, digest, now) = (repository.clone(), digest.clone(), self.clock.seconds());
+        let protection = protection.clone();
         self.write(move |session| {
             Box::pin(async move {
                 let Some(id) = repositories::lock(session, &repository).await? else {
                     return Ok(Written::without_effects(false));
                 };
                 holds::require_free_blob(session, (id, &repository), &digest).await?;
+                immutable::require_mutable_blob(session, (id, &digest), (&protection, now)).await?;
                 let is_unlinked = session.run(UNLINK, values![id, &digest]).await? > 0;
                 if is_unlinked {
                     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;

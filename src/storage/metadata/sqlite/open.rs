@@ -126,6 +126,7 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         | StorageError::OverQuota(_)
         | StorageError::Superseded(_)
         | StorageError::Frozen(_)
-        | StorageError::Held(_) => error,
+        | StorageError::Held(_)
+        | StorageError::Immutable(_) => error,
     }
 }

@@ -49,6 +49,10 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("holds", &["repository", "tag"]),
     numbered("purges"),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
+    copied_by("tag_pulls", &["repository_id", "name"]),
+    copied_by("manifest_pulls", &["manifest_id"]),
+    numbered("immutable_rules"),
+    numbered("retention_rules"),
     copied_by("collection_guard", &["id"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
@@ -72,6 +76,9 @@ pub(super) const TABLES: &[Table] = &[
     // Contents in the blob store of the source, and what was freed there.
     left("doomed_contents"),
     left("collection_totals"),
+    // What happened on the source; pulls are recorded from the first start there on.
+    left("retention_runs"),
+    left("pull_recording"),
     // About processes that copy from this database.
     left("backup_pins"),
     // About the move itself.

@@ -11,7 +11,7 @@ use crate::storage::metadata::sql::quotas::charge;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::{after, values};
-use crate::storage::metadata::sql::{Written, holds, manifests, repositories, tag_history};
+use crate::storage::metadata::sql::{Written, holds, immutable, manifests, repositories, tag_history};
 
 statements! {
     DELETE_TAG = "DELETE FROM tags WHERE repository_id = $1 AND name = $2";
@@ -47,6 +47,7 @@ pub(in crate::storage::metadata::sql) async fn tag<S: Session>(
     };
     holds::require_free_tag(session, &repository, &tag).await?;
     let tags = std::slice::from_ref(&tag);
+    immutable::require_mutable_tags(session, (id, tags), (&change.protection, now)).await?;
     tag_history::end_targets(session, (id, &repository), (tags, NOWHERE), (&change, now)).await?;
     if change.keep.is_zero() {
         enqueue::targets(session, id, tags, None, now).await?;
@@ -71,6 +72,7 @@ pub(in crate::storage::metadata::sql) async fn manifest<S: Session>(
     };
     let manifest = found.integer("id")?;
     holds::require_free_manifests(session, (id, &repository), vec![(manifest, digest.clone())]).await?;
+    immutable::require_mutable_manifest(session, (id, manifest), (&change.protection, now)).await?;
     tag_history::end_targets_of_manifest(session, manifest, (&change, now)).await?;
     if change.keep.is_zero() {
         manifests::delete(session, id, (manifest, &digest), now).await?;
