@@ -1,6 +1,6 @@
 //! What `portcullis gc` does with the stores of a registry, whether a server runs or not.
 //!
-//! A content on a disk has one name for ever, so that only the process which serves it may remove it: it knows of the push that publishes
+//! A content on a disk always has the same name, so that only the process which serves it may remove it: it knows of the push that publishes
 //! the same content again. The command does all else, and waits until the server has removed the contents.
 
 use std::time::Duration;
