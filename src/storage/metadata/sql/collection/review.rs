@@ -93,7 +93,7 @@ fn key(entry: &Review) -> Vec<Value> {
     values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes]
 }
 
-/// How long what is held is left before it is looked at again, in seconds.
+/// How long what is held is left before it is reviewed again, in seconds.
 const HELD_FOR: i64 = 3600;
 
 /// The repository of the entry, locked.
