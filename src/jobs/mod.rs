@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::driver::Driver;
-pub(crate) use self::heartbeat::Heartbeat;
+pub(crate) use self::heartbeat::{Heartbeat, Settings};
 use self::job::Job;
 pub(crate) use self::leaseholder::Leaseholder;
 use self::leaseholder::{KeepLeases, LeaseKeeper, LeaseWatch, RENEWAL};

@@ -23,6 +23,7 @@ mod policy;
 mod purge;
 mod repositories;
 mod repository_blobs;
+mod shared_state;
 mod sqlite;
 mod tag_history;
 mod tags;

@@ -150,7 +150,7 @@ impl World<'_> {
             if !self.store.is_in_use(&content).await.expect("read") {
                 self.blobs.remove(&content.key).await.expect("removed");
             }
-            self.store.forget_doomed(&content, true).await.expect("forgotten");
+            self.store.forget_doomed(std::slice::from_ref(&content), content.size).await.expect("forgotten");
         }
     }
 

@@ -99,7 +99,7 @@ impl Node {
 
 /// Nothing waits in the trash.
 fn registry((metadata, blobs): &(Arc<dyn Metadata>, Arc<dyn BlobStore>), clock: &Clock) -> Arc<Registry> {
-    let trash = TrashSettings { keep: Duration::ZERO };
+    let trash = TrashSettings { keep: Duration::ZERO, ..TrashSettings::default() };
     let settings = RegistrySettings { trash, ..RegistrySettings::default() };
     Arc::new(Registry::new(Arc::clone(metadata), Arc::clone(blobs), settings, clock.clone()))
 }
