@@ -69,6 +69,12 @@ pub(crate) enum AdminError {
         /// On which repositories.
         on: Glob,
     },
+    /// There is none on this pattern.
+    #[error("no quota on {0}: see `portcullis quota list`; nothing was changed")]
+    UnknownQuota(Glob),
+    /// No registry holds as much.
+    #[error("a quota can be {} at most; nothing was changed", crate::domain::Amount(i64::MAX as u64))]
+    QuotaTooLarge,
     /// Groups and robots cannot be granted anything.
     #[error("groups and robots are not supported yet: grant to user:NAME; nothing was changed")]
     UnsupportedGrantee,

@@ -6,6 +6,7 @@
 mod cluster;
 mod error;
 mod grants;
+mod quotas;
 mod repositories;
 mod trash;
 mod users;
@@ -13,6 +14,7 @@ mod users;
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
+pub(crate) use quotas::{NamespaceUsage, Quota, QuotaProgress, SizedRepository, Sizes};
 pub(crate) use repositories::{Hold, Past, PurgedBefore, Repository, TagEntry, TagMoment, TaggedManifest};
 pub(crate) use trash::{DeletedItem, Restored};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};

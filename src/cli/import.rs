@@ -8,9 +8,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::context::{Context, block_on};
-use super::import_htpasswd;
 use super::output::Output;
 use super::progress::Bar;
+use super::{import_htpasswd, import_registry};
 use crate::node::importing::{ImportOrder, ImportReport, Method, SourceKind, finish, import};
 use crate::node::progress::Progress;
 
@@ -41,6 +41,11 @@ pub(super) enum Verb {
     /// Passwords that are hashed with bcrypt are accepted as they are, and hashed with Argon2id at the next login. Imported users own NAME/**
     /// as others do, and may do nothing else before it is granted to them. Users that exist already stay as they are.
     Htpasswd(import_htpasswd::Args),
+    /// Pull repositories from a running registry over the API
+    ///
+    /// Tags come with the images of their indexes and with their signatures and other referrers. What is here already is not fetched, and a
+    /// command that was interrupted continues when it is run again. The API tells no dates: tags are dated today.
+    Registry(import_registry::Args),
     /// Give up the registry whose bucket contents were taken over from: from then on, those that nothing refers to are removed there too
     Finish,
 }
@@ -64,6 +69,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
             import_from(context, SourceKind::Distribution, source, output)
         }
         Verb::Finish => end(context, output),
+        Verb::Registry(args) => import_registry::run(context, args, output),
         Verb::Htpasswd(args) => import_htpasswd::run(context, args, output),
         Verb::Zot(source) => import_from(context, SourceKind::Zot, source, output),
     }
@@ -74,7 +80,7 @@ fn import_from(context: &Context, kind: SourceKind, source: &Source, output: &Ou
     let method = if source.copy { Method::Copy } else { Method::Adopt };
     let order = ImportOrder { kind, path: &source.path, method, report_only: source.report };
     let bar = Arc::new(Bar::new());
-    let imported = block_on(import(&config, &data, &order, Arc::clone(&bar) as Arc<dyn Progress>));
+    let imported = block_on(import(&config, &data, context.clock(), &order, Arc::clone(&bar) as Arc<dyn Progress>));
     bar.end();
     let report = imported?;
     show(&report, source, output)?;
@@ -86,7 +92,7 @@ fn import_from(context: &Context, kind: SourceKind, source: &Source, output: &Ou
 
 fn end(context: &Context, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
-    let contents = block_on(finish(&config, &data))?;
+    let contents = block_on(finish(&config, &data, context.clock()))?;
     let text = format!("{contents} contents that were taken over in a bucket belong to this registry alone now");
     output.done(&text, &json!({ "contents": contents }))
 }

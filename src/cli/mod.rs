@@ -21,6 +21,7 @@ mod guide;
 mod health;
 mod import;
 mod import_htpasswd;
+mod import_registry;
 mod init;
 mod man;
 mod migrate;
@@ -29,6 +30,7 @@ mod output;
 mod passphrase;
 mod password;
 mod progress;
+mod quota;
 mod repo;
 mod repo_past;
 mod secret_input;
@@ -37,6 +39,7 @@ mod time;
 mod trash;
 mod trust;
 mod untrust;
+mod usage;
 mod user;
 
 use std::process::ExitCode;
@@ -83,6 +86,11 @@ enum Command {
     /// List, restore and remove what was deleted
     #[command(subcommand)]
     Trash(trash::Verb),
+    /// Manage how much repositories may hold
+    #[command(subcommand)]
+    Quota(quota::Verb),
+    /// Show how much is stored, by top-level namespace
+    Usage(usage::Args),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -164,6 +172,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Trash(verb) => trash::run(&context, &verb, output),
+        Command::Quota(verb) => quota::run(&context, verb, output),
+        Command::Usage(args) => usage::run(&context, &args, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Backup(args) => backup::run(&context, args, output),

@@ -1,21 +1,25 @@
 //! `portcullis repo`: manages repositories.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{Output, date};
 use super::repo_past;
-use crate::admin::{AdminError, Hold, Repository, TaggedManifest};
-use crate::domain::{RepositoryName, Tag};
+use crate::admin::{AdminError, Hold, Repository, SizedRepository, Sizes, TaggedManifest};
+use crate::domain::{Amount, Glob, RepositoryName, Tag};
 
 /// How many rows are read at a time.
 const PAGE: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List all repositories
-    List,
+    /// List repositories, with what each holds and what its removal would free
+    List {
+        /// Only these repositories: `*` matches within a segment, `**` across segments; quote it
+        #[arg(value_name = "GLOB")]
+        on: Option<Glob>,
+    },
     /// Show what a repository contains
     Show {
         /// The repository
@@ -37,9 +41,13 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
-        Verb::List => list(context, output),
+        Verb::List { on } => list(context, on.as_ref(), output),
         Verb::Show { name } => {
-            show(&context.administer(async |admin, permit| Ok(admin.repository(permit, &name).await?))?, output)
+            let config = context.config()?;
+            let (shown, freed_at) = context.administer(async |admin, permit| {
+                Ok((admin.repository(permit, &name).await?, admin.freed_at(&config.trash, &config.gc)))
+            })?;
+            show(&shown, freed_at, output)
         }
         Verb::Tags { name } => tags(context, &name, output),
         Verb::Remove { name } => {
@@ -52,36 +60,67 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-fn list(context: &Context, output: &Output) -> anyhow::Result<()> {
-    let names = context.administer(async |admin, permit| {
-        Ok(every(async |last: Option<&RepositoryName>| admin.repositories(permit, last, PAGE).await).await?)
+fn list(context: &Context, on: Option<&Glob>, output: &Output) -> anyhow::Result<()> {
+    let repositories = context.administer(async |admin, permit| {
+        let (mut all, mut last) = (Vec::new(), None);
+        loop {
+            let (page, end) = admin.repositories(permit, on, last.as_ref(), PAGE).await?;
+            all.extend(page);
+            match end {
+                Some(_) => last = end,
+                None => return Ok(all),
+            }
+        }
     })?;
-    let rows: Vec<Vec<String>> = names.iter().map(|name| vec![name.to_string()]).collect();
-    output.table(&["NAME"], &rows, &names.iter().map(RepositoryName::as_str).collect())
+    let row = |SizedRepository { name, sizes }: &SizedRepository| {
+        let bytes = [sizes.logical, sizes.unique, sizes.own].map(|bytes| Amount(bytes).to_string());
+        [vec![name.to_string(), sizes.tags.to_string(), sizes.manifests.to_string()], bytes.to_vec()].concat()
+    };
+    let json = |SizedRepository { name, sizes }: &SizedRepository| {
+        let mut json = sizes_json(sizes);
+        json["name"] = name.as_str().into();
+        json
+    };
+    let rows: Vec<Vec<String>> = repositories.iter().map(row).collect();
+    let headings = ["NAME", "TAGS", "MANIFESTS", "LOGICAL", "UNIQUE", "FREED BY REMOVAL"];
+    output.table(&headings, &rows, &repositories.iter().map(json).collect())
 }
 
-fn show(repository: &Repository, output: &Output) -> anyhow::Result<()> {
+/// Sizes as every command tells them.
+pub(super) fn sizes_json(sizes: &Sizes) -> Value {
+    json!({
+        "tags": sizes.tags,
+        "manifests": sizes.manifests,
+        "logical_bytes": sizes.logical,
+        "unique_bytes": sizes.unique,
+        "freed_by_removal": sizes.own,
+    })
+}
+
+fn show(repository: &Repository, freed_at: Option<i64>, output: &Output) -> anyhow::Result<()> {
     let held = repository.holds.iter().map(hold).reduce(|all, next| format!("{all}; {next}"));
-    output.record(
-        &[
-            ("name", repository.name.to_string()),
-            ("tags", repository.tags.to_string()),
-            ("manifests", repository.manifests.to_string()),
-            ("blobs", repository.blobs.to_string()),
-            ("bytes", repository.bytes.to_string()),
-            ("created", date(repository.created_at)),
-            ("held", held.unwrap_or_else(|| "no".to_owned())),
-        ],
-        &json!({
-            "name": repository.name.as_str(),
-            "tags": repository.tags,
-            "manifests": repository.manifests,
-            "blobs": repository.blobs,
-            "bytes": repository.bytes,
-            "created_at": date(repository.created_at),
-            "holds": repository.holds.iter().map(json_of_hold).collect::<Vec<_>>(),
-        }),
-    )
+    let sizes = &repository.sizes;
+    let when = freed_at
+        .map_or_else(|| "never: gc.enabled is false".to_owned(), |at| format!("by {} if removed now", date(at)));
+    let mut json = sizes_json(sizes);
+    json["name"] = repository.name.as_str().into();
+    json["blobs"] = repository.blobs.into();
+    json["bytes"] = repository.bytes.into();
+    json["freed_at"] = freed_at.map(date).into();
+    json["created_at"] = date(repository.created_at).into();
+    json["holds"] = repository.holds.iter().map(json_of_hold).collect();
+    let lines = [
+        ("name", repository.name.to_string()),
+        ("tags", repository.tags.to_string()),
+        ("manifests", repository.manifests.to_string()),
+        ("blobs", format!("{}, {}", repository.blobs, Amount(repository.bytes))),
+        ("logical size", format!("{} (every image by itself)", Amount(sizes.logical))),
+        ("unique size", format!("{} (shared layers once)", Amount(sizes.unique))),
+        ("freed by removal", format!("{}, {when}", Amount(sizes.own))),
+        ("created", date(repository.created_at)),
+        ("held", held.unwrap_or_else(|| "no".to_owned())),
+    ];
+    output.record(&lines, &json)
 }
 
 fn hold(hold: &Hold) -> String {

@@ -1,6 +1,7 @@
 //! An answer, whose body is read within the limits of its exchange.
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -58,5 +59,15 @@ impl Response {
     /// The body.
     pub(crate) async fn bytes(self) -> Result<Bytes, ClientError> {
         Ok(self.collect().await?.into_body())
+    }
+
+    /// The body as it comes, within the limits of time. How long it may be is for the caller to say.
+    pub(crate) fn stream(self) -> impl Stream<Item = Result<Bytes, ClientError>> + Send + use<> {
+        let Self { body, _connection: connection, limits, deadline, .. } = self;
+        stream::try_unfold((body.into_data_stream(), connection), move |(mut body, connection)| async move {
+            let next =
+                async { body.next().await.transpose().map_err(|error| ClientError::of_exchange(&error, limits.idle)) };
+            Ok(deadline.bound(next).await?.map(|bytes| (bytes, (body, connection))))
+        })
     }
 }

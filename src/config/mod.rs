@@ -61,8 +61,8 @@ pub use self::{
     },
     web_origin::WebOrigin,
 };
+pub(crate) use self::{byte_size::parse_size, duration::parse_duration, sample::sample};
 use self::{document::Document, reader::Reader};
-pub(crate) use self::{duration::parse_duration, sample::sample};
 
 /// A configuration with its sources and warnings.
 #[derive(Debug)]

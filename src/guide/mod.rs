@@ -33,6 +33,7 @@ topics![
     "acme",
     "repositories",
     "trash",
+    "quotas",
     "storage",
     "database",
     "s3",

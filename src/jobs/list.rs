@@ -17,6 +17,7 @@ use super::forget_history::ForgetHistory;
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
+use super::quotas::{CountQuotas, FollowQuotas};
 use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
@@ -113,6 +114,7 @@ fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
             .first_after(mins(5))
             .under_lease(),
     ];
+    jobs.extend(quotas(registry));
     jobs.extend(registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry))));
     jobs
 }
@@ -120,6 +122,14 @@ fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
 fn follow_move(registry: Arc<Registry>) -> Job {
     Job::new("follow-move", millis(500), "cannot ask whether the registry is being moved", FollowMove(registry))
         .retry(millis(500), secs(5))
+}
+
+fn quotas(registry: &Arc<Registry>) -> [Job; 2] {
+    let consequence = "cannot read what is used of the quotas; uploads are refused when their manifest comes";
+    let follow = Job::new("follow-quotas", secs(1), consequence, FollowQuotas(Arc::clone(registry)));
+    let consequence = "cannot count what quotas cover; they are enforced on what is counted";
+    let count = Job::new("count-quotas", secs(10), consequence, CountQuotas(Arc::clone(registry)));
+    [follow.retry(secs(1), secs(10)), count.first_after(secs(10)).under_lease()]
 }
 
 /// On every node: they share the work by claims in the queue.

@@ -24,6 +24,7 @@ mod job;
 mod leaseholder;
 pub(crate) mod list;
 mod order_certificate;
+mod quotas;
 mod reload_policy;
 mod remove_database_copies;
 mod renew_certificate;

@@ -13,9 +13,8 @@ use super::settings::registry_settings;
 use super::stores::open_blobs;
 use crate::config::{BlobStoreKind, Config};
 use crate::domain::Clock;
-use crate::registry::{
-    Collected, CollectionForecast, CollectionPace, CollectionStatus, CollectionStop, Registry, Removals,
-};
+use crate::registry::{Collected, CollectionPace, CollectionStop, Registry};
+use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 
 /// How often the server is looked after, and how long it may do nothing.
 const LOOK: Duration = Duration::from_millis(250);
@@ -33,6 +32,11 @@ pub(crate) struct Wanted {
     pub(crate) confirm: bool,
     /// Also what is in the queue, and not only the contents that are doomed already.
     pub(crate) reviews: bool,
+}
+
+/// What would be removed.
+pub(crate) struct Forecast {
+    pub(crate) found: CollectionForecast,
 }
 
 /// How the collection is.
@@ -76,9 +80,10 @@ pub(crate) async fn collect(
 }
 
 /// What a collection would remove.
-pub(crate) async fn forecast(config: &Config, data: &DataDirectory, now: bool) -> anyhow::Result<CollectionForecast> {
+pub(crate) async fn forecast(config: &Config, data: &DataDirectory, now: bool) -> anyhow::Result<Forecast> {
     let pace = pace(config, now);
-    with_registry(config, data, async |registry| Ok(registry.forecast_collection(pace).await?)).await
+    with_registry(config, data, async |registry| Ok(Forecast { found: registry.forecast_collection(pace).await? }))
+        .await
 }
 
 /// What waits and what was done.

@@ -3,7 +3,7 @@
 use super::{BodyError, OutOfMemory, Owner};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
-use crate::domain::{Digest, Reference, RepositoryName};
+use crate::domain::{Digest, OverQuota, Reference, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::metadata::Held;
 
@@ -118,6 +118,9 @@ pub enum RegistryError {
     /// The disk is full, or below the free-space floor. Nothing was changed.
     #[error("no space left: {0}")]
     Full(String),
+    /// A quota has no room for it. Nothing was stored.
+    #[error("{0}")]
+    OverQuota(Box<OverQuota>),
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
     Busy(String),
@@ -134,6 +137,7 @@ impl From<StorageError> for RegistryError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Full(what) => Self::Full(what),
+            StorageError::OverQuota(over) => Self::OverQuota(over),
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),

@@ -25,6 +25,7 @@ mod owner;
 mod postpone;
 mod pull;
 mod push;
+mod quotas;
 mod readiness;
 mod referrers;
 mod remove_contents;
@@ -35,7 +36,6 @@ mod turns;
 mod upload;
 mod upload_turn;
 
-pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
 pub use collection_guard::CollectionStop;
@@ -52,6 +52,7 @@ pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
@@ -61,7 +62,7 @@ use crate::config::{
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
-use crate::storage::metadata::Metadata;
+use crate::storage::metadata::{Metadata, QuotaRecord};
 use blob_rows::BlobRows;
 use content_locks::ContentLocks;
 use generations::Generations;
@@ -110,11 +111,15 @@ pub struct Registry {
     postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
+    /// Whether the last collection found a reason to remove nothing.
+    doubts: AtomicBool,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: Readiness,
+    /// What was used of each quota a moment ago.
+    quotas: ArcSwap<Vec<QuotaRecord>>,
 }
 
 impl Registry {
@@ -137,9 +142,11 @@ impl Registry {
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
+            doubts: AtomicBool::new(false),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),
+            quotas: ArcSwap::default(),
         }
     }
 

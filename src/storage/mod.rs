@@ -10,6 +10,8 @@ pub mod metadata;
 use std::io;
 use std::sync::Arc;
 
+use crate::domain::OverQuota;
+
 /// Why storage could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
@@ -34,6 +36,9 @@ pub enum StorageError {
     /// A service that this depends on does not answer, or says that it cannot work now.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// A quota has no room for what was to be stored. Nothing was changed.
+    #[error("{0}")]
+    OverQuota(Box<OverQuota>),
     /// The lease that this was to be done under was taken by another node. Nothing was changed.
     #[error("another node has taken over: {0}")]
     Superseded(String),

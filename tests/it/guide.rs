@@ -50,6 +50,7 @@ topics![
     passwords "passwords",
     permissions "permissions",
     proxies "proxies",
+    quotas "quotas",
     repositories "repositories",
     s3 "s3",
     start "start",

@@ -44,8 +44,8 @@ async fn repositories_and_tags_come_in_pages() {
         push(&fixture, repository).await;
     }
     let page = async |after: Option<&RepositoryName>| {
-        let page = fixture.admin.repositories(&fixture.permit, after, 2).await.expect("read");
-        page.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let page = fixture.admin.repositories(&fixture.permit, None, after, 2).await.expect("read");
+        page.0.iter().map(|repository| repository.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(page(None).await, ["a/x", "b"]);
     assert_eq!(page(Some(&repository_name("b"))).await, ["c"]);

@@ -38,7 +38,7 @@ impl Importing<'_> {
             match outcome {
                 Ok((key, is_new)) => {
                     let blob = BlobRecord { digest: digest.clone(), size, key };
-                    taken.blobs.insert(digest.clone(), ImportedBlob { blob, is_known: !is_new });
+                    taken.blobs.insert(digest.clone(), ImportedBlob { blob, is_known: !is_new && !self.is_by_link() });
                     if is_new {
                         taken.new = (taken.new.0 + 1, taken.new.1 + size);
                     }
@@ -55,9 +55,16 @@ impl Importing<'_> {
         Ok(self.blobs.settle().await?)
     }
 
+    fn is_by_link(&self) -> bool {
+        self.method == Method::Adopt && !self.blobs.is_shared()
+    }
+
     /// The content's key, and whether it has come by this run.
     async fn take_one(&self, digest: &Digest, content: &SourceContent) -> Result<(BlobKey, bool), Untaken> {
-        if let Some(key) = self.present(digest, content.size).await? {
+        // A link on a disk tells itself that it is there.
+        if !self.is_by_link()
+            && let Some(key) = self.present(digest, content.size).await?
+        {
             self.progress.advance(content.size);
             return Ok((key, false));
         }
@@ -66,7 +73,7 @@ impl Importing<'_> {
             let adopted = self.blobs.adopt(&original, digest, content.size).await?;
             self.progress.advance(content.size);
             return match adopted {
-                Adoption::Adopted(key) => Ok((key, true)),
+                Adoption::Adopted(key, is_new) => Ok((key, is_new)),
                 Adoption::Impossible(why) => Err(Untaken::OnlyByCopy(why)),
             };
         }

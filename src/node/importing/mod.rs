@@ -9,6 +9,8 @@ mod contents;
 mod distribution;
 mod inventory;
 mod oci_layouts;
+mod pull;
+mod remote;
 mod rows;
 mod survey;
 
@@ -21,6 +23,7 @@ use futures_util::{StreamExt, stream};
 use self::contents::Taken;
 pub(crate) use self::inventory::Loss;
 use self::inventory::{Inventory, Losses, SourceRepository};
+pub(crate) use self::pull::{PullOrder, pull};
 use super::bucket::bucket_options;
 use super::data_directory::DataDirectory;
 use super::operator::with_metadata_and_clock;
@@ -106,20 +109,21 @@ struct Importing<'i> {
 pub(crate) async fn import(
     config: &Config,
     data: &DataDirectory,
+    clock: &Clock,
     order: &ImportOrder<'_>,
     progress: Arc<dyn Progress>,
 ) -> anyhow::Result<ImportReport> {
-    let (permit, clock) = (permit(data)?, Clock::system());
+    let permit = permit(data)?;
     let mut signals = Signals::catch().context("cannot listen to signals")?;
-    with_metadata_and_clock(config, data, &clock, async |metadata| {
-        let blobs = stores::open_blobs(config, &clock)?;
+    with_metadata_and_clock(config, data, clock, async |metadata| {
+        let blobs = stores::open_blobs(config, clock)?;
         let settings = registry_settings(config);
         let longest = settings.limits.manifest_size.bytes();
         let registry = Registry::new(Arc::clone(&metadata), Arc::clone(&blobs), settings, clock.clone());
         registry.require_importable(&permit)?;
         let work = async {
             progress.begin("reading the source", None);
-            let originals = open(config, order, &clock).await?;
+            let originals = open(config, order, clock).await?;
             let inventory = read(order.kind, &*originals, longest).await?;
             let mut report = describe(&*originals, &inventory);
             report.only_by_copy = only_by_copy(&*blobs, &*originals, &inventory).await?;
@@ -160,10 +164,10 @@ impl ImportOrder<'_> {
 }
 
 /// Gives up the registry that contents were taken over from; returns how many these are.
-pub(crate) async fn finish(config: &Config, data: &DataDirectory) -> anyhow::Result<u64> {
-    let (permit, clock) = (permit(data)?, Clock::system());
-    with_metadata_and_clock(config, data, &clock, async |metadata| {
-        let blobs = stores::open_blobs(config, &clock)?;
+pub(crate) async fn finish(config: &Config, data: &DataDirectory, clock: &Clock) -> anyhow::Result<u64> {
+    let permit = permit(data)?;
+    with_metadata_and_clock(config, data, clock, async |metadata| {
+        let blobs = stores::open_blobs(config, clock)?;
         let registry = Registry::new(metadata, blobs, registry_settings(config), clock.clone());
         Ok(registry.finish_imports(&permit).await?)
     })

@@ -12,7 +12,7 @@ use super::survey::parse;
 use crate::domain::{Digest, Hasher, RepositoryName, Tag};
 use crate::registry::{ImportedManifest, RegistryError};
 use crate::storage::StorageError;
-use crate::storage::metadata::{EarlierDates, ImportedBlob, TagRecord};
+use crate::storage::metadata::{EarlierDates, ImportedBlob, Metadata, TagRecord};
 
 /// Blobs in one transaction.
 const BLOBS: usize = 500;
@@ -73,7 +73,7 @@ impl Importing<'_> {
     }
 
     async fn moves(&self, repository: &SourceRepository) -> Result<Moves, StorageError> {
-        let here = self.tags_here(&repository.name).await?;
+        let here = tags_here(&*self.metadata, &repository.name).await?;
         let mut moves = Moves::default();
         for SourceTag { tag, digest, moved_at } in &repository.tags {
             match here.get(tag) {
@@ -83,17 +83,6 @@ impl Importing<'_> {
             }
         }
         Ok(moves)
-    }
-
-    async fn tags_here(&self, name: &RepositoryName) -> Result<BTreeMap<Tag, TagRecord>, StorageError> {
-        let mut here = BTreeMap::new();
-        let mut after: Option<Tag> = None;
-        while let Some(page) = self.metadata.tags(name, after.as_ref().map(Tag::as_str), PAGE).await? {
-            let Some(last) = page.last() else { break };
-            after = Some(last.tag.clone());
-            here.extend(page.into_iter().map(|record| (record.tag.clone(), record)));
-        }
-        Ok(here)
     }
 
     /// Stores one manifest and its tags, or says why it cannot be kept.
@@ -132,6 +121,21 @@ impl Importing<'_> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// All tags that this registry has of a repository.
+pub(super) async fn tags_here(
+    metadata: &dyn Metadata,
+    name: &RepositoryName,
+) -> Result<BTreeMap<Tag, TagRecord>, StorageError> {
+    let mut here = BTreeMap::new();
+    let mut after: Option<Tag> = None;
+    while let Some(page) = metadata.tags(name, after.as_ref().map(Tag::as_str), PAGE).await? {
+        let Some(last) = page.last() else { break };
+        after = Some(last.tag.clone());
+        here.extend(page.into_iter().map(|record| (record.tag.clone(), record)));
+    }
+    Ok(here)
 }
 
 /// Counts the tags, and those that are lost with their manifests.

@@ -27,8 +27,8 @@ pub enum Original {
 /// What became of taking over a content without its bytes being moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Adoption {
-    /// It is a content of this store too, under this key.
-    Adopted(BlobKey),
+    /// It is a content of this store too, under this key; and whether it was not before.
+    Adopted(BlobKey, bool),
     /// It can only be copied; why, in words for the operator.
     Impossible(String),
 }

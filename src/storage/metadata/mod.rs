@@ -23,9 +23,11 @@ mod migration;
 mod moves;
 pub mod postgres;
 mod purge;
+mod quota;
 mod refresh_token;
 mod repository;
 mod repository_blob;
+mod size;
 mod sql;
 pub mod sqlite;
 mod tag;
@@ -51,9 +53,11 @@ pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, 
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
 pub use purge::{PurgeRecord, Purged, Purges};
+pub use quota::{CountedStep, QuotaRecord, QuotaState, Quotas};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
+pub use size::{ContentSizes, RepositorySize, Sizes};
 pub use tag::{TagRecord, Tags};
 pub use tag_history::{Ended, HistoryRecord, Moment, TagHistory, TagRestored};
 pub use trash::{RemovalOutcome, RestoreOutcome, Trash, TrashEntry, Trashed};
@@ -89,6 +93,8 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + Quotas
+    + Sizes
     + CollectionGuard
     + Moves
     + Integrity

@@ -4,6 +4,7 @@ mod configuration;
 mod description;
 mod grants;
 mod migrations;
+mod quotas;
 mod repositories;
 mod stories;
 mod trash;

@@ -1,10 +1,17 @@
 //! The contract of imports: contents are entered as a push enters them, and dates are those from before, but never later ones.
 
-use portcullis::storage::blobs::BlobKey;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use futures_util::TryStreamExt;
+use portcullis::domain::Clock;
+use portcullis::storage::StorageError;
+use portcullis::storage::blobs::{self, Adoption, BlobKey, BlobStore, Original};
 use portcullis::storage::metadata::{BlobRecord, EarlierDates, ImportedBlob};
 
 use super::content::{LEASE, manifest, name, put, sha256};
 use super::subject::{BEGIN, MetadataSubject};
+use crate::support::s3;
 
 metadata_contract! {
     contents_are_entered_together,
@@ -63,4 +70,66 @@ async fn dates_become_earlier_and_never_later(store: &MetadataSubject) {
         assert_eq!(summary.created_at, expected);
     }
     store.backdate(&name("unknown"), dates(BEGIN)).await.expect("nothing to date");
+}
+
+async fn read(store: &dyn BlobStore, key: &BlobKey, length: usize) -> Vec<u8> {
+    let bytes = store.read(key, 0..length as u64).await.expect("there");
+    bytes.map_ok(|chunk| chunk.to_vec()).try_concat().await.expect("read")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_file_is_the_same_file_and_outlives_the_original() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = blobs::disk::open(&folder.path().join("data"), 0, Clock::system()).expect("opened");
+    let (path, content) = (folder.path().join("original"), b"a content of another registry");
+    fs::write(&path, content).expect("written");
+    let original = Original::File(path.clone());
+    let (digest, size) = (sha256(content), content.len() as u64);
+    for (digest, size) in [(&sha256(b"another"), size), (&digest, size + 1)] {
+        let refused = store.adopt(&original, digest, size).await;
+        assert!(matches!(refused, Err(StorageError::Damaged(_))), "{refused:?}");
+    }
+    assert_eq!(store.cannot_adopt(&original).await.expect("tried"), None);
+    // A content that a power cut left damaged is replaced.
+    let published = folder.path().join("data/blobs/sha256").join(&digest.hex()[..2]).join(digest.hex());
+    fs::write(&published, b"cut").expect("written");
+    let Adoption::Adopted(key, true) = store.adopt(&original, &digest, size).await.expect("adopted") else {
+        panic!("not adopted")
+    };
+    store.settle().await.expect("settled");
+    assert_eq!(store.adopt(&original, &digest, size).await.expect("adopted"), Adoption::Adopted(key.clone(), false));
+    assert_eq!(fs::metadata(&path).expect("there").nlink(), 2);
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(read(&*store, &key, content.len()).await, content);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_object_is_removed_only_once_the_other_registry_is_given_up() {
+    let bucket = s3::Bucket::new();
+    let (options, content) = (bucket.options(), b"a content of another registry");
+    let path = bucket.folder().join("old/data");
+    fs::create_dir(bucket.folder().join("old")).and_then(|()| fs::write(&path, content)).expect("written");
+    let store = blobs::s3::open(&options, Clock::system()).expect("opened");
+    let at = |bucket: &str| Original::Object {
+        endpoint: options.endpoint.clone(),
+        bucket: bucket.to_owned(),
+        name: "old/data".to_owned(),
+    };
+    let (original, digest, size) = (at(&options.bucket), sha256(content), content.len() as u64);
+    assert!(matches!(store.adopt(&at("another"), &digest, size).await, Ok(Adoption::Impossible(_))));
+    let refused = store.adopt(&original, &sha256(b"another"), size).await;
+    assert!(matches!(refused, Err(StorageError::Damaged(_))), "{refused:?}");
+    let Adoption::Adopted(key, true) = store.adopt(&original, &digest, size).await.expect("adopted") else {
+        panic!("not adopted")
+    };
+    assert_eq!(read(&*store, &key, content.len()).await, content);
+    store.remove(&key).await.expect("left");
+    let left = store.remove_all(std::slice::from_ref(&key)).await;
+    assert!(matches!(left[..], [Ok(false)]), "{left:?}");
+    assert!(path.exists());
+    let (shared, ours) = store.adopted_keys().expect("a bucket has both");
+    let key = BlobKey(key.0.replacen(shared, ours, 1));
+    assert_eq!(read(&*store, &key, content.len()).await, content);
+    let removed = store.remove_all(&[key]).await;
+    assert!(matches!(removed[..], [Ok(true)]) && !path.exists(), "{removed:?}");
 }

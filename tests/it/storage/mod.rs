@@ -21,6 +21,7 @@ mod lists;
 mod manifests;
 mod policy;
 mod purge;
+mod quotas;
 mod repositories;
 mod repository_blobs;
 mod shared_state;

@@ -71,6 +71,15 @@ impl Distribution {
         Actor::new(self.port, &self.ca, credentials)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its CA as PEM.
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+
     /// What an operator names for an import.
     pub fn root(&self) -> PathBuf {
         self.home.path().join("root")

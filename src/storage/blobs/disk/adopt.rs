@@ -31,10 +31,10 @@ pub(super) fn adopt(
     if let Some(present) = open(&published)? {
         // A second name of the same file was given once its bytes had been compared.
         if is_same(&original, &present, file)? && length(&present, &published)? == size {
-            return Ok(Adoption::Adopted(key));
+            return Ok(Adoption::Adopted(key, false));
         }
         if compare(&present, &published, digest, size, cancelled).is_ok() {
-            return Ok(Adoption::Adopted(key));
+            return Ok(Adoption::Adopted(key, false));
         }
     }
     compare(&original, file, digest, size, cancelled)?;
@@ -48,7 +48,7 @@ pub(super) fn adopt(
         _ => Err(StorageError::Damaged(format!("{} was replaced meanwhile", file.display()))),
     };
     layout::remove(&staged)?;
-    named.map(|()| Adoption::Adopted(key))
+    named.map(|()| Adoption::Adopted(key, true))
 }
 
 /// Everything that was adopted survives power loss when this returns: contents, which the other registry may not have synced, and names.

@@ -67,5 +67,5 @@ pub(super) async fn adopt(
     if parts.bucket.size(&key).await? != Some(size) || hasher.finish() != *digest {
         return Err(StorageError::Damaged(format!("the object {name} has another content than its name says")));
     }
-    Ok(Adoption::Adopted(BlobKey(key)))
+    Ok(Adoption::Adopted(BlobKey(key), true))
 }

@@ -23,6 +23,7 @@ mod moves;
 mod nodes;
 mod purge;
 mod put_manifest;
+mod quotas;
 mod referrers;
 mod refresh_tokens;
 mod repositories;
@@ -30,6 +31,7 @@ mod repository_blobs;
 mod row;
 mod shared_logins;
 mod shared_state;
+mod sizes;
 mod statement;
 mod tag_history;
 mod tags;
@@ -155,16 +157,14 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repository_blobs::ALL,
         shared_logins::ALL,
         shared_state::ALL,
+        sizes::ALL,
         tag_history::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter()
-        .chain(collection::ALL_OF_FOLDER)
-        .chain(purge::ALL_OF_FOLDER)
-        .chain(trash::ALL_OF_FOLDER)
-        .flatten()
-        .copied()
+    let folders =
+        [&collection::ALL_OF_FOLDER[..], &purge::ALL_OF_FOLDER, &quotas::ALL_OF_FOLDER, &trash::ALL_OF_FOLDER];
+    all.into_iter().chain(folders.into_iter().flatten().copied()).flatten().copied()
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use super::collection::enqueue;
 use super::engine::{Session, only};
+use super::quotas::charge;
+use super::quotas::membership::{self, Membership};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
@@ -52,6 +54,10 @@ statements! {
 /// No row has this number.
 const NOWHERE: i64 = -1;
 
+fn nowhere() -> (i64, Membership) {
+    (NOWHERE, Membership::default())
+}
+
 /// When a manifest is put, and until when the blobs that it refers to are leased.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
@@ -67,7 +73,7 @@ pub(super) async fn put<S: Session>(
     Times { now, leased_until }: Times,
     change: Change,
 ) -> Result<Written<PutOutcome>, StorageError> {
-    let existing = repositories::lock(session, &repository).await?.unwrap_or(NOWHERE);
+    let (existing, mut membership) = repositories::lock_counted(session, &repository).await?.unwrap_or_else(nowhere);
     if !holds(session, existing, &manifest).await? {
         return Ok(Written::without_effects(PutOutcome::PreconditionFailed));
     }
@@ -76,19 +82,26 @@ pub(super) async fn put<S: Session>(
         return Ok(Written::without_effects(PutOutcome::Missing(missing)));
     }
     let id = match existing {
-        NOWHERE => repositories::create(session, &repository, now).await?,
+        NOWHERE => {
+            let id = repositories::create(session, &repository, now).await?;
+            membership = membership::membership(session, id).await?;
+            id
+        }
         existing => existing,
     };
+    let charged = charge::to_charge(session, id, &membership, &manifest.digest).await?;
     let stored = store(session, (id, &repository), &manifest, now).await?;
     refer(session, id, stored, &manifest, leased_until).await?;
     if manifest.tags.is_empty() {
         enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
+        charge::admit(session, id, &charged, stored).await?;
         return Ok(Written::with(Effects::adds_to(repository), PutOutcome::Stored));
     }
     let targets = (manifest.tags.as_slice(), stored);
     let moved = tag_history::end_targets(session, (id, &repository), targets, (&change, now)).await?;
     enqueue::targets(session, id, &moved, Some(stored), now).await?;
     point_tags(session, (id, stored), &manifest.tags, (&change, now)).await?;
+    charge::admit(session, id, &charged, stored).await?;
     let effects = if moved.is_empty() { Effects::adds_to(repository) } else { Effects::changes(repository) };
     Ok(Written::with(effects, PutOutcome::Stored))
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::collection::{NO_REPOSITORY, enqueue};
 use super::engine::{Engine, Session, only};
+use super::quotas::charge;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
@@ -48,7 +49,8 @@ statements! {
     REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
         SELECT c.manifest_id, CAST($2 AS BIGINT), c.repository_id FROM manifest_children c
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
-        ON CONFLICT (manifest_id, blob_id) DO NOTHING";
+        ON CONFLICT (manifest_id, blob_id) DO NOTHING
+        RETURNING (SELECT m.digest FROM manifests m WHERE m.id = manifest_blobs.manifest_id AND m.trash_id IS NULL) AS digest";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
     REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
         WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
@@ -207,6 +209,11 @@ async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
 }
 
+/// The manifest that refers to the blob now, unless it is in the trash.
+fn parent<R: Columns>(found: &R) -> Result<Option<Digest>, StorageError> {
+    found.optional_text("digest")?.map(|_| found.parsed("digest")).transpose()
+}
+
 /// Records a published blob and links it to the repository, which was looked for; returns the key that counts.
 pub(super) async fn record<S: Session>(
     session: &mut S,
@@ -236,6 +243,11 @@ pub(super) async fn link<S: Session>(
     if is_new {
         enqueue::one(session, ReviewKind::Link, id, digest, leased_until).await?;
     }
-    session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
+    let parents = session.all(REFER_FROM_PARENTS, values![id, blob]).await?;
+    if !parents.is_empty() {
+        let parents = parents.iter().map(parent).collect::<Result<Vec<_>, _>>()?;
+        let parents: Vec<Digest> = parents.into_iter().flatten().collect();
+        charge::admit_blob(session, id, &parents, blob).await?;
+    }
     Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })
 }

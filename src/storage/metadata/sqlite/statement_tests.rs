@@ -12,7 +12,8 @@ use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
-/// the challenges of an order under way, the nodes and the leases, a handful each; and what the collector asks for once a day.
+/// and the challenges of an order under way, the nodes and the leases, a handful each; quotas, which are few,
+/// sizes, which are added up of what was asked for, and what the collector asks for once a day.
 const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -30,6 +31,16 @@ const MAY_SCAN: &[&str] = &[
     "FORGET_NODES",
     "CLAIM_DOOMED",
     "DOOMED",
+    "QUOTAS",
+    "QUOTAS_ON",
+    "PATTERNS",
+    "NEXT_TO_COUNT",
+    "CHANGE_HOLDERS",
+    "HOLD_BLOB",
+    "BLOBS_BY_REPOSITORY",
+    "BLOBS_TOGETHER",
+    "MANIFESTS_TOGETHER",
+    "TAGS_TOGETHER",
     "DOOMED_BYTES",
     "BEGIN_WINDOW",
 ];

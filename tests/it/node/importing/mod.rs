@@ -3,6 +3,7 @@
 
 mod bucket;
 mod htpasswd;
+mod registry;
 mod zot;
 
 use std::fs::{self, File};

@@ -7,6 +7,7 @@ use crate::storage::coordination::Effects;
 use crate::storage::metadata::Change;
 use crate::storage::metadata::sql::collection::enqueue;
 use crate::storage::metadata::sql::engine::{Session, only};
+use crate::storage::metadata::sql::quotas::charge;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::{after, values};
@@ -77,6 +78,7 @@ pub(in crate::storage::metadata::sql) async fn manifest<S: Session>(
         let entry = put_in(session, MANIFEST, (id, &repository), (None, Some(&digest)), (&change, now)).await?;
         session.run(PUT_IN_TAGS, values![entry, manifest]).await?;
         session.run(DELETE_TAGS, values![manifest]).await?;
+        charge::release(session, id, (manifest, &digest)).await?;
         session.run(HIDE_MANIFEST, values![manifest, entry]).await?;
     }
     Ok(Written::with(Effects::changes(repository), true))
