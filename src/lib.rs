@@ -98,6 +98,14 @@
 //! The manifest comes last: [`domain::Manifest`] is parsed, and one transaction checks that everything it refers to is in the
 //! repository, stores the bytes as they came, and moves the tag. Writers share commits: many transactions, one fsync.
 //!
+//! # One deletion
+//!
+//! `DELETE /v2/alice/app/manifests/v1` asks policy for an [`auth::Authorized`]`<Delete>`. One transaction looks for holds, writes down
+//! what the tag pointed to, by whom and until when, makes an entry of the trash, and deletes the tag's row; a manifest that is deleted keeps
+//! its row and its references, and is hidden from every statement that reads for clients. As long as the entry is there, the
+//! collector keeps what it is about. Restoring is the way back, in one transaction. When its time is over, the job that collects removes the entry
+//! and the row, and what only these kept goes through the collector's queue like everything else.
+//!
 //! # One pull
 //!
 //! `GET /v2/alice/app/manifests/v1`: the remembered token gives an [`auth::Authorized`]`<Pull>`, and the manifest comes from memory. An

@@ -48,13 +48,13 @@ pub(crate) enum AdminError {
     /// The repository has no such manifest.
     #[error("{0} has no manifest {1}, not in the trash either; nothing was changed")]
     UnknownManifest(RepositoryName, Digest),
-    /// There is no such hold.
+    /// An unknown hold.
     #[error("{0} is not held: `portcullis repo show` lists the holds of a repository; nothing was changed")]
     NotHeld(ImageName),
     /// Something could not be restored.
     #[error("{0}; nothing was changed")]
     NotRestored(#[from] NotRestored),
-    /// Tags move: a purge is of what was looked at.
+    /// Tags move: a purge is of one manifest.
     #[error(
         "purge the manifest by its digest, NAME@DIGEST, because tags move: `portcullis repo history {0}` shows it; nothing was changed"
     )]

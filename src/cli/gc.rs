@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     }
     let bar = Bar::new();
     bar.begin("collecting", None);
-    let wanted = Wanted { now: args.now, confirm: args.confirm };
+    let wanted = Wanted { now: args.now, confirm: args.confirm, reviews: true };
     let collected = block_on(collect(&config, &data, wanted, |text| bar.say(text)));
     bar.end();
     let collected = collected?;

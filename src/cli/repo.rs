@@ -52,7 +52,9 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
         Verb::Tags { name } => tags(context, &name, output),
         Verb::Remove { name } => {
             context.administer(async |admin, permit| Ok(admin.remove_repository(permit, &name).await?))?;
-            output.done(&format!("removed repository {name}"), &json!({ "removed": name.as_str() }))
+            let keeps = !context.config()?.trash.keep.is_zero();
+            let undo = if keeps { format!("; to undo it: portcullis repo restore {name}") } else { String::new() };
+            output.done(&format!("removed repository {name}{undo}"), &json!({ "removed": name.as_str() }))
         }
         Verb::Past(verb) => repo_past::run(context, verb, output),
     }

@@ -30,6 +30,8 @@ pub(crate) struct Wanted {
     pub(crate) now: bool,
     /// Also more than is removed without asking.
     pub(crate) confirm: bool,
+    /// Also what is in the queue, and not only the contents that are doomed already.
+    pub(crate) reviews: bool,
 }
 
 /// What would be removed.
@@ -58,7 +60,8 @@ pub(crate) async fn collect(
             registry.confirm_removals().await?;
         }
         let before = registry.collection_status().await?.freed_bytes;
-        let pace = CollectionPace { rate: None, removes_contents: lock.is_ok(), ..pace(config, wanted.now) };
+        let (reviews, removes_contents) = (wanted.reviews, lock.is_ok());
+        let pace = CollectionPace { rate: None, reviews, removes_contents, ..pace(config, wanted.now) };
         let (mut collected, mut quiet) = (Collected::default(), 0);
         while quiet < QUIET {
             let run = registry.collect(pace, |run| say(so_far(&collected, run))).await?;

@@ -56,7 +56,7 @@ async fn a_tag_tells_what_it_pointed_to(store: &MetadataSubject) {
     let [one, two, three] = three(store, "history").await;
     push(&**store, "history", manifest("one", &["v1", "other"])).await;
     hour(store);
-    // The same again is no change.
+    // The same again changes nothing.
     push(&**store, "history", manifest("one", &["v1"])).await;
     let told: Vec<_> = history(&**store, "history", Some("v1"))
         .await

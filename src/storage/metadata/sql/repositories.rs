@@ -19,7 +19,7 @@ statements! {
     /// Those in the trash sort behind.
     LIST = "SELECT name FROM repositories WHERE name > $1 AND name < '~' ORDER BY name LIMIT $2";
     BELOW = "SELECT name FROM repositories WHERE name > $1 AND name < $2 ORDER BY name LIMIT 10";
-    FIND = "SELECT id FROM repositories WHERE name = $1";
+    pub(super) FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
     /// Changes nothing but who may: another transaction that does this, or changes the row, waits for the end of this one.
     LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id, quotas";

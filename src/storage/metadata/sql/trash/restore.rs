@@ -60,9 +60,9 @@ async fn restore_repository<S: Session>(
     row: i64,
     entry: TrashEntry,
 ) -> Result<RestoreOutcome, StorageError> {
-    // Waits for whoever creates a repository, which may be one of this name. No cache has a generation as high.
+    // Waits for another that is being created, perhaps with this name. No cache has a generation as high.
     let generation = repositories::draw_generation(session).await?;
-    if repositories::lock(session, &entry.repository).await?.is_some() {
+    if session.first(repositories::FIND, values![&entry.repository]).await?.is_some() {
         return Ok(RestoreOutcome::NameTaken(entry, None));
     }
     session.run(SHOW_REPOSITORY, values![row, &entry.repository, generation]).await?;
