@@ -43,7 +43,7 @@ pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
 pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
-pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
+pub use integrity::{Integrity, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
