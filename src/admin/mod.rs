@@ -7,12 +7,14 @@ mod cluster;
 mod error;
 mod grants;
 mod repositories;
+mod trash;
 mod users;
 
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
-pub(crate) use repositories::{Repository, TaggedManifest};
+pub(crate) use repositories::{Hold, Past, PurgedBefore, Repository, TagEntry, TagMoment, TaggedManifest};
+pub(crate) use trash::{DeletedItem, Restored};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 
 use std::sync::Arc;

@@ -30,8 +30,11 @@ mod passphrase;
 mod password;
 mod progress;
 mod repo;
+mod repo_past;
 mod secret_input;
 mod serve;
+mod time;
+mod trash;
 mod trust;
 mod untrust;
 mod user;
@@ -77,6 +80,9 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// List, restore and remove what was deleted
+    #[command(subcommand)]
+    Trash(trash::Verb),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -157,6 +163,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Trash(verb) => trash::run(&context, &verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Backup(args) => backup::run(&context, args, output),

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::context::Context;
 use super::output::{Output, date};
-use crate::admin::{AdminError, Repository, TaggedManifest};
-use crate::domain::RepositoryName;
+use super::repo_past;
+use crate::admin::{AdminError, Hold, Repository, TaggedManifest};
+use crate::domain::{RepositoryName, Tag};
 
 /// How many rows are read at a time.
 const PAGE: u32 = 1000;
@@ -25,11 +26,13 @@ pub(super) enum Verb {
         /// The repository
         name: RepositoryName,
     },
-    /// Remove a repository with its tags and manifests
+    /// Remove a repository with its tags and manifests; it can be restored for trash.keep
     Remove {
         /// The repository
         name: RepositoryName,
     },
+    #[command(flatten)]
+    Past(repo_past::Verb),
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
@@ -43,6 +46,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             context.administer(async |admin, permit| Ok(admin.remove_repository(permit, &name).await?))?;
             output.done(&format!("removed repository {name}"), &json!({ "removed": name.as_str() }))
         }
+        Verb::Past(verb) => repo_past::run(context, verb, output),
     }
 }
 
@@ -55,6 +59,7 @@ fn list(context: &Context, output: &Output) -> anyhow::Result<()> {
 }
 
 fn show(repository: &Repository, output: &Output) -> anyhow::Result<()> {
+    let held = repository.holds.iter().map(hold).reduce(|all, next| format!("{all}; {next}"));
     output.record(
         &[
             ("name", repository.name.to_string()),
@@ -63,6 +68,7 @@ fn show(repository: &Repository, output: &Output) -> anyhow::Result<()> {
             ("blobs", repository.blobs.to_string()),
             ("bytes", repository.bytes.to_string()),
             ("created", date(repository.created_at)),
+            ("held", held.unwrap_or_else(|| "no".to_owned())),
         ],
         &json!({
             "name": repository.name.as_str(),
@@ -71,8 +77,18 @@ fn show(repository: &Repository, output: &Output) -> anyhow::Result<()> {
             "blobs": repository.blobs,
             "bytes": repository.bytes,
             "created_at": date(repository.created_at),
+            "holds": repository.holds.iter().map(json_of_hold).collect::<Vec<_>>(),
         }),
     )
+}
+
+fn hold(hold: &Hold) -> String {
+    let what = hold.tag.as_ref().map_or("all of it", Tag::as_str);
+    format!("{what} ({}; {}, {})", hold.reason, hold.by, date(hold.since))
+}
+
+fn json_of_hold(hold: &Hold) -> serde_json::Value {
+    json!({ "tag": hold.tag.as_ref().map(Tag::as_str), "reason": hold.reason, "by": hold.by, "since": date(hold.since) })
 }
 
 fn tags(context: &Context, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {

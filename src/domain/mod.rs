@@ -14,6 +14,6 @@ pub use access::{
 pub use clock::{Clock, ManualClock};
 pub use net::{Fingerprint, HostName, HostPort, Network};
 pub use oci::{
-    Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, Manifest, MediaType, NameRange,
-    Precondition, Reference, RepositoryName, Tag, UploadId,
+    Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, ImageName, Manifest, MediaType,
+    NameRange, Precondition, Reference, RepositoryName, Tag, UploadId,
 };

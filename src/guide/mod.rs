@@ -32,6 +32,7 @@ topics![
     "ca",
     "acme",
     "repositories",
+    "trash",
     "storage",
     "database",
     "s3",

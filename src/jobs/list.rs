@@ -13,6 +13,7 @@ use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
 use super::follow_move::FollowMove;
 use super::follow_shared_files::{Follow, FollowSharedFiles};
+use super::forget_history::ForgetHistory;
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
@@ -107,6 +108,7 @@ fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
         follow_move(Arc::clone(registry)),
         collect_garbage(registry),
         scrub(registry, clock),
+        forget_history(Arc::clone(registry)),
         Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", expire)
             .first_after(mins(5))
             .under_lease(),
@@ -141,6 +143,11 @@ fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
 fn copy_metadata(keep: KeepCopy) -> Job {
     let consequence = "cannot copy the database next to the blobs; if it is lost, only a backup brings it back";
     Job::new("copy-metadata", mins(5), consequence, CopyMetadata(keep)).first_after(secs(5)).under_lease()
+}
+
+fn forget_history(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot forget the oldest history of tags; it stays";
+    Job::new("forget-history", hours(1), consequence, ForgetHistory(registry)).first_after(mins(10)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

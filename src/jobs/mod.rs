@@ -18,6 +18,7 @@ mod follow_challenges;
 mod follow_client_files;
 mod follow_move;
 pub(crate) mod follow_shared_files;
+mod forget_history;
 mod heartbeat;
 mod job;
 mod leaseholder;
@@ -38,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::driver::Driver;
-pub(crate) use self::heartbeat::Heartbeat;
+pub(crate) use self::heartbeat::{Heartbeat, Settings};
 use self::job::Job;
 pub(crate) use self::leaseholder::Leaseholder;
 use self::leaseholder::{KeepLeases, LeaseKeeper, LeaseWatch, RENEWAL};

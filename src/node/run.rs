@@ -58,11 +58,11 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let data = DataDirectory::at(&config.data_dir);
     data.create()?;
     let _lock = data.lock()?;
-    let clients = client_verifier(config)?;
+    let clock = Clock::system();
+    let clients = client_verifier(config, &clock)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
-    let acme = Acme::prepare(config, &data, server.local_addr().port())?;
-    let clock = Clock::system();
+    let acme = Acme::prepare(config, &data, &clock, server.local_addr().port())?;
     let stores = open_stores(config, &clock).await?;
     require_usable_bucket(config, &clock).await?;
     let (files, data_key) = RegistryFiles::of_node(config, &data, &stores).await?;
@@ -83,7 +83,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     for warning in identity.warnings() {
         tracing::warn!("{warning}");
     }
-    let presence = Presence::enter(metadata, config, server.local_addr(), clock).await?;
+    let presence = Presence::enter(metadata, config, server.local_addr(), node.clients.clone(), clock).await?;
     node.serve(server, acme, presence).await
 }
 
@@ -115,7 +115,7 @@ impl Node {
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?.with_clock(clock.clone()).with_changes(files.changes());
+        let source = identity_source(config, data, &clock)?.with_changes(files.changes());
         let preparing = source.clone();
         let identity = tokio::task::spawn_blocking(move || preparing.prepare()).await??;
         let authority =

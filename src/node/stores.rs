@@ -86,6 +86,12 @@ pub(crate) async fn inspect_metadata(config: &Config, idle: bool) -> Result<Insp
     }
 }
 
+/// Whether no registry was ever made in the database that nodes share, if they do; it is neither created nor migrated.
+pub(crate) async fn is_shared_and_new(config: &Config) -> Result<Option<bool>, StorageError> {
+    let Some(url) = &config.database.url else { return Ok(None) };
+    postgres::is_new(&postgres_options(config, url)?).await.map(Some)
+}
+
 /// The schema of the metadata store, without creating or migrating it. `idle` says that no process has it open.
 pub(super) async fn inspect_schema(config: &Config, idle: bool) -> Result<SchemaStatus, StorageError> {
     match &config.database.url {

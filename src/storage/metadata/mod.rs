@@ -22,6 +22,7 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod purge;
 mod refresh_token;
 mod repository;
 mod repository_blob;
@@ -49,6 +50,7 @@ pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES}
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use purge::{PurgeRecord, Purged, Purges};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
@@ -76,6 +78,7 @@ pub trait Metadata:
     + TagHistory
     + Trash
     + Holds
+    + Purges
     + RepositoryBlobs
     + Uploads
     + Users

@@ -6,6 +6,7 @@ mod grants;
 mod migrations;
 mod repositories;
 mod stories;
+mod trash;
 mod users;
 
 use std::process::Output;

@@ -38,11 +38,19 @@ const STORIES: &[(&str, &str)] = &[
     ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
     ("migrate-storage", "node::moving::a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back"),
+    ("repo history", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
+    ("repo hold", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("repo purge", "cli::trash::what_is_purged_is_gone_at_once_with_its_content"),
+    ("repo release", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("repo restore", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo tags", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("serve", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
+    ("trash empty", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
+    ("trash list", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
+    ("trash restore", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
     ("trust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("untrust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("user add", "auth::accounts::passwords_that_people_choose_have_ten_characters_and_are_not_guessed_first"),
@@ -74,7 +82,7 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "user"];
+    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "trash", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),

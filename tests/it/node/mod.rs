@@ -7,6 +7,8 @@ pub mod earlier_data;
 mod first_start;
 mod importing;
 mod moving;
+mod moving_interrupted;
+mod moving_key;
 mod rebuilding;
 mod shared;
 mod surroundings;

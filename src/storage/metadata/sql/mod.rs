@@ -21,6 +21,7 @@ mod manifests;
 mod meta;
 mod moves;
 mod nodes;
+mod purge;
 mod put_manifest;
 mod referrers;
 mod refresh_tokens;
@@ -41,7 +42,7 @@ mod versions;
 use async_trait::async_trait;
 
 pub(super) use self::engine::{Engine, Outcome, Session};
-pub(super) use self::meta::{BEGIN, FLOOR, RAISE_FLOOR};
+pub(super) use self::meta::{BEGIN, FLOOR, LAST_EPOCH, RAISE_FLOOR};
 pub(super) use self::row::Columns;
 pub(super) use self::value::Value;
 use super::Metadata;
@@ -138,8 +139,8 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         effects::ALL,
         grants::ALL,
         holds::ALL,
-        integrity::ALL,
         imports::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
@@ -160,5 +161,10 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter().chain(collection::ALL_OF_FOLDER).chain(trash::ALL_OF_FOLDER).flatten().copied()
+    all.into_iter()
+        .chain(collection::ALL_OF_FOLDER)
+        .chain(purge::ALL_OF_FOLDER)
+        .chain(trash::ALL_OF_FOLDER)
+        .flatten()
+        .copied()
 }
