@@ -18,7 +18,7 @@
 //! |---|---|
 //! | [`domain`] | values that are valid by construction: `oci` (names, tags, digests, manifests), `access` (actions, patterns), `net` (host names, networks); the clock |
 //! | [`config`] | what the operator wrote, checked, with the source of every value |
-//! | [`storage`] | `blobs` as files; `metadata` in a database; `coordination`: what several nodes agree on |
+//! | [`storage`] | `blobs` as files; `metadata` in a database; `coordination`: what several nodes agree on; `archive`: where backups are kept |
 //! | [`auth`] | `credentials`: who; `throttle`: brute-force protection; `access`: what they may; `keys`: what signs tokens |
 //! | [`registry`] | the protocol's use cases: pull, push, upload, mount, delete, list, referrers |
 //! | [`admin`] | the use cases on users, grants and repositories |

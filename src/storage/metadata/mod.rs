@@ -50,7 +50,7 @@ pub use hold::{Held, HoldRecord, Holds};
 pub use immutable::{ImmutableRecord, ImmutableTags, RefusedTag};
 pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
-pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
+pub use integrity::{Integrity, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
