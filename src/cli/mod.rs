@@ -198,15 +198,17 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&context, args, output),
         Command::Guide(args) => guide::run(&args, output),
         Command::Health(args) => health::run(&context, &args),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
-            output.raw(&script)
-        }
+        Command::Completions { shell } => completions(shell, output),
         Command::Man { dir } => man::run(&Cli::command(), dir.as_deref(), output),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             output.done(&format!("portcullis {version}"), &serde_json::json!({ "version": version }))
         }
     }
+}
+
+fn completions(shell: clap_complete::Shell, output: &Output) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+    output.raw(&script)
 }
