@@ -256,7 +256,8 @@ def clients(figures):
 
 def main():
     figures, form, least = read(sys.argv[1]), sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 1
-    tables = {"compare": [compare_lines], "postgresql": [postgresql_lines]}.get(form, [lines_of, http2_lines])
+    on_postgresql = any(server == "postgresql" for _, server in figures)
+    tables = [postgresql_lines] if on_postgresql else [compare_lines] if form == "compare" else [lines_of, http2_lines]
     short = []
     for table in tables:
         lines, missed = table(figures, least)
@@ -267,7 +268,7 @@ def main():
         clients(figures)
         print(NOTES + "\n")
     if form == "failing":
-        print(*sorted({MEASURED_BY.get(one.metric, one.metric) for one in short if one.fails}))
+        print(*sorted({MEASURED_BY.get(one.metric, one.metric) for one in short if one.fails or on_postgresql}))
     elif short and form != "markdown":
         print("What falls short:")
         for one in short:

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the parts of one script share its variables
 
 bound_kills() {
-  local seconds=${argument:-$(quickly 600 60)} kills=0 load node began=$SECONDS
+  local seconds=${argument:-$(quickly 600 120)} kills=0 load node began=$SECONDS
   load_begin patient
   while ((SECONDS - began < seconds)); do
     sleep 5

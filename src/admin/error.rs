@@ -1,7 +1,8 @@
 //! Why an administrative use case was refused. Each message says what to do.
 
+use super::trash::NotRestored;
 use crate::auth::{PasswordTooLong, WeakPassword};
-use crate::domain::{AccountName, Glob, Grantee, RepositoryName};
+use crate::domain::{AccountName, Digest, Glob, Grantee, ImageName, RepositoryName, Tag};
 use crate::storage::StorageError;
 
 /// A refusal or a failure. Nothing was changed, except where storage failed after a change.
@@ -40,6 +41,26 @@ pub(crate) enum AdminError {
     /// No repository has this name.
     #[error("unknown repository {0}: see `portcullis repo list`")]
     UnknownRepository(RepositoryName),
+    /// The repository has no such tag, and had none.
+    #[error("unknown tag {0}:{1}: see `portcullis repo tags {0}`; nothing was changed")]
+    UnknownTag(RepositoryName, Tag),
+    /// The repository has no such manifest.
+    #[error("{0} has no manifest {1}, not in the trash either; nothing was changed")]
+    UnknownManifest(RepositoryName, Digest),
+    /// There is no such hold.
+    #[error("{0} is not held: `portcullis repo show` lists the holds of a repository; nothing was changed")]
+    NotHeld(ImageName),
+    /// Something could not be restored.
+    #[error("{0}; nothing was changed")]
+    NotRestored(#[from] NotRestored),
+    /// Tags move: a purge is of what was looked at.
+    #[error(
+        "purge the manifest by its digest, NAME@DIGEST, because tags move: `portcullis repo history {0}` shows it; nothing was changed"
+    )]
+    PurgeByTag(ImageName),
+    /// A reason is needed.
+    #[error("the reason is empty: say why, for those who read it later; nothing was changed")]
+    NoReason,
     /// Nothing was granted to this grantee on this pattern.
     #[error("{to} has no grant on {on}: see `portcullis grant list --to {to}`; nothing was changed")]
     UnknownGrant {

@@ -8,13 +8,15 @@ mod error;
 mod grants;
 mod quotas;
 mod repositories;
+mod trash;
 mod users;
 
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
 pub(crate) use quotas::{NamespaceUsage, Quota, QuotaProgress, SizedRepository, Sizes};
-pub(crate) use repositories::{Repository, TaggedManifest};
+pub(crate) use repositories::{Hold, Past, PurgedBefore, Repository, TagEntry, TagMoment, TaggedManifest};
+pub(crate) use trash::{DeletedItem, Restored};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 
 use std::sync::Arc;

@@ -41,5 +41,5 @@ pub(crate) use credentials::{
 pub use credentials::{Credential, CredentialId, Principal, VerifiedCredential};
 pub(crate) use error::AuthError;
 pub use keys::DataKey;
-pub(crate) use keys::require_data_key;
+pub(crate) use keys::{PassphraseSalt, require_data_key};
 pub(crate) use throttle::AccountLimit;

@@ -45,14 +45,15 @@ pub(super) enum Verb {
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
     let with_authority = |work: &dyn Fn(&Authority) -> anyhow::Result<()>| {
-        context.read_certificates(|_, data| work(&Authority::load(data.path(), &Clock::system())?))
+        context.read_certificates(|_, data| work(&Authority::load(data.path(), context.clock())?))
     };
     match verb {
-        Verb::Show => with_authority(&|authority| show(authority, output)),
+        Verb::Show => with_authority(&|authority| show(authority, context.clock(), output)),
         Verb::Export { der: true } => with_authority(&|authority| output.raw(authority.root_der())),
         Verb::Export { der: false } => with_authority(&|authority| output.raw(authority.root_pem().as_bytes())),
-        Verb::TrustCommand { host, self_contained } => context
-            .read_certificates(|config, data| trust_command((config, data), host.as_ref(), self_contained, output)),
+        Verb::TrustCommand { host, self_contained } => context.read_certificates(|config, data| {
+            trust_command((config, data, context.clock()), host.as_ref(), self_contained, output)
+        }),
         Verb::Rotate(args) => ca_rotate::run(context, &args, output),
         // Neither needs an intact authority: unsealing is what repairs one whose issuing certificate has expired.
         Verb::Seal(args) => ca_seal::seal(context, &args, output),
@@ -60,8 +61,8 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
     }
 }
 
-fn show(authority: &Authority, output: &Output) -> anyhow::Result<()> {
-    let now = Clock::system().now();
+fn show(authority: &Authority, clock: &Clock, output: &Output) -> anyhow::Result<()> {
+    let now = clock.now();
     let permitted: Option<Vec<String>> = match authority.permitted() {
         PermittedNames::All => None,
         PermittedNames::Only(names) => Some(names.iter().map(ToString::to_string).collect()),
@@ -107,13 +108,13 @@ fn root_key(authority: &Authority) -> (&'static str, &'static str) {
 }
 
 fn trust_command(
-    (config, data): (&Config, &DataDirectory),
+    (config, data, clock): (&Config, &DataDirectory, &Clock),
     host: Option<&HostPort>,
     self_contained: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let authority = Authority::load(data.path(), &Clock::system())?;
-    let host = trustable_host(config, data, &authority, host)?;
+    let authority = Authority::load(data.path(), clock)?;
+    let host = trustable_host((config, data, clock), &authority, host)?;
     let (sha256, pem, constrained) =
         (authority.fingerprint().to_string(), authority.root_pem(), authority.is_constrained());
     let trusted = Trusted { host: &host, pem: &pem, sha256: &sha256, constrained };

@@ -51,13 +51,15 @@ fn overlap(text: &str) -> Result<Duration, String> {
 pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Result<()> {
     let overlap = (!args.at_once).then_some(args.overlap);
     let replacement = Replacement { hosts: &args.hosts, unconstrained: args.unconstrained, overlap };
-    report(&context.change_certificates(|config, data| replace_authority(config, data, &replacement))?, output)
+    let clock = context.clock();
+    let replaced = context.change_certificates(|config, data| replace_authority(config, data, clock, &replacement))?;
+    report(&replaced, clock, output)
 }
 
-fn report(replaced: &Replaced, output: &Output) -> anyhow::Result<()> {
+fn report(replaced: &Replaced, clock: &Clock, output: &Output) -> anyhow::Result<()> {
     let Replaced { old, new, served, in_use } = replaced;
     let (before, pin) = (old.fingerprint(), new.fingerprint());
-    let rotation = new.rotation(Clock::system().now());
+    let rotation = new.rotation(clock.now());
     let mut lines = vec![format!("new CA SHA-256 {pin}; the previous CA's key ({before}) has been destroyed")];
     if !in_use {
         lines.push(

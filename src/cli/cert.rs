@@ -9,6 +9,7 @@ use serde_json::json;
 use super::cert_request;
 use super::context::Context;
 use super::output::Output;
+use crate::config::Config;
 use crate::node::certificate::{import_certificate, renew_certificate, require_importable};
 use crate::node::data_directory::DataDirectory;
 use crate::node::identity::identity_source;
@@ -43,18 +44,23 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
     let config = context.config()?;
     match verb {
         Verb::Show => context.read_certificates(|config, data| {
-            let identity = identity_source(config, data)?.load()?;
+            let identity = identity_source(config, data, context.clock())?.load()?;
             show(&identity, ordered_from(&identity, data).as_deref(), output)
         }),
         Verb::Request => cert_request::run(context, output),
         Verb::Renew if config.acme.is_enabled() => cert_request::run(context, output),
-        Verb::Renew => show(&context.change_certificates(renew_certificate)?, None, output),
+        Verb::Renew => {
+            let renewed =
+                context.change_certificates(|config, data| renew_certificate(config, data, context.clock()))?;
+            show(&renewed, None, output)
+        }
         Verb::Import { .. } => {
             let Some(given) = given else { bail!("give --cert FILE and --key FILE") };
             context.data_directory()?;
             require_importable(&config)?;
             let given = given?;
-            show(&context.change_certificates(|_, data| import_certificate(data, &given))?, None, output)
+            let import = |_: &Config, data: &DataDirectory| import_certificate(data, &given, context.clock());
+            show(&context.change_certificates(import)?, None, output)
         }
     }
 }

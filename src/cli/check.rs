@@ -8,6 +8,7 @@ use serde_json::json;
 use super::context::{Context, block_on};
 use super::output::{Output, aligned};
 use super::progress::Bar;
+use crate::node::backup::{Rebuilt, rebuild};
 use crate::node::check::{CheckOptions, Checked, check};
 use crate::node::progress::Progress;
 use crate::registry::{Fault, FaultKind};
@@ -24,18 +25,41 @@ pub(super) struct Args {
     /// Read and verify every content, too, but for what was read within the last 24 hours; damaged ones are put aside
     #[arg(long)]
     scrub: bool,
+    /// Make a lost database again, from the copy of it that the server keeps next to the blobs; the last resort without a backup
+    #[arg(long)]
+    rebuild: bool,
 }
 
 pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Result<()> {
     let (config, data) = (context.config()?, context.data_directory()?);
     let bar = Arc::new(Bar::new());
     let progress = Arc::clone(&bar) as Arc<dyn Progress>;
-    let options = CheckOptions { repair: args.repair, scrub: args.scrub };
-    let checked = block_on(check(&config, &data, options, &progress));
+    // A rebuilt database names contents that are gone by now.
+    let options = CheckOptions { repair: args.repair || args.rebuild, scrub: args.scrub };
+    let checked = block_on(async {
+        let rebuilt = if args.rebuild { Some(rebuild(&config, &data, &progress).await?) } else { None };
+        Ok((rebuilt, check(&config, &data, options, &progress).await?))
+    });
     bar.end();
-    let checked = checked?;
-    output.document(&text(&checked), &as_json(&checked))?;
-    verdict(&checked, args)
+    let (rebuilt, checked): (Option<Rebuilt>, Checked) = checked?;
+    let mut value = as_json(&checked);
+    let Some(rebuilt) = rebuilt else {
+        output.document(&text(&checked), &value)?;
+        return outcome_of(&checked, options);
+    };
+    value["rebuilt"] = json!({ "copied_at": rebuilt.copied_at.to_string(), "rows": rebuilt.rows });
+    output.document(&(of_rebuilt(&rebuilt) + &text(&checked)), &value)?;
+    outcome_of(&checked, options)
+}
+
+/// What is there again, and what cannot be known.
+fn of_rebuilt(rebuilt: &Rebuilt) -> String {
+    format!(
+        "the database was made again from the copy of {}: {} rows\n\
+         what has happened since is unknown: images that were pushed or tagged are missing, though their layers may be there (unreferenced); what \
+         was deleted is back; users, passwords, grants and tokens are as they were then, so change those that were withdrawn since\n",
+        rebuilt.copied_at, rebuilt.rows
+    )
 }
 
 fn text(checked: &Checked) -> String {
@@ -66,22 +90,22 @@ fn as_json(checked: &Checked) -> serde_json::Value {
         "blobs": report.blobs, "bytes": report.bytes, "read": report.read, "read_bytes": report.read_bytes,
         "tags": graph.tags, "manifests": graph.manifests, "digest": graph.digest,
         "counts": counts, "faults": report.faults.iter().map(fault).collect::<Vec<_>>(),
-        "repaired": report.repaired, "left_to_the_server": report.handed_over, "waiting": is_waiting,
+        "repaired": report.repaired, "left_to_the_server": report.left_to_server, "waiting": is_waiting,
     })
 }
 
 /// The exit code, with what is to be done.
-fn verdict(checked: &Checked, args: &Args) -> anyhow::Result<()> {
+fn outcome_of(checked: &Checked, options: CheckOptions) -> anyhow::Result<()> {
     let report = &checked.report;
     let leftovers = report.count(FaultKind::Unreferenced);
     let lost = report.total() - leftovers;
     if checked.is_waiting {
         bail!(
-            "{} damaged contents were left to the server, which has not looked at them yet: is it running? Run the check again",
-            report.handed_over
+            "{} damaged contents were left to the server, which has not checked them yet: is it running? Run the check again",
+            report.left_to_server
         );
     }
-    match (lost, leftovers, args.repair) {
+    match (lost, leftovers, options.repair) {
         (0, 0, _) | (0, _, true) => Ok(()),
         (0, _, false) => {
             bail!(

@@ -9,6 +9,7 @@ use super::output;
 use crate::admin::Administration;
 use crate::auth::AdminPermit;
 use crate::config::{Config, ConfigErrors, ConfigFile, Environment, Loaded, Overrides};
+use crate::domain::Clock;
 use crate::node::data_directory::DataDirectory;
 use crate::node::operator;
 use crate::node::owner::act_as_owner;
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     overrides: Overrides,
     environment: Environment,
     file: Option<ConfigFile>,
+    clock: Clock,
 }
 
 impl Context {
@@ -39,7 +41,12 @@ impl Context {
         let overrides = Overrides { config: global.config, data: global.data, ..Overrides::default() };
         let environment = Environment::of_process();
         let file = ConfigFile::read(&overrides, &environment);
-        Self { overrides, environment, file }
+        Self { overrides, environment, file, clock: Clock::system() }
+    }
+
+    /// The one clock of the command: of the database, once one that nodes share has been opened.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Warns of environment variables that look like settings and set nothing.
@@ -96,7 +103,9 @@ impl Context {
         work: impl FnOnce(&Config, &DataDirectory) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let (config, data) = (self.config()?, self.data_directory()?);
-        block_on(operator::with_files(&config, &data, async |files| files.read(|data| work(&config, data)).await))
+        block_on(operator::with_files(&config, &data, &self.clock, async |files| {
+            files.read(|data| work(&config, data)).await
+        }))
     }
 
     /// The same with `work` that changes them, for all nodes. It is run again where another process has changed them meanwhile.
@@ -105,7 +114,7 @@ impl Context {
         mut work: impl FnMut(&Config, &DataDirectory) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let (config, data) = (self.config()?, self.data_directory()?);
-        block_on(operator::with_files(&config, &data, async |files| {
+        block_on(operator::with_files(&config, &data, &self.clock, async |files| {
             files.change(|data_dir| work(&config, &DataDirectory::at(data_dir))).await
         }))
     }
@@ -116,7 +125,7 @@ impl Context {
         work: impl AsyncFnOnce(&Administration, &AdminPermit) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let (config, data) = (self.config()?, self.data_directory()?);
-        block_on(operator::administer(&config, &data, work))
+        block_on(operator::administer(&config, &data, &self.clock, work))
     }
 }
 

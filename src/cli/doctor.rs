@@ -9,6 +9,7 @@ use anyhow::bail;
 use super::context::{Context, block_on_and_leave};
 use super::output::{Output, is_terminal};
 use super::trust::home_of_environment;
+use crate::config::Config;
 use crate::doctor::finding::{Finding, State};
 use crate::doctor::host::{self, Examined};
 use crate::doctor::server;
@@ -18,7 +19,7 @@ use crate::node::bucket::try_bucket;
 use crate::node::data_directory::DataDirectory;
 use crate::node::host_names::of_this_machine;
 use crate::node::owner::act_as_owner;
-use crate::node::stores::inspect_metadata;
+use crate::node::stores::{inspect_metadata, is_shared_and_new};
 use crate::trust::{Host, RegistryAddress};
 
 /// Diagnose problems and print the command that fixes each
@@ -83,7 +84,7 @@ fn of_server(context: &Context, limit: Duration, with_bucket: bool) -> anyhow::R
             database: data.database(),
             lock_file: data.lock_file(),
             first_password: data.first_password(),
-            initialised_on: data.initialised_on().map_err(|error| format!("{error:#}")),
+            initialised: initialised(&config, &data),
         },
         machine: of_this_machine(),
         config,
@@ -96,6 +97,18 @@ fn of_server(context: &Context, limit: Duration, with_bucket: bool) -> anyhow::R
         findings.extend(block_on_and_leave(server::check_bucket(try_bucket(&subject.config)))?);
     }
     Ok(findings)
+}
+
+/// The database that nodes share decides; one that cannot be asked is examined later on.
+fn initialised(config: &Config, data: &DataDirectory) -> server::Initialised {
+    match data.initialised_on() {
+        Err(error) => server::Initialised::Unknown(format!("{error:#}")),
+        Ok(Some(since)) => server::Initialised::Here(since),
+        Ok(None) => match block_on_and_leave(is_shared_and_new(config)) {
+            Ok(Ok(None | Some(true))) => server::Initialised::No,
+            _ => server::Initialised::Elsewhere,
+        },
+    }
 }
 
 fn variables() -> std::collections::BTreeMap<String, String> {

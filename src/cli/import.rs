@@ -11,7 +11,7 @@ use super::context::{Context, block_on};
 use super::import_htpasswd;
 use super::output::Output;
 use super::progress::Bar;
-use crate::node::importing::{ImportOrder, ImportReport, Method, SourceKind, import};
+use crate::node::importing::{ImportOrder, ImportReport, Method, SourceKind, finish, import};
 use crate::node::progress::Progress;
 
 /// How many things that cannot be kept are printed for people; all that are known are in the JSON.
@@ -41,11 +41,13 @@ pub(super) enum Verb {
     /// Passwords that are hashed with bcrypt are accepted as they are, and hashed with Argon2id at the next login. Imported users own NAME/**
     /// as others do, and may do nothing else before it is granted to them. Users that exist already stay as they are.
     Htpasswd(import_htpasswd::Args),
+    /// Give up the registry whose bucket contents were taken over from: from then on, those that nothing refers to are removed there too
+    Finish,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Source {
-    /// Where the other registry has its data
+    /// Where the other registry has its data: a directory, or s3://BUCKET/PREFIX in the object store of `[blobs.s3]`
     #[arg(value_name = "DIR")]
     path: PathBuf,
     /// Only report what would be imported, and what cannot be
@@ -61,6 +63,7 @@ pub(super) fn run(context: &Context, verb: &Verb, output: &Output) -> anyhow::Re
         Verb::Distribution(source) | Verb::Harbor(source) => {
             import_from(context, SourceKind::Distribution, source, output)
         }
+        Verb::Finish => end(context, output),
         Verb::Htpasswd(args) => import_htpasswd::run(context, args, output),
         Verb::Zot(source) => import_from(context, SourceKind::Zot, source, output),
     }
@@ -79,6 +82,13 @@ fn import_from(context: &Context, kind: SourceKind, source: &Source, output: &Ou
         return Ok(());
     }
     bail!("{} things could not be kept; everything else was imported", report.lost)
+}
+
+fn end(context: &Context, output: &Output) -> anyhow::Result<()> {
+    let (config, data) = (context.config()?, context.data_directory()?);
+    let contents = block_on(finish(&config, &data))?;
+    let text = format!("{contents} contents that were taken over in a bucket belong to this registry alone now");
+    output.done(&text, &json!({ "contents": contents }))
 }
 
 fn show(report: &ImportReport, source: &Source, output: &Output) -> anyhow::Result<()> {

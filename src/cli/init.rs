@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, args: Args, output: &Output) -> anyhow::Res
     let password = if args.admin_password_stdin { Some(password::choose(&args.admin, true)?) } else { None };
     let constraints = constraints(&config, args.unconstrained);
     let chosen = FirstStart { constraints, administrator: args.admin, password };
-    let made = block_on(registry.initialise(&config, chosen))?;
+    let made = block_on(registry.initialise(&config, context.clock(), chosen))?;
     let text = banner::initialised(&made, &config);
     let shown = output.done(
         text.trim_end(),

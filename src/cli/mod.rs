@@ -3,6 +3,7 @@
 //! A command parses its arguments, calls a use case and prints the result on stdout. An error is one line on stderr: what, where, what to do.
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod backup;
 mod banner;
 mod ca;
 mod ca_rotate;
@@ -30,8 +31,11 @@ mod password;
 mod progress;
 mod quota;
 mod repo;
+mod repo_past;
 mod secret_input;
 mod serve;
+mod time;
+mod trash;
 mod trust;
 mod untrust;
 mod usage;
@@ -83,6 +87,9 @@ enum Command {
     Quota(quota::Verb),
     /// Show how much is stored, by top-level namespace
     Usage(usage::Args),
+    /// List, restore and remove what was deleted
+    #[command(subcommand)]
+    Trash(trash::Verb),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -93,6 +100,8 @@ enum Command {
     #[command(subcommand)]
     Import(import::Verb),
     // These need more than one line of help, which is at their arguments.
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Check(check::Args),
     Gc(gc::Args),
     MigrateStorage(migrate_storage::Args),
@@ -163,8 +172,11 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Repo(verb) => repo::run(&context, verb, output),
         Command::Quota(verb) => quota::run(&context, verb, output),
         Command::Usage(args) => usage::run(&context, &args, output),
+        Command::Trash(verb) => trash::run(&context, &verb, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
+        Command::Backup(args) => backup::run(&context, args, output),
+        Command::Restore(args) => backup::run_restore(&context, args, output),
         Command::Check(args) => check::run(&context, &args, output),
         Command::Import(verb) => import::run(&context, &verb, output),
         Command::Gc(args) => gc::run(&context, &args, output),

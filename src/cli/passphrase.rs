@@ -10,14 +10,19 @@ const SHORTEST: usize = 10;
 
 /// A new passphrase; asked for twice on a terminal.
 pub(super) fn choose(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
-    let passphrase = ask_for(from_stdin)?;
-    if passphrase.chars().count() < SHORTEST {
-        bail!("a passphrase has at least {SHORTEST} characters; nothing was changed");
-    }
+    let passphrase = require_long_enough(&ask_for(from_stdin)?)?;
     if !from_stdin {
         confirm(&passphrase, "passphrase")?;
     }
     Ok(passphrase)
+}
+
+/// Refuses one that is easily guessed.
+pub(super) fn require_long_enough(passphrase: &str) -> anyhow::Result<Zeroizing<String>> {
+    if passphrase.chars().count() < SHORTEST {
+        bail!("a passphrase has at least {SHORTEST} characters; nothing was changed");
+    }
+    Ok(Zeroizing::new(passphrase.to_owned()))
 }
 
 /// The passphrase that a key was sealed with.

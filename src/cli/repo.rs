@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{Output, date};
-use crate::admin::{AdminError, Repository, SizedRepository, Sizes, TaggedManifest};
-use crate::domain::{Amount, Glob, RepositoryName};
+use super::repo_past;
+use crate::admin::{AdminError, Hold, Repository, SizedRepository, Sizes, TaggedManifest};
+use crate::domain::{Amount, Glob, RepositoryName, Tag};
 
 /// How many rows are read at a time.
 const PAGE: u32 = 1000;
@@ -29,11 +30,13 @@ pub(super) enum Verb {
         /// The repository
         name: RepositoryName,
     },
-    /// Remove a repository with its tags and manifests
+    /// Remove a repository with its tags and manifests; it can be restored for trash.keep
     Remove {
         /// The repository
         name: RepositoryName,
     },
+    #[command(flatten)]
+    Past(repo_past::Verb),
 }
 
 pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Result<()> {
@@ -51,6 +54,7 @@ pub(super) fn run(context: &Context, verb: Verb, output: &Output) -> anyhow::Res
             context.administer(async |admin, permit| Ok(admin.remove_repository(permit, &name).await?))?;
             output.done(&format!("removed repository {name}"), &json!({ "removed": name.as_str() }))
         }
+        Verb::Past(verb) => repo_past::run(context, verb, output),
     }
 }
 
@@ -101,6 +105,8 @@ fn show(repository: &Repository, freed_at: Option<i64>, output: &Output) -> anyh
     json["bytes"] = repository.bytes.into();
     json["freed_at"] = freed_at.map(date).into();
     json["created_at"] = date(repository.created_at).into();
+    json["holds"] = repository.holds.iter().map(json_of_hold).collect();
+    let held = repository.holds.iter().map(hold).reduce(|all, next| format!("{all}; {next}"));
     let lines = [
         ("name", repository.name.to_string()),
         ("tags", repository.tags.to_string()),
@@ -110,8 +116,18 @@ fn show(repository: &Repository, freed_at: Option<i64>, output: &Output) -> anyh
         ("unique size", format!("{} (shared layers once)", Amount(sizes.unique))),
         ("freed by removal", format!("{}, {when}", Amount(sizes.own))),
         ("created", date(repository.created_at)),
+        ("held", held.unwrap_or_else(|| "no".to_owned())),
     ];
     output.record(&lines, &json)
+}
+
+fn hold(hold: &Hold) -> String {
+    let what = hold.tag.as_ref().map_or("all of it", Tag::as_str);
+    format!("{what} ({}; {}, {})", hold.reason, hold.by, date(hold.since))
+}
+
+fn json_of_hold(hold: &Hold) -> Value {
+    json!({ "tag": hold.tag.as_ref().map(Tag::as_str), "reason": hold.reason, "by": hold.by, "since": date(hold.since) })
 }
 
 fn tags(context: &Context, name: &RepositoryName, output: &Output) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ pub use amount::Amount;
 pub use clock::{Clock, ManualClock};
 pub use net::{Fingerprint, HostName, HostPort, Network};
 pub use oci::{
-    Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, Manifest, MediaType, NameRange,
-    Precondition, Reference, RepositoryName, Tag, UploadId,
+    Algorithm, ByteRange, ContentRange, Descriptor, DescriptorType, Digest, Hasher, ImageName, Manifest, MediaType,
+    NameRange, Precondition, Reference, RepositoryName, Tag, UploadId,
 };
 pub use over_quota::OverQuota;

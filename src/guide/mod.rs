@@ -33,6 +33,7 @@ topics![
     "acme",
     "repositories",
     "quotas",
+    "trash",
     "storage",
     "database",
     "s3",

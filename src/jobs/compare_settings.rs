@@ -25,11 +25,13 @@ impl Work for CompareSettings {
     async fn run(&mut self, _: Cause) -> Result<(), Failure> {
         let found = differences(&self.store.nodes().await?);
         for difference in found.iter().filter(|difference| !self.known.contains(difference)) {
-            tracing::warn!(
-                setting = difference.setting,
-                "the nodes disagree on a setting: {}; give all of them the same, then restart those that had another",
-                difference.values_in_words()
-            );
+            let fix = if difference.setting.starts_with("client_certificates.") {
+                "copy the same files to all of them"
+            } else {
+                "give all of them the same, then restart those that had another"
+            };
+            let (setting, values) = (&difference.setting, difference.values_in_words());
+            tracing::warn!(setting, "the nodes disagree on a setting: {values}; {fix}");
         }
         if found.is_empty() && !self.known.is_empty() {
             tracing::info!("the settings of all nodes agree");

@@ -1,5 +1,6 @@
 //! Says every few seconds that this node is there, and sets its clock by the one that all nodes share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,18 +16,28 @@ use crate::storage::metadata::Metadata;
 const WRONG: u64 = 30_000;
 const WARN_AGAIN: Duration = Duration::from_hours(1);
 
+/// The settings of a node as they are now, by their keys: what is in files may change while it serves.
+pub(crate) type Settings = Arc<dyn Fn() -> BTreeMap<String, String> + Send + Sync>;
+
 /// See the module.
 pub(crate) struct Heartbeat {
     store: Arc<dyn Metadata>,
     node: NodeRecord,
+    settings: Settings,
     leaving: CancellationToken,
     clock: Clock,
     warned: Option<Instant>,
 }
 
 impl Heartbeat {
-    pub(crate) fn new(store: Arc<dyn Metadata>, node: NodeRecord, leaving: CancellationToken, clock: Clock) -> Self {
-        Self { store, node, leaving, clock, warned: None }
+    pub(crate) fn new(
+        store: Arc<dyn Metadata>,
+        node: NodeRecord,
+        settings: Settings,
+        leaving: CancellationToken,
+        clock: Clock,
+    ) -> Self {
+        Self { store, node, settings, leaving, clock, warned: None }
     }
 
     pub(super) fn store(&self) -> Arc<dyn Metadata> {
@@ -51,6 +62,7 @@ impl Work for Heartbeat {
     async fn run(&mut self, _: Cause) -> Result<(), Failure> {
         self.store.follow_shared_clock().await?;
         self.node.clock_ahead = self.clock.machine_ahead();
+        self.node.settings = (self.settings)();
         self.node.leaving = self.leaving.is_cancelled();
         self.warn();
         Ok(self.store.beat(&self.node).await?)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::collect_garbage::CollectGarbage;
 use super::compare_settings::CompareSettings;
+use super::copy_metadata::{CopyMetadata, KeepCopy};
 use super::drop_abandoned_uploads::DropAbandonedUploads;
 use super::expire_uploads::ExpireUploads;
 use super::follow_certificate::FollowCertificate;
@@ -12,6 +13,7 @@ use super::follow_challenges::FollowChallenges;
 use super::follow_client_files::FollowClientFiles;
 use super::follow_move::FollowMove;
 use super::follow_shared_files::{Follow, FollowSharedFiles};
+use super::forget_history::ForgetHistory;
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
@@ -45,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) clients: Option<Arc<ClientVerifier>>,
     /// The copies of the database, where that is a file.
     pub(crate) copies: Option<DatabaseCopies>,
+    /// Makes copies of the database next to the blobs, where that is switched on.
+    pub(crate) keep_copy: Option<KeepCopy>,
     /// Where ACME is switched on.
     pub(crate) acme: Option<AcmeParts>,
     /// Where other nodes may serve from the same database.
@@ -70,12 +74,12 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         follow_shared_files,
         clients,
         copies,
+        keep_copy,
         acme,
         heartbeat,
         clock,
     } = parts;
     let for_logins = Arc::clone(&auth);
-    let of_contents = content_jobs(&registry, &clock);
     let mut jobs = vec![
         Job::new(
             "reload-policy",
@@ -86,28 +90,33 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
-        follow_move(Arc::clone(&registry)),
-        collect_garbage(&registry),
-        Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", ExpireUploads(registry))
-            .first_after(mins(5))
-            .under_lease(),
     ];
-    jobs.extend(of_contents);
+    jobs.extend(registry_jobs(&registry, &clock));
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
+    jobs.extend(keep_copy.map(copy_metadata));
     jobs.extend(clients.map(|clients| follow_client_files(clients, clock.clone())));
     jobs.extend(heartbeat.map(|heartbeat| node_jobs(heartbeat, for_logins)).into_iter().flatten());
     jobs.extend(acme.map(|acme| acme_jobs(acme, serving, clock)).into_iter().flatten());
     jobs
 }
 
-/// What is done with stored content besides requests.
-fn content_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
-    let abandoned = registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry)));
-    let [follow_quotas, count_quotas] = quotas(registry);
-    let jobs = [Some(scrub(registry, clock)), abandoned, Some(follow_quotas), Some(count_quotas)];
-    jobs.into_iter().flatten().collect()
+/// What keeps the stored content in order.
+fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
+    let expire = ExpireUploads(Arc::clone(registry));
+    let mut jobs = vec![
+        follow_move(Arc::clone(registry)),
+        collect_garbage(registry),
+        scrub(registry, clock),
+        forget_history(Arc::clone(registry)),
+        Job::new("expire-uploads", mins(5), "cannot drop expired upload sessions", expire)
+            .first_after(mins(5))
+            .under_lease(),
+    ];
+    jobs.extend(quotas(registry));
+    jobs.extend(registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry))));
+    jobs
 }
 
 fn follow_move(registry: Arc<Registry>) -> Job {
@@ -138,6 +147,17 @@ fn scrub(registry: &Arc<Registry>, clock: &Clock) -> Job {
     let scrub = Scrub::new(Arc::clone(registry), clock.clone());
     let consequence = "cannot read back stored content; damage is found only when it is pulled";
     Job::new("scrub", secs(10), consequence, scrub).first_after(secs(10)).retry(mins(1), hours(1)).under_lease()
+}
+
+/// Looks for the time of the newest copy; of several nodes, one makes them.
+fn copy_metadata(keep: KeepCopy) -> Job {
+    let consequence = "cannot copy the database next to the blobs; if it is lost, only a backup brings it back";
+    Job::new("copy-metadata", mins(5), consequence, CopyMetadata(keep)).first_after(secs(5)).under_lease()
+}
+
+fn forget_history(registry: Arc<Registry>) -> Job {
+    let consequence = "cannot forget the oldest history of tags; it stays";
+    Job::new("forget-history", hours(1), consequence, ForgetHistory(registry)).first_after(mins(10)).under_lease()
 }
 
 fn remove_copies(copies: DatabaseCopies, clock: Clock) -> Job {

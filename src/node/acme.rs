@@ -20,17 +20,24 @@ pub(crate) struct Acme {
     settings: OrderSettings,
     challenges: Arc<AcmeChallenges>,
     listener: Option<AcmeListener>,
+    clock: Clock,
 }
 
 impl Acme {
     /// `None` if it is disabled. Binds the port for plain HTTP if one is needed.
-    pub(crate) fn prepare(config: &Config, data: &DataDirectory, https_port: u16) -> Result<Option<Self>, BindError> {
+    pub(crate) fn prepare(
+        config: &Config,
+        data: &DataDirectory,
+        clock: &Clock,
+        https_port: u16,
+    ) -> Result<Option<Self>, BindError> {
         let Some(settings) = settings(config, data) else { return Ok(None) };
         let listener = match settings.acme.challenge {
             AcmeChallenge::Http01 => Some(AcmeListener::bind(settings.acme.http_listen, https_port)?),
             AcmeChallenge::TlsAlpn01 => None,
         };
-        Ok(Some(Self { challenges: AcmeChallenges::new(settings.acme.challenge), settings, listener }))
+        let challenges = AcmeChallenges::new(settings.acme.challenge);
+        Ok(Some(Self { settings, challenges, listener, clock: clock.clone() }))
     }
 
     /// How control over the names is proved.
@@ -63,7 +70,7 @@ impl Acme {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
         let settings = self.settings.with_changes(changes);
-        let orderer = Orderer::new(settings, Arc::clone(&store), Arc::clone(&self.challenges), Clock::system());
+        let orderer = Orderer::new(settings, Arc::clone(&store), Arc::clone(&self.challenges), self.clock);
         AcmeParts { challenges: self.challenges, store, orderer }
     }
 
@@ -77,7 +84,7 @@ impl Acme {
         if let Some(listener) = self.listener {
             tokio::spawn(listener.serve(Arc::clone(&self.challenges), stop));
         }
-        Orderer::new(self.settings.with_changes(changes), store, self.challenges, Clock::system())
+        Orderer::new(self.settings.with_changes(changes), store, self.challenges, self.clock)
     }
 }
 

@@ -38,9 +38,10 @@ pub(crate) struct Replaced {
 pub(crate) fn replace_authority(
     config: &Config,
     data: &DataDirectory,
+    clock: &Clock,
     replacement: &Replacement<'_>,
 ) -> anyhow::Result<Replaced> {
-    let old = Authority::load(data.path(), &Clock::system())?;
+    let old = Authority::load(data.path(), clock)?;
     let mut names = names_to_serve(&config.server.hosts, Some(&old));
     if let PermittedNames::Only(permitted) = old.permitted() {
         names.extend(permitted.iter().cloned());
@@ -51,22 +52,22 @@ pub(crate) fn replace_authority(
     names.dedup();
     let constraints = constraints(config, replacement.unconstrained);
     let request = RotationRequest { names, added, constraints, overlap: replacement.overlap };
-    let mut new = Authority::rotate(data.path(), &request, &Clock::system())?;
+    let mut new = Authority::rotate(data.path(), &request, clock)?;
     let served = names_to_serve(&config.server.hosts, Some(&new));
     ensure_leaf(data.path(), &mut new, &served)?;
-    let in_use = identity_source(config, data)?.load().is_ok_and(|identity| identity.origin() == Origin::ManagedCa);
+    let identity = identity_source(config, data, clock)?.load();
+    let in_use = identity.is_ok_and(|identity| identity.origin() == Origin::ManagedCa);
     Ok(Replaced { old, new, served, in_use })
 }
 
 /// The registry as other hosts are to name it, `HOST:PORT`: as it is given, else by the best of its names. Refused if trusting the CA
 /// would not make that name work.
 pub(crate) fn trustable_host(
-    config: &Config,
-    data: &DataDirectory,
+    (config, data, clock): (&Config, &DataDirectory, &Clock),
     authority: &Authority,
     host: Option<&HostPort>,
 ) -> anyhow::Result<String> {
-    let served = require_own_certificate(config, data, host)?;
+    let served = require_own_certificate((config, data, clock), host)?;
     let port = config.server.listen.port();
     let host = if let Some(host) = host {
         host.with_default_port(port)
@@ -98,11 +99,10 @@ fn require_served(authority: &Authority, served: &[String], host: &str) -> anyho
 /// The CA is worth trusting only if it signed the certificate that is served. Returns the names of that certificate; none if it cannot
 /// be read.
 fn require_own_certificate(
-    config: &Config,
-    data: &DataDirectory,
+    (config, data, clock): (&Config, &DataDirectory, &Clock),
     host: Option<&HostPort>,
 ) -> anyhow::Result<Vec<String>> {
-    let Ok(served) = identity_source(config, data)?.load() else { return Ok(Vec::new()) };
+    let Ok(served) = identity_source(config, data, clock)?.load() else { return Ok(Vec::new()) };
     match served.origin() {
         Origin::Imported | Origin::Acme | Origin::Configured => bail!(
             "the certificate in use was not signed by this registry's CA (portcullis cert show). If its CA is not a public one, make \

@@ -10,8 +10,8 @@ use crate::domain::Clock;
 use crate::pki::{self, Authority, Identity, OperatorFiles, Origin};
 
 /// Renews the registry's own certificate; a running server serves it within a second.
-pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow::Result<Identity> {
-    let source = identity_source(config, data)?;
+pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory, clock: &Clock) -> anyhow::Result<Identity> {
+    let source = identity_source(config, data, clock)?;
     if let Ok(identity) = source.load()
         && identity.origin() != Origin::ManagedCa
     {
@@ -20,7 +20,7 @@ pub(crate) fn renew_certificate(config: &Config, data: &DataDirectory) -> anyhow
             identity.origin()
         );
     }
-    let mut authority = Authority::load(data.path(), &Clock::system())?;
+    let mut authority = Authority::load(data.path(), clock)?;
     let names = names_to_serve(&config.server.hosts, Some(&authority));
     pki::renew_leaf(data.path(), &mut authority, &names)?;
     Ok(source.load()?)
@@ -40,6 +40,10 @@ pub(crate) fn require_importable(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Imports a certificate, which is served from now on.
-pub(crate) fn import_certificate(data: &DataDirectory, files: &OperatorFiles) -> anyhow::Result<Identity> {
-    Ok(pki::import(data.path(), files, Clock::system().now())?)
+pub(crate) fn import_certificate(
+    data: &DataDirectory,
+    files: &OperatorFiles,
+    clock: &Clock,
+) -> anyhow::Result<Identity> {
+    Ok(pki::import(data.path(), files, clock.now())?)
 }

@@ -10,7 +10,7 @@ use super::settings::registry_settings;
 use super::stores;
 use crate::config::Config;
 use crate::domain::Clock;
-use crate::registry::{CheckMode, CheckReport, FaultKind, Registry, ScrubPace};
+use crate::registry::{CheckMode, CheckReport, CollectionStop, FaultKind, Registry, ScrubPace};
 use crate::storage::metadata::Metadata;
 use crate::storage::metadata::transfer::{self, GraphDigest};
 
@@ -59,7 +59,10 @@ pub(crate) async fn check(
         let mut tables = stores::open_tables(config).await?;
         let graph = transfer::graph_digest(&mut *tables).await?;
         tables.close().await?;
-        let is_waiting = report.handed_over > 0 && !is_answered(&*metadata, &clock).await?;
+        if report.is_consistent() && registry.collection_stop().await? == Some(CollectionStop::OtherBlobs) {
+            registry.bind_blobs().await?;
+        }
+        let is_waiting = report.left_to_server > 0 && !is_answered(&*metadata, &clock).await?;
         drop(lock);
         Ok(Checked { report, graph, is_waiting })
     })
@@ -85,7 +88,7 @@ async fn scrub(
     Ok(tables.close().await?)
 }
 
-/// Whether the server has looked at all that it was asked to.
+/// Whether the server has read all that it was asked to.
 async fn is_answered(metadata: &dyn Metadata, clock: &Clock) -> anyhow::Result<bool> {
     let since = clock.instant();
     loop {

@@ -21,6 +21,9 @@ use crate::registry::{
 const LOOK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// After so many runs that found nothing it is done: the server may have been at some of it during one.
+const QUIET: u32 = 2;
+
 /// What the operator wants.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
@@ -52,14 +55,13 @@ pub(crate) async fn collect(
         }
         let before = registry.collection_status().await?.freed_bytes;
         let pace = CollectionPace { rate: None, removes_contents: lock.is_ok(), ..pace(config, wanted.now) };
-        let mut collected = registry
-            .collect(pace, |so_far| {
-                say(format!(
-                    "{} manifests, {} blobs, {} bytes freed",
-                    so_far.manifests, so_far.blobs, so_far.freed_bytes
-                ));
-            })
-            .await?;
+        let (mut collected, mut quiet) = (Collected::default(), 0);
+        while quiet < QUIET {
+            let run = registry.collect(pace, |run| say(so_far(&collected, run))).await?;
+            quiet = if run.is_nothing() { quiet + 1 } else { 0 };
+            collected.add(run);
+            tokio::time::sleep(LOOK).await;
+        }
         if let Err(server) = &lock
             && collected.stopped.is_none()
         {
@@ -112,6 +114,15 @@ fn removal_lock(config: &Config, data: &DataDirectory) -> anyhow::Result<Result<
         BlobStoreKind::S3 => Ok(Ok(None)),
         BlobStoreKind::Disk => Ok(data.try_lock()?.map(Some)),
     }
+}
+
+fn so_far(before: &Collected, run: &Collected) -> String {
+    format!(
+        "{} manifests, {} blobs, {} bytes freed",
+        before.manifests + run.manifests,
+        before.blobs + run.blobs,
+        before.freed_bytes + run.freed_bytes
+    )
 }
 
 /// Until no content is left to be removed; how many bytes were freed since the beginning.

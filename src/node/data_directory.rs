@@ -222,10 +222,16 @@ impl DataDirectory {
 
     /// Makes one.
     pub(super) fn make_data_key(&self) -> anyhow::Result<DataKey> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.path.join("keys"))?;
         let key = DataKey::generate();
-        write_key(&self.data_key_file(), secrets::to_text(&key).as_bytes())?;
+        self.keep_data_key(&key)?;
         Ok(key)
+    }
+
+    /// Keeps this one.
+    pub(super) fn keep_data_key(&self, key: &DataKey) -> anyhow::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(self.path.join("keys"))?;
+        write_key(&self.data_key_file(), secrets::to_text(key).as_bytes())?;
+        Ok(())
     }
 
     /// Removes one that nothing was encrypted with.

@@ -56,9 +56,14 @@ impl NewRegistry {
     }
 
     /// Creates what is missing. If it is interrupted, the next run continues.
-    pub(crate) async fn initialise(self, config: &Config, chosen: FirstStart) -> anyhow::Result<FirstRegistry> {
-        let metadata = open_metadata(config, &Clock::system()).await?;
-        let established = self.establish(config, &metadata, chosen).await;
+    pub(crate) async fn initialise(
+        self,
+        config: &Config,
+        clock: &Clock,
+        chosen: FirstStart,
+    ) -> anyhow::Result<FirstRegistry> {
+        let metadata = open_metadata(config, clock).await?;
+        let established = self.establish(config, clock, &metadata, chosen).await;
         let closed = metadata.close().await;
         let (authority, administrator) = established?;
         closed?;
@@ -68,20 +73,18 @@ impl NewRegistry {
     async fn establish(
         &self,
         config: &Config,
+        clock: &Clock,
         metadata: &Arc<dyn Metadata>,
         chosen: FirstStart,
     ) -> anyhow::Result<(Authority, Administrator)> {
-        let (data, clock) = (&self.data, Clock::system());
+        let data = &self.data;
         if config.database.is_shared() && !metadata.is_new().await? {
             bail!("{}", already_initialised(config, data));
         }
         make_key_file(config)?;
         let data_key = secrets::data_key(config, data, &**metadata).await?;
         let files = RegistryFiles::of_command(config, data, metadata, &data_key);
-        match (Establishing { data, config, metadata, files: &files, data_key: &data_key, clock: &clock })
-            .run(chosen)
-            .await?
-        {
+        match (Establishing { data, config, metadata, files: &files, data_key: &data_key, clock }).run(chosen).await? {
             (authority, Some(administrator)) => Ok((authority, administrator)),
             (_, None) => bail!("{}", already_initialised(config, data)),
         }

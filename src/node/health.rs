@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use http::StatusCode;
+use rustls_pki_types::CertificateDer;
 
 use super::data_directory::DataDirectory;
 use super::identity::identity_source;
@@ -14,22 +15,26 @@ use crate::client::{Client, ClientError, Limits, TrustMode};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::domain::net::local_address;
-use crate::pki::Identity;
 
 /// The answer says in a few bytes what is not ready.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// Succeeds if the server answers within `limit` that it is ready.
 pub(crate) async fn require_ready(config: &Config, data: &DataDirectory, limit: Duration) -> anyhow::Result<()> {
-    let identity = identity_source(config, data)?.load()?;
+    let clock = Clock::system();
+    let identity = identity_source(config, data, &clock)?.load()?;
     let address = local_address(config.server.listen);
     let certified = config.client_certificates.are_required();
-    ask(address, &identity, limit, certified).await
+    ask(address, identity.presented(clock.now()), limit, certified).await
 }
 
 /// `certified`: the server answers no client without a certificate.
-async fn ask(address: SocketAddr, identity: &Identity, limit: Duration, certified: bool) -> anyhow::Result<()> {
-    let (name, certificate) = identity.presented(Clock::system().now());
+async fn ask(
+    address: SocketAddr,
+    (name, certificate): (Option<&str>, Option<CertificateDer<'static>>),
+    limit: Duration,
+    certified: bool,
+) -> anyhow::Result<()> {
     let trust = TrustMode::Pinned(certificate.context("the certificate's file is empty")?);
     let limits = Limits { total: limit, idle: limit, size: ANSWER_LIMIT };
     let client = Client::new(trust, limits)?.connecting_to(address);

@@ -4,6 +4,7 @@ mod acme;
 mod acme_store;
 pub(crate) mod administrator;
 pub(crate) mod authority;
+pub(crate) mod backup;
 pub(crate) mod bucket;
 pub(crate) mod certificate;
 mod certificates_in_use;

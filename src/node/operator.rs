@@ -14,17 +14,8 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::storage::metadata::Metadata;
 
-/// Runs `work` with the metadata store, which is closed afterwards.
-pub(crate) async fn with_metadata<T>(
-    config: &Config,
-    data: &DataDirectory,
-    work: impl AsyncFnOnce(Arc<dyn Metadata>) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    with_metadata_and_clock(config, data, &Clock::system(), work).await
-}
-
-/// The same by this clock, which follows the store's.
-pub(super) async fn with_metadata_and_clock<T>(
+/// Runs `work` with the metadata store, which is closed afterwards. The clock follows the store's from then on.
+pub(crate) async fn with_metadata_and_clock<T>(
     config: &Config,
     data: &DataDirectory,
     clock: &Clock,
@@ -62,12 +53,13 @@ async fn require_first_start_done(
 pub(crate) async fn with_files<T>(
     config: &Config,
     data: &DataDirectory,
+    clock: &Clock,
     work: impl AsyncFnOnce(&RegistryFiles) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     if !config.database.is_shared() {
         return work(&RegistryFiles::Own(data.clone())).await;
     }
-    with_metadata(config, data, async |metadata| {
+    with_metadata_and_clock(config, data, clock, async |metadata| {
         let data_key = secrets::data_key(config, data, &*metadata).await?;
         work(&RegistryFiles::of_command(config, data, &metadata, &data_key)).await
     })
@@ -78,13 +70,13 @@ pub(crate) async fn with_files<T>(
 pub(crate) async fn administer<T>(
     config: &Config,
     data: &DataDirectory,
+    clock: &Clock,
     work: impl AsyncFnOnce(&Administration, &AdminPermit) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let path = data.path().display();
     let permit = AdminPermit::local_operator(data.open()?)
         .with_context(|| format!("cannot write in {path}: run this as its owner or as root"))?;
-    let clock = Clock::system();
-    with_metadata_and_clock(config, data, &clock, async |metadata| {
+    with_metadata_and_clock(config, data, clock, async |metadata| {
         let administration = Administration::new(metadata, config.auth.clone(), config.trash.clone(), clock.clone());
         work(&administration, &permit).await
     })

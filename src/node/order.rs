@@ -33,6 +33,7 @@ pub(crate) struct Ordered {
 pub(crate) async fn order_certificate(
     config: &Config,
     data: &DataDirectory,
+    clock: &Clock,
     metadata: Arc<dyn Metadata>,
 ) -> anyhow::Result<Ordered> {
     let Some(settings) = settings(config, data) else {
@@ -44,13 +45,13 @@ pub(crate) async fn order_certificate(
     let directory = settings.directory.clone();
     let data_key = secrets::data_key(config, data, &*metadata).await?;
     let changes = RegistryFiles::of_command(config, data, &metadata, &data_key).changes();
-    let serving = serving(data, &*metadata).await?;
+    let serving = serving(data, &*metadata, clock).await?;
     let store: Arc<dyn AcmeStore> = Arc::new(DatabaseAcmeStore::new(metadata, data_key));
     let certificate = match serving {
-        Err(_lock) => order_alone(config, data, store, changes).await?,
+        Err(_lock) => order_alone((config, data, clock), store, changes).await?,
         Ok(server) => {
             let challenges = AcmeChallenges::new(settings.acme.challenge);
-            match Orderer::new(settings.with_changes(changes), store, challenges, Clock::system()).order().await {
+            match Orderer::new(settings.with_changes(changes), store, challenges, clock.clone()).order().await {
                 Err(error @ AcmeError::NotValidated { .. }) => {
                     return Err(error).with_context(|| {
                         format!(
@@ -68,8 +69,12 @@ pub(crate) async fn order_certificate(
 
 /// Which server answers the challenges: a node of this database, or the process that serves the data directory. If there is none, the lock
 /// that keeps one from starting here.
-async fn serving(data: &DataDirectory, metadata: &dyn Metadata) -> anyhow::Result<Result<String, DataLock>> {
-    let now = Clock::system().seconds();
+async fn serving(
+    data: &DataDirectory,
+    metadata: &dyn Metadata,
+    clock: &Clock,
+) -> anyhow::Result<Result<String, DataLock>> {
+    let now = clock.seconds();
     let is_there =
         |node: &NodeRecord| !node.leaving && now.saturating_sub(node.seen_at).unsigned_abs() <= SILENT.as_secs();
     if metadata.serves_many_nodes()
@@ -85,24 +90,21 @@ async fn serving(data: &DataDirectory, metadata: &dyn Metadata) -> anyhow::Resul
 
 /// Listens on the addresses of the server, and orders.
 async fn order_alone(
-    config: &Config,
-    data: &DataDirectory,
+    (config, data, clock): (&Config, &DataDirectory, &Clock),
     store: Arc<dyn AcmeStore>,
     changes: Arc<dyn FileChanges>,
 ) -> anyhow::Result<CertificateSummary> {
     let stop = CancellationToken::new();
-    let Some(acme) = Acme::prepare(config, data, config.server.listen.port())? else {
+    let Some(acme) = Acme::prepare(config, data, clock, config.server.listen.port())? else {
         bail!("ACME is disabled");
     };
     let serving = match acme.method() {
         AcmeChallenge::Http01 => None,
         AcmeChallenge::TlsAlpn01 => {
             let server = Server::bind(config.server.clone())?;
-            let identity = identity_source(config, data)?.prepare()?;
-            let tls = tls::Acceptor::new(
-                ServingIdentity::with_challenges(identity, Clock::system(), acme.challenges()),
-                None,
-            )?;
+            let identity = identity_source(config, data, clock)?.prepare()?;
+            let tls =
+                tls::Acceptor::new(ServingIdentity::with_challenges(identity, clock.clone(), acme.challenges()), None)?;
             Some(tokio::spawn(server.serve(closed(), tls, stop.clone())))
         }
     };

@@ -1,6 +1,5 @@
 //! This node among those of its registry: the row that says that it is there, from its start to its end.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::domain::{Algorithm, Clock, Hasher};
-use crate::jobs::{Heartbeat, Leaseholder};
+use crate::domain::Clock;
+use crate::jobs::{Heartbeat, Leaseholder, Settings};
 use crate::storage::StorageError;
 use crate::storage::coordination::NodeRecord;
 use crate::storage::metadata::Metadata;
+use crate::tls::ClientVerifier;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Presence {
     store: Arc<dyn Metadata>,
     node: NodeRecord,
+    settings: Settings,
     clock: Clock,
 }
 
@@ -31,8 +32,10 @@ impl Presence {
         store: Arc<dyn Metadata>,
         config: &Config,
         address: SocketAddr,
+        clients: Option<Arc<ClientVerifier>>,
         clock: Clock,
     ) -> Result<Self, StorageError> {
+        let settings = settings_in_common(config, clients);
         let now = clock.seconds();
         let node = NodeRecord {
             id: Uuid::new_v4().to_string(),
@@ -42,7 +45,7 @@ impl Presence {
             seen_at: now,
             leaving: false,
             clock_ahead: clock.machine_ahead(),
-            settings: settings_in_common(config),
+            settings: settings(),
         };
         if !store.serves_many_nodes() {
             // Rows that a crash left: this process has the lock of the data directory.
@@ -51,13 +54,14 @@ impl Presence {
             }
         }
         store.beat(&node).await?;
-        Ok(Self { store, node, clock })
+        Ok(Self { store, node, settings, clock })
     }
 
     /// What tells others that this node is still there, if there can be others.
     pub(super) fn heartbeat(&self, leaving: &CancellationToken) -> Option<Heartbeat> {
         let (store, node, clock) = (Arc::clone(&self.store), self.node.clone(), self.clock.clone());
-        self.store.serves_many_nodes().then(|| Heartbeat::new(store, node, leaving.clone(), clock))
+        let settings = Arc::clone(&self.settings);
+        self.store.serves_many_nodes().then(|| Heartbeat::new(store, node, settings, leaving.clone(), clock))
     }
 
     /// In whose name leases are taken, if there can be others.
@@ -69,7 +73,7 @@ impl Presence {
 
     /// Says that this node is about to stop.
     pub(super) async fn leave(&self) {
-        let leaving = NodeRecord { leaving: true, ..self.node.clone() };
+        let leaving = NodeRecord { leaving: true, settings: (self.settings)(), ..self.node.clone() };
         if let Err(error) = in_time(self.store.beat(&leaving)).await {
             tracing::warn!(%error, "the other nodes could not be told that this one is about to stop");
         }
@@ -83,16 +87,19 @@ impl Presence {
     }
 }
 
-/// What every node must have in common: settings by their values, and the CA of client certificates by its content, because on one node
-/// alone it would let in those whom the others refuse.
-fn settings_in_common(config: &Config) -> BTreeMap<String, String> {
-    let mut settings = config.in_common();
-    let content = config.client_certificates.ca.as_deref().map(std::fs::read);
-    // What cannot be read is reported where it is used.
-    let digest = content.map(|content| content.map(|content| Hasher::digest(Algorithm::Sha256, &content).to_string()));
-    let digest = digest.transpose().ok().flatten().unwrap_or_else(|| "none".to_owned());
-    settings.insert("client_certificates.ca".to_owned(), digest);
-    settings
+/// What every node must have in common: settings by their values, and CAs and revocation lists of client certificates by what counts of
+/// them now, because on one node alone they would let in those whom the others refuse.
+fn settings_in_common(config: &Config, clients: Option<Arc<ClientVerifier>>) -> Settings {
+    let settings = config.in_common();
+    Arc::new(move || {
+        let digests = clients.as_ref().map(|clients| clients.digests());
+        let authorities = digests.as_ref().map(|digests| &digests.authorities);
+        let lists = digests.as_ref().and_then(|digests| digests.lists.as_ref());
+        let contents = [("client_certificates.ca", authorities), ("client_certificates.crl", lists)];
+        let contents = contents
+            .map(|(key, digest)| (key.to_owned(), digest.map_or_else(|| "none".to_owned(), ToString::to_string)));
+        settings.clone().into_iter().chain(contents).collect()
+    })
 }
 
 /// No end waits long for a database that does not answer.

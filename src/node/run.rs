@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acme::Acme;
 use super::administrator::Administrator;
+use super::backup::OwnCopies;
 use super::bucket::require_usable_bucket;
 use super::certificates_in_use::CertificatesInUse;
 use super::data_directory::DataDirectory;
@@ -57,11 +58,11 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     let data = DataDirectory::at(&config.data_dir);
     data.create()?;
     let _lock = data.lock()?;
-    let clients = client_verifier(config)?;
+    let clock = Clock::system();
+    let clients = client_verifier(config, &clock)?;
     // Bound before anything is made, so that a port in use leaves no half-made registry behind.
     let server = Server::bind(config.server.clone())?.with_clients(clients.clone());
-    let acme = Acme::prepare(config, &data, server.local_addr().port())?;
-    let clock = Clock::system();
+    let acme = Acme::prepare(config, &data, &clock, server.local_addr().port())?;
     let stores = open_stores(config, &clock).await?;
     require_usable_bucket(config, &clock).await?;
     let (files, data_key) = RegistryFiles::of_node(config, &data, &stores).await?;
@@ -82,7 +83,7 @@ async fn serve(config: &Config, announce: impl FnOnce(&Ready<'_>) -> anyhow::Res
     for warning in identity.warnings() {
         tracing::warn!("{warning}");
     }
-    let presence = Presence::enter(metadata, config, server.local_addr(), clock).await?;
+    let presence = Presence::enter(metadata, config, server.local_addr(), node.clients.clone(), clock).await?;
     node.serve(server, acme, presence).await
 }
 
@@ -101,6 +102,7 @@ struct Node {
     clients: Option<Arc<ClientVerifier>>,
     drain_delay: Duration,
     copies: Option<DatabaseCopies>,
+    own_copies: Option<Arc<OwnCopies>>,
     clock: Clock,
 }
 
@@ -113,7 +115,7 @@ impl Node {
         (clients, acme): (Option<Arc<ClientVerifier>>, Option<&Acme>),
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let source = identity_source(config, data)?.with_clock(clock.clone()).with_changes(files.changes());
+        let source = identity_source(config, data, &clock)?.with_changes(files.changes());
         let preparing = source.clone();
         let identity = tokio::task::spawn_blocking(move || preparing.prepare()).await??;
         let authority =
@@ -127,8 +129,8 @@ impl Node {
         let auth = Arc::new(auth);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
-        let (copies, drain_delay) = (database_copies(config), config.server.drain_delay);
         Ok(Self {
+            own_copies: OwnCopies::of(config, data, &data_key, &clock),
             stores,
             files,
             data_key,
@@ -140,8 +142,8 @@ impl Node {
             serving,
             certificates,
             clients,
-            drain_delay,
-            copies,
+            drain_delay: config.server.drain_delay,
+            copies: database_copies(config),
             clock,
         })
     }
@@ -190,6 +192,7 @@ impl Node {
             follow_shared_files: self.files.follower(),
             clients: self.clients,
             copies: self.copies,
+            keep_copy: self.own_copies.map(OwnCopies::keeper),
             acme,
             heartbeat,
             clock: self.clock,

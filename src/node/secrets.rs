@@ -2,7 +2,7 @@
 //!
 //! Nodes that share a database have the same key. Which one that is, the first start decides; from then on no node makes another.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -50,7 +50,7 @@ pub(crate) async fn data_key(
 }
 
 /// The key in the operator's file: 32 bytes, or base64 of them.
-fn read_key_file(path: &Path) -> anyhow::Result<DataKey> {
+pub(super) fn read_key_file(path: &Path) -> anyhow::Result<DataKey> {
     let content = match read_key(path) {
         Err(error) if error.is_missing() => bail!(
             "secrets.key_file names {}, which does not exist: copy it from a machine that has it (mode 0600); before the very first \
@@ -85,11 +85,39 @@ pub(super) fn to_text(key: &DataKey) -> Zeroizing<String> {
     Zeroizing::new(format!("{}\n", STANDARD.encode(key.expose())))
 }
 
-/// Makes the operator's file with a new key if it is missing: at the first start, by `init`. The file belongs to no data directory.
+/// Where a node with this configuration has the key.
+pub(super) fn key_file(config: &Config, data: &DataDirectory) -> PathBuf {
+    config.secrets.key_file.clone().unwrap_or_else(|| data.data_key_file())
+}
+
+/// The key that is there, if any.
+pub(super) fn kept_key(config: &Config, data: &DataDirectory) -> anyhow::Result<Option<DataKey>> {
+    match &config.secrets.key_file {
+        Some(path) if path.exists() => read_key_file(path).map(Some),
+        Some(_) => Ok(None),
+        None => data.kept_data_key(),
+    }
+}
+
+/// Puts the key there, if there is none.
+pub(super) fn keep_key(config: &Config, data: &DataDirectory, key: &DataKey) -> anyhow::Result<()> {
+    match &config.secrets.key_file {
+        Some(path) => write_key_file(config, path, key),
+        None => data.keep_data_key(key),
+    }
+}
+
+/// Makes the operator's file with a new key if it is missing: at the first start, by `init`.
 pub(super) fn make_key_file(config: &Config) -> anyhow::Result<()> {
-    let Some(path) = config.secrets.key_file.as_deref().filter(|path| !path.exists()) else { return Ok(()) };
-    let made = NewKeyFile::create(&config.data_dir, path)
-        .and_then(|mut file| file.write(to_text(&DataKey::generate()).as_bytes()));
+    match config.secrets.key_file.as_deref().filter(|path| !path.exists()) {
+        Some(path) => write_key_file(config, path, &DataKey::generate()),
+        None => Ok(()),
+    }
+}
+
+/// The file belongs to no data directory.
+fn write_key_file(config: &Config, path: &Path, key: &DataKey) -> anyhow::Result<()> {
+    let made = NewKeyFile::create(&config.data_dir, path).and_then(|mut file| file.write(to_text(key).as_bytes()));
     made.context("cannot make secrets.key_file")
 }
 
@@ -103,7 +131,7 @@ fn missing(config: &Config) -> anyhow::Error {
 }
 
 fn another(config: &Config, data: &DataDirectory) -> anyhow::Error {
-    let file = config.secrets.key_file.clone().unwrap_or_else(|| data.data_key_file());
+    let file = key_file(config, data);
     anyhow::anyhow!(
         "the key in {} is not the one that the secrets in the database are encrypted with. Copy the key from another node (the file \
          that secrets.key_file names there, else keys/seal.key in its data directory) and set secrets.key_file to it; or give this \

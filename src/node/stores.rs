@@ -11,6 +11,7 @@ use super::data_directory::DataDirectory;
 use crate::config::{BlobStoreKind, Config, DatabasePassword, DatabaseUrl, S3Settings};
 use crate::domain::Clock;
 use crate::storage::StorageError;
+use crate::storage::archive::{Archive, open_directory};
 use crate::storage::blobs::{BlobStore, disk, s3};
 use crate::storage::coordination::MovePhase;
 use crate::storage::metadata::postgres::PostgresOptions;
@@ -34,6 +35,14 @@ pub(super) fn open_blobs(config: &Config, clock: &Clock) -> Result<Arc<dyn BlobS
     match config.blobs.store {
         BlobStoreKind::Disk => disk::open(&config.data_dir, config.storage.min_free_space.bytes(), clock.clone()),
         BlobStoreKind::S3 => s3::open(&bucket_options(&config.blobs_s3)?, clock.clone()),
+    }
+}
+
+/// Files next to the blobs, in the same bucket or on the same disk.
+pub(super) fn open_next_to_blobs(config: &Config) -> Result<Arc<dyn Archive>, StorageError> {
+    match config.blobs.store {
+        BlobStoreKind::Disk => open_directory(&config.data_dir.join("blobs"), true),
+        BlobStoreKind::S3 => s3::open_archive(&bucket_options(&config.blobs_s3)?, Clock::system()),
     }
 }
 
@@ -75,6 +84,12 @@ pub(crate) async fn inspect_metadata(config: &Config, idle: bool) -> Result<Insp
         Some(url) => postgres::inspect(postgres_options(config, url)?).await,
         None => sqlite::inspect(&DataDirectory::at(&config.data_dir).database(), idle).await,
     }
+}
+
+/// Whether no registry was ever made in the database that nodes share, if they do; it is neither created nor migrated.
+pub(crate) async fn is_shared_and_new(config: &Config) -> Result<Option<bool>, StorageError> {
+    let Some(url) = &config.database.url else { return Ok(None) };
+    postgres::is_new(&postgres_options(config, url)?).await.map(Some)
 }
 
 /// The schema of the metadata store, without creating or migrating it. `idle` says that no process has it open.

@@ -1,6 +1,6 @@
 //! Checks while the registry serves: blobs whose content is lost or has another length, and contents that no blob has. Rows and contents
-//! are listed in the same order and compared page by page, so that memory does not grow with the registry. What differs is looked at once
-//! more by itself: what is being pushed or removed at that moment is no fault.
+//! are listed in the same order and compared page by page, so that memory does not grow with the registry. What differs is checked once
+//! more by itself: what is being pushed or removed at that moment is not a fault.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
@@ -76,13 +76,18 @@ pub struct CheckReport {
     /// Faults that this run has dealt with, as far as it can be done without a push.
     pub repaired: u64,
     /// Faults that the process that serves was asked to look at.
-    pub handed_over: u64,
+    pub left_to_server: u64,
 }
 
 impl CheckReport {
     /// How many faults there are altogether.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()
+    }
+
+    /// Whether every blob has its content: then database and blobs belong together.
+    pub fn is_consistent(&self) -> bool {
+        self.count(FaultKind::Missing) + self.count(FaultKind::WrongSize) == 0
     }
 
     /// How many of this kind.
@@ -161,7 +166,7 @@ impl Registry {
     }
 
     async fn fill(&self, lists: &mut Lists) -> Result<(), RegistryError> {
-        // Contents first: what is pushed between the two lists has a row without a content, and is looked at once more.
+        // Contents first: what is pushed between the two lists has a row without a content, and is checked once more.
         if lists.contents.is_empty() && !lists.contents_end {
             lists.contents = self.blobs.contents(lists.last_content.as_ref()).await?.into();
             lists.contents_end = lists.contents.is_empty();
@@ -257,7 +262,7 @@ impl Registry {
             report.repaired += u64::from(self.condemn(blob).await?);
         } else {
             self.metadata.suspect(vec![blob.digest.clone()]).await?;
-            report.handed_over += 1;
+            report.left_to_server += 1;
         }
         Ok(())
     }

@@ -66,6 +66,15 @@ impl Collected {
         *self == Self { stopped: self.stopped.clone(), ..Self::default() }
     }
 
+    /// With what another run has done after it.
+    pub fn add(&mut self, later: Self) {
+        self.manifests += later.manifests;
+        self.links += later.links;
+        self.blobs += later.blobs;
+        self.freed_bytes += later.freed_bytes;
+        self.stopped = later.stopped;
+    }
+
     fn count(&mut self, kind: ReviewKind) {
         match kind {
             ReviewKind::Manifest => self.manifests += 1,

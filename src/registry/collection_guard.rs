@@ -12,6 +12,8 @@ use super::{Registry, RegistryError};
 use crate::storage::coordination::SILENT;
 use crate::storage::metadata::{CollectionMark, RemovalLimit, Removals};
 
+/// How often both marks are compared where other nodes replace them at the same time.
+const LOOKS: usize = 3;
 /// How long a mark is in use.
 const MARK_AGE: Duration = Duration::from_hours(1);
 /// A registry of a few images may lose most of them on an ordinary day; one of many thousands does not lose a fifth.
@@ -66,8 +68,17 @@ impl Registry {
                 return Ok(Some(CollectionStop::OtherVersion { node: other.address, version: other.version }));
             }
         }
-        let belongs = self.blobs_belong().await?;
-        Ok((!belongs).then_some(CollectionStop::OtherBlobs))
+        for _ in 0..LOOKS {
+            let known = self.metadata.collection_mark().await?;
+            if self.blobs_belong(known).await? {
+                return Ok(None);
+            }
+            if self.metadata.collection_mark().await? == known {
+                break;
+            }
+            // Another node has replaced the mark between the two looks.
+        }
+        Ok(Some(CollectionStop::OtherBlobs))
     }
 
     /// Whether it is time to replace the mark.
@@ -80,8 +91,7 @@ impl Registry {
     }
 
     /// Whether the mark of the database is that of the blob store; replaces one that is old.
-    async fn blobs_belong(&self) -> Result<bool, RegistryError> {
-        let known = self.metadata.collection_mark().await?;
+    async fn blobs_belong(&self, known: CollectionMark) -> Result<bool, RegistryError> {
         let CollectionMark { mark, before, .. } = known;
         let found = self.blobs.bond().await?;
         match mark {
@@ -99,11 +109,18 @@ impl Registry {
 
     /// The database first: what is interrupted between the two is continued from there.
     async fn replace_mark(&self, before: Option<Uuid>) -> Result<(), RegistryError> {
-        let mark = Uuid::new_v4();
-        if self.metadata.replace_collection_mark(before, mark).await? {
-            self.blobs.bind(mark).await?;
+        let mut mark = Uuid::new_v4();
+        if !self.metadata.replace_collection_mark(before, mark).await? {
+            return Ok(());
         }
-        Ok(())
+        loop {
+            self.blobs.bind(mark).await?;
+            match self.metadata.collection_mark().await?.mark {
+                // This process was slow, and another has replaced the mark since then.
+                Some(newer) if newer != mark => mark = newer,
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Database and blobs belong together from now on: for those who have compared them.

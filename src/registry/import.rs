@@ -74,4 +74,14 @@ impl Registry {
         self.require_writable()?;
         Ok(self.metadata.backdate(repository, dates).await?)
     }
+
+    /// The registry that contents were taken over from is given up: what no one needs of them is removed from now on. Returns how many there
+    /// are.
+    pub(crate) async fn finish_imports(&self, _permit: &AdminPermit) -> Result<u64, RegistryError> {
+        self.require_writable()?;
+        match self.blobs.adopted_keys() {
+            Some((shared, ours)) => Ok(self.metadata.rename_keys(shared, ours).await?),
+            None => Ok(0),
+        }
+    }
 }

@@ -53,11 +53,11 @@ impl Registry {
         let before = |age: Duration| now.saturating_sub_unsigned(age.as_secs());
         // What was read or pushed in this very second is read as well where no age is asked for.
         let (verified_before, pushed_before) = (before(pace.unread_for), before(pace.pushed_ago).saturating_add(1));
-        let mut place = ScrubPlace::START;
+        let mut cursor = ScrubPlace::START;
         loop {
-            let due = self.metadata.due_for_scrub(place, verified_before, pushed_before, PAGE).await?;
+            let due = self.metadata.due_for_scrub(cursor, verified_before, pushed_before, PAGE).await?;
             let Some((last, _)) = due.last() else { return Ok(()) };
-            place = *last;
+            cursor = *last;
             self.scrub_these(due.into_iter().map(|(_, blob)| blob).collect(), pace, mode, report).await?;
         }
     }

@@ -124,6 +124,6 @@ async fn reading_keeps_to_its_rate() {
     let throttle = subject.registry.throttle(1000).expect("a rate");
     let began = std::time::Instant::now();
     throttle.spend(100, subject.registry.clock.instant()).await;
-    assert!(began.elapsed() >= Duration::from_millis(50), "the clock stands still: 100 ms are due");
+    assert!(began.elapsed() >= Duration::from_millis(50), "this clock does not move by itself: 100 ms are due");
     assert!(subject.registry.throttle(0).is_none());
 }

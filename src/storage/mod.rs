@@ -2,6 +2,7 @@
 //!
 //! The database is the truth: a blob file that no row names does not exist, and no request path ever lists files.
 
+pub(crate) mod archive;
 pub mod blobs;
 pub mod coordination;
 pub mod metadata;

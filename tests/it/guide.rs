@@ -57,6 +57,7 @@ topics![
     storage "storage",
     systemd "systemd",
     tls "tls",
+    trash "trash",
     trust "trust",
     upgrade "upgrade",
     users "users",
@@ -249,7 +250,8 @@ impl Operator {
         let listen = format!("127.{}.{b}.{c}:{}", 64 + a % 64, 7300 + number);
         fs::write(home.path().join(".curlrc"), format!("connect-to = \"localhost:5000:{listen}\"\n")).expect("written");
         fs::create_dir(home.path().join("work")).expect("made");
-        let prepared = if file.ends_with("/repositories.md") { PUSH } else { "" };
+        let prepared =
+            if ["/repositories.md", "/trash.md"].iter().any(|name| file.ends_with(name)) { PUSH } else { "" };
         Self { home, listen, server: None, prepared }
     }
 

@@ -1,5 +1,6 @@
 //! What is in a repository.
 
+use super::Hold;
 use crate::admin::{AdminError, Administration, Sizes};
 use crate::auth::AdminPermit;
 use crate::domain::RepositoryName;
@@ -21,13 +22,15 @@ pub(crate) struct Repository {
     pub(crate) sizes: Sizes,
     /// When it was created, in seconds since the Unix epoch.
     pub(crate) created_at: i64,
+    /// What of it is held.
+    pub(crate) holds: Vec<Hold>,
 }
 
 impl Administration {
     /// What is in the repository of this name.
     pub(crate) async fn repository(
         &self,
-        _permit: &AdminPermit,
+        permit: &AdminPermit,
         name: &RepositoryName,
     ) -> Result<Repository, AdminError> {
         let unknown = || AdminError::UnknownRepository(name.clone());
@@ -41,6 +44,7 @@ impl Administration {
             bytes: summary.bytes,
             sizes: sizes.into(),
             created_at: summary.created_at,
+            holds: self.holds(permit, name).await?,
         })
     }
 }

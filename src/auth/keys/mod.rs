@@ -3,11 +3,13 @@
 
 mod data_key;
 mod key_ring;
+mod passphrase;
 mod schedule;
 mod token_key;
 
 pub use data_key::DataKey;
 pub(super) use key_ring::KeyRing;
+pub(crate) use passphrase::PassphraseSalt;
 pub(super) use schedule::{KeySchedule, Step};
 pub(super) use token_key::{ALGORITHM, TokenKey};
 

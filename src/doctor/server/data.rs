@@ -11,6 +11,19 @@ use crate::doctor::finding::Finding;
 
 const CHECK: &str = "data";
 
+/// Whether there is a registry.
+#[derive(Debug)]
+pub(crate) enum Initialised {
+    /// Since then, as the marker in the data directory says.
+    Here(String),
+    /// In the database that nodes share, or it cannot be asked; this data directory has no part of it yet.
+    Elsewhere,
+    /// There is none.
+    No,
+    /// It is unknown, for this reason.
+    Unknown(String),
+}
+
 /// Which process serves a data directory.
 #[derive(Debug)]
 pub(crate) enum Holder {
@@ -59,20 +72,24 @@ pub(crate) fn inaccessible(error: impl AsRef<str>) -> Finding {
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let path = subject.data.path.display();
     let meta = match fs::metadata(&subject.data.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && subject.is_elsewhere() => {
+            return vec![elsewhere(subject), serving(subject)];
+        }
         Ok(meta) if meta.is_dir() => meta,
         Ok(_) => return vec![not_a_directory(&path.to_string())],
         Err(error) => return vec![no_access(&path.to_string(), &error)],
     };
     let mut findings = access(subject, &meta);
-    match &subject.data.initialised_on {
-        Ok(Some(since)) => findings.push(Finding::ok(CHECK, format!("{path}, initialised on {since}"))),
-        Ok(None) => findings.push(Finding::problem(
+    match &subject.data.initialised {
+        Initialised::Here(since) => findings.push(Finding::ok(CHECK, format!("{path}, initialised on {since}"))),
+        Initialised::Elsewhere => findings.push(elsewhere(subject)),
+        Initialised::No => findings.push(Finding::problem(
             CHECK,
             format!("{path} is not initialised"),
             "it has no keys and no administrator",
             format!("portcullis init --data {path}"),
         )),
-        Err(error) => findings.push(Finding::problem(
+        Initialised::Unknown(error) => findings.push(Finding::problem(
             CHECK,
             error,
             "it is unknown whether the directory is initialised",
@@ -82,6 +99,14 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     findings.push(serving(subject));
     findings.extend(first_password(subject));
     findings
+}
+
+fn elsewhere(subject: &Subject) -> Finding {
+    let path = subject.data.path.display();
+    Finding::ok(
+        CHECK,
+        format!("{path} has no files of the registry yet: `portcullis serve` fetches them from the database"),
+    )
 }
 
 fn not_a_directory(path: &str) -> Finding {
@@ -134,6 +159,9 @@ fn serving(subject: &Subject) -> Finding {
         Holder::Invisible => Finding::ok("server", format!("a process that is not visible from here serves {path}")),
         Holder::Unknown(error) => {
             Finding::unknown("server", format!("cannot tell whether a server runs on {path}: {error}"))
+        }
+        Holder::None if subject.is_elsewhere() => {
+            Finding::ok("server", "this machine has never served; `portcullis cluster status` lists the nodes that do")
         }
         Holder::None => Finding::problem(
             "server",

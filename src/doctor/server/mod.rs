@@ -26,7 +26,7 @@ use crate::storage::StorageError;
 use crate::storage::metadata::Inspection;
 
 pub(crate) use bucket::check as check_bucket;
-pub(crate) use data::{Holder, holder, inaccessible};
+pub(crate) use data::{Holder, Initialised, holder, inaccessible};
 pub(crate) use settings::check as check_configuration;
 
 /// What the checks look at.
@@ -48,13 +48,17 @@ pub(crate) struct Data {
     pub(crate) database: PathBuf,
     pub(crate) lock_file: PathBuf,
     pub(crate) first_password: PathBuf,
-    /// When it was initialised, as its marker says; `None` without one.
-    pub(crate) initialised_on: Result<Option<String>, String>,
+    pub(crate) initialised: Initialised,
 }
 
 impl Subject {
     fn is_initialised(&self) -> bool {
-        matches!(self.data.initialised_on, Ok(Some(_)))
+        matches!(self.data.initialised, Initialised::Here(_))
+    }
+
+    /// Whether the registry is, but has never been served from this data directory.
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.data.initialised, Initialised::Elsewhere)
     }
 }
 
@@ -68,7 +72,11 @@ pub(crate) async fn examine(
     findings.extend(disk::check(subject));
     if subject.is_initialised() {
         findings.extend(keys::check(subject));
+    }
+    if subject.is_initialised() || subject.is_elsewhere() {
         findings.extend(database::check(subject, inspection).await);
+    }
+    if subject.is_initialised() {
         findings.extend(certificate::check(subject));
     }
     let (found, address) = port::check(subject).await;

@@ -21,6 +21,7 @@ use futures_util::{StreamExt, stream};
 use self::contents::Taken;
 pub(crate) use self::inventory::Loss;
 use self::inventory::{Inventory, Losses, SourceRepository};
+use super::bucket::bucket_options;
 use super::data_directory::DataDirectory;
 use super::operator::with_metadata_and_clock;
 use super::progress::Progress;
@@ -31,7 +32,7 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::registry::Registry;
 use crate::server::{SignalEvent, Signals};
-use crate::storage::blobs::{BlobStore, Originals, disk};
+use crate::storage::blobs::{BlobStore, Originals, disk, s3};
 use crate::storage::metadata::Metadata;
 
 /// A group of repositories has at least so many contents, or bytes, or repositories.
@@ -108,9 +109,7 @@ pub(crate) async fn import(
     order: &ImportOrder<'_>,
     progress: Arc<dyn Progress>,
 ) -> anyhow::Result<ImportReport> {
-    let permit = AdminPermit::local_operator(data.open()?)
-        .with_context(|| format!("cannot write in {}: run this as its owner or as root", data.path().display()))?;
-    let clock = Clock::system();
+    let (permit, clock) = (permit(data)?, Clock::system());
     let mut signals = Signals::catch().context("cannot listen to signals")?;
     with_metadata_and_clock(config, data, &clock, async |metadata| {
         let blobs = stores::open_blobs(config, &clock)?;
@@ -120,7 +119,7 @@ pub(crate) async fn import(
         registry.require_importable(&permit)?;
         let work = async {
             progress.begin("reading the source", None);
-            let originals = open(order)?;
+            let originals = open(config, order, &clock).await?;
             let inventory = read(order.kind, &*originals, longest).await?;
             let mut report = describe(&*originals, &inventory);
             report.only_by_copy = only_by_copy(&*blobs, &*originals, &inventory).await?;
@@ -160,13 +159,36 @@ impl ImportOrder<'_> {
     }
 }
 
+/// Gives up the registry that contents were taken over from; returns how many these are.
+pub(crate) async fn finish(config: &Config, data: &DataDirectory) -> anyhow::Result<u64> {
+    let (permit, clock) = (permit(data)?, Clock::system());
+    with_metadata_and_clock(config, data, &clock, async |metadata| {
+        let blobs = stores::open_blobs(config, &clock)?;
+        let registry = Registry::new(metadata, blobs, registry_settings(config), clock.clone());
+        Ok(registry.finish_imports(&permit).await?)
+    })
+    .await
+}
+
+fn permit(data: &DataDirectory) -> anyhow::Result<AdminPermit> {
+    AdminPermit::local_operator(data.open()?)
+        .with_context(|| format!("cannot write in {}: run this as its owner or as root", data.path().display()))
+}
+
 /// SIGTERM or SIGINT.
 async fn asked_to_end(signals: &mut Signals) {
     while !matches!(signals.next().await, SignalEvent::End) {}
 }
 
-fn open(order: &ImportOrder<'_>) -> anyhow::Result<Arc<dyn Originals>> {
+/// The files of the source: in a directory, or in a bucket of the object store that `[blobs.s3]` is about.
+async fn open(config: &Config, order: &ImportOrder<'_>, clock: &Clock) -> anyhow::Result<Arc<dyn Originals>> {
     let path = order.path;
+    if let Some(place) = path.to_str().and_then(|path| path.strip_prefix("s3://")) {
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let mut options = bucket_options(&config.blobs_s3)?;
+        (options.bucket, options.prefix) = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
+        return Ok(s3::originals(&options, clock).await?);
+    }
     std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(disk::originals(path))
 }

@@ -128,6 +128,7 @@ impl Importing<'_> {
                     missing.join(", ")
                 )))
             }
+            Err(RegistryError::Held(held)) => Ok(Err(held.to_string())),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,5 +1,5 @@
-//! The files of the data directory that a registry takes along: the certificate authority, certificates, and the key that encrypts secrets
-//! in the database. Hosts continue to trust it, and tokens stay valid.
+//! The files of the data directory that a registry takes along: the certificate authority and certificates. Hosts continue to trust it.
+//! For the key that encrypts secrets in the database, see [`super::key`].
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,7 +14,7 @@ use crate::node::data_directory::DataDirectory;
 use crate::pki::{Authority, write_key, write_public};
 
 /// What is taken along.
-const TAKEN: &[&str] = &["ca", "tls", "keys", "initialised", "README"];
+const TAKEN: &[&str] = &["ca", "tls", "initialised", "README"];
 
 /// Refuses a directory in which another registry was made.
 pub(super) fn require_empty(source: &DataDirectory, target: &DataDirectory) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@
 
 mod blobs;
 mod files;
+mod key;
 mod side;
 
 use std::path::Path;
@@ -108,6 +109,7 @@ impl Moving {
             return Ok(self.report((0, 0), Vec::new(), std::time::Duration::ZERO));
         }
         self.claim_target().await?;
+        key::bring(&self.source, &self.target).await?;
         let contents = BlobCopier { source: &self.source, target: &self.target, progress: &self.progress };
         let mut copied = (0, 0);
         for _ in 0..if self.same_blobs() { 0 } else { ROUNDS } {

@@ -17,7 +17,7 @@ use crate::storage::metadata::transfer::Tables;
 
 /// One side.
 pub(super) struct Side {
-    config: Config,
+    pub(super) config: Config,
     pub(super) data: DataDirectory,
     pub(super) metadata: Arc<dyn Metadata>,
     pub(super) blobs: Arc<dyn BlobStore>,

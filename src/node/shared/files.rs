@@ -98,13 +98,14 @@ pub(super) fn sharing(reason: &impl ToString) -> PkiError {
 }
 
 /// A JSON object of base64 by name.
-fn to_text(files: &KeptFiles) -> Zeroizing<String> {
+pub(crate) fn to_text(files: &KeptFiles) -> Zeroizing<String> {
     let texts: BTreeMap<&str, String> =
         files.contents().iter().map(|(name, content)| (name.as_str(), STANDARD.encode(content.as_slice()))).collect();
     Zeroizing::new(serde_json::json!(texts).to_string())
 }
 
-fn from_text(text: &[u8]) -> Option<KeptFiles> {
+/// The files in such a text.
+pub(crate) fn from_text(text: &[u8]) -> Option<KeptFiles> {
     let texts: BTreeMap<String, String> = serde_json::from_slice(text).ok()?;
     let decode = |(name, text): (String, String)| {
         Some((name, Zeroizing::new(STANDARD.decode(Zeroizing::new(text).as_str()).ok()?)))

@@ -13,6 +13,7 @@ mod registry_files;
 mod working_copy;
 
 use files::SharedFiles;
+pub(crate) use files::{from_text as files_from_text, to_text as files_to_text};
 pub(crate) use mirror::Mirror;
 pub(crate) use registry_files::RegistryFiles;
-use working_copy::WorkingCopy;
+pub(crate) use working_copy::WorkingCopy;

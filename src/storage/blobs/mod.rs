@@ -171,6 +171,12 @@ pub trait BlobStore: Send + Sync + 'static {
     /// [`StorageError::Damaged`] where they are others. The original is not changed. Durable once [`BlobStore::settle`] was called.
     async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError>;
 
+    /// How the keys of adopted contents begin that another registry has as well, so that [`BlobStore::remove`] leaves them, and how they begin
+    /// once it has been given up. `None` where each store has names of its own for one content.
+    fn adopted_keys(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// Makes everything durable that was adopted.
     async fn settle(&self) -> Result<(), StorageError> {
         Ok(())

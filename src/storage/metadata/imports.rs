@@ -42,4 +42,7 @@ pub trait Imports {
     /// Gives manifests, tags and their repository the dates that they had before, where these are earlier than the ones that they have. A tag
     /// that points elsewhere by now keeps its date.
     async fn backdate(&self, repository: &RepositoryName, dates: EarlierDates) -> Result<(), StorageError>;
+
+    /// Lets the keys of blobs that begin with `from`, two letters, begin with `to`; returns how many. Contents are not touched.
+    async fn rename_keys(&self, from: &str, to: &str) -> Result<u64, StorageError>;
 }

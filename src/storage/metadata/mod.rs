@@ -22,6 +22,7 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod purge;
 mod quota;
 mod refresh_token;
 mod repository;
@@ -51,6 +52,7 @@ pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES}
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use purge::{PurgeRecord, Purged, Purges};
 pub use quota::{CountedStep, QuotaRecord, QuotaState, Quotas};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
@@ -80,6 +82,7 @@ pub trait Metadata:
     + TagHistory
     + Trash
     + Holds
+    + Purges
     + RepositoryBlobs
     + Uploads
     + Users

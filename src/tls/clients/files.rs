@@ -13,6 +13,7 @@ use x509_parser::error::X509Error;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
+use super::digests::{ClientDigests, digest_of};
 use super::error::ClientFilesError;
 use super::trust_store::{Crl, TrustStore};
 use crate::pki::certificate::pem::PemText;
@@ -49,7 +50,11 @@ impl ClientFiles {
             }
         }
         let expired = authorities.iter().filter_map(|authority| self.expired(authority, now)).collect();
-        TrustStore::new(&Arc::new(roots), lists, expired).map_err(|reason| self.refused_by_library(&reason))
+        let digests = ClientDigests {
+            authorities: digest_of(ders.iter().map(AsRef::as_ref)).ok_or_else(|| self.refused_by_library(&"no CA"))?,
+            lists: digest_of(lists.iter().map(Crl::der)),
+        };
+        TrustStore::new(&Arc::new(roots), lists, expired, digests).map_err(|reason| self.refused_by_library(&reason))
     }
 
     /// The state of the files, to see a change.

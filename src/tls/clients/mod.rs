@@ -4,6 +4,7 @@
 //! the TLS library asks; a job of the server swaps its trust store when the files change. A [`PresentedCertificate`] stays with its connection,
 //! and is verified again there as soon as the trust store is another one.
 
+mod digests;
 mod error;
 mod files;
 mod naming;

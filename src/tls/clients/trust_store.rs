@@ -11,6 +11,8 @@ use rustls::{Error, RootCertStore};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use webpki::{BorrowedCertRevocationList, CertRevocationList, EndEntityCert};
 
+use super::digests::ClientDigests;
+
 /// CAs and revocation lists.
 #[derive(Debug)]
 pub(super) struct TrustStore {
@@ -20,6 +22,7 @@ pub(super) struct TrustStore {
     partial: Option<Partial>,
     lists: Vec<CrlInUse>,
     expired: Vec<String>,
+    pub(super) digests: ClientDigests,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,10 @@ impl Crl {
         Ok(Self { path: path.to_owned(), issuer, until, der, raw_issuer, part })
     }
 
+    pub(super) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     pub(super) fn is_about_the_same(&self, other: &Self) -> bool {
         self.raw_issuer == other.raw_issuer && self.part == other.part
     }
@@ -73,6 +80,7 @@ impl TrustStore {
         roots: &Arc<RootCertStore>,
         lists: Vec<Crl>,
         expired: Vec<String>,
+        digests: ClientDigests,
     ) -> Result<Self, VerifierBuilderError> {
         let builder = || {
             WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::new(aws_lc_rs::default_provider()))
@@ -89,7 +97,7 @@ impl TrustStore {
         let chain = builder().allow_unknown_revocation_status().build()?;
         let lists = lists.into_iter();
         let lists = lists.map(|Crl { path, issuer, until, .. }| CrlInUse { path, issuer, until }).collect();
-        Ok(Self { chain, partial, lists, expired })
+        Ok(Self { chain, partial, lists, expired, digests })
     }
 
     /// Whether a certificate counts now: signed by a CA of ours, in its time, for client authentication, not revoked.

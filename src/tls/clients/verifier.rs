@@ -10,6 +10,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
+use super::digests::ClientDigests;
 use super::{ClientFiles, ClientFilesError, PresentedCertificate, TrustStore};
 use crate::domain::{Clock, UserRule};
 
@@ -64,6 +65,11 @@ impl ClientVerifier {
 
     pub(super) fn rule(&self) -> &UserRule {
         &self.rule
+    }
+
+    /// What counts now, to be compared with other nodes.
+    pub(crate) fn digests(&self) -> ClientDigests {
+        self.trust_store.load().digests.clone()
     }
 
     /// What is about to expire, or has, of what counts now.

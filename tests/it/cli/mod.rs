@@ -7,6 +7,7 @@ mod migrations;
 mod quotas;
 mod repositories;
 mod stories;
+mod trash;
 mod users;
 
 use std::process::Output;

@@ -41,11 +41,19 @@ const STORIES: &[(&str, &str)] = &[
     ("quota list", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
     ("quota remove", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
     ("quota set", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
+    ("repo history", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
+    ("repo hold", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("repo purge", "cli::trash::what_is_purged_is_gone_at_once_with_its_content"),
+    ("repo release", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo remove", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("repo restore", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo tags", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("serve", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
+    ("trash empty", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
+    ("trash list", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
+    ("trash restore", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
     ("trust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("untrust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("usage", "cli::quotas::usage_shows_each_namespace_with_what_its_removal_would_free"),
@@ -78,7 +86,7 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "quota", "repo", "user"];
+    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "quota", "repo", "trash", "user"];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),

@@ -67,6 +67,31 @@ async fn a_ca_of_client_certificates_that_one_node_alone_has_is_shown() {
 }
 
 #[tokio::test]
+async fn a_revocation_list_that_one_node_alone_has_is_shown_until_all_have_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = ClientCa::new("people");
+    let ca_file = ca.write(&folder.path().join("people.pem"));
+    let lists = ["one", "two"].map(|node| folder.path().join(format!("{node}.crl")));
+    let (old, new) = (ca.crl(&[1], 30), ca.crl(&[1, 2], 30));
+    let configs = lists.each_ref().map(|list| {
+        std::fs::write(list, &old).expect("written");
+        format!("[client_certificates]\nca = {ca_file:?}\ncrl = [{list:?}]\n")
+    });
+    let mut cluster = Cluster::absent(&configs.each_ref().map(String::as_str));
+    cluster.spawn().await;
+    let differing = |cluster: &Cluster| {
+        let status = cluster.status_by(0);
+        let differences = status["differences"].as_array().expect("a list");
+        differences.iter().map(|one| one["setting"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    assert!(differing(&cluster).is_empty());
+    std::fs::write(&lists[0], &new).expect("written");
+    eventually("the lists differ", async || differing(&cluster) == ["client_certificates.crl"]).await;
+    std::fs::write(&lists[1], &new).expect("written");
+    eventually("both have the new one", async || differing(&cluster).is_empty()).await;
+}
+
+#[tokio::test]
 async fn a_single_node_is_one_line_while_it_runs() {
     let mut server = Server::start().await;
     let text = |server: &Server| String::from_utf8(server.run(&["cluster", "status"]).stdout).expect("text");

@@ -3,7 +3,7 @@
 use super::Report;
 use crate::support::client_ca::ClientCa;
 use crate::support::client_host::{ClientHost, stdout};
-use crate::support::{Server, eventually};
+use crate::support::{Cluster, Server, eventually};
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -266,4 +266,25 @@ fn a_certificate_that_acme_has_not_issued_yet() {
     let report = doctor(&server);
     let finding = report.find("certificate", "warning", "own certificate is served");
     assert_eq!(finding["fix"], "portcullis cert request");
+}
+
+#[tokio::test]
+async fn a_machine_with_only_the_configuration_and_the_key_asks_the_shared_database() {
+    let cluster = Cluster::start(1).await;
+    let key = cluster.node(0).home().join("absent.key").display().to_string();
+    let mut elsewhere = Server::absent_on(cluster.url(), "[server]\nlisten = \"127.0.0.1:0\"\n");
+    elsewhere.set_variable("PORTCULLIS_SECRETS_KEY_FILE", &key);
+    let report = doctor(&elsewhere);
+    report.healthy();
+    report.find("data", "ok", "fetches them from the database");
+    report.find("server", "ok", "has never served");
+    assert!(report.has("database", "ok"), "{:#?}", report.findings);
+    assert!(!elsewhere.data().exists(), "it is not made");
+
+    let new = Server::absent_on(&crate::support::postgres::database(), "");
+    fs::create_dir(new.data()).expect("writable");
+    assert!(doctor(&new).fix("data", "not initialised").contains("portcullis init"));
+    let mut away = Server::absent_on("postgres://portcullis@127.0.0.1:1/none", "");
+    away.set_variable("PORTCULLIS_SECRETS_KEY_FILE", &key);
+    doctor(&away).find("database", "problem", "cannot be read");
 }

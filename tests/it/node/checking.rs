@@ -165,15 +165,15 @@ async fn leftovers_are_found_and_removed(subject: Subject) {
 /// The last part of a session's name.
 const OLD: &str = "000000000001";
 
-async fn what_is_being_pushed_is_no_fault(subject: Subject) {
+async fn what_is_being_pushed_is_not_a_fault(subject: Subject) {
     let stop = Arc::new(AtomicBool::new(false));
-    let pusher = subject.server.actor("admin", ADMIN_PASSWORD);
+    let alice = subject.server.actor("admin", ADMIN_PASSWORD);
     let pushing = tokio::spawn({
         let stop = Arc::clone(&stop);
         async move {
             let mut pushed = 0;
             while !stop.load(Ordering::Relaxed) {
-                Image::of(&format!("image {pushed}")).push(&pusher, "team/app", &format!("t{pushed}")).await;
+                Image::of(&format!("image {pushed}")).push(&alice, "team/app", &format!("t{pushed}")).await;
                 pushed += 1;
             }
             pushed
@@ -212,5 +212,5 @@ on_both! {
     a_flipped_bit_is_found_hidden_and_healed,
     lost_content_is_found_hidden_and_healed,
     leftovers_are_found_and_removed,
-    what_is_being_pushed_is_no_fault,
+    what_is_being_pushed_is_not_a_fault,
 }

@@ -15,10 +15,10 @@ use crate::support::server::{ADMIN_PASSWORD, ALICE_PASSWORD};
 use crate::support::{Actor, Image, Server, eventually, header, postgres, s3};
 
 /// Where a registry may go.
-struct Place {
-    data: PathBuf,
+pub(super) struct Place {
+    pub(super) data: PathBuf,
     database: Option<String>,
-    bucket: Option<Arc<s3::Bucket>>,
+    pub(super) bucket: Option<Arc<s3::Bucket>>,
 }
 
 impl Place {
@@ -27,17 +27,17 @@ impl Place {
     }
 
     /// On a database server, with blobs in a bucket.
-    fn services(server: &Server, name: &str) -> Self {
+    pub(super) fn services(server: &Server, name: &str) -> Self {
         let (database, bucket) = (Some(postgres::database()), Some(Arc::new(s3::Bucket::new())));
         Self { data: server.home().join(name), database, bucket }
     }
 
     /// At this data directory, with a database server or without.
-    fn at(data: &Path, database: Option<String>) -> Self {
+    pub(super) fn at(data: &Path, database: Option<String>) -> Self {
         Self { data: data.to_owned(), database, bucket: None }
     }
 
-    fn is_now_of(&self, server: &mut Server) {
+    pub(super) fn is_now_of(&self, server: &mut Server) {
         server.keep_at(&self.data, self.database.clone(), self.bucket.clone());
     }
 
@@ -59,7 +59,7 @@ impl Place {
     }
 
     /// Its configuration, as a file.
-    fn config(&self, server: &Server) -> String {
+    pub(super) fn config(&self, server: &Server) -> String {
         let database = self.database.as_ref().map(|url| format!("[database]\nurl = \"{url}\"\n")).unwrap_or_default();
         let path = server.home().join(format!("{}.toml", self.data.file_name().expect("a name").to_string_lossy()));
         let blobs = self.blobs(server.home());
@@ -68,11 +68,11 @@ impl Place {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-async fn start_on_a_file() -> Server {
+pub(super) async fn start_on_a_file() -> Server {
     let mut server = Server::absent("");
     server.keep_in_a_file();
     server.initialise();
@@ -102,7 +102,7 @@ async fn keep_pushing(alice: Actor, stop: Arc<AtomicBool>) -> (Vec<Image>, usize
     unreachable!("numbers do not end")
 }
 
-async fn has(alice: &Actor, repository: &str, tag: &str, image: &Image) {
+pub(super) async fn has(alice: &Actor, repository: &str, tag: &str, image: &Image) {
     let manifest = alice.get(&format!("/v2/{repository}/manifests/{tag}")).await;
     assert_eq!(manifest.status(), StatusCode::OK, "{repository}:{tag}");
     assert_eq!(manifest.bytes().await.expect("a manifest"), image.manifest, "{repository}:{tag}");
@@ -194,7 +194,7 @@ async fn eventually_a_token(alice: &Actor, admin: &Actor) -> String {
     alice.token(&["repository:team/tool:pull"]).await.expect("a token")
 }
 
-async fn filled(server: &Server, images: usize) -> Vec<Image> {
+pub(super) async fn filled(server: &Server, images: usize) -> Vec<Image> {
     let alice = server.actor("alice", ALICE_PASSWORD);
     let mut filled = Vec::new();
     for number in 0..images {
@@ -269,7 +269,7 @@ async fn a_rehearsal_and_a_failure_give_the_registry_free_and_a_released_one_tak
 }
 
 /// A server that was told to refuse changes hears within a second that it need not any more.
-async fn takes(who: &Actor, image: &Image, repository: &str) {
+pub(super) async fn takes(who: &Actor, image: &Image, repository: &str) {
     eventually("changes are accepted again", async || {
         image.try_push(who, repository, "v1").await == StatusCode::CREATED
     })

@@ -276,3 +276,31 @@ async fn nodes_agree_after_rotations_that_were_killed() {
         walk(elsewhere.data()).into_iter().filter(|path| path.extension().is_some_and(|end| end == "key")).collect();
     assert!(keys.is_empty(), "the next command removes what killed ones have left: {keys:?}");
 }
+
+#[tokio::test]
+async fn a_certificate_that_is_imported_on_any_machine_is_served_by_every_node() {
+    let registry = Registry::with_key();
+    let mut nodes = registry.nodes(2).await;
+    let mut away = registry.node();
+    away.spawn().await;
+    away.kill().await;
+    let elsewhere = registry.elsewhere();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    let (chain, key) = (elsewhere.home().join("given.crt"), elsewhere.home().join("given.key"));
+    fs::write(&chain, made.cert.pem()).expect("written");
+    write_key(&key, made.signing_key.serialize_pem().as_bytes());
+    let (chain, key) = (chain.display().to_string(), key.display().to_string());
+    elsewhere.run(&["cert", "import", "--cert", &chain, "--key", &key]);
+    let pem = made.cert.pem();
+    let is_served = async |node: &Server| {
+        let client = Actor::new(node.port(), &pem, None);
+        client.bare(Method::GET, "/v2/").send().await.is_ok()
+    };
+    away.spawn().await;
+    nodes.push(away);
+    for node in &nodes {
+        eventually("the imported certificate is served", async || is_served(node).await).await;
+        let shown = String::from_utf8(node.run(&["cert", "show", "--json"]).stdout).expect("text");
+        assert!(shown.contains("imported"), "{shown}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The protocol: what is pushed, pulled, listed and deleted, and what remains after a failure.
 
+mod abandoned_uploads;
+mod collection;
 mod durability;
 mod failures;
 mod far_lists;

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use portcullis::domain::{Algorithm, Hasher};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::{BlobKey, Content};
+use uuid::Uuid;
 
 use super::content::{body, broken, content, drain, empty, fresh, push, sha256, stalled};
 use super::subject::BlobSubject;
@@ -30,6 +31,7 @@ blob_contract! {
     abandoned_areas_are_found_in_pages,
     a_content_is_located,
     another_handle_continues_and_reads,
+    a_mark_is_known_again_and_no_other_is,
     many_contents_are_removed_at_once,
     a_bond_is_replaced,
 }
@@ -311,6 +313,21 @@ async fn another_handle_continues_and_reads(store: &BlobSubject) {
     assert!(read == [first, second].concat());
     store.other().remove(&key).await.expect("removed");
     assert_eq!(store.length(&key).await.expect("known"), None);
+}
+
+async fn a_mark_is_known_again_and_no_other_is(store: &BlobSubject) {
+    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
+    assert!(!store.has_mark(one).await.expect("asked"), "it is a new store");
+    for _ in 0..2 {
+        store.mark(one).await.expect("left");
+        assert!(store.other().has_mark(one).await.expect("asked"));
+    }
+    assert!(!store.has_mark(two).await.expect("asked"));
+    store.other().mark(two).await.expect("left");
+    assert!(store.has_mark(one).await.expect("asked") && store.has_mark(two).await.expect("asked"));
+    let (_, key) = push(&**store, &content(1_000, 23)).await.expect("pushed");
+    assert_eq!(store.length(&key).await.expect("known"), Some(1_000), "contents do not mind");
+    assert!(store.staged_before(i64::MAX, None, 10).await.expect("read").is_empty(), "no one takes it for an upload");
 }
 
 async fn many_contents_are_removed_at_once(store: &BlobSubject) {

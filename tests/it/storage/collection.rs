@@ -58,7 +58,7 @@ async fn claim(store: &dyn Metadata, kind: ReviewKind) -> Vec<Review> {
 }
 
 /// The keys of the contents that may be removed, each of which is forgotten.
-async fn doomed(store: &dyn Metadata) -> Vec<String> {
+pub(super) async fn doomed(store: &dyn Metadata) -> Vec<String> {
     let mut keys = Vec::new();
     for content in store.claim_doomed(CLAIM, 100).await.expect("claimed") {
         assert!(!store.is_in_use(&content).await.expect("read"));

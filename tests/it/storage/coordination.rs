@@ -190,10 +190,12 @@ async fn a_node_is_seen_while_it_says_that_it_is_there(store: &MetadataSubject) 
     let later = BEGIN + 5;
     let seen = NodeRecord { seen_at: later, ..b.clone() };
     assert_eq!(store.nodes().await.expect("read"), [a.clone(), seen]);
-    let leaving = NodeRecord { leaving: true, clock_ahead: 2, ..a.clone() };
+    let settings = [("delete.enabled".to_owned(), "false".to_owned())];
+    let leaving = NodeRecord { leaving: true, clock_ahead: 2, settings: settings.into(), ..a.clone() };
     store.beat(&leaving).await.expect("written");
     let seen = store.nodes().await.expect("read").remove(0);
     assert_eq!((seen.leaving, seen.clock_ahead, seen.seen_at), (true, 2, later));
+    assert_eq!(seen.settings, leaving.settings, "what is in files may have changed");
     store.remove_node("a").await.expect("removed");
     assert_eq!(store.nodes().await.expect("read").len(), 1);
 

@@ -139,3 +139,17 @@ async fn an_older_version_gets_generations_and_types_without_case() {
     put(&*store, "old", manifest("old", &["v1"])).await;
     assert!(store.generation(&name("old")).await.expect("read") > Some(before + 1));
 }
+
+#[tokio::test]
+async fn a_tag_of_the_version_before_has_a_history_once_it_moves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    database_of_schema_8(folder.path()).await;
+    let store = sqlite(folder.path()).await;
+    let old = name("old/app");
+    let [now] = store.tag_targets(&old, None, None, 10).await.expect("read").try_into().expect("one tag");
+    assert_eq!((now.digest, now.from, now.by), (sha256(b"old"), 1, None));
+    put(&*store, "old/app", manifest("new", &["v1"])).await;
+    let [past] = store.tag_history(&old, None, None, 10).await.expect("read").try_into().expect("one entry");
+    assert_eq!((past.digest, past.from, past.by), (sha256(b"old"), 1, None), "no one knows who pushed it");
+    assert_eq!(past.ended.expect("moved").by, "user:alice");
+}

@@ -120,6 +120,10 @@ impl Bucket {
         reqwest::Client::builder().tls_certs_only([authority]).build().expect("a client")
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where the server keeps its objects.
     pub fn folder(&self) -> PathBuf {
         STORE.folder.join(&self.name)

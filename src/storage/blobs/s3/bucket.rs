@@ -13,10 +13,10 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload};
 use uuid::Uuid;
 
-use super::area;
 use super::connect::connect;
 use super::error::{failed, is_missing};
 use super::options::S3Options;
+use super::{adopt, area};
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
@@ -41,7 +41,7 @@ pub(super) struct Opened {
 
 /// The name of a published content.
 pub(super) fn published(key: &BlobKey) -> Result<&str, StorageError> {
-    if area::is_content(&key.0) {
+    if area::is_content(&key.0) || adopt::whole_name(&key.0).is_some() {
         return Ok(&key.0);
     }
     Err(StorageError::Damaged(format!("{:?} is not the name of a content in a bucket", key.0)))
@@ -49,6 +49,15 @@ pub(super) fn published(key: &BlobKey) -> Result<&str, StorageError> {
 
 /// The bond with a database: the text of a UUID.
 pub(super) const BOND: &str = "instance/bond";
+
+/// The whole name of an object: an adopted one is not under the prefix.
+pub(super) fn path(prefix: &str, name: &str) -> Path {
+    match adopt::whole_name(name) {
+        Some(whole) => Path::parse(whole).unwrap_or_else(|_| Path::from(whole)),
+        None if prefix.is_empty() => Path::from(name),
+        None => Path::from(format!("{prefix}/{name}")),
+    }
+}
 
 /// The name of a mark of the store.
 pub(super) fn mark(id: Uuid) -> String {
@@ -67,7 +76,7 @@ impl Bucket {
 
     /// The whole name.
     pub(super) fn path(&self, name: &str) -> Path {
-        if self.prefix.is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) }
+        path(&self.prefix, name)
     }
 
     pub(super) async fn put(&self, name: &str, blocks: Vec<Bytes>) -> Result<(), StorageError> {

@@ -6,19 +6,23 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::block::{PAGE, block};
 use crate::domain::Hasher;
 use crate::storage::StorageError;
 
 /// What is gathered before a large block is allocated: many uploads are small.
 pub(super) const FIRST: usize = 256 * 1024;
-const SMALL_BLOCK: usize = 64 * 1024;
-const BLOCK: usize = 1024 * 1024;
+/// With what [`block`] adds, sizes that allocators have.
+const SMALL_BLOCK: usize = 64 * 1024 - PAGE;
+const BLOCK: usize = 1024 * 1024 - PAGE;
 
 /// Bytes of a part so far.
 #[derive(Default)]
 pub(super) struct Gathered {
     blocks: Vec<Bytes>,
     open: BytesMut,
+    /// How many bytes fit into the open block.
+    room: usize,
     length: usize,
 }
 
@@ -35,13 +39,14 @@ impl Gathered {
 
     /// Takes bytes in, up to the end of the block; returns how many, and the block if it is full.
     pub(super) fn fill(&mut self, bytes: &[u8]) -> (usize, Option<Bytes>) {
-        if self.open.capacity() == 0 {
-            self.open = BytesMut::with_capacity(if self.length < FIRST { SMALL_BLOCK } else { BLOCK });
+        if self.open.is_empty() {
+            self.room = if self.length < FIRST { SMALL_BLOCK } else { BLOCK };
+            self.open = block(self.room);
         }
-        let taken = bytes.len().min(self.open.capacity() - self.open.len());
+        let taken = bytes.len().min(self.room - self.open.len());
         self.open.extend_from_slice(&bytes[..taken]);
         self.length += taken;
-        (taken, if self.open.len() == self.open.capacity() { self.close() } else { None })
+        (taken, if self.open.len() == self.room { self.close() } else { None })
     }
 
     /// The block that is not full yet.

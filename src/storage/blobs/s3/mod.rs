@@ -14,8 +14,11 @@
 //! ```
 
 mod abandoned;
+mod adopt;
 mod append;
+mod archive;
 mod area;
+mod block;
 mod breaker;
 mod bucket;
 mod connect;
@@ -26,6 +29,7 @@ mod error;
 mod gather;
 mod multiparts;
 mod options;
+mod originals;
 mod parts;
 mod probe;
 mod publish;
@@ -41,6 +45,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use self::adopt::Home;
 use self::area::{Area, area_of};
 use self::bucket::Bucket;
 use self::parts::PartMemory;
@@ -51,15 +56,17 @@ use super::{
 use crate::domain::{Algorithm, Clock, Digest, UploadId};
 use crate::storage::StorageError;
 
+pub(crate) use self::originals::originals;
+pub(crate) use archive::open_archive;
 pub use options::{Audience, S3Credentials, S3Options, S3Redirect};
 pub use probe::{Unusable, probe};
 pub use trial::{Step, Tried, try_bucket};
 
-/// Why a file cannot be adopted.
-const NOT_A_DISK: &str = "contents on a disk can only be copied to a bucket";
-
 /// A blob store in a bucket.
-struct S3BlobStore(Arc<Parts>);
+struct S3BlobStore {
+    parts: Arc<Parts>,
+    home: Home,
+}
 
 struct Parts {
     bucket: Bucket,
@@ -72,35 +79,46 @@ struct Parts {
 
 /// Opens the store. Nothing is asked of the bucket yet.
 pub fn open(options: &S3Options, clock: Clock) -> Result<Arc<dyn BlobStore>, StorageError> {
-    Ok(Arc::new(S3BlobStore(Arc::new(Parts {
-        bucket: Bucket::open(options, &clock)?,
-        part_size: options.part_size,
-        memory: PartMemory::new(options.upload_memory, options.part_size),
-        reading: read::ReadAhead::new(),
-        redirects: options.redirect.as_ref().map(|redirect| Redirects::new(options, redirect, &clock)).transpose()?,
-        clock,
-    }))))
+    let home = Home { endpoint: options.endpoint.clone(), bucket: options.bucket.clone() };
+    Ok(Arc::new(S3BlobStore { parts: Arc::new(Parts::open(options, clock)?), home }))
+}
+
+impl Parts {
+    fn open(options: &S3Options, clock: Clock) -> Result<Self, StorageError> {
+        Ok(Self {
+            bucket: Bucket::open(options, &clock)?,
+            part_size: options.part_size,
+            memory: PartMemory::new(options.upload_memory, options.part_size),
+            reading: read::ReadAhead::new(),
+            redirects: options
+                .redirect
+                .as_ref()
+                .map(|redirect| Redirects::new(options, redirect, &clock))
+                .transpose()?,
+            clock,
+        })
+    }
 }
 
 #[async_trait]
 impl BlobStore for S3BlobStore {
     async fn append(&self, staged: Staged, body: ByteStream, durable: bool) -> Result<Appended, StorageError> {
-        append::append(&self.0, staged, body, durable).await
+        append::append(&self.parts, staged, body, durable).await
     }
 
     async fn rehash(&self, staged: &Staged, algorithm: Algorithm) -> Result<Digest, StorageError> {
-        publish::rehash(&self.0, staged, algorithm).await
+        publish::rehash(&self.parts, staged, algorithm).await
     }
 
     async fn publish(&self, staged: &Staged, _digest: &Digest) -> Result<BlobKey, StorageError> {
-        let name = publish::publish(&self.0, staged).await?;
+        let name = publish::publish(&self.parts, staged).await?;
         Ok(BlobKey(name))
     }
 
     async fn release(&self, old: &StagingArea, kept: &StagingArea) -> Result<(), StorageError> {
         let kept = area_of(kept)?.unwrap_or_else(|| Area::new(kept.upload));
         match area_of(old)? {
-            Some(old) => discard::release(&self.0, &old, &kept).await,
+            Some(old) => discard::release(&self.parts, &old, &kept).await,
             None => Ok(()),
         }
     }
@@ -115,7 +133,7 @@ impl BlobStore for S3BlobStore {
 
     async fn discard(&self, area: &StagingArea) -> Result<(), StorageError> {
         match area_of(area)? {
-            Some(area) => discard::discard(&self.0, &area).await,
+            Some(area) => discard::discard(&self.parts, &area).await,
             None => Ok(()),
         }
     }
@@ -126,58 +144,66 @@ impl BlobStore for S3BlobStore {
         after: Option<UploadId>,
         limit: usize,
     ) -> Result<Vec<StagingArea>, StorageError> {
-        abandoned::staged_before(&self.0, before, after, limit).await
+        abandoned::staged_before(&self.parts, before, after, limit).await
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
-        read::read(&self.0, bucket::published(key)?, range).await
+        read::read(&self.parts, bucket::published(key)?, range).await
     }
 
     async fn locate(&self, key: &BlobKey, range: Range<u64>, client: Option<IpAddr>) -> Result<Content, StorageError> {
-        if let Some(redirects) = self.0.redirects.as_ref().filter(|redirects| redirects.include(client)) {
+        if let Some(redirects) = self.parts.redirects.as_ref().filter(|redirects| redirects.include(client)) {
             return Ok(Content::Redirect(redirects.address(bucket::published(key)?).await?));
         }
         Ok(Content::Stream(self.read(key, range).await?))
     }
 
     async fn length(&self, key: &BlobKey) -> Result<Option<u64>, StorageError> {
-        self.0.bucket.size(bucket::published(key)?).await
+        self.parts.bucket.size(bucket::published(key)?).await
     }
 
-    async fn cannot_adopt(&self, _original: &Original) -> Result<Option<String>, StorageError> {
-        Ok(Some(NOT_A_DISK.to_owned()))
+    async fn cannot_adopt(&self, original: &Original) -> Result<Option<String>, StorageError> {
+        Ok(self.home.why_not(original))
     }
 
-    async fn adopt(&self, _original: &Original, _digest: &Digest, _size: u64) -> Result<Adoption, StorageError> {
-        Ok(Adoption::Impossible(NOT_A_DISK.to_owned()))
+    fn adopted_keys(&self) -> Option<(&'static str, &'static str)> {
+        Some((adopt::SHARED, adopt::OURS))
+    }
+
+    async fn adopt(&self, original: &Original, digest: &Digest, size: u64) -> Result<Adoption, StorageError> {
+        adopt::adopt(&self.parts, &self.home, original, digest, size).await
     }
 
     async fn remove(&self, key: &BlobKey) -> Result<(), StorageError> {
-        self.0.bucket.remove(bucket::published(key)?).await
+        if adopt::is_shared(key) {
+            // The other registry has it as well.
+            return Ok(());
+        }
+        self.parts.bucket.remove(bucket::published(key)?).await
     }
 
     async fn contents(&self, after: Option<&BlobKey>) -> Result<Vec<StoredContent>, StorageError> {
-        contents::after(&self.0, after).await
+        contents::after(&self.parts, after).await
     }
 
     async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
-        removal::remove_all(&self.0.bucket, keys).await
+        removal::remove_all(&self.parts.bucket, keys).await
     }
 
     async fn bond(&self) -> Result<Option<Uuid>, StorageError> {
-        removal::bond(&self.0.bucket).await
+        removal::bond(&self.parts.bucket).await
     }
 
     async fn bind(&self, bond: Uuid) -> Result<(), StorageError> {
-        self.0.bucket.put(bucket::BOND, vec![bond.to_string().into()]).await
+        self.parts.bucket.put(bucket::BOND, vec![bond.to_string().into()]).await
     }
 
     async fn mark(&self, id: Uuid) -> Result<(), StorageError> {
-        self.0.bucket.put(&bucket::mark(id), vec![id.to_string().into()]).await
+        self.parts.bucket.put(&bucket::mark(id), vec![id.to_string().into()]).await
     }
 
     async fn has_mark(&self, id: Uuid) -> Result<bool, StorageError> {
-        Ok(self.0.bucket.size(&bucket::mark(id)).await?.is_some())
+        Ok(self.parts.bucket.size(&bucket::mark(id)).await?.is_some())
     }
 
     async fn free_space(&self) -> Result<Option<u64>, StorageError> {

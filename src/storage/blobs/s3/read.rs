@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Parts;
+use super::block::block;
 use super::bucket::Opened;
 use super::error::{failed, is_missing};
 use crate::storage::StorageError;
@@ -143,7 +144,7 @@ impl Source {
         if first.len() >= BLOCK / 2 {
             return Ok(Some(first));
         }
-        let mut block = BytesMut::with_capacity(BLOCK);
+        let mut block = block(BLOCK);
         block.extend_from_slice(&first);
         while block.len() < BLOCK / 2 {
             let Some(chunk) = self.next().await? else { break };

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::{Method, Uri};
 use object_store::aws::AmazonS3;
-use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 
+use super::bucket::path;
 use super::connect::connect;
 use super::error::failed;
 use super::options::{Audience, S3Options, S3Redirect};
@@ -40,8 +40,7 @@ impl Redirects {
 
     /// The address of a content. What it is served as is part of the signature, so that no browser takes it for a page.
     pub(super) async fn address(&self, name: &str) -> Result<Uri, StorageError> {
-        let path =
-            if self.prefix.is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) };
+        let path = path(&self.prefix, name);
         let options = SignedUrlOptions::new().with_query([
             ("response-content-type", "application/octet-stream"),
             ("response-content-disposition", "attachment"),

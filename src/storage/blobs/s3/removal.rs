@@ -4,6 +4,7 @@ use futures_util::{StreamExt, stream};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
+use super::adopt;
 use super::bucket::{self, BOND, Bucket};
 use super::error::{Refusal, failed, is_missing};
 use crate::storage::StorageError;
@@ -16,8 +17,15 @@ const AT_ONCE: usize = 8;
 /// The length of a bond's text.
 const LENGTH: u64 = 36;
 
-/// Removes these objects. Object stores answer the same for one that is there and for one that is not.
+/// Removes these objects, but for those that another registry has as well. Object stores answer the same for one that is there and for one
+/// that is not.
 pub(super) async fn remove_all(bucket: &Bucket, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
+    let ours: Vec<_> = keys.iter().filter(|key| !adopt::is_shared(key)).cloned().collect();
+    let mut answers = remove_ours(bucket, &ours).await.into_iter();
+    keys.iter().map(|key| if adopt::is_shared(key) { Ok(false) } else { answers.next().unwrap_or(Ok(false)) }).collect()
+}
+
+async fn remove_ours(bucket: &Bucket, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
     let mut answers = Vec::with_capacity(keys.len());
     for keys in keys.chunks(MOST) {
         answers.extend(match remove_at_once(bucket, keys).await {

@@ -26,11 +26,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use tokio::time::timeout;
 
-use self::connections::{Connections, too_slow};
+use self::connections::{Connections, in_time};
 use self::error::failed;
-pub(crate) use self::inspect::{inspect, schema};
+pub(crate) use self::inspect::{inspect, is_new, schema};
 pub use self::open::open;
 pub(crate) use self::open::{finalize, migrate};
 pub use self::options::PostgresOptions;
@@ -119,13 +118,12 @@ impl PostgresEngine {
     async fn read_once(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<PgRow>, sqlx::Error> {
         let mut lent = self.connections.lend().await?;
         let query = session::bound(sql, values, false);
-        let read = timeout(session::READ, query.fetch_all(&mut lent.connection)).await;
-        let read = read.unwrap_or_else(|_| Err(too_slow("the database does not answer")));
+        let read = in_time(session::READ, query.fetch_all(lent.connection()?)).await;
         match &read {
             Ok(_) => self.connections.give_back(lent),
             Err(error) => {
                 if let Some(how) = error::broken(error) {
-                    self.connections.broke(lent.generation(), how);
+                    self.connections.broke(&lent, how);
                 }
             }
         }

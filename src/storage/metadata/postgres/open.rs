@@ -28,7 +28,7 @@ pub async fn open(options: PostgresOptions, clock: Clock) -> Result<Arc<dyn Meta
     migrate(&options, &clock).await?;
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let limit = (CONNECTIONS_PER_CORE * cores).min(MOST_CONNECTIONS);
-    let connections = Arc::new(Connections::new(options.cached(), limit, clock.clone()));
+    let connections = Arc::new(Connections::new(options.cached(), limit, clock.clone())?);
     let store = SqlMetadata::new(PostgresEngine { connections, pooler: options.pooler }, clock);
     store.follow_shared_clock().await?;
     Ok(Arc::new(store))

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
-use tokio::time::timeout;
 
-use super::connections::{Connections, too_slow};
+use super::connections::{Connections, in_time};
 use super::error::broken;
 use super::session::READ;
 
@@ -43,15 +42,14 @@ async fn ask(connections: &Connections, transaction: &str) -> Result<Option<Stri
     let digits = transaction.bytes().all(|byte| byte.is_ascii_digit());
     let sql = AssertSqlSafe(format!("SELECT pg_xact_status('{}')", if digits { transaction } else { "0" }));
     let mut lent = connections.lend().await?;
-    let asked = timeout(READ, sqlx::raw_sql(sql).fetch_one(&mut lent.connection)).await;
-    match asked.unwrap_or_else(|_| Err(too_slow("the database does not answer"))) {
+    match in_time(READ, sqlx::raw_sql(sql).fetch_one(lent.connection()?)).await {
         Ok(row) => {
             connections.give_back(lent);
             row.try_get(0)
         }
         Err(error) => {
             if let Some(how) = broken(&error) {
-                connections.broke(lent.generation(), how);
+                connections.broke(&lent, how);
             }
             Err(error)
         }

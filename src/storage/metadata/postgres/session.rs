@@ -6,9 +6,8 @@ use sqlx::Postgres;
 use sqlx::Row;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use tokio::time::timeout;
 
-use super::connections::{Connections, Lent, too_slow};
+use super::connections::{Connections, Lent, in_time};
 use super::error::{Broken, broken, failed, leaves_it_open, passes};
 use crate::storage::StorageError;
 use crate::storage::metadata::sql::{Outcome, Session, Value};
@@ -90,21 +89,21 @@ impl PgSession {
 
     /// Sends statements without values, and gives the first column of the first row.
     async fn send(&mut self, sql: &'static str) -> Result<Option<String>, sqlx::Error> {
-        let sent = timeout(self.limit, sqlx::raw_sql(sql).fetch_all(&mut self.lent.connection)).await;
-        let rows = sent.unwrap_or_else(|_| Err(too_slow("the database does not answer")))?;
+        let rows = in_time(self.limit, sqlx::raw_sql(sql).fetch_all(self.lent.connection()?)).await?;
         rows.first().map(|row| row.try_get(0)).transpose()
     }
 
     async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<PgRow>, StorageError> {
         let query = bound(sql, values, self.pooler);
-        let found = timeout(self.limit, query.fetch_all(&mut self.lent.connection)).await;
-        found.unwrap_or_else(|_| Err(too_slow("the database does not answer"))).map_err(|error| self.note(error))
+        let found = async { query.fetch_all(self.lent.connection()?).await };
+        let found = in_time(self.limit, found).await;
+        found.map_err(|error| self.note(error))
     }
 
     async fn run(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64, StorageError> {
         let query = bound(sql, values, self.pooler);
-        let done = timeout(self.limit, query.execute(&mut self.lent.connection)).await;
-        let done = done.unwrap_or_else(|_| Err(too_slow("the database does not answer")));
+        let done = async { query.execute(self.lent.connection()?).await };
+        let done = in_time(self.limit, done).await;
         done.map(|done| done.rows_affected()).map_err(|error| self.note(error))
     }
 }
@@ -152,7 +151,7 @@ async fn commit<T>(connections: &Connections, mut session: PgSession, value: T, 
     };
     let (is_open, passes) = (leaves_it_open(&error), passes(&error));
     if let Some(how) = broken(&error) {
-        connections.broke(session.lent.generation(), how);
+        connections.broke(&session.lent, how);
     }
     match number {
         // It has read what it was to read.
@@ -165,7 +164,7 @@ async fn commit<T>(connections: &Connections, mut session: PgSession, value: T, 
 
 async fn roll_back(connections: &Connections, mut session: PgSession) {
     if let Some(how) = session.broken {
-        connections.broke(session.lent.generation(), how);
+        connections.broke(&session.lent, how);
     } else if session.send("ROLLBACK").await.is_ok() {
         connections.give_back(session.lent);
     }

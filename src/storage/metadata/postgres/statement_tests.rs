@@ -24,6 +24,7 @@ pub(super) const MAY_SCAN: &[&str] = &[
     "PENDING",
     "FORGET_EXPIRED",
     "BLOB_TOTALS",
+    "RENAME_KEYS",
     "NEEDLESS",
     "FORGET_ARRIVALS",
     "ALL_LEASES",

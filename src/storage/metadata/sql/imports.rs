@@ -18,8 +18,10 @@ use crate::storage::metadata::{BlobRecord, EarlierDates, ImportedBlob, Imports};
 statements! {
     LEASE = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
         WHERE digest = $1 AND key = $2 RETURNING id";
+    RENAME_KEYS = "UPDATE blobs SET key = CAST($2 AS TEXT) || substr(key, 3) WHERE substr(key, 1, 2) = $1";
     DATE_MANIFEST = "UPDATE manifests SET created_at = $3 WHERE repository_id = $1 AND digest = $2 AND created_at > $3";
-    DATE_TAG = "UPDATE tags SET updated_at = $4 WHERE repository_id = $1 AND name = $2 AND updated_at > $4
+    DATE_TAG = "UPDATE tags SET updated_at = $4, recorded_at = CASE WHEN recorded_at = updated_at THEN $4 ELSE recorded_at END
+        WHERE repository_id = $1 AND name = $2 AND updated_at > $4
         AND manifest_id = (SELECT id FROM manifests WHERE repository_id = $1 AND digest = $3)";
     DATE_REPOSITORY = "UPDATE repositories SET created_at = $2 WHERE id = $1 AND created_at > $2";
 }
@@ -79,6 +81,14 @@ impl<E: Engine> Imports for SqlMetadata<E> {
                 }
                 Ok(Written::with(Effects::adds_to(repository), ()))
             })
+        })
+        .await
+    }
+
+    async fn rename_keys(&self, from: &str, to: &str) -> Result<u64, StorageError> {
+        let values = values![from, to];
+        self.write(move |session| {
+            Box::pin(async move { Ok(Written::without_effects(session.run(RENAME_KEYS, values).await?)) })
         })
         .await
     }

@@ -9,7 +9,8 @@ use crate::storage::StorageError;
 
 statements! {
     NEXT_EPOCH = "UPDATE meta SET last_epoch = last_epoch + 1 WHERE id = 1 RETURNING last_epoch";
-    LAST_EPOCH = "SELECT last_epoch FROM meta WHERE id = 1";
+    /// Zero where no user was ever added.
+    pub(in crate::storage::metadata) LAST_EPOCH = "SELECT last_epoch FROM meta WHERE id = 1";
     LOCK = "UPDATE meta SET policy_version = policy_version WHERE id = 1";
     TOUCH = "UPDATE meta SET pinged_at = $1 WHERE id = 1";
     /// Where a database was just made; what it is called is drawn by its maker.

@@ -21,6 +21,7 @@ mod manifests;
 mod meta;
 mod moves;
 mod nodes;
+mod purge;
 mod put_manifest;
 mod quotas;
 mod referrers;
@@ -43,7 +44,7 @@ mod versions;
 use async_trait::async_trait;
 
 pub(super) use self::engine::{Engine, Outcome, Session};
-pub(super) use self::meta::{BEGIN, FLOOR, RAISE_FLOOR};
+pub(super) use self::meta::{BEGIN, FLOOR, LAST_EPOCH, RAISE_FLOOR};
 pub(super) use self::row::Columns;
 pub(super) use self::value::Value;
 use super::Metadata;
@@ -140,8 +141,8 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         effects::ALL,
         grants::ALL,
         holds::ALL,
-        integrity::ALL,
         imports::ALL,
+        integrity::ALL,
         keys::ALL,
         leases::ALL,
         login_failures::ALL,
@@ -163,6 +164,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
-    let folders = [&collection::ALL_OF_FOLDER[..], &quotas::ALL_OF_FOLDER, &trash::ALL_OF_FOLDER];
+    let folders =
+        [&collection::ALL_OF_FOLDER[..], &purge::ALL_OF_FOLDER, &quotas::ALL_OF_FOLDER, &trash::ALL_OF_FOLDER];
     all.into_iter().chain(folders.into_iter().flatten().copied()).flatten().copied()
 }

@@ -13,7 +13,7 @@ use crate::storage::StorageError;
 use crate::storage::coordination::{NodeRecord, Nodes, REMEMBERED, SILENT};
 
 statements! {
-    SEEN = "UPDATE nodes SET seen_at = $2, leaving = $3, clock_ahead = $4 WHERE id = $1";
+    SEEN = "UPDATE nodes SET seen_at = $2, leaving = $3, clock_ahead = $4, settings = $5 WHERE id = $1";
     JOIN = "INSERT INTO nodes (id, version, address, started_at, seen_at, leaving, clock_ahead, settings)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
     FORGET_NODES = "DELETE FROM nodes WHERE seen_at < $1 OR (address = $2 AND id <> $3 AND seen_at < $4)";
@@ -55,8 +55,8 @@ impl<E: Engine> Nodes for SqlMetadata<E> {
 async fn beat<S: Session>(session: &mut S, node: NodeRecord, now: i64) -> Result<(), StorageError> {
     let ago = |time: Duration| now.saturating_sub(i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
     let NodeRecord { id, version, address, started_at, leaving, clock_ahead, settings, .. } = node;
-    if session.run(SEEN, values![id.as_str(), now, leaving, clock_ahead]).await? == 0 {
-        let settings = serde_json::json!(settings).to_string();
+    let settings = serde_json::json!(settings).to_string();
+    if session.run(SEEN, values![id.as_str(), now, leaving, clock_ahead, settings.as_str()]).await? == 0 {
         let values = values![id.as_str(), version, address.as_str(), started_at, now, leaving, clock_ahead, settings];
         session.run(JOIN, values).await?;
     }

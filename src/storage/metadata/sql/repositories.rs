@@ -31,10 +31,10 @@ statements! {
         RETURNING last_generation, quotas";
     CREATE = "INSERT INTO repositories (name, created_at, generation) VALUES ($1, $2, $3) RETURNING id";
     /// So that a repository of the same name never has a generation again that this one had.
-    KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
+    pub(super) KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
         WHERE id = 1 AND last_generation < (SELECT generation FROM repositories WHERE name = $1)";
     pub(super) REMOVE_ROW = "DELETE FROM repositories WHERE id = $1";
-    REMOVE_UPLOADS = "DELETE FROM uploads WHERE repository = $1";
+    pub(super) REMOVE_UPLOADS = "DELETE FROM uploads WHERE repository = $1";
     SUMMARY = "SELECT r.created_at,
             (SELECT COUNT(*) FROM tags t WHERE t.repository_id = r.id) AS tags,
             (SELECT COUNT(*) FROM manifests m WHERE m.repository_id = r.id AND m.trash_id IS NULL) AS manifests,

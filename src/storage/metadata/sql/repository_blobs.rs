@@ -34,7 +34,7 @@ statements! {
         RETURNING id, key";
     /// As [`RECORD`], for a row that must be there: it stays until the end of the transaction.
     KEEP_KNOWN = "UPDATE blobs SET state = 0, lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END
-        WHERE digest = $1 AND key = $2 RETURNING id";
+        WHERE digest = $1 AND key = $2 AND damaged = 0 RETURNING id";
     REPLACE_KEY = "UPDATE blobs SET key = $3, size = $4 WHERE digest = $1 AND key = $2";
     STORED = "SELECT key, size FROM blobs WHERE digest = $1 AND damaged = 0";
     KEY = "SELECT key FROM blobs WHERE digest = $1";

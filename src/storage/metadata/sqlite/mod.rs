@@ -24,9 +24,10 @@ use self::error::failed;
 pub(crate) use self::inspect::{inspect, schema};
 pub use self::open::open;
 pub(crate) use self::open::{finalize, migrate};
+pub(crate) use self::schema::newest_schema;
 #[cfg(test)]
 pub(super) use self::schema::{STEPS, SqliteSchema};
-pub(crate) use self::tables::tables;
+pub(crate) use self::tables::{snapshot, tables};
 use self::writer::Writer;
 use super::sql::{Engine, Outcome, Session, Value};
 use crate::storage::StorageError;

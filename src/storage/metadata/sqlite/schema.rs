@@ -25,6 +25,11 @@ pub(in crate::storage::metadata) static STEPS: LazyLock<Steps> = LazyLock::new(|
     )
 });
 
+/// The newest schema that this version knows, of every engine.
+pub(crate) fn newest_schema() -> i64 {
+    STEPS.known()
+}
+
 const HAS_TABLE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1";
 
 /// A file whose schema is brought up to date.

@@ -23,6 +23,7 @@ const MAY_SCAN: &[&str] = &[
     "PENDING",
     "FORGET_EXPIRED",
     "BLOB_TOTALS",
+    "RENAME_KEYS",
     "NEEDLESS",
     "FORGET_ARRIVALS",
     "ALL_LEASES",

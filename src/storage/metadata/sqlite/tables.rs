@@ -5,12 +5,22 @@ use std::path::Path;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::error::failed;
 use super::open::connect_to;
 use crate::storage::StorageError;
 use crate::storage::metadata::transfer::{Cell, Cells, Column, Kind, Tables, cell};
+
+/// Copies the database at `path`, as it is at this moment, into the new file `target`, while others work on it.
+pub(crate) async fn snapshot(path: &Path, target: &Path) -> Result<(), StorageError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut reader = options.connect().await.map_err(failed)?;
+    let text = target.to_string_lossy().into_owned();
+    sqlx::query("VACUUM INTO $1").bind(text).execute(&mut reader).await.map_err(failed)?;
+    reader.close().await.map_err(failed)
+}
 
 struct SqliteTables(SqliteConnection);
 

@@ -10,10 +10,10 @@ use crate::domain::{Digest, Hasher};
 use crate::storage::StorageError;
 
 const TAGS: &str = "SELECT r.name, t.name, m.digest FROM tags t JOIN repositories r ON r.id = t.repository_id
-    JOIN manifests m ON m.id = t.manifest_id ORDER BY r.name, t.name";
+    JOIN manifests m ON m.id = t.manifest_id WHERE r.trash_id IS NULL ORDER BY r.name, t.name";
 const MANIFESTS: &str =
     "SELECT r.name, m.digest, m.media_type FROM manifests m JOIN repositories r ON r.id = m.repository_id
-    ORDER BY r.name, m.digest";
+    WHERE m.trash_id IS NULL AND r.trash_id IS NULL ORDER BY r.name, m.digest";
 const CONTENTS: &str =
     "SELECT r.name, m.digest, m.content FROM manifests m JOIN repositories r ON r.id = m.repository_id";
 

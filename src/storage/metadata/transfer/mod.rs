@@ -3,6 +3,7 @@
 //! Both have the schema of this version, so a table has the same columns on both sides. Rows are read from one snapshot, written in one
 //! transaction, and read back: their number and a digest of everything that they hold must be the same.
 
+pub(crate) mod backup;
 mod cell;
 mod copy;
 mod graph;

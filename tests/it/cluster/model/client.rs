@@ -1,22 +1,16 @@
 //! A client with repositories of its own, and the model: what every node must answer it after each step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use portcullis::auth::{Continue, Delete, Pull, Push};
 use portcullis::domain::{Algorithm, Digest, Precondition, Reference, RepositoryName, Tag, UploadId};
-use portcullis::registry::{Owner, RegistryError};
+use portcullis::registry::{CollectionPace, CollectionStop, Owner, RegistryError};
 
-use super::images::{content, digest, manifest, parts, subject};
+use super::images::{content, digest, manifest, parts};
+use super::repository::{LEASE, Repository};
 use super::steps::{REPOSITORIES, Step, What};
 use super::two_nodes::{Node, TwoNodes, body, bytes};
-
-/// What a repository must contain.
-#[derive(Default)]
-struct Repository {
-    blobs: BTreeSet<String>,
-    images: BTreeSet<usize>,
-    tags: BTreeMap<usize, usize>,
-}
 
 /// A session that is open.
 struct Upload {
@@ -32,8 +26,11 @@ pub struct Client<'n> {
     uploads: BTreeMap<usize, Upload>,
 }
 
+/// How much time passes at once: three times that, and a lease has ended.
+const WAIT: Duration = Duration::from_hours(10);
+
 /// In words what a node did, and what it should have done.
-type Difference = String;
+pub type Difference = String;
 
 impl<'n> Client<'n> {
     /// Begins with repositories that exist and have nothing but content 0.
@@ -63,13 +60,21 @@ impl<'n> Client<'n> {
             What::DeleteBlob { content } => self.delete_blob(node, at, content).await,
             What::ReadTag { tag } => {
                 let wanted = self.repositories[at].tags.get(&tag).copied();
-                self.read(node, at, &Reference::Tag(tag_name(tag)), wanted).await
+                let found = read(node, &self.names[at], &Reference::Tag(tag_name(tag))).await?;
+                same("a tag's manifest", &found, &wanted.map(manifest))
             }
-            What::ReadManifest { image } => {
-                let wanted = self.repositories[at].images.get(&image).copied();
-                self.read(node, at, &Reference::Digest(digest(&manifest(image))), wanted).await
-            }
+            What::ReadManifest { image } => self.read_manifest(node, at, image).await,
             What::ReadBlob { content } => self.read_blob(node, at, content).await,
+            What::Ask { content } => self.ask(node, at, content).await,
+            What::Wait => {
+                self.nodes.wait(WAIT);
+                Ok(())
+            }
+            What::Collect => collect(node).await,
+            What::Restart => {
+                node.restart();
+                Ok(())
+            }
             What::ListTags => self.list_tags(node, at).await,
             What::ListReferrers { image } => self.list_referrers(node, at, image).await,
         }
@@ -77,9 +82,10 @@ impl<'n> Client<'n> {
 
     async fn push(&mut self, node: &Node, at: usize, number: usize) -> Result<(), Difference> {
         let (bytes, permit) = (content(number), node.permit::<Push>(&self.names[at]));
-        let session = node.registry.begin_single_upload(&permit, Algorithm::Sha256, None).await.map_err(words)?;
+        let now = node.clock.seconds();
+        let session = node.registry().begin_single_upload(&permit, Algorithm::Sha256, None).await.map_err(words)?;
         session.commit(None, Some(body(&bytes)), digest(&bytes)).await.map_err(words)?;
-        self.repositories[at].blobs.insert(digest(&bytes).to_string());
+        self.repositories[at].use_blob(&digest(&bytes), now);
         Ok(())
     }
 
@@ -89,7 +95,7 @@ impl<'n> Client<'n> {
         }
         let owner = Owner::of(None, [192, 0, 2, 1].into());
         let permit = node.permit::<Push>(&self.names[at]);
-        let session = node.registry.begin_upload(&permit, Algorithm::Sha256, &owner).await.map_err(words)?;
+        let session = node.registry().begin_upload(&permit, Algorithm::Sha256, &owner).await.map_err(words)?;
         self.uploads.insert(slot, Upload { id: session.id(), repository: at, bytes: Vec::new() });
         Ok(())
     }
@@ -97,7 +103,7 @@ impl<'n> Client<'n> {
     async fn append(&mut self, node: &Node, slot: usize, number: usize) -> Result<(), Difference> {
         let Some(upload) = self.uploads.get_mut(&slot) else { return Ok(()) };
         let permit = node.permit::<Continue>(&self.names[upload.repository]);
-        let session = node.registry.resume_upload(&permit, upload.id).await.map_err(words)?;
+        let session = node.registry().resume_upload(&permit, upload.id).await.map_err(words)?;
         same("the length of an upload", &session.length(), &(upload.bytes.len() as u64))?;
         let chunk = content(number);
         session.append(None, body(&chunk)).await.map_err(words)?;
@@ -108,113 +114,158 @@ impl<'n> Client<'n> {
     async fn commit(&mut self, node: &Node, slot: usize) -> Result<(), Difference> {
         let Some(upload) = self.uploads.remove(&slot) else { return Ok(()) };
         let (name, whole) = (&self.names[upload.repository], digest(&upload.bytes));
-        let session = node.registry.resume_upload(&node.permit::<Continue>(name), upload.id).await.map_err(words)?;
+        let now = node.clock.seconds();
+        let session = node.registry().resume_upload(&node.permit::<Continue>(name), upload.id).await.map_err(words)?;
         session.commit(None, None, whole.clone()).await.map_err(words)?;
-        self.repositories[upload.repository].blobs.insert(whole.to_string());
-        let length = node.registry.upload_length(&node.permit::<Continue>(name), upload.id).await;
+        self.repositories[upload.repository].use_blob(&whole, now);
+        let length = node.registry().upload_length(&node.permit::<Continue>(name), upload.id).await;
         same("a finished upload", &outcome(&length), &"UploadUnknown")?;
-        same("the blob of an upload", &blob(node, name, &whole).await?, &Some(upload.bytes))
+        let found = blob(node, name, &whole).await;
+        if self.repositories[upload.repository].has_surely(&whole, node.clock.seconds()) {
+            same("the blob of an upload", &found?, &Some(upload.bytes))?;
+        }
+        Ok(())
     }
 
     async fn cancel(&mut self, node: &Node, slot: usize) -> Result<(), Difference> {
         let Some(upload) = self.uploads.remove(&slot) else { return Ok(()) };
         let permit = node.permit::<Continue>(&self.names[upload.repository]);
-        let session = node.registry.resume_upload(&permit, upload.id).await.map_err(words)?;
+        let session = node.registry().resume_upload(&permit, upload.id).await.map_err(words)?;
         session.cancel().await.map_err(words)
     }
 
     async fn mount(&mut self, node: &Node, at: usize, from: usize, number: usize) -> Result<(), Difference> {
-        let wanted = digest(&content(number));
+        let (wanted, now) = (digest(&content(number)), node.clock.seconds());
         let (permit, source) = (node.permit::<Push>(&self.names[at]), node.permit::<Pull>(&self.names[from]));
-        let mounted = node.registry.mount(&permit, &source, &wanted).await.map_err(words)?;
-        same("a mount", &mounted, &self.repositories[from].blobs.contains(&wanted.to_string()))?;
+        let mounted = node.registry().mount(&permit, &source, &wanted).await.map_err(words)?;
+        self.repositories[from].blob_was_found("a mount", &wanted, mounted, node.clock.seconds())?;
         if mounted {
-            self.repositories[at].blobs.insert(wanted.to_string());
+            self.repositories[at].use_blob(&wanted, now);
+        }
+        Ok(())
+    }
+
+    /// A client that is told that a blob is there has half of the time of a lease, at least.
+    async fn ask(&mut self, node: &Node, at: usize, number: usize) -> Result<(), Difference> {
+        let (wanted, now) = (digest(&content(number)), node.clock.seconds());
+        let found = node.registry().has_blob(&node.permit::<Push>(&self.names[at]), &wanted).await.map_err(words)?;
+        let repository = &mut self.repositories[at];
+        repository.blob_was_found("a blob that was asked for", &wanted, found, node.clock.seconds())?;
+        if found {
+            repository.use_blob(&wanted, now - LEASE / 2);
         }
         Ok(())
     }
 
     async fn put(&mut self, node: &Node, at: usize, image: usize, tag: Option<usize>) -> Result<(), Difference> {
-        let bytes = manifest(image);
+        let (bytes, now) = (manifest(image), node.clock.seconds());
         let reference = tag.map_or_else(|| Reference::Digest(digest(&bytes)), |tag| Reference::Tag(tag_name(tag)));
         let (permit, always) = (node.permit::<Push>(&self.names[at]), Precondition::Always);
-        let put = node.registry.push_manifest(&permit, &reference, Vec::new(), None, bytes, always).await;
-        let repository = &mut self.repositories[at];
-        let is_complete =
-            parts(image).iter().all(|part| repository.blobs.contains(&digest(&content(*part)).to_string()));
-        same("a manifest put", &outcome(&put), &if is_complete { "done" } else { "MissingReferences" })?;
-        if is_complete {
-            repository.images.insert(image);
-            repository.tags.extend(tag.map(|tag| (tag, image)));
+        let put = node.registry().push_manifest(&permit, &reference, Vec::new(), None, bytes, always).await;
+        let (repository, then) = (&mut self.repositories[at], node.clock.seconds());
+        let parts = parts(image).map(|part| digest(&content(part)));
+        let (must, may) = (
+            parts.iter().all(|part| repository.has_surely(part, then)),
+            parts.iter().all(|part| repository.may_have(part)),
+        );
+        match outcome(&put).as_str() {
+            "done" if may => repository.put(image, tag, &parts, now),
+            "MissingReferences" if !must => {}
+            other => return Err(format!("a manifest put: {other}, though its parts must {must}, may {may} be there")),
         }
         Ok(())
     }
 
     async fn delete_tag(&mut self, node: &Node, at: usize, tag: usize) -> Result<(), Difference> {
         let permit = node.permit::<Delete>(&self.names[at]);
-        let deleted = node.registry.delete_manifest(&permit, &Reference::Tag(tag_name(tag))).await;
-        let was_there = self.repositories[at].tags.remove(&tag).is_some();
+        let deleted = node.registry().delete_manifest(&permit, &Reference::Tag(tag_name(tag))).await;
+        let was_there = self.repositories[at].untag(tag);
         same("a tag's deletion", &outcome(&deleted), &if was_there { "done" } else { "ManifestUnknown" })
     }
 
     async fn delete_manifest(&mut self, node: &Node, at: usize, image: usize) -> Result<(), Difference> {
         let permit = node.permit::<Delete>(&self.names[at]);
-        let deleted = node.registry.delete_manifest(&permit, &Reference::Digest(digest(&manifest(image)))).await;
-        let repository = &mut self.repositories[at];
-        let was_there = repository.images.remove(&image);
-        repository.tags.retain(|_, tagged| *tagged != image);
-        same("a manifest's deletion", &outcome(&deleted), &if was_there { "done" } else { "ManifestUnknown" })
+        let deleted = node.registry().delete_manifest(&permit, &Reference::Digest(digest(&manifest(image)))).await;
+        let was_there = is_done(&deleted, "ManifestUnknown")?;
+        self.repositories[at].image_was_found("a manifest's deletion", image, was_there)?;
+        self.repositories[at].lose(image);
+        Ok(())
     }
 
     async fn delete_blob(&mut self, node: &Node, at: usize, number: usize) -> Result<(), Difference> {
         let (permit, unwanted) = (node.permit::<Delete>(&self.names[at]), digest(&content(number)));
-        let deleted = node.registry.delete_blob(&permit, &unwanted).await;
-        let was_there = self.repositories[at].blobs.remove(&unwanted.to_string());
-        same("a blob's deletion", &outcome(&deleted), &if was_there { "done" } else { "BlobUnknown" })
+        let deleted = node.registry().delete_blob(&permit, &unwanted).await;
+        let was_there = is_done(&deleted, "BlobUnknown")?;
+        let repository = &mut self.repositories[at];
+        repository.blob_was_found("a blob's deletion", &unwanted, was_there, node.clock.seconds())?;
+        repository.forget_blob(&unwanted);
+        Ok(())
     }
 
-    async fn read(
-        &self,
-        node: &Node,
-        at: usize,
-        reference: &Reference,
-        wanted: Option<usize>,
-    ) -> Result<(), Difference> {
-        let found = match node.registry.pull_manifest(&node.permit::<Pull>(&self.names[at]), reference).await {
-            Ok(found) => Some(found.content().clone()),
-            Err(RegistryError::ManifestUnknown { .. }) => None,
-            Err(error) => return Err(words(error)),
-        };
-        same(&format!("the manifest {reference}"), &found, &wanted.map(manifest))
+    async fn read_manifest(&mut self, node: &Node, at: usize, image: usize) -> Result<(), Difference> {
+        let found = read(node, &self.names[at], &Reference::Digest(digest(&manifest(image)))).await?;
+        self.repositories[at].image_was_found("a manifest", image, found.is_some())?;
+        found.map_or(Ok(()), |found| same("a manifest", &found, &manifest(image)))
     }
 
-    async fn read_blob(&self, node: &Node, at: usize, number: usize) -> Result<(), Difference> {
+    async fn read_blob(&mut self, node: &Node, at: usize, number: usize) -> Result<(), Difference> {
         let bytes = content(number);
-        let wanted = self.repositories[at].blobs.contains(&digest(&bytes).to_string());
-        same("a blob", &blob(node, &self.names[at], &digest(&bytes)).await?, &wanted.then_some(bytes))
+        let found = blob(node, &self.names[at], &digest(&bytes)).await;
+        let (repository, now) = (&mut self.repositories[at], node.clock.seconds());
+        if found.is_err() && repository.may_have(&digest(&bytes)) && !repository.has_surely(&digest(&bytes), now) {
+            // It was removed while it was read: without a grace period, that can be.
+            return Ok(());
+        }
+        let found = found?;
+        repository.blob_was_found("a blob", &digest(&bytes), found.is_some(), now)?;
+        found.map_or(Ok(()), |found| same("a blob", &found, &bytes))
     }
 
     async fn list_tags(&self, node: &Node, at: usize) -> Result<(), Difference> {
-        let page = node.registry.tags(&node.permit::<Pull>(&self.names[at]), None, None).await.map_err(words)?;
+        let page = node.registry().tags(&node.permit::<Pull>(&self.names[at]), None, None).await.map_err(words)?;
         let wanted: Vec<String> = self.repositories[at].tags.keys().map(|tag| tag_name(*tag).to_string()).collect();
         same("the list of tags", &page.names, &wanted)
     }
 
     async fn list_referrers(&self, node: &Node, at: usize, image: usize) -> Result<(), Difference> {
         let (permit, of) = (node.permit::<Pull>(&self.names[at]), digest(&manifest(image)));
-        let page = node.registry.referrers(&permit, &of, None, None, None).await.map_err(words)?;
+        let page = node.registry().referrers(&permit, &of, None, None, None).await.map_err(words)?;
         let entries = page.referrers.iter().map(|entry| serde_json::to_value(entry).expect("JSON"));
         let found: Vec<String> = entries.filter_map(|entry| Some(entry["digest"].as_str()?.to_owned())).collect();
-        let attached = self.repositories[at].images.iter().filter(|other| subject(**other) == Some(image));
-        let wanted: BTreeSet<String> = attached.map(|other| digest(&manifest(*other)).to_string()).collect();
-        same("the referrers", &found, &wanted.into_iter().collect::<Vec<_>>())
+        self.repositories[at].referrers_were_found(image, &found)
+    }
+}
+
+/// Without delays, but for leases.
+async fn collect(node: &Node) -> Result<(), Difference> {
+    let pace = CollectionPace {
+        keep: Duration::ZERO,
+        grace: Duration::ZERO,
+        rate: None,
+        reviews: true,
+        removes_contents: true,
+    };
+    let collected = node.registry().collect(pace, |_| ()).await.map_err(words)?;
+    if matches!(collected.stopped, Some(CollectionStop::AsksFirst(_))) {
+        node.registry().confirm_removals().await.map_err(words)?;
+    }
+    Ok(())
+}
+
+/// A manifest's bytes.
+async fn read(node: &Node, name: &RepositoryName, reference: &Reference) -> Result<Option<bytes::Bytes>, Difference> {
+    match node.registry().pull_manifest(&node.permit::<Pull>(name), reference).await {
+        Ok(found) => Ok(Some(found.content().clone())),
+        Err(RegistryError::ManifestUnknown { .. }) => Ok(None),
+        Err(error) => Err(words(error)),
     }
 }
 
 /// A blob's bytes; `None` where the repository does not have it.
 async fn blob(node: &Node, name: &RepositoryName, wanted: &Digest) -> Result<Option<Vec<u8>>, Difference> {
     let permit = node.permit::<Pull>(name);
-    let found = match node.registry.pull_blob(&permit, wanted).await {
+    let registry = node.registry();
+    let found = match registry.pull_blob(&permit, wanted).await {
         Ok(found) => found,
         Err(RegistryError::BlobUnknown(_)) => return Ok(None),
         Err(error) => return Err(words(error)),
@@ -225,6 +276,15 @@ async fn blob(node: &Node, name: &RepositoryName, wanted: &Digest) -> Result<Opt
 
 fn tag_name(number: usize) -> Tag {
     format!("t{number}").parse().expect("a tag")
+}
+
+/// Whether it was done; else it must have failed in this way.
+fn is_done<T>(answer: &Result<T, RegistryError>, failure: &str) -> Result<bool, Difference> {
+    match outcome(answer).as_str() {
+        "done" => Ok(true),
+        other if other == failure => Ok(false),
+        other => Err(format!("failed with {other}")),
+    }
 }
 
 /// The name of the outcome.
@@ -240,7 +300,7 @@ fn words(error: RegistryError) -> Difference {
     format!("failed: {error:?}")
 }
 
-fn same<T: std::fmt::Debug + PartialEq<U>, U: std::fmt::Debug>(
+pub fn same<T: std::fmt::Debug + PartialEq<U>, U: std::fmt::Debug>(
     what: &str,
     found: &T,
     wanted: &U,

@@ -2,6 +2,7 @@
 
 mod client;
 mod images;
+mod repository;
 mod steps;
 mod two_nodes;
 
@@ -17,12 +18,23 @@ const STEPS: usize = 100_000;
 /// How often a run that failed is repeated with fewer steps.
 const REPETITIONS: usize = 200;
 
+/// With a database and a bucket that both share.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_do_what_the_model_does() {
+    compare(TwoNodes::start().await).await;
+}
+
+/// With a file and a disk, which only one process may have: both are the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_on_a_disk_does_what_the_model_does() {
+    compare(TwoNodes::on_a_disk().await).await;
+}
+
+async fn compare(nodes: TwoNodes) {
     let seed = number_of("PORTCULLIS_TEST_SEED").unwrap_or_else(rand::random);
     let steps = number_of("PORTCULLIS_TEST_STEPS").map_or(STEPS, |steps| usize::try_from(steps).expect("in range"));
     println!("PORTCULLIS_TEST_SEED={seed}, {steps} steps of {CLIENTS} clients");
-    let nodes = Arc::new(TwoNodes::start().await);
+    let nodes = Arc::new(nodes);
     let clients = (0..CLIENTS).map(|client| {
         let nodes = Arc::clone(&nodes);
         let steps = draw(seed, client, steps / CLIENTS);

@@ -63,6 +63,16 @@ pub enum What {
     ReadBlob {
         content: usize,
     },
+    /// Whether a blob is there, as before an upload.
+    Ask {
+        content: usize,
+    },
+    /// Ten hours pass for everyone.
+    Wait,
+    /// A garbage collection.
+    Collect,
+    /// What the node knows only in memory is lost.
+    Restart,
     ListTags,
     ListReferrers {
         image: usize,
@@ -90,9 +100,13 @@ fn step(random: &mut StdRng) -> Step {
         44..47 => What::DeleteManifest { image },
         47..49 => What::DeleteBlob { content },
         49..69 => What::ReadTag { tag },
-        69..77 => What::ReadManifest { image },
-        77..85 => What::ReadBlob { content },
-        85..93 => What::ListTags,
+        69..75 => What::ReadManifest { image },
+        75..81 => What::ReadBlob { content },
+        81..84 => What::Ask { content },
+        84..87 => What::Collect,
+        87 if below(8) == 0 => What::Wait,
+        88 if below(8) == 0 => What::Restart,
+        87..94 => What::ListTags,
         _ => What::ListReferrers { image },
     };
     Step { node: below(2), repository: below(REPOSITORIES), what }

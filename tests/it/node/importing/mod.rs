@@ -1,6 +1,7 @@
 //! Moving in from another registry: a real distribution is filled, its storage imported, and everything is here as it was there: images,
 //! untagged children, referrers, dates. The source is not changed, and no content is there twice.
 
+mod bucket;
 mod htpasswd;
 mod zot;
 

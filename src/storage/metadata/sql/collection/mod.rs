@@ -5,6 +5,8 @@ mod forecast;
 mod guard;
 mod review;
 
+pub(super) use review::is_manifest_needed;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

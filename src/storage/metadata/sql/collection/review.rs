@@ -1,7 +1,7 @@
 //! Reviews: each looks once more at all that may keep a thing, under the locks that whoever gives it a new reference takes as well.
 
 use super::{NO_REPOSITORY, enqueue};
-use crate::domain::RepositoryName;
+use crate::domain::{Digest, RepositoryName};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::sql::engine::Session;
@@ -119,14 +119,8 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review, now: i64) 
     let Some(found) = session.first(MANIFEST, values![entry.repository_id, &entry.digest]).await? else {
         return Ok(Verdict::Kept);
     };
-    if session.first(IS_AS_CLAIMED, key(entry)).await?.is_none() {
+    if session.first(IS_AS_CLAIMED, key(entry)).await?.is_none() || is_needed(&found)? {
         return Ok(Verdict::Kept);
-    }
-    // What leaves the trash is reviewed again then.
-    for reason in ["tagged", "listed", "attached", "trashed"] {
-        if found.boolean(reason)? {
-            return Ok(Verdict::Kept);
-        }
     }
     if found.boolean("held")? {
         return Ok(Verdict::LeasedUntil(now + HELD_FOR));
@@ -134,6 +128,25 @@ async fn review_manifest<S: Session>(session: &mut S, entry: &Review, now: i64) 
     let manifest = (found.integer("id")?, &entry.digest);
     manifests::delete(session, entry.repository_id, manifest, entry.since).await?;
     Ok(Verdict::Collected(Effects::changes(repository)))
+}
+
+/// What keeps a manifest. What leaves the trash is reviewed again then.
+fn is_needed<R: Columns>(found: &R) -> Result<bool, StorageError> {
+    for reason in ["tagged", "listed", "attached", "trashed"] {
+        if found.boolean(reason)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether anything keeps the manifest with this digest. One that does not exist needs no one to remove it.
+pub(in crate::storage::metadata::sql) async fn is_manifest_needed<S: Session>(
+    session: &mut S,
+    repository: i64,
+    digest: &Digest,
+) -> Result<bool, StorageError> {
+    session.first(MANIFEST, values![repository, digest]).await?.map_or(Ok(true), |found| is_needed(&found))
 }
 
 async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
