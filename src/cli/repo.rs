@@ -128,7 +128,7 @@ fn hold(hold: &Hold) -> String {
     format!("{what} ({}; {}, {})", hold.reason, hold.by, date(hold.since))
 }
 
-fn json_of_hold(hold: &Hold) -> serde_json::Value {
+fn json_of_hold(hold: &Hold) -> Value {
     json!({ "tag": hold.tag.as_ref().map(Tag::as_str), "reason": hold.reason, "by": hold.by, "since": date(hold.since) })
 }
 
