@@ -40,7 +40,7 @@ __attribute__((constructor)) static void begin(void) {
 /* Whether this call on this file fails. */
 static int fails(const char *call, const char *path, int may_be_short) {
   if (!control || control->kind == NONE || strncmp(path, root, strlen(root)) != 0) return NONE;
-  /* The shared memory of SQLite is no file that is written. */
+  /* The shared memory of SQLite is not written to as a file. */
   size_t length = strlen(path);
   if (length > 4 && strcmp(path + length - 4, "-shm") == 0) return NONE;
   if (control->kind == SHORT && !may_be_short) return NONE;

@@ -168,7 +168,7 @@ class World:
         sys.exit("crash: the registry does not start again")
 
     def examine(self):
-        """With the writers standing still."""
+        """While no writer is active."""
         self.paused.set()
         while len(self.idle.waiting) < len(self.writers):
             time.sleep(0.005)
@@ -218,7 +218,7 @@ def main(program, work, kills):
         wrong, seen = world.examine()
         failed += bool(wrong)
         pushed = sum(len(writer.there) + len(writer.gone) for writer in world.writers)
-        print(f"{'FAIL' if wrong else 'ok  '} kill {number}: {pushed} images pushed, {seen} looked at", flush=True)
+        print(f"{'FAIL' if wrong else 'ok  '} kill {number}: {pushed} images pushed, {seen} checked", flush=True)
         for line in wrong[:10]:
             print(f"       | {line}")
     world.stop.set()

@@ -68,16 +68,18 @@ fn json_of(item: &DeletedItem) -> Value {
 /// Says what is there again.
 pub(super) fn tell(restored: &Restored, output: &Output) -> anyhow::Result<()> {
     let Restored { name, target, left_out } = restored;
-    let mut text = match target {
+    let text = match target {
         None => format!("restored {name}"),
         Some((to, None)) => format!("restored {name}: it points to {to}"),
         Some((to, Some(from))) => format!("restored {name}: it points to {to}, no more to {from}"),
     };
-    for tag in left_out {
-        text.push_str(&format!(
-            "\nthe tag {tag} points elsewhere now, and stays there: its entry is still in the trash"
-        ));
-    }
+    let left = left_out
+        .iter()
+        .map(|tag| format!("the tag {tag} points elsewhere now, and stays there: its entry is still in the trash"));
+    let text = std::iter::once(text).chain(left).collect::<Vec<_>>().join(
+        "
+",
+    );
     let (to, from) = target.clone().unzip();
     output.done(
         &text,

@@ -68,7 +68,7 @@ async fn an_upload_that_cannot_fit_is_refused_before_and_while_it_is_sent() {
     let admin = server.actor("admin", ADMIN_PASSWORD);
     server.run(&["quota", "set", "--on", "team/**", "1MiB"]);
     eventually("the server knows", async || {
-        let path = format!("/v2/team/app/blobs/uploads/?digest={}", crate::support::image::digest(&[0; 2 << 20]));
+        let path = format!("/v2/team/app/blobs/uploads/?digest={}", crate::support::image::digest(&vec![0; 2 << 20]));
         let request = admin.bare(Method::POST, &path).body(vec![0; 2 << 20]);
         admin.send(request).await.status() == StatusCode::FORBIDDEN
     })

@@ -9,13 +9,13 @@ use super::content::{LEASE, blob, link};
 use super::subject::MetadataSubject;
 
 metadata_contract! {
-    a_mark_is_replaced_by_whoever_knows_it,
+    a_mark_is_replaced_by_one_who_knows_it,
     many_removals_wait_for_a_person,
 }
 
 const LIMIT: RemovalLimit = RemovalLimit { least: 3, percent: 20, within: Duration::from_hours(24) };
 
-async fn a_mark_is_replaced_by_whoever_knows_it(store: &MetadataSubject) {
+async fn a_mark_is_replaced_by_one_who_knows_it(store: &MetadataSubject) {
     let begun = store.collection_mark().await.expect("read");
     assert_eq!((begun.mark, begun.before), (None, None));
     let [first, second, third] = [Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3)];

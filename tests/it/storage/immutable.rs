@@ -86,7 +86,7 @@ async fn a_tag_can_be_corrected_for_a_while(store: &MetadataSubject) {
     put(&**store, "app", manifest("one", &["v1"])).await;
     store.clock.advance(Duration::from_secs(59));
     store.put_manifest(&app, manifest("two", &["v1"]), LEASE, &push).await.expect("corrected");
-    store.clock.advance(Duration::from_secs(60));
+    store.clock.advance(Duration::from_mins(1));
     assert_eq!(refused(store.put_manifest(&app, manifest("three", &["v1"]), LEASE, &push).await), "v1");
     assert_eq!(refused(store.delete_tag(&app, &tag("v1"), &delete).await), "v1");
     assert_eq!(refused(store.delete_manifest(&app, &sha256(b"two"), &delete).await), "v1");

@@ -58,7 +58,7 @@ async fn pulls_of_what_is_gone_are_forgotten(store: &MetadataSubject) {
 async fn recording_begins_once(store: &MetadataSubject) {
     assert_eq!(store.pulls_recorded_since().await.expect("read"), None);
     store.set_pull_recording(true).await.expect("set");
-    store.clock.advance(std::time::Duration::from_secs(60));
+    store.clock.advance(std::time::Duration::from_mins(1));
     store.set_pull_recording(true).await.expect("set");
     assert_eq!(store.pulls_recorded_since().await.expect("read"), Some(BEGIN), "it began before");
     store.set_pull_recording(false).await.expect("set");

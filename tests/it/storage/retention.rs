@@ -162,7 +162,7 @@ async fn fill(store: &MetadataSubject, repository: &str, seed: u64) -> Vec<Vec<B
     let pool: Vec<_> = (0..6).map(|number| blob(seed * 100 + number, 100 + numbers.below(900))).collect();
     let mut pushed: Vec<(Digest, Vec<BlobRecord>)> = Vec::new();
     for place in 0..4 + numbers.below(8) {
-        let blobs: Vec<_> = (0..1 + numbers.below(2)).map(|_| pool[numbers.below(pool.len())].clone()).collect();
+        let blobs: Vec<_> = (0..=numbers.below(2)).map(|_| pool[numbers.below(pool.len())].clone()).collect();
         let mut earlier = |chance: usize| {
             let earlier = numbers.below(chance * (place + 1));
             pushed.get(earlier).map(|(digest, _)| digest.clone())
@@ -194,7 +194,9 @@ fn reach(graph: &RepositoryGraph, manifest: usize, found: &mut BTreeSet<usize>) 
         let referrers = graph.manifests.iter().enumerate().filter(|(_, node)| node.subject == Some(manifest));
         let next: Vec<_> =
             graph.manifests[manifest].children.iter().copied().chain(referrers.map(|(place, _)| place)).collect();
-        next.into_iter().for_each(|next| reach(graph, next, found));
+        for next in next {
+            reach(graph, next, found);
+        }
     }
 }
 

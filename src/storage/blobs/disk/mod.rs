@@ -173,7 +173,9 @@ impl BlobStore for DiskBlobStore {
 
     async fn remove_all(&self, keys: &[BlobKey]) -> Vec<Result<bool, StorageError>> {
         let paths: Vec<_> = keys.iter().map(|key| self.0.layout.blob(key)).collect();
-        keys.iter().for_each(|key| self.0.open_files.forget(key));
+        for key in keys {
+            self.0.open_files.forget(key);
+        }
         let count = keys.len();
         let removed = blocking(move || Ok(removal::remove_all(paths))).await;
         removed.unwrap_or_else(|error| vec![Err(error); count])

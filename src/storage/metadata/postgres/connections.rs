@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_mins(1);
 /// One that is older is closed: names are resolved again, and its server gives back what it has gathered.
 const LIFETIME: Duration = Duration::from_mins(30);
-/// How often those in use are looked at when the pool is closed.
+/// How often those in use are checked when the pool is closed.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// See the module.

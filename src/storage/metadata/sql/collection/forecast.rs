@@ -175,7 +175,7 @@ impl<E: Engine> Forecast<'_, E> {
         loop {
             let page: Vec<RowOf<E>> = self.engine.all(LINKS_OF_BLOB, values![blob, last.as_str(), PAGE]).await?;
             let Some(end) = page.last() else { return Ok(false) };
-            last = end.text("repository_name")?.to_owned();
+            end.text("repository_name")?.clone_into(&mut last);
             for found in &page {
                 if !self.links.contains(&(found.integer("repository_id")?, blob)) {
                     return Ok(true);
