@@ -52,7 +52,7 @@ pub(super) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Source {
-    /// Where the other registry has its data: a directory, or s3://BUCKET/PREFIX in the object store of `[blobs.s3]`
+    /// Where the other registry has its data: a directory, or `s3://BUCKET/PREFIX` in the object store of `[blobs.s3]`
     #[arg(value_name = "DIR")]
     path: PathBuf,
     /// Only report what would be imported, and what cannot be
