@@ -18,7 +18,7 @@
 //! |---|---|
 //! | [`domain`] | values that are valid by construction: `oci` (names, tags, digests, manifests), `access` (actions, patterns), `net` (host names, networks); the clock |
 //! | [`config`] | what the operator wrote, checked, with the source of every value |
-//! | [`storage`] | `blobs` as files; `metadata` in a database; `coordination`: what several nodes agree on |
+//! | [`storage`] | `blobs` as files; `metadata` in a database; `coordination`: what several nodes agree on; `archive`: where backups are kept |
 //! | [`auth`] | `credentials`: who; `throttle`: brute-force protection; `access`: what they may; `keys`: what signs tokens |
 //! | [`registry`] | the protocol's use cases: pull, push, upload, mount, delete, list, referrers |
 //! | [`admin`] | the use cases on users, grants and repositories |
@@ -97,6 +97,14 @@
 //!
 //! The manifest comes last: [`domain::Manifest`] is parsed, and one transaction checks that everything it refers to is in the
 //! repository, stores the bytes as they came, and moves the tag. Writers share commits: many transactions, one fsync.
+//!
+//! # One deletion
+//!
+//! `DELETE /v2/alice/app/manifests/v1` asks policy for an [`auth::Authorized`]`<Delete>`. One transaction looks for holds, writes down
+//! what the tag pointed to, by whom and until when, makes an entry of the trash, and deletes the tag's row; a manifest that is deleted keeps
+//! its row and its references, and is hidden from every statement that reads for clients. As long as the entry is there, the
+//! collector keeps what it is about. Restoring is the way back, in one transaction. When its time is over, the job that collects removes the entry
+//! and the row, and what only these kept goes through the collector's queue like everything else.
 //!
 //! # One pull
 //!

@@ -25,11 +25,11 @@ NEWEST, SAMPLE = 100, 50
 class Registry:
     """A server on a data directory, and a way to ask it."""
 
-    def __init__(self, program, data, log):
+    def __init__(self, program, data, log, environment=None):
         self.program, self.data = program, data
         self.log = open(log, "w+")
         self.process = subprocess.Popen(
-            [program, "--data", data, "serve", "--listen", "127.0.0.1:0"], stdout=self.log, stderr=self.log
+            [program, "--data", data, "serve", "--listen", "127.0.0.1:0"], stdout=self.log, stderr=self.log, env=environment
         )
         self.port = self.wait_for_port()
         ca = subprocess.run([program, "--data", data, "ca", "export"], check=True, capture_output=True, text=True).stdout

@@ -2,6 +2,7 @@
 
 use super::trash::NotRestored;
 use crate::auth::{PasswordTooLong, WeakPassword};
+use crate::domain::retention::InvalidRule;
 use crate::domain::{AccountName, Digest, Glob, Grantee, ImageName, RepositoryName, Tag};
 use crate::storage::StorageError;
 
@@ -47,13 +48,13 @@ pub(crate) enum AdminError {
     /// The repository has no such manifest.
     #[error("{0} has no manifest {1}, not in the trash either; nothing was changed")]
     UnknownManifest(RepositoryName, Digest),
-    /// There is no such hold.
+    /// An unknown hold.
     #[error("{0} is not held: `portcullis repo show` lists the holds of a repository; nothing was changed")]
     NotHeld(ImageName),
     /// Something could not be restored.
     #[error("{0}; nothing was changed")]
     NotRestored(#[from] NotRestored),
-    /// Tags move: a purge is of what was looked at.
+    /// Tags move: a purge is of one manifest.
     #[error(
         "purge the manifest by its digest, NAME@DIGEST, because tags move: `portcullis repo history {0}` shows it; nothing was changed"
     )]
@@ -69,6 +70,28 @@ pub(crate) enum AdminError {
         /// On which repositories.
         on: Glob,
     },
+    /// There is none on this pattern.
+    #[error("no quota on {0}: see `portcullis quota list`; nothing was changed")]
+    UnknownQuota(Glob),
+    /// No registry holds as much.
+    #[error("a quota can be {} at most; nothing was changed", crate::domain::Amount(i64::MAX as u64))]
+    QuotaTooLarge,
+    /// No rule has this number.
+    #[error("unknown rule {id}: see `portcullis {list}`; nothing was changed")]
+    UnknownRule {
+        /// The number.
+        id: i64,
+        /// The command that lists the rules.
+        list: &'static str,
+    },
+    /// A clause does not fit what its rule selects.
+    #[error("{0}; nothing was changed")]
+    InvalidRule(#[from] InvalidRule),
+    /// A rule needs to know when images were pulled.
+    #[error(
+        "pulled-within needs the times of pulls, which are not recorded: set pulls.record = true first; nothing was changed"
+    )]
+    PullsNotRecorded,
     /// Groups and robots cannot be granted anything.
     #[error("groups and robots are not supported yet: grant to user:NAME; nothing was changed")]
     UnsupportedGrantee,

@@ -6,14 +6,19 @@
 mod cluster;
 mod error;
 mod grants;
+mod immutable;
+mod quotas;
 mod repositories;
+mod retention;
 mod trash;
 mod users;
 
 pub(crate) use cluster::{Cluster, Difference, HeldLease, NodeState, State, differences};
 pub(crate) use error::AdminError;
 pub(crate) use grants::Grant;
+pub(crate) use quotas::{NamespaceUsage, Quota, QuotaProgress, SizedRepository, Sizes};
 pub(crate) use repositories::{Hold, Past, PurgedBefore, Repository, TagEntry, TagMoment, TaggedManifest};
+pub(crate) use retention::{LastRun, Outcome, Previewed, PreviewedRepository, Retention, RetentionSettings, Row};
 pub(crate) use trash::{DeletedItem, Restored};
 pub(crate) use users::{NewPassword, NewUser, ReplacedPassword, User, admit_name};
 
@@ -21,8 +26,19 @@ use std::sync::Arc;
 
 use crate::auth::AdminPermit;
 use crate::config::{AuthSettings, TrashSettings};
-use crate::domain::Clock;
+use crate::domain::{Clock, TagProtection};
 use crate::storage::metadata::{Cause, Change, Metadata};
+
+/// A rule, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedRule<R> {
+    /// The rule.
+    pub(crate) rule: R,
+    /// When it was made, in seconds since the Unix epoch.
+    pub(crate) created_at: i64,
+    /// By whom.
+    pub(crate) created_by: String,
+}
 
 /// The administration of one registry.
 pub(crate) struct Administration {
@@ -40,7 +56,12 @@ impl Administration {
 
     /// A change by the holder of this permit.
     fn change(&self, permit: &AdminPermit, cause: Cause) -> Change {
-        Change { by: permit.actor().principal().subject(), cause, keep: self.trash.keep }
+        Change {
+            by: permit.actor().principal().subject(),
+            cause,
+            keep: self.trash.keep,
+            protection: TagProtection::default(),
+        }
     }
 }
 

@@ -188,8 +188,8 @@ impl Authenticator {
             .expect("a key set consists of texts, and its maps have texts for keys")
     }
 
-    /// Looks whether users, grants or keys have changed. Policies are read again at their next use, keys at once.
-    pub async fn reload_policy(&self) -> Result<(), AuthError> {
+    /// Looks whether users, grants or keys have changed, and returns the version. Policies are read again at their next use, keys at once.
+    pub async fn reload_policy(&self) -> Result<i64, AuthError> {
         let version = self.reload_version().await?;
         let mut read_at = self.keys_version.lock().await;
         if *read_at < version {
@@ -199,7 +199,7 @@ impl Authenticator {
             }
             *read_at = version;
         }
-        Ok(())
+        Ok(version)
     }
 
     async fn reload_version(&self) -> Result<i64, StorageError> {
@@ -236,7 +236,8 @@ impl Authenticator {
                 }
             }
         }
-        self.reload_policy().await
+        self.reload_policy().await?;
+        Ok(())
     }
 }
 

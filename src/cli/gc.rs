@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use super::context::{Context, block_on};
 use super::output::{Output, bytes, date};
 use super::progress::Bar;
-use crate::node::collecting::{CollectionReport, Wanted, collect, forecast, report};
+use crate::node::collecting::{CollectionReport, Forecast, Wanted, collect, forecast, report};
 use crate::node::progress::Progress;
-use crate::registry::CollectionForecast;
 
 /// Remove what nothing refers to any more, and free its space
 ///
@@ -46,7 +45,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     }
     let bar = Bar::new();
     bar.begin("collecting", None);
-    let wanted = Wanted { now: args.now, confirm: args.confirm };
+    let wanted = Wanted { now: args.now, confirm: args.confirm, reviews: true };
     let collected = block_on(collect(&config, &data, wanted, |text| bar.say(text)));
     bar.end();
     let collected = collected?;
@@ -66,7 +65,7 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     collected.stopped.map_or(Ok(()), |stop| Err(anyhow::anyhow!("{stop}")))
 }
 
-fn dry_run(found: &CollectionForecast, now: bool, output: &Output) -> anyhow::Result<()> {
+fn dry_run(Forecast { found }: &Forecast, now: bool, output: &Output) -> anyhow::Result<()> {
     let command = if now { "portcullis gc --now" } else { "portcullis gc" };
     output.record(
         &[

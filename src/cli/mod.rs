@@ -19,6 +19,7 @@ mod gc;
 mod grant;
 mod guide;
 mod health;
+mod immutable;
 mod import;
 mod import_htpasswd;
 mod import_registry;
@@ -30,14 +31,18 @@ mod output;
 mod passphrase;
 mod password;
 mod progress;
+mod quota;
 mod repo;
 mod repo_past;
+mod retention;
+mod retention_preview;
 mod secret_input;
 mod serve;
 mod time;
 mod trash;
 mod trust;
 mod untrust;
+mod usage;
 mod user;
 
 use std::process::ExitCode;
@@ -81,9 +86,20 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Verb),
+    /// Manage which tags clients may not move or delete
+    #[command(subcommand)]
+    Immutable(immutable::Verb),
+    /// Manage which tags are kept, and remove the others
+    #[command(subcommand)]
+    Retention(retention::Verb),
     /// List, restore and remove what was deleted
     #[command(subcommand)]
     Trash(trash::Verb),
+    /// Manage how much repositories may hold
+    #[command(subcommand)]
+    Quota(quota::Verb),
+    /// Show how much is stored, by top-level namespace
+    Usage(usage::Args),
     /// Show the nodes that serve this registry
     #[command(subcommand)]
     Cluster(cluster::Verb),
@@ -164,7 +180,11 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::User(verb) => user::run(&context, verb, output),
         Command::Grant(verb) => grant::run(&context, verb, output),
         Command::Repo(verb) => repo::run(&context, verb, output),
+        Command::Immutable(verb) => immutable::run(&context, verb, output),
+        Command::Retention(verb) => retention::run(&context, verb, output),
         Command::Trash(verb) => trash::run(&context, &verb, output),
+        Command::Quota(verb) => quota::run(&context, verb, output),
+        Command::Usage(args) => usage::run(&context, &args, output),
         Command::Cluster(verb) => cluster::run(&context, &verb, output),
         Command::Migrate(verb) => migrate::run(&context, verb, output),
         Command::Backup(args) => backup::run(&context, args, output),
@@ -178,15 +198,17 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&context, args, output),
         Command::Guide(args) => guide::run(&args, output),
         Command::Health(args) => health::run(&context, &args),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
-            output.raw(&script)
-        }
+        Command::Completions { shell } => completions(shell, output),
         Command::Man { dir } => man::run(&Cli::command(), dir.as_deref(), output),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             output.done(&format!("portcullis {version}"), &serde_json::json!({ "version": version }))
         }
     }
+}
+
+fn completions(shell: clap_complete::Shell, output: &Output) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+    output.raw(&script)
 }

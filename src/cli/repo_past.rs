@@ -3,11 +3,13 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::context::Context;
+use super::context::{Context, block_on};
 use super::output::{Output, date};
 use super::time::parse_time;
 use crate::admin::{Past, PurgedBefore, TagEntry, TagMoment};
 use crate::domain::ImageName;
+use crate::domain::oci::image_name::InvalidImageName;
+use crate::node::collecting::{Wanted, collect};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -55,8 +57,7 @@ pub(super) enum Verb {
 }
 
 fn of_tag_or_repository(text: &str) -> Result<ImageName, String> {
-    let name: ImageName =
-        text.parse().map_err(|error: crate::domain::oci::image_name::InvalidImageName| error.to_string())?;
+    let name: ImageName = text.parse().map_err(|error: InvalidImageName| error.to_string())?;
     if name.digest().is_some() { Err("expected NAME or NAME:TAG".to_owned()) } else { Ok(name) }
 }
 
@@ -142,8 +143,12 @@ fn restore(
     super::trash::tell(&restored, output)
 }
 
+/// The contents are removed at once: by this command, or by the server, which it waits for.
 fn purge(context: &Context, name: &ImageName, reason: &str, output: &Output) -> anyhow::Result<()> {
     let purged = context.administer(async |admin, permit| Ok(admin.purge(permit, name, reason).await?))?;
+    let (config, data) = (context.config()?, context.data_directory()?);
+    let wanted = Wanted { now: false, confirm: false, reviews: false };
+    let stopped = block_on(collect(&config, &data, wanted, |_| ()))?.stopped;
     let text = format!(
         "purged {name}: {} manifests, and {} contents ({} bytes) that nothing else needs; {} contents stay, because other images need them",
         purged.manifests, purged.contents, purged.bytes, purged.shared
@@ -152,7 +157,10 @@ fn purge(context: &Context, name: &ImageName, reason: &str, output: &Output) -> 
         &text,
         &json!({
             "purged": name.to_string(), "reason": reason, "manifests": purged.manifests, "contents": purged.contents,
-            "bytes": purged.bytes, "shared": purged.shared,
+            "bytes": purged.bytes, "shared": purged.shared, "stopped": stopped.as_ref().map(ToString::to_string),
         }),
-    )
+    )?;
+    stopped.map_or(Ok(()), |stop| {
+        Err(anyhow::anyhow!("no client can read the contents, but they are not removed yet: {stop}"))
+    })
 }

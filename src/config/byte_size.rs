@@ -86,6 +86,11 @@ impl Setting for ByteSize {
     }
 }
 
+/// Reads a size of a command's argument, written as in the configuration.
+pub(crate) fn parse_size(text: &str) -> Result<ByteSize, String> {
+    parse_bytes(text).map(ByteSize).ok_or_else(|| format!("write {}", ByteSize::EXPECTED))
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

@@ -56,13 +56,13 @@ pub use self::{
     sections::{
         AcmeChallenge, AcmeSettings, AuthChallenge, AuthSettings, BlobSettings, BlobStoreKind,
         ClientCertificateSettings, Config, DatabaseSettings, DeleteSettings, ExternalAccount, GcSettings,
-        LimitSettings, LogFormat, LogSettings, OperatorPair, S3Settings, ScrubSettings, SecretsSettings,
+        LimitSettings, LogFormat, LogSettings, OperatorPair, PullSettings, S3Settings, ScrubSettings, SecretsSettings,
         ServerSettings, StorageSettings, TlsSettings, TrashSettings,
     },
     web_origin::WebOrigin,
 };
+pub(crate) use self::{byte_size::parse_size, duration::parse_duration, sample::sample};
 use self::{document::Document, reader::Reader};
-pub(crate) use self::{duration::parse_duration, sample::sample};
 
 /// A configuration with its sources and warnings.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::auth::challenge::Challenge;
 use super::request::headers::{uploaded_range, value};
-use crate::domain::Digest;
+use crate::domain::{Digest, OverQuota};
 use crate::registry::{BodyError, OutOfMemory, RegistryError};
 
 /// When to try again while the registry is on its way to other storage.
@@ -240,6 +240,12 @@ impl OciError {
         Self { entries: digests.iter().map(entry).collect(), ..Self::new(Code::ManifestBlobUnknown, String::new()) }
     }
 
+    fn over_quota(over: &OverQuota, message: String) -> Self {
+        let OverQuota { on, limit, used, needed } = over;
+        let detail = json!({ "quota": on.as_str(), "limit": limit, "used": used, "needed": needed });
+        Self::new(Code::Denied, message).with_detail(detail)
+    }
+
     fn disk_full(cause: &impl ToString) -> Self {
         Self::internal(StatusCode::INSUFFICIENT_STORAGE, cause, "the registry's disk is full; nothing was stored")
     }
@@ -283,10 +289,13 @@ impl From<RegistryError> for OciError {
             RegistryError::PreconditionFailed => {
                 Self::new(Code::ManifestInvalid, message).with_status(StatusCode::PRECONDITION_FAILED)
             }
-            RegistryError::ReadOnly | RegistryError::Held(_) => Self::new(Code::Denied, message),
+            RegistryError::ReadOnly | RegistryError::Held(_) | RegistryError::Immutable(_) => {
+                Self::new(Code::Denied, message)
+            }
             RegistryError::Frozen(_) => Self::unavailable(FROZEN, message),
             RegistryError::DeleteDisabled => Self::new(Code::Unsupported, message),
             RegistryError::Body(error) => error.into(),
+            RegistryError::OverQuota(over) => Self::over_quota(&over, message),
             RegistryError::Full(_) => Self::disk_full(&message),
             RegistryError::Busy(_) => Self::busy(&message),
             RegistryError::Unavailable(_) => Self::away(&message),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::apply_retention::ApplyRetention;
 use super::collect_garbage::CollectGarbage;
 use super::compare_settings::CompareSettings;
 use super::copy_metadata::{CopyMetadata, KeepCopy};
@@ -17,12 +18,15 @@ use super::forget_history::ForgetHistory;
 use super::heartbeat::Heartbeat;
 use super::job::{Job, blocking};
 use super::order_certificate::OrderCertificate;
+use super::quotas::{CountQuotas, FollowQuotas};
+use super::record_pulls::RecordPulls;
 use super::reload_policy::ReloadPolicy;
 use super::remove_database_copies::remove_database_copies;
 use super::renew_certificate::RenewCertificate;
 use super::rotate_keys::RotateKeys;
 use super::scrub::Scrub;
 use super::share_logins::ShareLogins;
+use crate::admin::Retention;
 use crate::auth::Authenticator;
 use crate::domain::Clock;
 use crate::pki::IdentitySource;
@@ -36,6 +40,7 @@ use crate::tls::{ClientVerifier, ServingIdentity};
 pub(crate) struct Parts {
     pub(crate) auth: Arc<Authenticator>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) retention: Retention,
     pub(crate) serving: Arc<ServingIdentity>,
     pub(crate) source: IdentitySource,
     /// Publishes another CA once it is in force, and warns before one expires.
@@ -67,6 +72,7 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
     let Parts {
         auth,
         registry,
+        retention,
         serving,
         source,
         follow_authority,
@@ -83,14 +89,15 @@ pub(crate) fn list(parts: Parts) -> Vec<Job> {
         Job::new(
             "reload-policy",
             millis(250),
-            "cannot bring users, grants and keys up to date; those read last stay in force",
-            ReloadPolicy(Arc::clone(&auth)),
+            "cannot bring users, grants, keys and rules up to date; those read last stay in force",
+            ReloadPolicy(Arc::clone(&auth), Arc::clone(&registry)),
         )
         .retry(millis(250), secs(1)),
         Job::new("rotate-keys", mins(1), "cannot rotate the token keys; those in use stay in use", RotateKeys(auth))
             .under_lease(),
     ];
     jobs.extend(registry_jobs(&registry, &clock));
+    jobs.push(apply_retention(retention));
     jobs.extend(certificate_jobs(Arc::clone(&serving), source, follow_authority, clock.clone()));
     jobs.extend(follow_shared_files.map(follow_shared));
     jobs.extend(copies.map(|copies| remove_copies(copies, clock.clone())));
@@ -113,6 +120,8 @@ fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
             .first_after(mins(5))
             .under_lease(),
     ];
+    jobs.extend(quotas(registry));
+    jobs.extend(record_pulls(registry));
     jobs.extend(registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry))));
     jobs
 }
@@ -120,6 +129,14 @@ fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
 fn follow_move(registry: Arc<Registry>) -> Job {
     Job::new("follow-move", millis(500), "cannot ask whether the registry is being moved", FollowMove(registry))
         .retry(millis(500), secs(5))
+}
+
+fn quotas(registry: &Arc<Registry>) -> [Job; 2] {
+    let consequence = "cannot read what is used of the quotas; uploads are refused when their manifest comes";
+    let follow = Job::new("follow-quotas", secs(1), consequence, FollowQuotas(Arc::clone(registry)));
+    let consequence = "cannot count what quotas cover; they are enforced on what is counted";
+    let count = Job::new("count-quotas", secs(10), consequence, CountQuotas(Arc::clone(registry)));
+    [follow.retry(secs(1), secs(10)), count.first_after(secs(10)).under_lease()]
 }
 
 /// On every node: they share the work by claims in the queue.
@@ -130,6 +147,19 @@ fn collect_garbage(registry: &Arc<Registry>) -> Job {
     let collect = CollectGarbage::new(Arc::clone(registry), pace);
     let consequence = "cannot remove what nothing refers to; its space stays in use";
     Job::new("collect-garbage", secs(2), consequence, collect).first_after(secs(2)).retry(secs(2), mins(1))
+}
+
+/// It is due once a day; that is found in the database.
+fn apply_retention(retention: Retention) -> Job {
+    let consequence = "cannot remove what no retention rule keeps; it stays";
+    Job::new("apply-retention", mins(10), consequence, ApplyRetention(retention)).first_after(mins(1)).under_lease()
+}
+
+/// On every node: each writes down what it has served.
+fn record_pulls(registry: &Arc<Registry>) -> Option<Job> {
+    let consequence = "cannot record when images were last pulled; what was noted waits in memory";
+    let job = Job::new("record-pulls", secs(30), consequence, RecordPulls(Arc::clone(registry)));
+    registry.settings().pulls.record.then_some(job.first_after(secs(30)).retry(secs(30), mins(1)))
 }
 
 /// On a disk, by the process that serves it; of nodes that share a bucket, by one.

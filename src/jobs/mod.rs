@@ -5,6 +5,7 @@
 //! [`list`] is the table of the jobs: what runs how often. A job is asked to run without input; it finds out by itself what
 //! is due, so that asking twice does no harm.
 
+mod apply_retention;
 mod backoff;
 mod change;
 mod collect_garbage;
@@ -24,6 +25,8 @@ mod job;
 mod leaseholder;
 pub(crate) mod list;
 mod order_certificate;
+mod quotas;
+mod record_pulls;
 mod reload_policy;
 mod remove_database_copies;
 mod renew_certificate;

@@ -1,6 +1,6 @@
 //! What `portcullis gc` does with the stores of a registry, whether a server runs or not.
 //!
-//! A content on a disk has one name for ever, so that only the process which serves it may remove it: it knows of the push that publishes
+//! A content on a disk always has the same name, so that only the process which serves it may remove it: it knows of the push that publishes
 //! the same content again. The command does all else, and waits until the server has removed the contents.
 
 use std::time::Duration;
@@ -13,9 +13,8 @@ use super::settings::registry_settings;
 use super::stores::open_blobs;
 use crate::config::{BlobStoreKind, Config};
 use crate::domain::Clock;
-use crate::registry::{
-    Collected, CollectionForecast, CollectionPace, CollectionStatus, CollectionStop, Registry, Removals,
-};
+use crate::registry::{Collected, CollectionPace, CollectionStop, Registry};
+use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 
 /// How often the server is looked after, and how long it may do nothing.
 const LOOK: Duration = Duration::from_millis(250);
@@ -31,6 +30,13 @@ pub(crate) struct Wanted {
     pub(crate) now: bool,
     /// Also more than is removed without asking.
     pub(crate) confirm: bool,
+    /// Also what is in the queue, and not only the contents that are doomed already.
+    pub(crate) reviews: bool,
+}
+
+/// What would be removed.
+pub(crate) struct Forecast {
+    pub(crate) found: CollectionForecast,
 }
 
 /// How the collection is.
@@ -54,7 +60,8 @@ pub(crate) async fn collect(
             registry.confirm_removals().await?;
         }
         let before = registry.collection_status().await?.freed_bytes;
-        let pace = CollectionPace { rate: None, removes_contents: lock.is_ok(), ..pace(config, wanted.now) };
+        let (reviews, removes_contents) = (wanted.reviews, lock.is_ok());
+        let pace = CollectionPace { rate: None, reviews, removes_contents, ..pace(config, wanted.now) };
         let (mut collected, mut quiet) = (Collected::default(), 0);
         while quiet < QUIET {
             let run = registry.collect(pace, |run| say(so_far(&collected, run))).await?;
@@ -73,9 +80,10 @@ pub(crate) async fn collect(
 }
 
 /// What a collection would remove.
-pub(crate) async fn forecast(config: &Config, data: &DataDirectory, now: bool) -> anyhow::Result<CollectionForecast> {
+pub(crate) async fn forecast(config: &Config, data: &DataDirectory, now: bool) -> anyhow::Result<Forecast> {
     let pace = pace(config, now);
-    with_registry(config, data, async |registry| Ok(registry.forecast_collection(pace).await?)).await
+    with_registry(config, data, async |registry| Ok(Forecast { found: registry.forecast_collection(pace).await? }))
+        .await
 }
 
 /// What waits and what was done.

@@ -21,6 +21,7 @@ use super::schema::database_copies;
 use super::settings::{http_settings, registry_settings};
 use super::shared::RegistryFiles;
 use super::stores::{Stores, open_stores};
+use crate::admin::{Retention, RetentionSettings};
 use crate::auth::{Authenticator, DataKey};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -94,6 +95,7 @@ struct Node {
     data_key: DataKey,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
+    retention: RetentionSettings,
     app: App,
     source: IdentitySource,
     authority: Option<Authority>,
@@ -124,9 +126,8 @@ impl Node {
         let certificates = Arc::new(CertificatesInUse::new(Arc::clone(&serving), data.path(), clock.clone()));
         certificates.look();
         let (metadata, blobs) = (Arc::clone(&stores.metadata), Arc::clone(&stores.blobs));
-        let auth =
-            Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone()).await?;
-        let auth = Arc::new(auth);
+        let auth = Authenticator::open(Arc::clone(&metadata), config.auth.clone(), data_key.clone(), clock.clone());
+        let auth = Arc::new(auth.await?);
         let registry = Arc::new(Registry::new(metadata, blobs, registry_settings(config), clock.clone()));
         let app = App::new(Arc::clone(&registry), Arc::clone(&auth), http_settings(config), certificates.clone());
         Ok(Self {
@@ -136,6 +137,7 @@ impl Node {
             data_key,
             auth,
             registry,
+            retention: RetentionSettings::of(config),
             app,
             source,
             authority,
@@ -163,6 +165,8 @@ impl Node {
         let identity = self.serving.current();
         let (key, changes) = (self.data_key.clone(), self.files.changes());
         let acme = acme.map(|acme| acme.start(Arc::clone(&metadata), key, changes, identity.origin(), stop.clone()));
+        let registry = Arc::clone(&self.registry);
+        registry.begin_pull_recording().await?;
         let parts = self.parts(acme, presence.heartbeat(&leaving));
         let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
         tokio::spawn(obey_signals(signals, jobs.clone(), ending));
@@ -174,6 +178,9 @@ impl Node {
             );
         }
         jobs.stopped().await;
+        if let Err(error) = registry.record_pulls().await {
+            tracing::warn!(%error, "cannot record the last pulls before the end");
+        }
         presence.end().await;
         metadata.close().await?;
         tracing::info!("stopped");
@@ -185,6 +192,7 @@ impl Node {
         let certificates = self.certificates;
         Parts {
             auth: self.auth,
+            retention: Retention::new(self.stores.metadata, self.retention, self.clock.clone()),
             registry: self.registry,
             serving: self.serving,
             source: self.source,

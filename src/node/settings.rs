@@ -5,8 +5,8 @@ use crate::http::HttpSettings;
 use crate::registry::RegistrySettings;
 
 pub(super) fn registry_settings(config: &Config) -> RegistrySettings {
-    let Config { limits, storage, delete, gc, trash, scrub, .. } = config.clone();
-    RegistrySettings { limits, storage, delete, gc, trash, scrub }
+    let Config { limits, storage, delete, gc, trash, scrub, pulls, .. } = config.clone();
+    RegistrySettings { limits, storage, delete, gc, trash, pulls, scrub }
 }
 
 pub(super) fn http_settings(config: &Config) -> HttpSettings {

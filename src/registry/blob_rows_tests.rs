@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::{Algorithm, Hasher, ManualClock};
+use crate::domain::{Algorithm, Hasher, ManualClock, TagProtection};
 use crate::registry::RegistrySettings;
 use crate::storage::blobs::{BlobKey, BlobStore, Staged, disk};
 use crate::storage::coordination::SEEN_WITHIN;
@@ -70,7 +70,7 @@ async fn a_row_is_remembered_until_another_process_changes_the_repository() {
     let (node, other) = (site.node().await, site.node().await);
     let blob = other.push(b"a blob").await;
     assert!(node.knows(&blob.digest).await);
-    other.metadata.unlink_blob(&repository(), &blob.digest).await.expect("unlinked");
+    other.metadata.unlink_blob(&repository(), &blob.digest, &TagProtection::default()).await.expect("unlinked");
     assert!(node.knows(&blob.digest).await, "from memory");
     site.clock.advance(SEEN_WITHIN);
     assert!(!node.knows(&blob.digest).await);
@@ -84,7 +84,7 @@ async fn what_this_process_changes_is_seen_at_once() {
     let node = site.node().await;
     let blob = node.push(b"a blob").await;
     assert!(node.knows(&blob.digest).await);
-    node.metadata.unlink_blob(&repository(), &blob.digest).await.expect("unlinked");
+    node.metadata.unlink_blob(&repository(), &blob.digest, &TagProtection::default()).await.expect("unlinked");
     node.registry.generations.invalidate(&repository());
     assert!(!node.knows(&blob.digest).await);
 }

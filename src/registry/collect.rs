@@ -1,6 +1,7 @@
 //! Garbage collection, online: what the writes have put into the queue is reviewed a little at a time, and what nothing refers to is removed.
 //! No request waits for it, and nothing is read but the queue. [`crate::storage::metadata::Collection`] says what keeps a thing.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -72,7 +73,7 @@ impl Collected {
         self.links += later.links;
         self.blobs += later.blobs;
         self.freed_bytes += later.freed_bytes;
-        self.stopped = later.stopped;
+        self.stopped = later.stopped.or_else(|| self.stopped.take());
     }
 
     fn count(&mut self, kind: ReviewKind) {
@@ -108,7 +109,7 @@ impl Registry {
         self.require_writable()?;
         let (collected, began) = (Collected::default(), self.clock.instant());
         let mut run = Run { registry: self, pace, collected, began, spent: 0, is_sure: false, allowed: 0 };
-        if self.mark_is_old().await? {
+        if self.doubts.load(Ordering::Relaxed) || self.mark_is_old().await? {
             run.is_stopped().await?;
         }
         loop {
@@ -220,6 +221,8 @@ impl Run<'_> {
         if !self.is_sure {
             let stop = self.registry.collection_stop().await?;
             self.is_sure = stop.is_none();
+            // What this run has claimed is not due for a while, so that the next one would not look.
+            self.registry.doubts.store(stop.is_some(), Ordering::Relaxed);
             self.collected.stopped = stop.or_else(|| self.collected.stopped.take());
         }
         Ok(!self.is_sure)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::{Algorithm, Digest, Hasher, ManualClock, RepositoryName, UploadId};
+use crate::domain::{Algorithm, Digest, Hasher, ManualClock, RepositoryName, TagProtection, UploadId};
 use crate::registry::RegistrySettings;
 use crate::storage::blobs::{BlobKey, Staged, disk};
 use crate::storage::metadata::{BlobRecord, sqlite};
@@ -138,7 +138,12 @@ async fn a_database_that_was_restored_or_made_again_removes_nothing() {
         let blobs = disk::open(subject.folder.path(), 0, subject.clock.clock()).expect("opens");
         subject.registry = Registry::new(metadata, blobs, RegistrySettings::default(), subject.clock.clock());
         let digest = subject.push(b"third").await;
-        subject.registry.metadata.unlink_blob(&repository(), &digest).await.expect("unlinked");
+        subject
+            .registry
+            .metadata
+            .unlink_blob(&repository(), &digest, &TagProtection::default())
+            .await
+            .expect("unlinked");
         subject.clock.advance(BLOB_LEASE * 2);
         let stopped = Collected { stopped: Some(CollectionStop::OtherBlobs), ..Collected::default() };
         assert_eq!(subject.collect().await, stopped, "{database:?}");

@@ -13,7 +13,7 @@ impl Registry {
         reference: &Reference,
     ) -> Result<(), RegistryError> {
         self.require_delete()?;
-        let (repository, change) = (permit.repository(), self.change(permit, Cause::Delete));
+        let (repository, change) = (permit.repository(), self.change(permit, Cause::Delete).await?);
         let deleted = match reference {
             Reference::Tag(tag) => self.metadata.delete_tag(repository, tag, &change).await,
             Reference::Digest(digest) => self.metadata.delete_manifest(repository, digest, &change).await,
@@ -25,7 +25,8 @@ impl Registry {
     /// Takes a blob out of the repository; its content stays for others, and until it is collected.
     pub async fn delete_blob(&self, permit: &Authorized<Delete>, digest: &Digest) -> Result<(), RegistryError> {
         self.require_delete()?;
-        let unlinked = self.metadata.unlink_blob(permit.repository(), digest).await;
+        let protection = self.change(permit, Cause::Delete).await?.protection;
+        let unlinked = self.metadata.unlink_blob(permit.repository(), digest, &protection).await;
         self.generations.invalidate(permit.repository());
         if unlinked? { Ok(()) } else { Err(RegistryError::BlobUnknown(digest.clone())) }
     }

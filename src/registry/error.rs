@@ -3,9 +3,9 @@
 use super::{BodyError, OutOfMemory, Owner};
 use crate::domain::oci::digest::InvalidDigest;
 use crate::domain::oci::manifest::InvalidManifest;
-use crate::domain::{Digest, Reference, RepositoryName};
+use crate::domain::{Digest, OverQuota, Reference, RepositoryName};
 use crate::storage::StorageError;
-use crate::storage::metadata::Held;
+use crate::storage::metadata::{Held, RefusedTag};
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +106,9 @@ pub enum RegistryError {
     /// What was to be deleted or moved is held.
     #[error(transparent)]
     Held(Held),
+    /// A tag was to be deleted or moved that is immutable.
+    #[error(transparent)]
+    Immutable(RefusedTag),
     /// Nothing may be changed.
     #[error("this registry is read-only at present: nothing can be pushed or deleted")]
     ReadOnly,
@@ -118,6 +121,9 @@ pub enum RegistryError {
     /// The disk is full, or below the free-space floor. Nothing was changed.
     #[error("no space left: {0}")]
     Full(String),
+    /// A quota has no room for it. Nothing was stored.
+    #[error("{0}")]
+    OverQuota(Box<OverQuota>),
     /// Something is in use that others will give back soon: connections to the database, file descriptors, a lock.
     #[error("too busy: {0}")]
     Busy(String),
@@ -134,10 +140,12 @@ impl From<StorageError> for RegistryError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Full(what) => Self::Full(what),
+            StorageError::OverQuota(over) => Self::OverQuota(over),
             StorageError::BrokenBody(why) => Self::Body(BodyError::Incomplete(why)),
             StorageError::SlowBody(why) => Self::Body(BodyError::TooSlow(why)),
             StorageError::Busy(what) => Self::Busy(what),
             StorageError::Held(held) => Self::Held(held),
+            StorageError::Immutable(refused) => Self::Immutable(refused),
             StorageError::Frozen(why) => Self::Frozen(why),
             StorageError::Unavailable(what) => Self::Unavailable(what),
             StorageError::Damaged(_) | StorageError::Failed { .. } | StorageError::Superseded(_) => {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::push::describe;
 use super::{Registry, RegistryError};
 use crate::auth::AdminPermit;
-use crate::domain::{Digest, Manifest, Precondition, RepositoryName, Tag};
+use crate::domain::{Digest, Manifest, Precondition, RepositoryName, Tag, TagProtection};
 use crate::storage::metadata::{Cause, Change, EarlierDates, ImportedBlob, PutOutcome};
 
 /// A manifest of another registry, and the tags that point to it.
@@ -54,7 +54,8 @@ impl Registry {
         let mut new = describe(&manifest, digest, content, tags, Precondition::Always)?;
         new.may_be_sparse = true;
         let by = permit.actor().principal().subject();
-        let change = Change { by, cause: Cause::Import, keep: self.settings.trash.keep };
+        let change =
+            Change { by, cause: Cause::Import, keep: self.settings.trash.keep, protection: TagProtection::default() };
         let outcome = self.metadata.put_manifest(repository, new, self.settings.gc.lease, &change).await;
         self.generations.invalidate(repository);
         match outcome? {

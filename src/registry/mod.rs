@@ -24,7 +24,9 @@ mod moving;
 mod owner;
 mod postpone;
 mod pull;
+mod pulls;
 mod push;
+mod quotas;
 mod readiness;
 mod referrers;
 mod remove_contents;
@@ -35,7 +37,6 @@ mod turns;
 mod upload;
 mod upload_turn;
 
-pub use crate::storage::metadata::{CollectionForecast, CollectionStatus, Removals};
 pub use check::{CheckMode, CheckReport, Fault, FaultKind};
 pub use collect::{Collected, CollectionPace};
 pub use collection_guard::CollectionStop;
@@ -52,21 +53,24 @@ pub use scrub::{ScrubPace, Throttle};
 pub use upload::UploadSession;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
 use crate::config::{
-    ByteSize, DeleteSettings, GcSettings, LimitSettings, ScrubSettings, StorageSettings, TrashSettings,
+    ByteSize, DeleteSettings, GcSettings, LimitSettings, PullSettings, ScrubSettings, StorageSettings, TrashSettings,
 };
 use crate::domain::Clock;
 use crate::storage::blobs::BlobStore;
 use crate::storage::coordination::{MovePhase, SEEN_BY_NODES_WITHIN, SEEN_WITHIN};
-use crate::storage::metadata::Metadata;
+use crate::storage::metadata::{Metadata, QuotaRecord};
 use blob_rows::BlobRows;
+use change::KnownRules;
 use content_locks::ContentLocks;
 use generations::Generations;
 use manifest_cache::ManifestCache;
 use postpone::Postponed;
+use pulls::PullLog;
 use readiness::Readiness;
 use session_locks::SessionLocks;
 use turns::Turns;
@@ -87,6 +91,8 @@ pub struct RegistrySettings {
     pub gc: GcSettings,
     /// How long what was deleted is kept.
     pub trash: TrashSettings,
+    /// Whether last pulls are recorded.
+    pub pulls: PullSettings,
     /// How stored content is read back.
     pub scrub: ScrubSettings,
 }
@@ -110,11 +116,17 @@ pub struct Registry {
     postponed: Postponed,
     sessions: SessionLocks,
     contents: ContentLocks,
+    /// Whether the last collection found a reason to remove nothing.
+    doubts: AtomicBool,
+    pulls: PullLog,
+    immutable: KnownRules,
     /// As last read from the database.
     move_phase: ArcSwap<MovePhase>,
     /// Manifests that are read from the database at the same time.
     reading: Turns,
     readiness: Readiness,
+    /// What was used of each quota a moment ago.
+    quotas: ArcSwap<Vec<QuotaRecord>>,
 }
 
 impl Registry {
@@ -137,9 +149,13 @@ impl Registry {
             clock,
             sessions: SessionLocks::default(),
             contents: ContentLocks::new(),
+            doubts: AtomicBool::new(false),
+            pulls: PullLog::new(),
+            immutable: KnownRules::default(),
             move_phase: ArcSwap::default(),
             reading: Turns::new(MANIFEST_READS),
             readiness: Readiness::default(),
+            quotas: ArcSwap::default(),
         }
     }
 

@@ -47,7 +47,7 @@ impl Registry {
         };
         let mut new = describe(&manifest, digest.clone(), content, tagged, precondition)?;
         new.may_be_sparse = self.settings.limits.sparse_indexes.iter().any(|on| on.matches(permit.repository()));
-        let change = self.change(permit, Cause::Push);
+        let change = self.change(permit, Cause::Push).await?;
         let outcome = self.metadata.put_manifest(permit.repository(), new, self.settings.gc.lease, &change).await;
         self.generations.invalidate(permit.repository());
         match outcome? {

@@ -7,7 +7,7 @@ use crate::storage::metadata::DoomedContent;
 
 /// How many contents are removed at once: as many as one request to an object store takes.
 const OF_BUCKETS: u32 = 1000;
-/// On a disk, where each is looked at under its lock.
+/// On a disk, where each is checked under its lock.
 const OF_DISKS: u32 = 100;
 const AT_ONCE: usize = 8;
 

@@ -40,7 +40,7 @@ impl Registry {
         algorithm: Algorithm,
         owner: &Owner,
     ) -> Result<UploadSession, RegistryError> {
-        let mut session = self.begin_single_upload(permit, algorithm).await?;
+        let mut session = self.begin_single_upload(permit, algorithm, None).await?;
         let record = UploadRecord {
             id: session.id(),
             repository: session.repository.clone(),
@@ -57,13 +57,15 @@ impl Registry {
         Ok(session)
     }
 
-    /// Opens a session that ends with this request, for a blob that comes in one piece with its digest.
+    /// Opens a session that ends with this request, for a blob that comes in one piece with its digest, and of this length if that is known.
     pub async fn begin_single_upload(
         self: &Arc<Self>,
         permit: &Authorized<Push>,
         algorithm: Algorithm,
+        length: Option<u64>,
     ) -> Result<UploadSession, RegistryError> {
         self.require_writable()?;
+        self.require_room(permit.repository(), length.unwrap_or(1)).await?;
         let id = UploadId::generate();
         Ok(UploadSession {
             registry: Arc::clone(self),
@@ -193,6 +195,7 @@ impl UploadSession {
         self.check_offset(range)?;
         let before = self.staged.clone();
         let body = for_storage(body, self.most_to_take());
+        let (body, refused) = self.registry.within_quotas(&self.repository, before.length, body);
         let appended = self.registry.blobs.append(before.clone(), body, keep && self.stored).await?;
         let received = appended.staged.length - before.length;
         if let (Some(range), None) = (range, &appended.broken)
@@ -203,6 +206,10 @@ impl UploadSession {
             return Err(RegistryError::LengthMismatch { expected: range.length(), actual: received });
         }
         self.staged = appended.staged;
+        if let Some(over) = refused.get() {
+            self.discard().await?;
+            return Err(RegistryError::OverQuota(over.clone().into()));
+        }
         if let Some(limit) = self.registry.settings.largest_blob().filter(|limit| self.staged.length > *limit) {
             self.discard().await?;
             return Err(RegistryError::BlobTooLarge { limit });

@@ -10,6 +10,8 @@ pub mod metadata;
 use std::io;
 use std::sync::Arc;
 
+use crate::domain::OverQuota;
+
 /// Why storage could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
@@ -28,12 +30,18 @@ pub enum StorageError {
     /// What was to be deleted or moved is held. Nothing was changed.
     #[error(transparent)]
     Held(#[from] metadata::Held),
+    /// A tag was to be deleted or moved that is immutable. Nothing was changed.
+    #[error(transparent)]
+    Immutable(#[from] metadata::RefusedTag),
     /// The registry is on its way to other storage. Nothing was changed.
     #[error("{0}")]
     Frozen(&'static str),
     /// A service that this depends on does not answer, or says that it cannot work now.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// A quota has no room for what was to be stored. Nothing was changed.
+    #[error("{0}")]
+    OverQuota(Box<OverQuota>),
     /// The lease that this was to be done under was taken by another node. Nothing was changed.
     #[error("another node has taken over: {0}")]
     Superseded(String),

@@ -50,7 +50,9 @@ topics![
     passwords "passwords",
     permissions "permissions",
     proxies "proxies",
+    quotas "quotas",
     repositories "repositories",
+    retention "retention",
     s3 "s3",
     start "start",
     storage "storage",
@@ -249,8 +251,8 @@ impl Operator {
         let listen = format!("127.{}.{b}.{c}:{}", 64 + a % 64, 7300 + number);
         fs::write(home.path().join(".curlrc"), format!("connect-to = \"localhost:5000:{listen}\"\n")).expect("written");
         fs::create_dir(home.path().join("work")).expect("made");
-        let prepared =
-            if ["/repositories.md", "/trash.md"].iter().any(|name| file.ends_with(name)) { PUSH } else { "" };
+        let needs_image = ["/repositories.md", "/retention.md", "/trash.md"].iter().any(|name| file.ends_with(name));
+        let prepared = if needs_image { PUSH } else { "" };
         Self { home, listen, server: None, prepared }
     }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -42,7 +44,11 @@ type client struct {
 	name     string // of the header
 	value    string
 	location string // of the upload, as the last answer gave it
+	into     string // the repository that it pushes to
 }
+
+// The registry has refused, for example because of a quota.
+var errDenied = errors.New("denied")
 
 func digestOf(content []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(content)) }
 
@@ -100,6 +106,9 @@ func (c *client) ask(method, url string, body io.Reader, kind string, wanted int
 	content, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return nil, err
+	}
+	if answer.StatusCode == http.StatusForbidden && bytes.Contains(content, []byte("DENIED")) {
+		return nil, errDenied
 	}
 	if answer.StatusCode != wanted {
 		return nil, fmt.Errorf("%s %s: %s, not %d: %s", method, url, answer.Status, wanted, content)
@@ -208,12 +217,14 @@ func newQueue(images []image) <-chan image {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: client push|pull|connect|relay FLAGS"))
+		fail(fmt.Errorf("usage: client push|pull|connect|flood|relay FLAGS"))
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
-	url := flags.String("url", "", "of the registry")
+	url := flags.String("url", "", "of the registry; of several nodes, comma separated")
 	header := flags.String("header", "", "that each request carries, as NAME: VALUE")
-	repository := flags.String("repository", "bench/app", "of the images")
+	repository := flags.String("repository", "bench/app", "of the images; N in it is the client's number")
+	mayRefuse := flags.Bool("may-refuse", false, "count pushes that are denied instead of failing")
+	size := flags.Int64("size", 10<<20, "bytes of each blob of a flood")
 	clients := flags.Int("clients", 1, "at once")
 	count := flags.Int("count", 200, "images")
 	seed := flags.Int64("seed", 1, "of their content")
@@ -226,10 +237,31 @@ func main() {
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		fail(err)
 	}
-	fresh := func() *client { return newClient(*url, *header) }
+	var made atomic.Int64
+	var denied atomic.Int64
+	nodes := strings.Split(*url, ",")
+	fresh := func() *client {
+		number := made.Add(1) - 1
+		client := newClient(nodes[number%int64(len(nodes))], *header)
+		client.into = strings.ReplaceAll(*repository, "N", fmt.Sprint(number))
+		return client
+	}
+	push := func(c *client, image image) error {
+		err := c.push(c.into, image)
+		if *mayRefuse && errors.Is(err, errDenied) {
+			denied.Add(1)
+			return nil
+		}
+		return err
+	}
 	switch os.Args[1] {
 	case "push":
-		run(makeImages(*seed, *count), *clients, fresh, func(c *client, image image) error { return c.push(*repository, image) })
+		run(makeImages(*seed, *count), *clients, fresh, push)
+		if *mayRefuse {
+			fmt.Println(denied.Load())
+		}
+	case "flood":
+		flood(*path, *size, *clients, fresh)
 	case "pull":
 		run(makeImages(*seed, *count), *clients, fresh, func(c *client, image image) error { return c.pull(*repository, image) })
 	case "connect":

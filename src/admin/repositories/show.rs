@@ -1,7 +1,7 @@
 //! What is in a repository.
 
 use super::Hold;
-use crate::admin::{AdminError, Administration};
+use crate::admin::{AdminError, Administration, Sizes};
 use crate::auth::AdminPermit;
 use crate::domain::RepositoryName;
 
@@ -18,6 +18,8 @@ pub(crate) struct Repository {
     pub(crate) blobs: u64,
     /// The sum of these blobs' sizes in bytes; blobs that repositories share count in each.
     pub(crate) bytes: u64,
+    /// What its manifests hold.
+    pub(crate) sizes: Sizes,
     /// When it was created, in seconds since the Unix epoch.
     pub(crate) created_at: i64,
     /// What of it is held.
@@ -33,12 +35,14 @@ impl Administration {
     ) -> Result<Repository, AdminError> {
         let unknown = || AdminError::UnknownRepository(name.clone());
         let summary = self.metadata.repository_summary(name).await?.ok_or_else(unknown)?;
+        let sizes = self.metadata.repository_sizes(std::slice::from_ref(name)).await?.pop().ok_or_else(unknown)?.sizes;
         Ok(Repository {
             name: summary.name,
             tags: summary.tags,
             manifests: summary.manifests,
             blobs: summary.blobs,
             bytes: summary.bytes,
+            sizes: sizes.into(),
             created_at: summary.created_at,
             holds: self.holds(permit, name).await?,
         })

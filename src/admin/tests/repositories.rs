@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Fixture;
 use crate::admin::AdminError;
-use crate::domain::{Algorithm, Hasher, Precondition, RepositoryName, Tag};
+use crate::domain::{Algorithm, Hasher, Precondition, RepositoryName, Tag, TagProtection};
 use crate::storage::metadata::{Cause, Change, NewManifest};
 
 /// Another process pushes a manifest with two tags.
@@ -25,7 +25,12 @@ pub(super) async fn push(fixture: &Fixture, repository: &str) {
         tags: ["latest", "v1"].map(tag).to_vec(),
         precondition: Precondition::Always,
     };
-    let change = Change { by: "user:alice".to_owned(), cause: Cause::Push, keep: Duration::ZERO };
+    let change = Change {
+        by: "user:alice".to_owned(),
+        cause: Cause::Push,
+        keep: Duration::ZERO,
+        protection: TagProtection::default(),
+    };
     fixture.other.put_manifest(&repository_name(repository), manifest, Duration::ZERO, &change).await.expect("stored");
 }
 
@@ -44,8 +49,8 @@ async fn repositories_and_tags_come_in_pages() {
         push(&fixture, repository).await;
     }
     let page = async |after: Option<&RepositoryName>| {
-        let page = fixture.admin.repositories(&fixture.permit, after, 2).await.expect("read");
-        page.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let page = fixture.admin.repositories(&fixture.permit, None, after, 2).await.expect("read");
+        page.0.iter().map(|repository| repository.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(page(None).await, ["a/x", "b"]);
     assert_eq!(page(Some(&repository_name("b"))).await, ["c"]);

@@ -33,7 +33,7 @@ pub(crate) enum NotRestored {
     /// The tag never was, or did not point anywhere then.
     #[error("the history of {0}:{1} has nothing for that: see `portcullis repo history {0}:{1}`")]
     NothingThen(RepositoryName, Tag),
-    /// It would be no change.
+    /// Nothing would change.
     #[error("{0} points to {1} already")]
     Unchanged(ImageName, Digest),
 }

@@ -10,6 +10,7 @@ mod delete;
 mod gc;
 mod limits;
 mod log;
+mod pulls;
 mod scrub;
 mod secrets;
 mod server;
@@ -30,6 +31,7 @@ pub use self::{
     gc::GcSettings,
     limits::LimitSettings,
     log::{LogFormat, LogSettings},
+    pulls::PullSettings,
     scrub::ScrubSettings,
     secrets::SecretsSettings,
     server::ServerSettings,
@@ -113,6 +115,8 @@ sections! {
     gc: GcSettings,
     /// What was deleted and can be restored.
     trash: TrashSettings,
+    /// Last pulls.
+    pulls: PullSettings,
     /// Reading back what is stored.
     scrub: ScrubSettings,
     /// Logging.

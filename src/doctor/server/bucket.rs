@@ -34,7 +34,7 @@ fn of_step(step: Step, outcome: Result<String, String>) -> Finding {
     };
     let (why, fix) = consequence(step);
     match step {
-        Step::WrongPart | Step::ListUploads => Finding::warning(CHECK, error, why, fix),
+        Step::WrongPart | Step::ListUploads | Step::Versions => Finding::warning(CHECK, error, why, fix),
         _ => Finding::problem(CHECK, error, why, fix),
     }
 }
@@ -52,6 +52,10 @@ fn consequence(step: Step) -> (&'static str, &'static str) {
         Step::WrongPart => (
             "if two nodes send different bytes for one upload, the wrong ones could be stored",
             "use another object store where clients send uploads in chunks",
+        ),
+        Step::Versions => (
+            "garbage collection frees no space",
+            "switch versioning off for the bucket, or let a lifecycle rule remove versions that are not current",
         ),
         Step::ListUploads => (
             "parts of uploads that a crash interrupts cannot be found, and cost space",

@@ -4,6 +4,7 @@ use rustix::fs::StatVfsMountFlags;
 
 use super::Subject;
 use crate::doctor::finding::Finding;
+use crate::domain::Amount;
 
 const CHECK: &str = "disk";
 /// Each blob and each upload takes a few.
@@ -59,7 +60,7 @@ fn no_size(path: &str, floor: u64) -> Finding {
 }
 
 fn space(path: &str, free: u64, floor: u64) -> Finding {
-    let what = format!("{} free in {path}; storage.min_free_space is {}", human(free), human(floor));
+    let what = format!("{} free in {path}; storage.min_free_space is {}", Amount(free), Amount(floor));
     if free < floor {
         let why = "uploads are rejected with 507 until space is freed";
         return Finding::problem(
@@ -92,12 +93,6 @@ fn inodes(path: &str, free: u64) -> Option<Finding> {
     (free < FEW_INODES).then(|| Finding::warning(CHECK, what, why, fix))
 }
 
-fn human(bytes: u64) -> String {
-    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = units.into_iter().find(|(size, _)| bytes >= *size);
-    unit.map_or_else(|| format!("{bytes} bytes"), |(size, unit)| format!("{} {unit}", bytes / size))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +108,5 @@ mod tests {
         assert_eq!((no_size("/data", 1).state, no_size("/data", 0).state), (State::Warning, State::Ok));
         let state = |free| inodes("/data", free).map(|finding| finding.state);
         assert_eq!((state(1), state(500), state(1 << 20)), (Some(State::Problem), Some(State::Warning), None));
-        assert_eq!((human(1023), human(5 << 30)), ("1023 bytes".to_owned(), "5 GiB".to_owned()));
     }
 }

@@ -41,7 +41,7 @@ impl Glob {
 
 /// Matches `text` against `pattern`, where an element for which `is_star` holds stands for at least `least` elements of
 /// `text`. Greedy with one point of return, so at most `pattern x text` steps.
-fn wildcard<T>(
+pub(in crate::domain) fn wildcard<T>(
     pattern: &[T],
     text: &[T],
     is_star: impl Fn(&T) -> bool,

@@ -1,4 +1,4 @@
-//! The values of access control: account names, actions, patterns, grantees, and the users that certificates name.
+//! The values of access control: account names, actions, patterns, grantees, the users that certificates name, and rules about tags.
 
 pub mod account_name;
 pub mod account_pattern;
@@ -6,6 +6,8 @@ pub mod action;
 pub mod client_certificate;
 pub mod glob;
 pub mod grantee;
+pub mod immutable_rule;
+pub mod tag_pattern;
 pub mod user_rule;
 
 pub use account_name::AccountName;
@@ -14,4 +16,6 @@ pub use action::{Action, Actions};
 pub use client_certificate::ClientCertificate;
 pub use glob::Glob;
 pub use grantee::Grantee;
+pub use immutable_rule::{ImmutableRule, ImmutableRules, TagProtection};
+pub use tag_pattern::TagPattern;
 pub use user_rule::{CertificateField, Unnamed, UserRule};

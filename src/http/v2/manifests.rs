@@ -35,6 +35,9 @@ pub(in crate::http) async fn get(
         registry.verify_manifest(&permit, &reference).await?;
     }
     let manifest = registry.pull_manifest(&permit, &reference).await?;
+    if *request.method() == Method::GET {
+        registry.note_pull(&permit, &reference, manifest.digest());
+    }
     Ok(respond(&manifest, request.method(), request.headers()))
 }
 

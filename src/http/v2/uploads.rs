@@ -57,7 +57,7 @@ async fn upload_at_once(
 ) -> Result<Response, OciError> {
     check_content_length(app, headers, None)?;
     let upload = app.open_upload(owner)?;
-    let session = app.registry.begin_single_upload(permit, digest.algorithm()).await?;
+    let session = app.registry.begin_single_upload(permit, digest.algorithm(), body::declared_length(headers)).await?;
     session.commit(None, content(app, body, upload), digest.clone()).await?;
     Ok(created(permit.repository(), &digest))
 }
@@ -153,7 +153,11 @@ impl Writing {
         let range = content_range(headers)?;
         check_content_length(app, headers, range)?;
         let upload = app.open_upload(owner)?;
-        Ok(Self { session: app.registry.resume_upload(permit, id).await?, range, upload })
+        let session = app.registry.resume_upload(permit, id).await?;
+        if let Some(length) = body::declared_length(headers).filter(|length| *length > 0) {
+            app.registry.require_room(permit.repository(), session.length() + length).await?;
+        }
+        Ok(Self { session, range, upload })
     }
 }
 

@@ -41,6 +41,7 @@ use self::copying::Copied;
 use self::manifest::{Part, parts};
 use self::snapshot::Snapshot;
 use super::data_directory::DataDirectory;
+use super::moving::asked_to_end;
 use super::operator::with_metadata_and_clock;
 use super::progress::Progress;
 use super::settings::registry_settings;
@@ -48,7 +49,7 @@ use super::stores;
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::registry::Registry;
-use crate::server::{SignalEvent, Signals};
+use crate::server::Signals;
 use crate::storage::archive::Archive;
 use crate::storage::blobs::{BlobStore, ByteStream};
 use crate::storage::metadata::Metadata;
@@ -101,11 +102,6 @@ pub(crate) async fn back_up(
         Ok(made)
     })
     .await
-}
-
-/// SIGTERM or SIGINT.
-async fn asked_to_end(signals: &mut Signals) {
-    while !matches!(signals.next().await, SignalEvent::End) {}
 }
 
 struct Backup<'b> {

@@ -73,7 +73,7 @@ pub(crate) async fn move_storage(
 }
 
 /// SIGTERM or SIGINT.
-async fn asked_to_end(signals: &mut Signals) {
+pub(super) async fn asked_to_end(signals: &mut Signals) {
     while !matches!(signals.next().await, SignalEvent::End) {}
 }
 

@@ -207,7 +207,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// The bond with a database: what [`BlobStore::bind`] has left here last.
     async fn bond(&self) -> Result<Option<Uuid>, StorageError>;
 
-    /// Leaves a bond, durable when this returns, in the place of the one before.
+    /// Leaves a bond, durable when this returns, instead of the one before.
     async fn bind(&self, bond: Uuid) -> Result<(), StorageError>;
 
     /// Bytes free for blobs, where the backend knows a limit.

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::TagProtection;
+
 /// A change of what a repository holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// Who: `user:alice`, `anonymous`, `operator:root`, or `registry` for what it does by itself.
     pub by: String,
@@ -12,6 +14,8 @@ pub struct Change {
     pub cause: Cause,
     /// How long what it removes can be restored; zero: it is removed at once.
     pub keep: Duration,
+    /// What makes tags of the repository immutable for the one who changes it.
+    pub protection: TagProtection,
 }
 
 /// Why something was changed.

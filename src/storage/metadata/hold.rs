@@ -56,7 +56,7 @@ impl std::error::Error for Held {}
 /// The holds of every repository.
 #[async_trait]
 pub trait Holds {
-    /// Holds a tag, or the repository where there is none; a hold that exists gets the new reason. `false`, and nothing done, where the
+    /// Holds a tag, or the repository without one; a hold that exists gets the new reason. `false`, and nothing done, where the
     /// repository or tag does not exist.
     async fn hold(&self, held: Held, change: &Change) -> Result<bool, StorageError>;
 

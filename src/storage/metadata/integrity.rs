@@ -34,15 +34,6 @@ impl ScrubPlace {
     pub const START: Self = Self { verified_at: -1, id: i64::MAX };
 }
 
-/// How much has been read back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IntegrityStatus {
-    /// How many blobs there are.
-    pub blobs: u64,
-    /// Those of them that are damaged or lost.
-    pub damaged: u64,
-}
-
 /// Verification of contents.
 #[async_trait]
 pub trait Integrity {
@@ -80,9 +71,6 @@ pub trait Integrity {
 
     /// The content of a damaged blob was found to be what it must be, under the key that it has.
     async fn mark_sound(&self, digest: &Digest, key: &BlobKey) -> Result<bool, StorageError>;
-
-    /// How many blobs there are, and how many are damaged.
-    async fn integrity_status(&self) -> Result<IntegrityStatus, StorageError>;
 
     /// Keeps the collector from removing contents for this long; to be called again before it is over.
     async fn pin_contents(&self, id: &str, time: Duration) -> Result<(), StorageError>;

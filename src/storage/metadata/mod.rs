@@ -13,6 +13,7 @@ mod collection;
 mod collection_guard;
 mod grant;
 mod hold;
+mod immutable;
 mod imports;
 mod inspection;
 mod integrity;
@@ -22,10 +23,14 @@ mod manifest;
 mod migration;
 mod moves;
 pub mod postgres;
+mod pulls;
 mod purge;
+mod quota;
 mod refresh_token;
 mod repository;
 mod repository_blob;
+mod retention;
+mod size;
 mod sql;
 pub mod sqlite;
 mod tag;
@@ -42,18 +47,23 @@ pub use collection::{Collection, CollectionForecast, CollectionStatus, DoomedCon
 pub use collection_guard::{CollectionGuard, CollectionMark, RemovalLimit, Removals};
 pub use grant::{GrantRecord, Grants};
 pub use hold::{Held, HoldRecord, Holds};
+pub use immutable::{ImmutableRecord, ImmutableTags, RefusedTag};
 pub use imports::{EarlierDates, ImportedBlob, Imports};
 pub(crate) use inspection::Inspection;
-pub use integrity::{Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
+pub use integrity::{Integrity, ScrubPlace, StoredBlob};
 pub use key::{TokenKeyRecord, TokenKeys};
 pub use login_failures::{FailureRecord, LoginFailures, LoginName, UNKNOWN_NAMES};
 pub use manifest::{Manifests, NewManifest, PageLimit, PutOutcome, ReferrerList, ReferrerRecord, StoredManifest};
 pub(crate) use migration::SchemaStatus;
 pub use moves::{BlobTotals, Moves};
+pub use pulls::{LastPull, PullRecord, Pulls};
 pub use purge::{PurgeRecord, Purged, Purges};
+pub use quota::{CountedStep, QuotaRecord, QuotaState, Quotas};
 pub use refresh_token::{RefreshTokenRecord, RefreshTokens};
 pub use repository::{Repositories, RepositorySummary};
 pub use repository_blob::{BlobRecord, LinkedBlob, RepositoryBlobs};
+pub use retention::{Retention, RetentionRecord, RetentionRun, Retired, StoredGraph};
+pub use size::{ContentSizes, RepositorySize, Sizes};
 pub use tag::{TagRecord, Tags};
 pub use tag_history::{Ended, HistoryRecord, Moment, TagHistory, TagRestored};
 pub use trash::{RemovalOutcome, RestoreOutcome, Trash, TrashEntry, Trashed};
@@ -75,6 +85,9 @@ pub trait Metadata:
     + Repositories
     + Manifests
     + Tags
+    + ImmutableTags
+    + Retention
+    + Pulls
     + TagHistory
     + Trash
     + Holds
@@ -89,6 +102,8 @@ pub trait Metadata:
     + RefreshTokens
     + AcmeRecords
     + Collection
+    + Quotas
+    + Sizes
     + CollectionGuard
     + Moves
     + Integrity

@@ -48,7 +48,7 @@ pub trait Purges {
         change: &Change,
     ) -> Result<Option<Purged>, StorageError>;
 
-    /// Purges a repository, and every deleted one of this name in the trash. `None` where there are none; [`StorageError::Held`] where
+    /// Purges a repository, and every deleted one of this name in the trash. `None` if none exists; [`StorageError::Held`] where
     /// anything in it is held.
     async fn purge_repository(
         &self,

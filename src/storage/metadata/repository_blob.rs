@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
+use crate::domain::{Digest, NameRange, RepositoryName, TagProtection, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 
@@ -91,6 +91,12 @@ pub trait RepositoryBlobs {
         within: &NameRange,
     ) -> Result<Option<RepositoryName>, StorageError>;
 
-    /// Unlinks a blob from a repository. `false` where it was not linked; [`StorageError::Held`] where a hold is on what refers to it. The content stays until it is collected.
-    async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError>;
+    /// Unlinks a blob from a repository. `false` where it was not linked; [`StorageError::Held`] where a hold is on what refers to it,
+    /// [`StorageError::Immutable`] where a tag leads to it that is immutable by `protection`. The content stays until it is collected.
+    async fn unlink_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        protection: &TagProtection,
+    ) -> Result<bool, StorageError>;
 }

@@ -3,8 +3,11 @@
 mod configuration;
 mod description;
 mod grants;
+mod immutable;
 mod migrations;
+mod quotas;
 mod repositories;
+mod retention;
 mod stories;
 mod trash;
 mod users;

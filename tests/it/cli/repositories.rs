@@ -16,9 +16,12 @@ async fn an_operator_sees_what_is_in_the_registry_and_removes_a_repository() {
     second.push(&alice, "alice/app", "v2").await;
     second.push(&alice, "alice/base", "v2").await;
 
-    assert_eq!(json(&server, &["repo", "list"]), json!(["alice/app", "alice/base"]));
+    let listed = json(&server, &["repo", "list"]);
+    let names: Vec<_> = listed.as_array().expect("a list").iter().map(|repository| &repository["name"]).collect();
+    assert_eq!(names, [&json!("alice/app"), &json!("alice/base")]);
+    assert_eq!(json(&server, &["repo", "list", "*/base"])[0]["name"], "alice/base");
     let listed = text(&server, &["repo", "list"]);
-    assert_eq!(listed.split_whitespace().collect::<Vec<_>>(), ["NAME", "alice/app", "alice/base"], "{listed}");
+    assert!(listed.starts_with("NAME") && listed.contains("alice/base"), "{listed}");
 
     let shown = json(&server, &["repo", "show", "alice/app"]);
     assert_eq!((&shown["name"], &shown["tags"]), (&json!("alice/app"), &json!(3)), "{shown}");
@@ -42,7 +45,12 @@ async fn an_operator_sees_what_is_in_the_registry_and_removes_a_repository() {
     .await;
     assert_eq!(alice.get("/v2/alice/base/manifests/v2").await.status(), StatusCode::OK);
     server.stop().await;
-    assert_eq!(json(&server, &["repo", "list"]), json!(["alice/base"]), "a stopped server's database tells the same");
+    let left = json(&server, &["repo", "list"]);
+    assert_eq!(
+        (left.as_array().map(Vec::len), &left[0]["name"]),
+        (Some(1), &json!("alice/base")),
+        "a stopped server tells the same"
+    );
 }
 
 #[tokio::test]

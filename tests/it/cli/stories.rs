@@ -32,12 +32,18 @@ const STORIES: &[(&str, &str)] = &[
     ("grant remove", "auth::rights::a_grant_counts_within_a_second_and_so_does_its_end"),
     ("guide", "guide::a_topic_is_printed_and_an_unknown_one_is_wrong_usage"),
     ("health", "cli::description::health_says_whether_the_server_of_this_data_directory_is_ready"),
+    ("immutable add", "cli::immutable::an_immutable_tag_is_refused_with_the_rule_and_exceptions_work_both_ways"),
+    ("immutable list", "cli::immutable::an_immutable_tag_is_refused_with_the_rule_and_exceptions_work_both_ways"),
+    ("immutable remove", "cli::immutable::an_immutable_tag_is_refused_with_the_rule_and_exceptions_work_both_ways"),
     ("init", "node::first_start::init_is_refused_the_second_time"),
     ("man", "cli::description::the_manual_is_one_page_or_one_for_each_command"),
     ("migrate finalize", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate run", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
     ("migrate status", "cli::migrations::a_new_registry_has_nothing_to_run_and_nothing_to_finalize"),
     ("migrate-storage", "node::moving::a_registry_moves_to_a_database_server_and_a_bucket_under_pushes_and_back"),
+    ("quota list", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
+    ("quota remove", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
+    ("quota set", "cli::quotas::a_quota_refuses_what_does_not_fit_says_what_helps_and_frees_what_is_deleted"),
     ("repo history", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
     ("repo hold", "cli::trash::what_is_held_is_refused_to_every_client_with_the_reason"),
     ("repo list", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
@@ -47,12 +53,27 @@ const STORIES: &[(&str, &str)] = &[
     ("repo restore", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo tags", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("retention add", "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep"),
+    (
+        "retention list",
+        "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep",
+    ),
+    (
+        "retention preview",
+        "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep",
+    ),
+    (
+        "retention remove",
+        "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep",
+    ),
+    ("retention run", "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep"),
     ("serve", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
     ("trash empty", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
     ("trash list", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
     ("trash restore", "cli::trash::what_was_deleted_is_listed_restored_and_removed_for_good"),
     ("trust", "trust::one_command_trusts_and_another_leaves_nothing"),
     ("untrust", "trust::one_command_trusts_and_another_leaves_nothing"),
+    ("usage", "cli::quotas::usage_shows_each_namespace_with_what_its_removal_would_free"),
     ("user add", "auth::accounts::passwords_that_people_choose_have_ten_characters_and_are_not_guessed_first"),
     ("user disable", "cli::users::a_user_is_disabled_and_enabled_and_an_unknown_one_is_refused_by_every_verb"),
     ("user enable", "cli::users::a_user_is_disabled_and_enabled_and_an_unknown_one_is_refused_by_every_verb"),
@@ -82,7 +103,20 @@ fn commands() -> BTreeSet<String> {
 
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
-    let nouns = ["ca", "cert", "cluster", "config", "grant", "migrate", "repo", "trash", "user"];
+    let nouns = [
+        "ca",
+        "cert",
+        "cluster",
+        "config",
+        "grant",
+        "immutable",
+        "migrate",
+        "quota",
+        "repo",
+        "retention",
+        "trash",
+        "user",
+    ];
     match page.split_once('-') {
         Some((noun, verb)) if nouns.contains(&noun) && page != "migrate-storage" => format!("{noun} {verb}"),
         _ => page.to_owned(),

@@ -200,3 +200,21 @@ async fn without_a_trash_what_is_deleted_is_gone_for_good() {
     let said = refusal(&server.try_run(&["repo", "restore", "team/app:v1"], ""));
     assert!(said.contains("for good"), "{said}");
 }
+
+#[tokio::test]
+async fn what_was_in_the_trash_for_its_time_is_removed_by_the_collector() {
+    let server = Server::start_with("[trash]\nkeep = \"1s\"\n").await;
+    let admin = server.actor("admin", ADMIN_PASSWORD);
+    let (image, kept) = (Image::of("in the trash"), Image::of("kept"));
+    image.push(&admin, "team/app", "v1").await;
+    kept.push(&admin, "team/app", "v2").await;
+    delete(&admin, "team/app", &image.digest()).await;
+    eventually("its time is over", async || {
+        server.run(&["gc", "--now"]);
+        json(&server, &["trash", "list"]) == json!([])
+    })
+    .await;
+    let said = refusal(&server.try_run(&["repo", "restore", "team/app:v1"], ""));
+    assert!(said.contains("for good"), "{said}");
+    assert_eq!(served(&admin, "team/app", "v2").await, Some(kept.digest()));
+}

@@ -38,7 +38,7 @@ fn everything_that_is_needed_of_a_bucket_is_tried_and_nothing_is_left_in_it() {
     let mut command = server.command(&["doctor", "--s3", "--json"]);
     command.env("PORTCULLIS_BLOBS_S3_REDIRECT", "always").env("PORTCULLIS_BLOBS_S3_PUBLIC_ENDPOINT", public);
     let found = findings(&command.output().expect("it runs"));
-    assert_eq!(found.len(), 10, "{found:?}");
+    assert_eq!(found.len(), 11, "{found:?}");
     let of_state = |state: &str| found.iter().filter(|finding| finding["state"] == state).collect::<Vec<_>>();
     assert!(of_state("problem").is_empty(), "{found:?}");
     let [wrong_part, uploads] = of_state("warning")[..] else { panic!("{found:?}") };

@@ -52,7 +52,9 @@ async fn an_earlier_data_directory_is_listed_by_every_command_before_a_server_ha
     );
     let grants = json_of(&server, &["grant", "list"]);
     assert_eq!(grants.as_array().expect("a list").len(), 2, "{grants}");
-    assert_eq!(json_of(&server, &["repo", "list"]), json!(["alice/app", "open/base", "team/tool"]));
+    let listed = json_of(&server, &["repo", "list"]);
+    let names: Vec<_> = listed.as_array().expect("a list").iter().map(|repository| &repository["name"]).collect();
+    assert_eq!(names, ["alice/app", "open/base", "team/tool"]);
     let tags = json_of(&server, &["repo", "tags", "alice/app"]);
     let tags: Vec<_> = tags.as_array().expect("a list").iter().map(|tag| (&tag["tag"], &tag["digest"])).collect();
     let expected = [("all", INDEX), ("latest", FIRST), ("signature", SIGNATURE), ("v1", FIRST), ("v2", SECOND)]

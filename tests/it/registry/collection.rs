@@ -11,7 +11,8 @@ use crate::support::s3::Bucket;
 use crate::support::server::ADMIN_PASSWORD;
 use crate::support::{Actor, Image, Server, postgres};
 
-const SETTINGS: &str = "[trash]\nkeep = \"0s\"\n";
+/// The server leaves the review to the command, so that each step is seen.
+const SETTINGS: &str = "[trash]\nkeep = \"0s\"\n[gc]\nenabled = false\n";
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 /// As if the leases of all that was pushed had ended, and a server had forgotten what it knew of them.
 const AGE: &str = "UPDATE blobs SET lease_until = 0; UPDATE repositories SET generation = generation + 1;

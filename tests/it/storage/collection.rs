@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::domain::Digest;
+use portcullis::domain::{Digest, TagProtection};
 use portcullis::storage::blobs::BlobKey;
 use portcullis::storage::metadata::{BlobRecord, Metadata, NewManifest, PutOutcome, Review, ReviewKind, Reviewed};
 
@@ -79,7 +79,7 @@ pub(super) async fn push(store: &dyn Metadata, repository: &str, manifest: NewMa
     digest
 }
 
-async fn has(store: &dyn Metadata, repository: &str, digest: &Digest) -> bool {
+pub(super) async fn has(store: &dyn Metadata, repository: &str, digest: &Digest) -> bool {
     store.manifest(&name(repository), digest).await.expect("read").is_some()
 }
 
@@ -206,7 +206,7 @@ async fn a_push_wins_over_a_removal_that_has_begun(store: &MetadataSubject) {
         assert_eq!(store.review(removal).await.expect("reviewed"), Reviewed::Kept, "round {round}");
         assert!(has_blob(&**store, "again", &layer).await);
         assert_eq!(doomed(&**store).await, Vec::<String>::new());
-        store.unlink_blob(&name("again"), &layer.digest).await.expect("unlinked");
+        store.unlink_blob(&name("again"), &layer.digest, &TagProtection::default()).await.expect("unlinked");
         store.clock.advance(LEASE);
         collect(&**store).await;
         doomed(&**store).await;
@@ -234,7 +234,7 @@ async fn a_blob_stays_for_as_long_as_any_repository_has_it(store: &MetadataSubje
     assert!(!collected.is_empty() && collected.iter().all(|(_, digest)| *digest == own.digest), "{collected:?}");
     assert_eq!(doomed(&**store).await, [own.key.0.clone()]);
     assert!(has_blob(&**store, "two", &shared).await);
-    assert!(store.unlink_blob(&name("two"), &shared.digest).await.expect("unlinked"));
+    assert!(store.unlink_blob(&name("two"), &shared.digest, &TagProtection::default()).await.expect("unlinked"));
     assert_eq!(collect(&**store).await, [], "its manifest refers to it");
     push(&**store, "two", image("again", &[], &["other"])).await;
     assert!(store.remove_repository(&name("two"), &at_once()).await.expect("removed"));

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use portcullis::domain::{Algorithm, Clock, Digest, Hasher, Precondition, RepositoryName, Tag, UploadId};
+use portcullis::domain::{
+    Algorithm, Clock, Digest, Hasher, Precondition, RepositoryName, Tag, TagProtection, UploadId,
+};
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::{self, BlobKey, BlobStore, ByteStream, Staged};
 use portcullis::storage::metadata::{self, BlobRecord, Cause, Change, Metadata, NewManifest, PutOutcome};
@@ -118,7 +120,12 @@ pub fn tag(text: &str) -> Tag {
 
 /// A push by alice.
 pub fn change() -> Change {
-    Change { by: "user:alice".to_owned(), cause: Cause::Push, keep: Duration::ZERO }
+    Change {
+        by: "user:alice".to_owned(),
+        cause: Cause::Push,
+        keep: Duration::ZERO,
+        protection: TagProtection::default(),
+    }
 }
 
 /// A deletion past the trash.
@@ -128,7 +135,7 @@ pub fn at_once() -> Change {
 
 /// A deletion that can be undone for this long.
 pub fn deletion(keep: Duration) -> Change {
-    Change { by: "user:bob".to_owned(), cause: Cause::Delete, keep }
+    Change { by: "user:bob".to_owned(), cause: Cause::Delete, keep, protection: TagProtection::default() }
 }
 
 pub async fn put(store: &dyn Metadata, repository: &str, manifest: NewManifest) -> PutOutcome {

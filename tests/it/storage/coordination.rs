@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis::domain::Network;
+use portcullis::domain::{Network, TagProtection};
 use portcullis::storage::StorageError;
 use portcullis::storage::coordination::{AddressFailures, Lease, NodeRecord, SharedSource, under};
 use portcullis::storage::metadata::{Metadata, NewManifest, NewUser};
@@ -59,7 +59,7 @@ async fn every_change_of_what_can_be_read_raises_the_generation(store: &Metadata
     has_grown("nothing is deleted", false).await;
     assert!(store.delete_manifest(&repository, &sha256(b"one"), &at_once()).await.expect("deleted"));
     has_grown("a manifest is deleted", true).await;
-    assert!(store.unlink_blob(&repository, &blob.digest).await.expect("unlinked"));
+    assert!(store.unlink_blob(&repository, &blob.digest, &TagProtection::default()).await.expect("unlinked"));
     has_grown("a blob is unlinked", true).await;
 }
 

@@ -1,6 +1,6 @@
 //! The contract of manifests: they come back as they were put, and what they need is there.
 
-use portcullis::domain::Precondition;
+use portcullis::domain::{Precondition, TagProtection};
 use portcullis::storage::metadata::{NewManifest, PutOutcome};
 
 use super::content::{OCI, at_once, blob, link, manifest, name, put, sha256, tag, tag_target};
@@ -54,7 +54,7 @@ async fn what_a_manifest_needs_must_be_there(store: &MetadataSubject) {
     new.blobs = vec![here.digest.clone(), here.digest.clone()];
     assert_eq!(put(&**store, "needs/here", new).await, PutOutcome::Stored);
     // The protocol lets a referenced blob be deleted; a new manifest then misses it.
-    assert!(store.unlink_blob(&name("needs/here"), &here.digest).await.expect("unlinked"));
+    assert!(store.unlink_blob(&name("needs/here"), &here.digest, &TagProtection::default()).await.expect("unlinked"));
     let again = NewManifest { blobs: vec![here.digest.clone()], ..manifest("again", &[]) };
     assert_eq!(put(&**store, "needs/here", again).await, PutOutcome::Missing(vec![here.digest]));
 }

@@ -35,7 +35,7 @@ async fn a_purged_manifest_takes_along_what_nothing_else_needs(store: &MetadataS
     let index = push(&**store, "purged", NewManifest { children, ..manifest("index", &["v1", "v2"]) }).await;
     let signature = NewManifest { subject: Some(index.clone()), ..image("signature", &[&signed], &[]) };
     let signature = push(&**store, "purged", signature).await;
-    assert_eq!(purge(&**store, "purged", &Digest::clone(&own.digest)).await, None, "a blob is no manifest");
+    assert_eq!(purge(&**store, "purged", &Digest::clone(&own.digest)).await, None, "a blob is not a manifest");
     let purged = purge(&**store, "purged", &index).await.expect("there");
     assert_eq!(purged, Purged { manifests: 3, contents: 2, bytes: 20, shared: 2 });
     for digest in [&index, &child, &signature] {

@@ -1,5 +1,6 @@
 //! The contract of blobs in repositories: links are rights, and of a blob one content counts.
 
+use portcullis::domain::TagProtection;
 use portcullis::storage::StorageError;
 use portcullis::storage::blobs::BlobKey;
 use portcullis::storage::metadata::BlobRecord;
@@ -33,8 +34,8 @@ async fn links_are_rights(store: &MetadataSubject) {
     assert_eq!(cancelled.expect("answered"), None);
     assert_eq!(store.blob(&name("links/here"), &other.digest).await.expect("read"), None);
     assert_eq!(store.blob(&name("links/elsewhere"), &blob.digest).await.expect("read"), None);
-    assert!(store.unlink_blob(&name("links/here"), &blob.digest).await.expect("unlinked"));
-    assert!(!store.unlink_blob(&name("links/here"), &blob.digest).await.expect("gone"));
+    assert!(store.unlink_blob(&name("links/here"), &blob.digest, &TagProtection::default()).await.expect("unlinked"));
+    assert!(!store.unlink_blob(&name("links/here"), &blob.digest, &TagProtection::default()).await.expect("gone"));
     assert_eq!(store.blob(&name("links/here"), &blob.digest).await.expect("read"), None);
 }
 

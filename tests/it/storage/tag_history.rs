@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::domain::Digest;
+use portcullis::domain::{Digest, TagProtection};
 use portcullis::storage::StorageError;
 use portcullis::storage::metadata::{
     Cause, Change, Held, HistoryRecord, Metadata, Moment, NewManifest, RemovalOutcome, TagRestored,
@@ -33,7 +33,7 @@ async fn history(store: &dyn Metadata, repository: &str, text: Option<&str>) -> 
 }
 
 async fn restore(store: &dyn Metadata, repository: &str, text: &str, moment: Moment) -> TagRestored {
-    let change = Change { by: "operator:root".to_owned(), cause: Cause::Restore, keep: KEEP };
+    let change = Change { by: "operator:root".to_owned(), cause: Cause::Restore, ..deletion(KEEP) };
     store.restore_tag(&name(repository), &tag(text), moment, &change).await.expect("done")
 }
 
@@ -56,7 +56,7 @@ async fn a_tag_tells_what_it_pointed_to(store: &MetadataSubject) {
     let [one, two, three] = three(store, "history").await;
     push(&**store, "history", manifest("one", &["v1", "other"])).await;
     hour(store);
-    // The same again is no change.
+    // The same again changes nothing.
     push(&**store, "history", manifest("one", &["v1"])).await;
     let told: Vec<_> = history(&**store, "history", Some("v1"))
         .await
@@ -178,8 +178,11 @@ async fn what_a_held_tag_needs_is_held(store: &MetadataSubject) {
     push(&**store, "needs", NewManifest { children: vec![inner], ..manifest("index", &["v1"]) }).await;
     assert!(hold(&**store, "needs", Some("v1")).await);
     assert!(is_held(store.delete_manifest(&repository, &child, &deletion(KEEP)).await));
-    assert!(is_held(store.unlink_blob(&repository, &layer.digest).await));
-    assert!(store.unlink_blob(&repository, &blob(62, 10).digest).await.expect("unlinked"), "no image has it");
+    assert!(is_held(store.unlink_blob(&repository, &layer.digest, &TagProtection::default()).await));
+    assert!(
+        store.unlink_blob(&repository, &blob(62, 10).digest, &TagProtection::default()).await.expect("unlinked"),
+        "no image has it"
+    );
 }
 
 async fn nothing_of_a_held_repository_is_removed(store: &MetadataSubject) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::domain::Digest;
+use portcullis::domain::{Digest, TagProtection};
 use portcullis::storage::metadata::{
     Cause, Change, Metadata, NewManifest, PutOutcome, RemovalOutcome, RestoreOutcome, ReviewKind, TrashEntry, Trashed,
 };
@@ -28,7 +28,7 @@ metadata_contract! {
 const KEEP: Duration = Duration::from_hours(14 * 24);
 
 fn restoring() -> Change {
-    Change { by: "operator:root".to_owned(), cause: Cause::Restore, keep: KEEP }
+    Change { by: "operator:root".to_owned(), cause: Cause::Restore, ..deletion(KEEP) }
 }
 
 async fn trash(store: &dyn Metadata) -> Vec<TrashEntry> {
@@ -271,7 +271,7 @@ async fn a_layer_that_was_deleted_alone_comes_back_with_its_image(store: &Metada
     link(&**store, "layers", &layer).await;
     let digest = push(&**store, "layers", image("image", &[&layer], &["v1"])).await;
     delete(&**store, "layers", &digest).await;
-    assert!(store.unlink_blob(&name("layers"), &layer.digest).await.expect("unlinked"));
+    assert!(store.unlink_blob(&name("layers"), &layer.digest, &TagProtection::default()).await.expect("unlinked"));
     store.clock.advance(LEASE);
     collect(&**store).await;
     restored(&**store, trash(&**store).await[0].id).await;

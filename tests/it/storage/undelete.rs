@@ -156,7 +156,7 @@ impl World<'_> {
 
     /// Restores everything that is in the trash, in any order.
     async fn restore(&self, numbers: &mut Numbers) {
-        let change = Change { by: "operator:root".to_owned(), cause: Cause::Restore, keep: KEEP };
+        let change = Change { by: "operator:root".to_owned(), cause: Cause::Restore, ..deletion(KEEP) };
         loop {
             let entries = self.store.trash(0, 1000).await.expect("read");
             if entries.is_empty() {

@@ -32,7 +32,7 @@ pub(super) fn bond(path: &Path) -> Result<Option<Uuid>, StorageError> {
 /// Replaces the bond. An earlier file of that name is whole, or this one is.
 pub(super) fn bind(path: &Path, bond: Uuid) -> Result<(), StorageError> {
     create_parent(path)?;
-    let new = path.with_extension("new");
+    let new = path.with_extension(Uuid::new_v4().to_string());
     write(&new, bond).map_err(|error| failed("writing", &new, error))?;
     fs::rename(&new, path).map_err(|error| failed("replacing", path, error))?;
     path.parent().map_or(Ok(()), sync_directory)

@@ -90,15 +90,15 @@ impl Bucket {
         ];
         let said = all.into_iter().filter(|(key, value)| *key == "uploads" || !value.is_empty());
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
-        let body = self.ask(&query).await?;
+        let body = self.ask("listing multipart uploads", &query).await?;
         let page: Page = quick_xml::de::from_reader(body.as_ref()).map_err(|error| {
             StorageError::Damaged(format!("the object store's list of multipart uploads cannot be read: {error}"))
         })?;
         Ok(page)
     }
 
-    async fn ask(&self, query: &str) -> Result<Bytes, StorageError> {
-        let context = "listing multipart uploads";
+    /// Asks something of the bucket that the library knows no request for.
+    pub(super) async fn ask(&self, context: &str, query: &str) -> Result<Bytes, StorageError> {
         let wrong = |error: &dyn ToString| StorageError::Damaged(format!("{context}: {}", error.to_string()));
         let mut request = http::Request::builder()
             .method(Method::GET)

@@ -41,6 +41,8 @@ pub enum Step {
     Redirect,
     /// The clock of the object store.
     Clock,
+    /// That objects are gone when they are removed.
+    Versions,
 }
 
 /// What came of trying a bucket.
@@ -71,6 +73,7 @@ pub async fn try_bucket(options: &S3Options, clock: &Clock) -> Result<Tried, Sto
         (Step::List, trial.list().await),
         (Step::ListUploads, trial.list_uploads().await),
         (Step::Clock, trial.clock().await),
+        (Step::Versions, trial.versions().await),
     ];
     if trial.options.redirect.is_some() {
         tried.push((Step::Redirect, trial.redirect().await));
@@ -214,6 +217,16 @@ impl Trial {
             return Err(format!("its clock and the one of this machine are {apart} s apart"));
         }
         Ok(format!("its clock and the one of this machine are {apart} s apart"))
+    }
+
+    async fn versions(&self) -> Outcome {
+        let Ok(answer) = self.bucket.ask("asking for the versions of the bucket", "versioning").await else {
+            return Ok("it does not tell whether it keeps old versions of objects".to_owned());
+        };
+        if String::from_utf8_lossy(&answer).contains("<Status>Enabled</Status>") {
+            return Err("the bucket keeps old versions of objects".to_owned());
+        }
+        Ok("the space of removed objects is free".to_owned())
     }
 
     async fn read(&self, name: &str, range: std::ops::Range<u64>) -> Result<Bytes, String> {

@@ -13,7 +13,8 @@ use crate::storage::metadata::sql::statements;
 pub(in crate::storage::metadata) mod server;
 
 /// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
-/// and the challenges of an order under way, the nodes and the leases, a handful each.
+/// and the challenges of an order under way, the nodes and the leases, a handful each; quotas, which are few, and
+/// sizes, which are added up of what was asked for.
 pub(super) const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -31,6 +32,16 @@ pub(super) const MAY_SCAN: &[&str] = &[
     "FORGET_NODES",
     "CLAIM_DOOMED",
     "DOOMED",
+    "QUOTAS",
+    "QUOTAS_ON",
+    "PATTERNS",
+    "NEXT_TO_COUNT",
+    "CHANGE_HOLDERS",
+    "HOLD_BLOB",
+    "BLOBS_BY_REPOSITORY",
+    "BLOBS_TOGETHER",
+    "MANIFESTS_TOGETHER",
+    "TAGS_TOGETHER",
     "DOOMED_BYTES",
     "BEGIN_WINDOW",
 ];

@@ -75,7 +75,8 @@ fn read<R: Columns>(repository: &RepositoryName, found: &R) -> Result<HoldRecord
     })
 }
 
-async fn of<S: Session>(session: &mut S, repository: &RepositoryName) -> Result<Vec<Held>, StorageError> {
+/// What is held in a repository.
+pub(super) async fn of<S: Session>(session: &mut S, repository: &RepositoryName) -> Result<Vec<Held>, StorageError> {
     let rows = session.all(OF_REPOSITORY, values![repository]).await?;
     rows.iter().map(|found| Ok(read(repository, found)?.held)).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::engine::{Engine, Session, row_missing};
+use super::engine::{Engine, Session};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, list, start, stored, values};
@@ -13,7 +13,7 @@ use super::{SqlMetadata, Written};
 use crate::domain::{Algorithm, Digest, Hasher};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
-use crate::storage::metadata::{BlobRecord, Integrity, IntegrityStatus, ScrubPlace, StoredBlob};
+use crate::storage::metadata::{BlobRecord, Integrity, ScrubPlace, StoredBlob};
 
 statements! {
     BY_KEY = "SELECT digest, size, key, damaged FROM blobs WHERE key > $1 ORDER BY key LIMIT $2";
@@ -31,7 +31,6 @@ statements! {
     /// What nodes remember of the blob's repositories is not valid any more.
     OUTDATE = "UPDATE repositories SET generation = generation + 1
         WHERE id IN (SELECT l.repository_id FROM repository_blobs l WHERE l.blob_id = $1)";
-    STATUS = "SELECT COUNT(*) AS blobs, CAST(COALESCE(SUM(damaged), 0) AS BIGINT) AS damaged FROM blobs";
     PIN = "INSERT INTO backup_pins (id, since, until) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET until = excluded.until";
     UNPIN = "DELETE FROM backup_pins WHERE id = $1 OR until < $2";
 }
@@ -119,11 +118,6 @@ impl<E: Engine> Integrity for SqlMetadata<E> {
             Box::pin(async move { Ok(Written::without_effects(session.run(MARK_SOUND, values).await? > 0)) })
         })
         .await
-    }
-
-    async fn integrity_status(&self) -> Result<IntegrityStatus, StorageError> {
-        let found = self.engine.first(STATUS, values![]).await?.ok_or_else(row_missing)?;
-        Ok(IntegrityStatus { blobs: found.unsigned("blobs")?, damaged: found.unsigned("damaged")? })
     }
 
     async fn pin_contents(&self, id: &str, time: Duration) -> Result<(), StorageError> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::collection::enqueue;
 use super::engine::{Engine, Session};
 use super::put_manifest::{self, Times};
+use super::quotas::charge;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, values};
@@ -97,6 +98,7 @@ pub(super) async fn delete<S: Session>(
     (id, digest): (i64, &Digest),
     since: i64,
 ) -> Result<(), StorageError> {
+    charge::release(session, repository, (id, digest)).await?;
     enqueue::kept_by_manifest(session, repository, (id, digest), since).await?;
     session.run(DELETE, values![id]).await?;
     Ok(())

@@ -12,6 +12,7 @@ mod effects;
 mod engine;
 mod grants;
 mod holds;
+mod immutable;
 mod imports;
 mod integrity;
 mod keys;
@@ -21,15 +22,19 @@ mod manifests;
 mod meta;
 mod moves;
 mod nodes;
+mod pulls;
 mod purge;
 mod put_manifest;
+mod quotas;
 mod referrers;
 mod refresh_tokens;
 mod repositories;
 mod repository_blobs;
+mod retention;
 mod row;
 mod shared_logins;
 mod shared_state;
+mod sizes;
 mod statement;
 mod tag_history;
 mod tags;
@@ -139,6 +144,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         effects::ALL,
         grants::ALL,
         holds::ALL,
+        immutable::ALL,
         imports::ALL,
         integrity::ALL,
         keys::ALL,
@@ -148,6 +154,7 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         meta::ALL,
         moves::ALL,
         nodes::ALL,
+        pulls::ALL,
         put_manifest::ALL,
         referrers::ALL,
         refresh_tokens::ALL,
@@ -155,16 +162,19 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         repository_blobs::ALL,
         shared_logins::ALL,
         shared_state::ALL,
+        sizes::ALL,
         tag_history::ALL,
         tags::ALL,
         uploads::ALL,
         users::ALL,
         versions::ALL,
     ];
-    all.into_iter()
-        .chain(collection::ALL_OF_FOLDER)
-        .chain(purge::ALL_OF_FOLDER)
-        .chain(trash::ALL_OF_FOLDER)
-        .flatten()
-        .copied()
+    let folders = [
+        &collection::ALL_OF_FOLDER[..],
+        &purge::ALL_OF_FOLDER,
+        &quotas::ALL_OF_FOLDER,
+        &retention::ALL_OF_FOLDER,
+        &trash::ALL_OF_FOLDER,
+    ];
+    all.into_iter().chain(folders.into_iter().flatten().copied()).flatten().copied()
 }

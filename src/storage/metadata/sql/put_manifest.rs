@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use super::collection::enqueue;
 use super::engine::{Session, only};
+use super::quotas::charge;
+use super::quotas::membership::{self, Membership};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{list, stored, values};
-use super::{Written, repositories, tag_history, trash};
+use super::{Written, immutable, repositories, tag_history, trash};
 use crate::domain::{Digest, Precondition, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
@@ -29,7 +31,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (repository_id, digest) DO UPDATE SET
             media_type = excluded.media_type, subject = excluded.subject,
-            artifact_type = excluded.artifact_type, annotations = excluded.annotations
+            artifact_type = excluded.artifact_type, annotations = excluded.annotations, pushed_at = excluded.created_at
         RETURNING id, trash_id";
     REFER_TO_BLOBS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
         SELECT CAST($2 AS BIGINT), b.id, l.repository_id FROM json_each($3) j CROSS JOIN blobs b CROSS JOIN repository_blobs l
@@ -52,6 +54,10 @@ statements! {
 /// No row has this number.
 const NOWHERE: i64 = -1;
 
+fn nowhere() -> (i64, Membership) {
+    (NOWHERE, Membership::default())
+}
+
 /// When a manifest is put, and until when the blobs that it refers to are leased.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
@@ -67,7 +73,7 @@ pub(super) async fn put<S: Session>(
     Times { now, leased_until }: Times,
     change: Change,
 ) -> Result<Written<PutOutcome>, StorageError> {
-    let existing = repositories::lock(session, &repository).await?.unwrap_or(NOWHERE);
+    let (existing, mut membership) = repositories::lock_counted(session, &repository).await?.unwrap_or_else(nowhere);
     if !holds(session, existing, &manifest).await? {
         return Ok(Written::without_effects(PutOutcome::PreconditionFailed));
     }
@@ -76,19 +82,27 @@ pub(super) async fn put<S: Session>(
         return Ok(Written::without_effects(PutOutcome::Missing(missing)));
     }
     let id = match existing {
-        NOWHERE => repositories::create(session, &repository, now).await?,
+        NOWHERE => {
+            let id = repositories::create(session, &repository, now).await?;
+            membership = membership::membership(session, id).await?;
+            id
+        }
         existing => existing,
     };
+    let charged = charge::to_charge(session, id, &membership, &manifest.digest).await?;
     let stored = store(session, (id, &repository), &manifest, now).await?;
     refer(session, id, stored, &manifest, leased_until).await?;
     if manifest.tags.is_empty() {
         enqueue::postpone(session, id, &manifest.digest, leased_until).await?;
+        charge::admit(session, id, &charged, stored).await?;
         return Ok(Written::with(Effects::adds_to(repository), PutOutcome::Stored));
     }
     let targets = (manifest.tags.as_slice(), stored);
     let moved = tag_history::end_targets(session, (id, &repository), targets, (&change, now)).await?;
+    immutable::require_mutable_tags(session, (id, &moved), (&change.protection, now)).await?;
     enqueue::targets(session, id, &moved, Some(stored), now).await?;
     point_tags(session, (id, stored), &manifest.tags, (&change, now)).await?;
+    charge::admit(session, id, &charged, stored).await?;
     let effects = if moved.is_empty() { Effects::adds_to(repository) } else { Effects::changes(repository) };
     Ok(Written::with(effects, PutOutcome::Stored))
 }

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 
 use super::collection::enqueue;
 use super::engine::{Engine, Session, only};
+use super::quotas::charge;
+use super::quotas::membership::{self, Membership};
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{start, values};
@@ -17,15 +19,16 @@ statements! {
     /// Those in the trash sort behind.
     LIST = "SELECT name FROM repositories WHERE name > $1 AND name < '~' ORDER BY name LIMIT $2";
     BELOW = "SELECT name FROM repositories WHERE name > $1 AND name < $2 ORDER BY name LIMIT 10";
-    FIND = "SELECT id FROM repositories WHERE name = $1";
+    pub(super) FIND = "SELECT id FROM repositories WHERE name = $1";
     BETWEEN = "SELECT name FROM repositories WHERE name >= $1 AND name < $2 ORDER BY name LIMIT $3";
     /// Changes nothing but who may: another transaction that does this, or changes the row, waits for the end of this one.
-    LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id";
+    LOCK = "UPDATE repositories SET generation = generation WHERE name = $1 RETURNING id, quotas";
     /// The same by number, of a repository that may be in the trash.
     LOCK_ROW = "UPDATE repositories SET generation = generation WHERE id = $1 RETURNING name, trash_id,
         (SELECT t.purge_at FROM trash t WHERE t.id = repositories.trash_id) AS purge_at";
     /// Waits for a removal that is under way, which may be of the same name.
-    DRAW_GENERATION = "UPDATE meta SET last_generation = last_generation + 1 WHERE id = 1 RETURNING last_generation";
+    DRAW_GENERATION = "UPDATE meta SET last_generation = last_generation + 1 WHERE id = 1
+        RETURNING last_generation, quotas";
     CREATE = "INSERT INTO repositories (name, created_at, generation) VALUES ($1, $2, $3) RETURNING id";
     /// So that a repository of the same name never has a generation again that this one had.
     pub(super) KEEP_GENERATION = "UPDATE meta SET last_generation = (SELECT generation FROM repositories WHERE name = $1)
@@ -83,6 +86,7 @@ impl<E: Engine> Repositories for SqlMetadata<E> {
             Box::pin(async move {
                 let Some(id) = lock(session, &name).await? else { return Ok(Written::without_effects(false)) };
                 holds::require_free_repository(session, &name).await?;
+                charge::release_all(session, id).await?;
                 session.run(KEEP_GENERATION, values![&name]).await?;
                 session.run(REMOVE_UPLOADS, values![&name]).await?;
                 if change.keep.is_zero() {
@@ -115,7 +119,16 @@ pub(super) async fn below<S: Session>(
 /// The repository's row, for this transaction alone until its end: what it then reads of the repository stays as it is. To be called before
 /// rows of blobs are changed, so that no two transactions wait for each other.
 pub(super) async fn lock<S: Session>(session: &mut S, name: &RepositoryName) -> Result<Option<i64>, StorageError> {
-    session.first(LOCK, values![name]).await?.map(|found| found.integer("id")).transpose()
+    Ok(lock_counted(session, name).await?.map(|(id, _)| id))
+}
+
+/// The same with the quotas that count the repository.
+pub(super) async fn lock_counted<S: Session>(
+    session: &mut S,
+    name: &RepositoryName,
+) -> Result<Option<(i64, Membership)>, StorageError> {
+    let found = session.first(LOCK, values![name]).await?;
+    found.map(|found| Ok((found.integer("id")?, Membership::of(&found)?))).transpose()
 }
 
 /// A repository by its number, locked.
@@ -147,6 +160,10 @@ pub(super) async fn draw_generation<S: Session>(session: &mut S) -> Result<i64, 
 
 /// A new row.
 pub(super) async fn create<S: Session>(session: &mut S, name: &RepositoryName, now: i64) -> Result<i64, StorageError> {
-    let generation = draw_generation(session).await?;
-    only(session, CREATE, values![name, now, generation]).await?.integer("id")
+    let drawn = only(session, DRAW_GENERATION, values![]).await?;
+    let id = only(session, CREATE, values![name, now, drawn.integer("last_generation")?]).await?.integer("id")?;
+    if drawn.integer("quotas")? > 0 {
+        membership::join(session, id, name).await?;
+    }
+    Ok(id)
 }

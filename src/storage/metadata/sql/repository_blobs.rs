@@ -6,11 +6,12 @@ use async_trait::async_trait;
 
 use super::collection::{NO_REPOSITORY, enqueue};
 use super::engine::{Engine, Session, only};
+use super::quotas::charge;
 use super::row::Columns;
 use super::statement::statements;
 use super::value::{after, stored, values};
-use super::{SqlMetadata, Written, holds, repositories, uploads};
-use crate::domain::{Digest, NameRange, RepositoryName, UploadId};
+use super::{SqlMetadata, Written, holds, immutable, repositories, uploads};
+use crate::domain::{Digest, NameRange, RepositoryName, TagProtection, UploadId};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobKey;
 use crate::storage::coordination::Effects;
@@ -48,7 +49,8 @@ statements! {
     REFER_FROM_PARENTS = "INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
         SELECT c.manifest_id, CAST($2 AS BIGINT), c.repository_id FROM manifest_children c
         WHERE c.repository_id = $1 AND c.digest = (SELECT digest FROM blobs WHERE id = $2)
-        ON CONFLICT (manifest_id, blob_id) DO NOTHING";
+        ON CONFLICT (manifest_id, blob_id) DO NOTHING
+        RETURNING (SELECT m.digest FROM manifests m WHERE m.id = manifest_blobs.manifest_id AND m.trash_id IS NULL) AS digest";
     /// The same steps whether the blob exists or not: how long it takes tells nothing of other repositories.
     REPOSITORY = "SELECT l.repository_name FROM repository_blobs l
         WHERE l.blob_id = COALESCE((SELECT id FROM blobs WHERE digest = $1), -1)
@@ -178,14 +180,21 @@ impl<E: Engine> RepositoryBlobs for SqlMetadata<E> {
         found.map(|found| found.parsed("repository_name")).transpose()
     }
 
-    async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+    async fn unlink_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        protection: &TagProtection,
+    ) -> Result<bool, StorageError> {
         let (repository, digest, now) = (repository.clone(), digest.clone(), self.clock.seconds());
+        let protection = protection.clone();
         self.write(move |session| {
             Box::pin(async move {
                 let Some(id) = repositories::lock(session, &repository).await? else {
                     return Ok(Written::without_effects(false));
                 };
                 holds::require_free_blob(session, (id, &repository), &digest).await?;
+                immutable::require_mutable_blob(session, (id, &digest), (&protection, now)).await?;
                 let is_unlinked = session.run(UNLINK, values![id, &digest]).await? > 0;
                 if is_unlinked {
                     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &digest, now).await?;
@@ -205,6 +214,11 @@ fn key<R: Columns>(found: &R) -> Result<BlobKey, StorageError> {
 async fn is_known<S: Session>(session: &mut S, blob: &BlobRecord) -> Result<bool, StorageError> {
     let found = session.first(KEY, values![&blob.digest]).await?;
     found.map_or(Ok(false), |found| Ok(key(&found)? == blob.key))
+}
+
+/// The manifest that refers to the blob now, unless it is in the trash.
+fn parent<R: Columns>(found: &R) -> Result<Option<Digest>, StorageError> {
+    found.optional_text("digest")?.map(|_| found.parsed("digest")).transpose()
 }
 
 /// Records a published blob and links it to the repository, which was looked for; returns the key that counts.
@@ -236,6 +250,11 @@ pub(super) async fn link<S: Session>(
     if is_new {
         enqueue::one(session, ReviewKind::Link, id, digest, leased_until).await?;
     }
-    session.run(REFER_FROM_PARENTS, values![id, blob]).await?;
+    let parents = session.all(REFER_FROM_PARENTS, values![id, blob]).await?;
+    if !parents.is_empty() {
+        let parents = parents.iter().map(parent).collect::<Result<Vec<_>, _>>()?;
+        let parents: Vec<Digest> = parents.into_iter().flatten().collect();
+        charge::admit_blob(session, id, &parents, blob).await?;
+    }
     Ok(if is_new { Effects::adds_to(repository) } else { Effects::NONE })
 }

@@ -123,8 +123,10 @@ fn at(path: &Path, error: StorageError) -> StorageError {
         StorageError::Unavailable(what) => StorageError::Unavailable(format!("{path}: {what}")),
         StorageError::BrokenBody(_)
         | StorageError::SlowBody(_)
+        | StorageError::OverQuota(_)
         | StorageError::Superseded(_)
         | StorageError::Frozen(_)
-        | StorageError::Held(_) => error,
+        | StorageError::Held(_)
+        | StorageError::Immutable(_) => error,
     }
 }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::copies::DatabaseCopies;
 use super::error::{failed, is_busy};
+use super::tables::snapshot;
 use crate::domain::Clock;
 use crate::storage::StorageError;
 use crate::storage::metadata::migration::{
@@ -52,11 +52,7 @@ async fn copy_aside(path: &Path, before: &Applied, clock: &Clock) -> Result<(), 
     let schema = before.status(&STEPS).schema.unwrap_or_default();
     let (copies, database, now) = (DatabaseCopies::of(path), path.to_owned(), clock.now());
     let new = blocking(move || copies.prepare(schema, now, &database)).await?;
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let mut reader = options.connect().await.map_err(failed)?;
-    let target = new.temporary().to_string_lossy().into_owned();
-    sqlx::query("VACUUM INTO $1").bind(target).execute(&mut reader).await.map_err(failed)?;
-    reader.close().await.map_err(failed)?;
+    snapshot(path, new.temporary()).await?;
     let kept = blocking(move || new.keep()).await?;
     tracing::info!(copy = %kept.display(), "copied the metadata database aside before its schema is changed");
     Ok(())

@@ -11,8 +11,10 @@ use crate::domain::Clock;
 use crate::storage::metadata::sql::statements;
 use crate::storage::metadata::sqlite;
 
-/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway; a move to other storage;
-/// the challenges of an order under way, the nodes and the leases, a handful each; and what the collector asks for once a day.
+/// What may read a whole table or sort: lists that an administrator asks for, of what policy holds in memory anyway, and the rules about tags;
+/// what a statement has found itself on its way up from a manifest; a move to other storage; the challenges of an order under way, the nodes
+/// and the leases, a handful each; quotas, which are few; sizes, which are added up of what was asked for; and what the collector asks for
+/// once a day.
 const MAY_SCAN: &[&str] = &[
     "USERS",
     "GRANTS",
@@ -21,6 +23,10 @@ const MAY_SCAN: &[&str] = &[
     "STOP_SIGNING",
     "PENDING",
     "FORGET_EXPIRED",
+    "IMMUTABLE_RULES",
+    "RETENTION_RULES",
+    "LEADING_TO",
+    "LEADING_TO_BLOB",
     "BLOB_TOTALS",
     "RENAME_KEYS",
     "NEEDLESS",
@@ -30,6 +36,16 @@ const MAY_SCAN: &[&str] = &[
     "FORGET_NODES",
     "CLAIM_DOOMED",
     "DOOMED",
+    "QUOTAS",
+    "QUOTAS_ON",
+    "PATTERNS",
+    "NEXT_TO_COUNT",
+    "CHANGE_HOLDERS",
+    "HOLD_BLOB",
+    "BLOBS_BY_REPOSITORY",
+    "BLOBS_TOGETHER",
+    "MANIFESTS_TOGETHER",
+    "TAGS_TOGETHER",
     "DOOMED_BYTES",
     "BEGIN_WINDOW",
 ];

@@ -13,7 +13,7 @@ use super::open::connect_to;
 use crate::storage::StorageError;
 use crate::storage::metadata::transfer::{Cell, Cells, Column, Kind, Tables, cell};
 
-/// Copies the database at `path`, as it is at this moment, into the new file `target`, while others work on it.
+/// Copies the database at `path`, as it is at this moment, into the file `target`, which is new or empty, while others work on it.
 pub(crate) async fn snapshot(path: &Path, target: &Path) -> Result<(), StorageError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let mut reader = options.connect().await.map_err(failed)?;

@@ -41,11 +41,18 @@ pub(super) const TABLES: &[Table] = &[
     copied_by("manifest_blobs", &["manifest_id", "blob_id"]),
     copied_by("manifest_children", &["repository_id", "digest", "manifest_id"]),
     copied_by("tags", &["repository_id", "name"]),
+    numbered("quotas"),
+    copied_by("quota_contents", &["quota_id", "digest"]),
+    copied_by("quota_shares", &["quota_id", "share"]),
     numbered("trash"),
     numbered("tag_history"),
     copied_by("holds", &["repository", "tag"]),
     numbered("purges"),
     copied_by("collection_queue", &["kind", "repository_id", "digest"]),
+    copied_by("tag_pulls", &["repository_id", "name"]),
+    copied_by("manifest_pulls", &["manifest_id"]),
+    numbered("immutable_rules"),
+    numbered("retention_rules"),
     copied_by("collection_guard", &["id"]),
     copied_by("users", &["name"]),
     copied_by("grants", &["grantee", "pattern"]),
@@ -69,6 +76,9 @@ pub(super) const TABLES: &[Table] = &[
     // Contents in the blob store of the source, and what was freed there.
     left("doomed_contents"),
     left("collection_totals"),
+    // What happened on the source; pulls are recorded from the first start there on.
+    left("retention_runs"),
+    left("pull_recording"),
     // About processes that copy from this database.
     left("backup_pins"),
     // About the move itself.

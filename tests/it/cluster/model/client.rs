@@ -83,7 +83,7 @@ impl<'n> Client<'n> {
     async fn push(&mut self, node: &Node, at: usize, number: usize) -> Result<(), Difference> {
         let (bytes, permit) = (content(number), node.permit::<Push>(&self.names[at]));
         let now = node.clock.seconds();
-        let session = node.registry().begin_single_upload(&permit, Algorithm::Sha256).await.map_err(words)?;
+        let session = node.registry().begin_single_upload(&permit, Algorithm::Sha256, None).await.map_err(words)?;
         session.commit(None, Some(body(&bytes)), digest(&bytes)).await.map_err(words)?;
         self.repositories[at].use_blob(&digest(&bytes), now);
         Ok(())

@@ -51,7 +51,7 @@ struct Forecast<'e, E> {
     now: i64,
     manifests: HashSet<i64>,
     links: HashSet<(i64, i64)>,
-    /// To be looked at.
+    /// To be checked.
     linked: HashSet<(i64, Digest)>,
     unlinked: HashSet<Digest>,
 }

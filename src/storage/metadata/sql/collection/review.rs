@@ -1,4 +1,4 @@
-//! Reviews: each looks once more at all that may keep a thing, under the locks that whoever gives it a new reference takes as well.
+//! Reviews: each looks once more at all that may keep a thing, under the locks that a new reference takes as well.
 
 use super::{NO_REPOSITORY, enqueue};
 use crate::domain::{Digest, RepositoryName};
@@ -34,7 +34,7 @@ statements! {
         FROM blobs b JOIN repository_blobs l ON l.blob_id = b.id
         WHERE b.digest = $2 AND l.repository_id = $1";
     UNLINK = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = $2";
-    /// Whoever links the blob, or leases it, waits for the end of this transaction.
+    /// A transaction that links the blob, or leases it, waits for the end of this transaction.
     LOCK_BLOB = "UPDATE blobs SET state = state WHERE digest = $1 RETURNING id, lease_until, state, size, key";
     IS_USED = "SELECT 1 AS used FROM blobs b WHERE b.id = $1 AND (EXISTS (SELECT 1 FROM repository_blobs l WHERE l.blob_id = b.id)
             OR EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.blob_id = b.id))";
@@ -50,8 +50,8 @@ statements! {
     COUNT = "UPDATE collection_totals SET manifests = manifests + $1, links = links + $2, blobs = blobs + $3 WHERE id = 1";
 }
 
-/// What was found, and from when on it may be looked at again where it is leased.
-enum Verdict {
+/// What was found, and from when on it may be reviewed again where it is leased.
+enum Outcome {
     Kept,
     LeasedUntil(i64),
     Collected(Effects),
@@ -63,23 +63,23 @@ pub(super) async fn review<S: Session>(
     entry: Review,
     now: i64,
 ) -> Result<Written<Reviewed>, StorageError> {
-    let verdict = match entry.kind {
+    let outcome = match entry.kind {
         ReviewKind::Manifest => review_manifest(session, &entry, now).await?,
         ReviewKind::Link => review_link(session, &entry, now).await?,
         ReviewKind::Blob => review_blob(session, &entry, now).await?,
         ReviewKind::Removal => review_removal(session, &entry, now).await?,
     };
     let key = key(&entry);
-    Ok(match verdict {
-        Verdict::LeasedUntil(until) => {
+    Ok(match outcome {
+        Outcome::LeasedUntil(until) => {
             session.run(WAIT, [key, values![until]].concat()).await?;
             Written::without_effects(Reviewed::Leased)
         }
-        Verdict::Kept => {
+        Outcome::Kept => {
             session.run(END, key).await?;
             Written::without_effects(Reviewed::Kept)
         }
-        Verdict::Collected(effects) => {
+        Outcome::Collected(effects) => {
             session.run(END, key).await?;
             let counts = [ReviewKind::Manifest, ReviewKind::Link, ReviewKind::Removal].map(|kind| kind == entry.kind);
             session.run(COUNT, values![counts[0], counts[1], counts[2]]).await?;
@@ -93,41 +93,41 @@ fn key(entry: &Review) -> Vec<Value> {
     values![entry.kind.number(), entry.repository_id, &entry.digest, entry.changes]
 }
 
-/// How long what is held is left before it is looked at again, in seconds.
+/// How long what is held is left before it is reviewed again, in seconds.
 const HELD_FOR: i64 = 3600;
 
 /// The repository of the entry, locked.
 enum Place {
     Live(RepositoryName),
-    Elsewhere(Verdict),
+    Elsewhere(Outcome),
 }
 
 /// Nothing of a deleted repository is collected while it can be restored.
 async fn lock<S: Session>(session: &mut S, entry: &Review) -> Result<Place, StorageError> {
     Ok(match repositories::lock_row(session, entry.repository_id).await? {
         Some(LockedRow::Live(name)) => Place::Live(name),
-        Some(LockedRow::Trashed { until, .. }) => Place::Elsewhere(Verdict::LeasedUntil(until)),
-        None => Place::Elsewhere(Verdict::Kept),
+        Some(LockedRow::Trashed { until, .. }) => Place::Elsewhere(Outcome::LeasedUntil(until)),
+        None => Place::Elsewhere(Outcome::Kept),
     })
 }
 
-async fn review_manifest<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
+async fn review_manifest<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Outcome, StorageError> {
     let repository = match lock(session, entry).await? {
         Place::Live(repository) => repository,
-        Place::Elsewhere(verdict) => return Ok(verdict),
+        Place::Elsewhere(outcome) => return Ok(outcome),
     };
     let Some(found) = session.first(MANIFEST, values![entry.repository_id, &entry.digest]).await? else {
-        return Ok(Verdict::Kept);
+        return Ok(Outcome::Kept);
     };
     if session.first(IS_AS_CLAIMED, key(entry)).await?.is_none() || is_needed(&found)? {
-        return Ok(Verdict::Kept);
+        return Ok(Outcome::Kept);
     }
     if found.boolean("held")? {
-        return Ok(Verdict::LeasedUntil(now + HELD_FOR));
+        return Ok(Outcome::LeasedUntil(now + HELD_FOR));
     }
     let manifest = (found.integer("id")?, &entry.digest);
     manifests::delete(session, entry.repository_id, manifest, entry.since).await?;
-    Ok(Verdict::Collected(Effects::changes(repository)))
+    Ok(Outcome::Collected(Effects::changes(repository)))
 }
 
 /// What keeps a manifest. What leaves the trash is reviewed again then.
@@ -149,52 +149,52 @@ pub(in crate::storage::metadata::sql) async fn is_manifest_needed<S: Session>(
     session.first(MANIFEST, values![repository, digest]).await?.map_or(Ok(true), |found| is_needed(&found))
 }
 
-async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
+async fn review_link<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Outcome, StorageError> {
     let repository = match lock(session, entry).await? {
         Place::Live(repository) => repository,
-        Place::Elsewhere(verdict) => return Ok(verdict),
+        Place::Elsewhere(outcome) => return Ok(outcome),
     };
     let Some(found) = session.first(LINK, values![entry.repository_id, &entry.digest]).await? else {
         // The link was deleted before the last manifest that referred to the blob.
         enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;
-        return Ok(Verdict::Kept);
+        return Ok(Outcome::Kept);
     };
     if found.boolean("needed")? {
-        return Ok(Verdict::Kept);
+        return Ok(Outcome::Kept);
     }
     let leased_until = found.integer("lease_until")?;
     if leased_until > now {
-        return Ok(Verdict::LeasedUntil(leased_until));
+        return Ok(Outcome::LeasedUntil(leased_until));
     }
     session.run(UNLINK, values![entry.repository_id, found.integer("id")?]).await?;
     enqueue::one(session, ReviewKind::Blob, NO_REPOSITORY, &entry.digest, now).await?;
-    Ok(Verdict::Collected(Effects::changes(repository)))
+    Ok(Outcome::Collected(Effects::changes(repository)))
 }
 
-async fn review_blob<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
-    let Some(found) = session.first(LOCK_BLOB, values![&entry.digest]).await? else { return Ok(Verdict::Kept) };
+async fn review_blob<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Outcome, StorageError> {
+    let Some(found) = session.first(LOCK_BLOB, values![&entry.digest]).await? else { return Ok(Outcome::Kept) };
     let id = found.integer("id")?;
     if session.first(IS_USED, values![id]).await?.is_some() {
-        return Ok(Verdict::Kept);
+        return Ok(Outcome::Kept);
     }
     let leased_until = found.integer("lease_until")?;
     if leased_until > now {
-        return Ok(Verdict::LeasedUntil(leased_until));
+        return Ok(Outcome::LeasedUntil(leased_until));
     }
     session.run(MARK, values![id]).await?;
     enqueue::one(session, ReviewKind::Removal, NO_REPOSITORY, &entry.digest, now).await?;
-    Ok(Verdict::Collected(Effects::NONE))
+    Ok(Outcome::Collected(Effects::NONE))
 }
 
 /// A mark that is gone was taken away by a push or a mount.
-async fn review_removal<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Verdict, StorageError> {
-    let Some(found) = session.first(LOCK_BLOB, values![&entry.digest]).await? else { return Ok(Verdict::Kept) };
+async fn review_removal<S: Session>(session: &mut S, entry: &Review, now: i64) -> Result<Outcome, StorageError> {
+    let Some(found) = session.first(LOCK_BLOB, values![&entry.digest]).await? else { return Ok(Outcome::Kept) };
     let id = found.integer("id")?;
     let is_marked = found.boolean("state")? && found.integer("lease_until")? <= now;
     if !is_marked || session.first(IS_USED, values![id]).await?.is_some() {
-        return Ok(Verdict::Kept);
+        return Ok(Outcome::Kept);
     }
     session.run(DELETE_BLOB, values![id]).await?;
     session.run(DOOM, values![found.text("key")?, &entry.digest, found.integer("size")?, now]).await?;
-    Ok(Verdict::Collected(Effects::NONE))
+    Ok(Outcome::Collected(Effects::NONE))
 }

@@ -14,7 +14,7 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.repository_id = $1 AND r.blob_id = repository_blobs.blob_id)
         AND NOT EXISTS (SELECT 1 FROM manifest_blobs r JOIN manifests m ON m.id = r.manifest_id
             WHERE r.repository_id = 0 AND r.blob_id = repository_blobs.blob_id AND m.repository_id = $1)";
-    /// Whoever links one of them, or leases it, waits for the end of this transaction.
+    /// Anyone who links one of them, or leases it, waits for the end of this transaction.
     LOCK_BLOBS = "UPDATE blobs SET state = state WHERE id IN (SELECT CAST(j.value AS BIGINT) FROM json_each($1) j)";
     DOOM_NEEDLESS = "INSERT INTO doomed_contents (key, digest, size, since)
         SELECT b.key, b.digest, b.size, CAST($2 AS BIGINT) FROM blobs b

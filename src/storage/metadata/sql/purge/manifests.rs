@@ -9,6 +9,7 @@ use crate::storage::coordination::Effects;
 use crate::storage::metadata::Purged;
 use crate::storage::metadata::sql::collection::is_manifest_needed;
 use crate::storage::metadata::sql::engine::Session;
+use crate::storage::metadata::sql::quotas::charge;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::values;
@@ -67,6 +68,7 @@ async fn remove<S: Session>(
         blobs.insert(found.integer("blob_id")?);
     }
     let related = session.all(RELATED, values![manifest, repository, digest]).await?;
+    charge::release(session, repository, (manifest, digest)).await?;
     session.run(DELETE, values![manifest]).await?;
     purged.manifests += 1;
     related.iter().map(|found| found.parsed("digest")).collect()

@@ -8,6 +8,7 @@ use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
 use crate::storage::metadata::Purged;
 use crate::storage::metadata::sql::engine::{Session, only};
+use crate::storage::metadata::sql::quotas::charge;
 use crate::storage::metadata::sql::repositories::{KEEP_GENERATION, REMOVE_ROW, REMOVE_UPLOADS, lock, lock_row};
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
@@ -47,6 +48,7 @@ pub(super) async fn purge<S: Session>(
                 blobs.insert(found.integer("blob_id")?);
             }
         }
+        charge::release_all(session, row).await?;
         session.run(REMOVE_ROW, values![row]).await?;
     }
     let blobs: Vec<i64> = blobs.into_iter().collect();

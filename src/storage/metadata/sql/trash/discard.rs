@@ -7,10 +7,11 @@ use crate::storage::coordination::Effects;
 use crate::storage::metadata::Change;
 use crate::storage::metadata::sql::collection::enqueue;
 use crate::storage::metadata::sql::engine::{Session, only};
+use crate::storage::metadata::sql::quotas::charge;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
 use crate::storage::metadata::sql::value::{after, values};
-use crate::storage::metadata::sql::{Written, holds, manifests, repositories, tag_history};
+use crate::storage::metadata::sql::{Written, holds, immutable, manifests, repositories, tag_history};
 
 statements! {
     DELETE_TAG = "DELETE FROM tags WHERE repository_id = $1 AND name = $2";
@@ -46,6 +47,7 @@ pub(in crate::storage::metadata::sql) async fn tag<S: Session>(
     };
     holds::require_free_tag(session, &repository, &tag).await?;
     let tags = std::slice::from_ref(&tag);
+    immutable::require_mutable_tags(session, (id, tags), (&change.protection, now)).await?;
     tag_history::end_targets(session, (id, &repository), (tags, NOWHERE), (&change, now)).await?;
     if change.keep.is_zero() {
         enqueue::targets(session, id, tags, None, now).await?;
@@ -70,6 +72,7 @@ pub(in crate::storage::metadata::sql) async fn manifest<S: Session>(
     };
     let manifest = found.integer("id")?;
     holds::require_free_manifests(session, (id, &repository), vec![(manifest, digest.clone())]).await?;
+    immutable::require_mutable_manifest(session, (id, manifest), (&change.protection, now)).await?;
     tag_history::end_targets_of_manifest(session, manifest, (&change, now)).await?;
     if change.keep.is_zero() {
         manifests::delete(session, id, (manifest, &digest), now).await?;
@@ -77,6 +80,7 @@ pub(in crate::storage::metadata::sql) async fn manifest<S: Session>(
         let entry = put_in(session, MANIFEST, (id, &repository), (None, Some(&digest)), (&change, now)).await?;
         session.run(PUT_IN_TAGS, values![entry, manifest]).await?;
         session.run(DELETE_TAGS, values![manifest]).await?;
+        charge::release(session, id, (manifest, &digest)).await?;
         session.run(HIDE_MANIFEST, values![manifest, entry]).await?;
     }
     Ok(Written::with(Effects::changes(repository), true))

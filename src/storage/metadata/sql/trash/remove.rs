@@ -20,7 +20,7 @@ statements! {
     PUT_OFF = "UPDATE trash SET purge_at = $2 WHERE id = $1";
 }
 
-/// How long what is held is left before it is looked at again, in seconds.
+/// How long what is held is left before it is reviewed again, in seconds.
 const HELD_FOR: i64 = 3600;
 
 /// Removes the entry `id`.

@@ -4,7 +4,8 @@ use super::{discard, entry, forget};
 use crate::domain::{Digest, RepositoryName, Tag};
 use crate::storage::StorageError;
 use crate::storage::coordination::Effects;
-use crate::storage::metadata::sql::engine::Session;
+use crate::storage::metadata::sql::engine::{Session, only};
+use crate::storage::metadata::sql::quotas::charge;
 use crate::storage::metadata::sql::repositories::LockedRow;
 use crate::storage::metadata::sql::row::Columns;
 use crate::storage::metadata::sql::statement::statements;
@@ -14,7 +15,7 @@ use crate::storage::metadata::{Change, RestoreOutcome, TrashEntry, Trashed};
 
 statements! {
     MANIFEST = "SELECT id, trash_id FROM manifests WHERE repository_id = $1 AND digest = $2";
-    SHOW_MANIFEST = "UPDATE manifests SET trash_id = NULL WHERE id = $1";
+    SHOW_MANIFEST = "UPDATE manifests SET trash_id = NULL WHERE id = $1 RETURNING repository_id, digest";
     /// A blob may have been deleted from the repository meanwhile; its content is there as long as a manifest refers to it.
     LINK_AGAIN = "INSERT INTO repository_blobs (repository_id, blob_id, repository_name)
         SELECT m.repository_id, r.blob_id, CAST($2 AS TEXT) FROM manifest_blobs r JOIN manifests m ON m.id = r.manifest_id
@@ -59,13 +60,14 @@ async fn restore_repository<S: Session>(
     row: i64,
     entry: TrashEntry,
 ) -> Result<RestoreOutcome, StorageError> {
-    // Waits for whoever creates a repository, which may be one of this name. No cache has a generation as high.
+    // Waits for another that is being created, perhaps with this name. No cache has a generation as high.
     let generation = repositories::draw_generation(session).await?;
-    if repositories::lock(session, &entry.repository).await?.is_some() {
+    if session.first(repositories::FIND, values![&entry.repository]).await?.is_some() {
         return Ok(RestoreOutcome::NameTaken(entry, None));
     }
     session.run(SHOW_REPOSITORY, values![row, &entry.repository, generation]).await?;
     session.run(discard::RENAME_LINKS, values![row, &entry.repository]).await?;
+    charge::admit_all(session, row, &entry.repository).await?;
     forget(session, entry.id).await?;
     Ok(RestoreOutcome::Restored { entry, left_out: Vec::new() })
 }
@@ -126,7 +128,9 @@ pub(in crate::storage::metadata::sql) async fn revive<S: Session>(
 ) -> Result<(), StorageError> {
     let mut left = vec![(manifest, trash)];
     while let Some((manifest, trash)) = left.pop() {
-        session.run(SHOW_MANIFEST, values![manifest]).await?;
+        let shown = only(session, SHOW_MANIFEST, values![manifest]).await?;
+        let digest: Digest = shown.parsed("digest")?;
+        charge::admit_again(session, shown.integer("repository_id")?, (manifest, &digest)).await?;
         session.run(LINK_AGAIN, values![manifest, repository]).await?;
         session.run(LEAVE_ALONE, values![trash]).await?;
         forget(session, trash).await?;
