@@ -40,15 +40,14 @@ pub(super) fn run(context: &Context, args: &Args, output: &Output) -> anyhow::Re
     // Before root acts as someone else, who may not read it.
     let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let authorities = args.ca.as_ref().map(read).transpose()?;
-    let password = |_: &String| {
+    let password = || {
         if args.password_stdin {
             secret_input::first_line("password")
         } else {
             secret_input::ask("Password: ", "password")
         }
     };
-    let login =
-        args.username.as_ref().map(|name| Ok::<_, anyhow::Error>((name.clone(), password(name)?))).transpose()?;
+    let login = args.username.as_ref().map(|name| Ok::<_, anyhow::Error>((name.clone(), password()?))).transpose()?;
     let (config, data) = (context.config()?, context.data_directory()?);
     let order = PullOrder { host: &args.host, on: &args.on, login, authorities, overwrite: args.overwrite };
     let bar = Arc::new(Bar::new());

@@ -58,8 +58,10 @@ struct Names {
 
 #[derive(Deserialize)]
 struct Token {
-    #[serde(alias = "access_token")]
-    token: String,
+    /// Docker's name.
+    token: Option<String>,
+    /// The same, by OAuth's.
+    access_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -241,9 +243,9 @@ impl Remote {
         if response.status() != StatusCode::OK {
             bail!("{url}: the login was refused ({})", response.status());
         }
-        let token: Token =
+        let Token { token, access_token } =
             serde_json::from_slice(&response.bytes().await?).context("the token server sent no token")?;
-        Ok(token.token)
+        token.or(access_token).context("the token server sent no token")
     }
 }
 

@@ -30,6 +30,7 @@ async fn a_node_on_a_disk_does_what_the_model_does() {
     compare(TwoNodes::on_a_disk().await).await;
 }
 
+#[expect(clippy::print_stdout, reason = "a failure is repeated with this seed")]
 async fn compare(nodes: TwoNodes) {
     let seed = number_of("PORTCULLIS_TEST_SEED").unwrap_or_else(rand::random);
     let steps = number_of("PORTCULLIS_TEST_STEPS").map_or(STEPS, |steps| usize::try_from(steps).expect("in range"));
