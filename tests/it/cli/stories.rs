@@ -7,6 +7,7 @@ use std::process::Command;
 
 /// Each command, and the test that tells its story: module and function below `tests/it`.
 const STORIES: &[(&str, &str)] = &[
+    ("backup list", "node::backing_up::a_second_backup_copies_what_is_new_and_each_can_be_restored"),
     ("ca export", "trust::rotation::a_host_moves_to_the_new_ca_without_a_new_pin_and_nothing_stays_behind"),
     ("ca rotate", "pki::rotation::hosts_of_both_cas_are_served_until_the_announced_date"),
     ("ca seal", "pki::rotation::a_sealed_root_lets_renewals_continue_and_signs_nothing_until_unsealed"),
@@ -20,12 +21,14 @@ const STORIES: &[(&str, &str)] = &[
     ),
     ("cert request", "pki::acme::a_stopped_registry_gets_its_certificate_by_the_command_alone"),
     ("cert show", "node::first_start::an_empty_directory_becomes_a_registry_that_an_administrator_can_use"),
+    ("check", "node::checking::a_flipped_bit_is_found_hidden_and_healed"),
     ("cluster status", "cluster::settings::nodes_and_what_only_one_runs_are_shown_and_one_that_stops_leaves"),
     ("completions", "cli::description::completions_know_every_command_and_are_valid_in_their_shell"),
     ("config check", "cli::configuration::an_invalid_configuration_is_told_by_line_and_key"),
     ("config default", "cli::configuration::the_sample_is_the_file_that_is_delivered_and_it_is_valid"),
     ("config show", "cli::configuration::each_value_is_shown_with_its_source"),
     ("doctor", "doctor::server::a_healthy_server_has_no_problem"),
+    ("gc status", "registry::collection::stores_that_do_not_belong_together_lose_nothing"),
     ("grant add", "auth::rights::a_grant_counts_within_a_second_and_so_does_its_end"),
     ("grant explain", "cli::grants::grants_are_listed_by_grantee_and_pattern_explained_and_removed"),
     ("grant list", "cli::grants::grants_are_listed_by_grantee_and_pattern_explained_and_removed"),
@@ -35,6 +38,12 @@ const STORIES: &[(&str, &str)] = &[
     ("immutable add", "cli::immutable::an_immutable_tag_is_refused_with_the_rule_and_exceptions_work_both_ways"),
     ("immutable list", "cli::immutable::an_immutable_tag_is_refused_with_the_rule_and_exceptions_work_both_ways"),
     ("immutable remove", "cli::immutable::an_immutable_tag_is_refused_with_the_rule_and_exceptions_work_both_ways"),
+    ("import distribution", "node::importing::a_distribution_3_moves_in_by_hard_links"),
+    ("import finish", "node::importing::bucket::a_distribution_in_a_bucket_moves_in_by_key"),
+    ("import harbor", "node::importing::a_harbor_moves_in_as_its_registry_stores_it"),
+    ("import htpasswd", "node::importing::htpasswd::users_of_htpasswd_log_in_as_before_and_are_hashed_again_at_that"),
+    ("import registry", "node::importing::registry::a_running_distribution_is_pulled_with_filters"),
+    ("import zot", "node::importing::zot::a_zot_moves_in_with_children_referrers_and_contents_that_are_elsewhere"),
     ("init", "node::first_start::init_is_refused_the_second_time"),
     ("man", "cli::description::the_manual_is_one_page_or_one_for_each_command"),
     ("migrate finalize", "cli::migrations::an_earlier_database_is_copied_aside_upgraded_used_and_finalized"),
@@ -53,6 +62,7 @@ const STORIES: &[(&str, &str)] = &[
     ("repo restore", "cli::trash::a_tag_that_was_moved_or_deleted_tells_its_history_and_is_moved_back"),
     ("repo show", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
     ("repo tags", "cli::repositories::an_operator_sees_what_is_in_the_registry_and_removes_a_repository"),
+    ("restore", "node::backing_up::a_backup_of_a_disk_is_restored_into_a_database_server_and_a_bucket"),
     ("retention add", "cli::retention::a_rule_is_previewed_rehearsed_confirmed_and_then_removes_what_it_does_not_keep"),
     (
         "retention list",
@@ -104,12 +114,15 @@ fn commands() -> BTreeSet<String> {
 /// `ca-trust-command` is typed `ca trust-command`.
 fn spoken(page: &str) -> String {
     let nouns = [
+        "backup",
         "ca",
         "cert",
         "cluster",
         "config",
+        "gc",
         "grant",
         "immutable",
+        "import",
         "migrate",
         "quota",
         "repo",

@@ -169,6 +169,11 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         users::ALL,
         versions::ALL,
     ];
+    all.into_iter().chain(statements_of_folders()).flatten().copied()
+}
+
+#[cfg(test)]
+fn statements_of_folders() -> impl Iterator<Item = &'static [(&'static str, &'static str)]> {
     let folders = [
         &collection::ALL_OF_FOLDER[..],
         &purge::ALL_OF_FOLDER,
@@ -176,5 +181,5 @@ pub(super) fn statements() -> impl Iterator<Item = (&'static str, &'static str)>
         &retention::ALL_OF_FOLDER,
         &trash::ALL_OF_FOLDER,
     ];
-    all.into_iter().chain(folders.into_iter().flatten().copied()).flatten().copied()
+    folders.into_iter().flatten().copied()
 }

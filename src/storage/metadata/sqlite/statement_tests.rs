@@ -70,6 +70,7 @@ async fn every_statement_fits_the_schema() {
 async fn no_statement_of_a_request_reads_a_whole_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut connection = connect(&folder).await;
+    let mut costly = Vec::new();
     for (name, sql) in statements().filter(|(name, _)| !MAY_SCAN.contains(name)) {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
         let plan = sqlx::query(explain).fetch_all(&mut connection).await.expect("explains");
@@ -79,11 +80,13 @@ async fn no_statement_of_a_request_reads_a_whole_table() {
         for step in plan {
             let step: String = step.get("detail");
             let bounded = is_once && step.starts_with("SCAN j ") || step.contains("SCAN CONSTANT");
-            assert!(bounded || !step.starts_with("SCAN"), "{name}: {step}");
-            assert!(!step.contains("TEMP B-TREE"), "{name}: {step}");
+            if !bounded && step.starts_with("SCAN") || step.contains("TEMP B-TREE") {
+                costly.push(format!("{name}: {step}"));
+            }
             is_once = step.starts_with("LIST SUBQUERY");
         }
     }
+    assert!(costly.is_empty(), "{}", costly.join("\n"));
 }
 
 fn statement(name: &str) -> &'static str {

@@ -186,6 +186,21 @@ async fn a_distribution_is_copied_to_a_database_server_and_a_bucket() {
     moves_in(Version::Three, server, true).await;
 }
 
+/// A Harbor stores contents, manifests and tags as a distribution does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_harbor_moves_in_as_its_registry_stores_it() {
+    let mut server = Server::absent("");
+    server.keep_in_a_file();
+    server.initialise();
+    server.spawn().await;
+    let mut source = Distribution::start(Version::Three).await;
+    let filled = fill(&source.actor(None)).await;
+    source.stop();
+    let imported = import(&server, &["harbor", &source.root().display().to_string()]);
+    assert_eq!((&imported["tags"], &imported["not_kept"]), (&json!(4), &json!(0)), "{imported}");
+    has_everything(&server.actor("admin", ADMIN_PASSWORD), &filled).await;
+}
+
 /// A server on a file, and a source that has been imported once.
 async fn imported_once() -> (Server, Distribution, String) {
     let mut server = Server::absent("");

@@ -38,7 +38,7 @@ UPDATE manifest_blobs SET repository_id = (SELECT m.repository_id FROM manifests
 CREATE INDEX manifest_blobs_by_repository ON manifest_blobs (repository_id, blob_id);
 
 -- What was dropped before there was a collector: manifests that nothing refers to any more are kept, since no one can tell them from
--- those that were pushed by digest; blobs that no manifest of their repository refers to are looked at once.
+-- those that were pushed by digest; blobs that no manifest of their repository refers to are reviewed once.
 INSERT INTO collection_queue (kind, repository_id, digest, review_after)
     SELECT 1, l.repository_id, b.digest, b.lease_until FROM repository_blobs l JOIN blobs b ON b.id = l.blob_id
     WHERE NOT EXISTS (SELECT 1 FROM manifest_blobs r WHERE r.repository_id = l.repository_id AND r.blob_id = l.blob_id);
