@@ -36,7 +36,7 @@ async fn users_are_listed_with_role_and_state_and_a_removed_one_is_gone() {
     assert_eq!(removed, json!({ "removed": "alice", "repositories_left": 1 }));
     assert_eq!(names(&json(&server, &["user", "list"])), ["admin", "carol"]);
     assert_eq!(json(&server, &["grant", "list"]), json!([]), "the grants went with the user");
-    assert_eq!(json(&server, &["repo", "list"]), json!(["alice/app"]), "the repositories stay");
+    assert_eq!(json(&server, &["repo", "list"])[0]["name"], "alice/app", "the repositories stay");
     eventually("the running server sees it", async || login(&alice).await == StatusCode::UNAUTHORIZED).await;
 
     let again = refusal(&server.try_run(&["user", "remove", "alice"], ""));

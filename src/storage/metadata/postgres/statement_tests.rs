@@ -44,6 +44,7 @@ pub(super) const MAY_SCAN: &[&str] = &[
     "TAGS_TOGETHER",
     "DOOMED_BYTES",
     "BEGIN_WINDOW",
+    "UNPIN",
 ];
 /// What sorts the few rows that it has found: the refresh tokens of one account, the tags of one push; and what the collector asks for.
 const MAY_SORT: &[&str] = &["REMOVE_OLDEST", "TARGETS", "PARENTS", "USERS_IN_REPOSITORY", "USERS_OF_BLOB", "CLAIM"];

@@ -48,6 +48,7 @@ const MAY_SCAN: &[&str] = &[
     "TAGS_TOGETHER",
     "DOOMED_BYTES",
     "BEGIN_WINDOW",
+    "UNPIN",
 ];
 
 async fn connect(folder: &tempfile::TempDir) -> SqliteConnection {
