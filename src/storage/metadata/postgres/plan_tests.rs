@@ -17,14 +17,14 @@ const FILL: &str = "
 SET session_replication_role = replica;
 INSERT INTO repositories (id, name, created_at, generation) SELECT n, 'team/' || n || '/app', 0, 1 FROM generate_series(1, 100000) n;
 INSERT INTO blobs (id, digest, size, key, lease_until, created_at)
-    SELECT n, 'sha256:' || md5('b' || n) || md5('c' || n), 1, 'k', 0, 0 FROM generate_series(1, 1000000) n;
+    SELECT n, 'sha256:' || md5('b' || n) || md5('c' || n), 1, 'k' || n, 0, 0 FROM generate_series(1, 1000000) n;
 INSERT INTO repository_blobs (repository_id, blob_id, repository_name)
     SELECT 1 + n % 100000, n, 'team/' || (1 + n % 100000) || '/app' FROM generate_series(1, 1000000) n;
 INSERT INTO manifests (id, repository_id, digest, media_type, size, subject, artifact_type, created_at, content)
     SELECT n, 1 + n % 100000, 'sha256:' || md5('m' || n) || md5('n' || n), 'a/b', 1,
         CASE WHEN n % 10 = 0 THEN 'sha256:' || md5('m' || n / 10) || md5('n' || n / 10) END, 'c/d', 0, '{}'
     FROM generate_series(1, 1000000) n;
-INSERT INTO manifest_blobs (manifest_id, blob_id) SELECT n, n FROM generate_series(1, 1000000) n;
+INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id) SELECT n, n, 1 + n % 100000 FROM generate_series(1, 1000000) n;
 INSERT INTO manifest_children (repository_id, digest, manifest_id)
     SELECT 1 + n % 100000, 'sha256:' || md5('m' || n + 1) || md5('n' || n + 1), n FROM generate_series(1, 200000) n;
 INSERT INTO tags (repository_id, name, manifest_id, updated_at) SELECT 1 + n % 100000, 'v' || n, n, 0 FROM generate_series(1, 1000000) n;
