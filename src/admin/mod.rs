@@ -1,6 +1,6 @@
 //! Administration: the use cases on users, grants and repositories. The commands, and whatever else administers, call the same ones.
 //!
-//! Each takes an [`AdminPermit`](crate::auth::AdminPermit), so none can be reached without the right to administer, and each decides every rule itself; a
+//! Each takes an [`AdminPermit`], so none can be reached without the right to administer, and each decides every rule itself; a
 //! caller parses what it was given, calls, and shows the result. [`AdminError`] is every way in which one can be refused.
 
 mod cluster;

@@ -225,7 +225,7 @@ fn understands(at: &str, line: &str) {
         "HEX" => pin.as_str(),
         "HOST:PORT" | "HOST[:PORT]" => "registry.example.com:5000",
         "NAME" => "alice",
-        "GLOB" => "team/**",
+        "GLOB" | "[GLOB]" => "team/**",
         "SIZE" => "5GiB",
         "TOPIC" => "start",
         word => word,

@@ -1,4 +1,4 @@
-//! Which tags and untagged manifests of a repository are kept. Pure: [`judge`] is given a repository as a graph, and the rules.
+//! Which tags and untagged manifests of a repository are kept. Pure: [`judge()`] is given a repository as a graph, and the rules.
 
 pub mod graph;
 pub mod judge;
