@@ -37,7 +37,9 @@ def fill(data, repositories, tags, deletions):
         repository = n % repositories + 10
         content = os.urandom(16) + bytes(LAYER - 16)
         name = hashlib.sha256(content).hexdigest()
-        with open(os.path.join(data, "blobs", "sha256", name[:2], name), "wb") as file:
+        folder = os.path.join(data, "blobs", "sha256", name[:2])
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name), "wb") as file:
             file.write(content)
         layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": f"sha256:{name}", "size": LAYER}
         manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": layer, "layers": []}).encode()
