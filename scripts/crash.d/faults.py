@@ -165,6 +165,10 @@ class Trial:
         return os.path.exists(os.path.join(self.data, "blobs", "sha256", name[:2], name))
 
 
+# A push and a collection make more calls than this; with fewer, the library was not loaded.
+LEAST = 20
+
+
 def main(program, work, library):
     work = os.path.realpath(work)
     settings = os.path.join(work, "settings.toml")
@@ -181,6 +185,8 @@ def main(program, work, library):
         run()
         print(f"{trial.count - before} faults in {what}: {trial.refused - refused} refused, the others done; "
               f"{len(trial.wrong) - wrong} differences", flush=True)
+        if trial.count - before < LEAST:
+            trial.wrong.append(f"only {trial.count - before} calls were made to fail in {what}")
     lost = check(program, trial.data)
     trial.registry.process.terminate()
     for line in trial.wrong[:20]:
