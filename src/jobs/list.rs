@@ -121,7 +121,7 @@ fn registry_jobs(registry: &Arc<Registry>, clock: &Clock) -> Vec<Job> {
             .under_lease(),
     ];
     jobs.extend(quotas(registry));
-    jobs.extend(record_pulls(registry));
+    jobs.push(record_pulls(registry));
     jobs.extend(registry.has_abandoned_uploads().then(|| drop_abandoned_uploads(Arc::clone(registry))));
     jobs
 }
@@ -156,10 +156,11 @@ fn apply_retention(retention: Retention) -> Job {
 }
 
 /// On every node: each writes down what it has served.
-fn record_pulls(registry: &Arc<Registry>) -> Option<Job> {
+fn record_pulls(registry: &Arc<Registry>) -> Job {
     let consequence = "cannot record when images were last pulled; what was noted waits in memory";
-    let job = Job::new("record-pulls", secs(30), consequence, RecordPulls(Arc::clone(registry)));
-    registry.settings().pulls.record.then_some(job.first_after(secs(30)).retry(secs(30), mins(1)))
+    Job::new("record-pulls", secs(30), consequence, RecordPulls(Arc::clone(registry)))
+        .first_after(secs(30))
+        .retry(secs(30), mins(1))
 }
 
 /// On a disk, by the process that serves it; of nodes that share a bucket, by one.

@@ -166,7 +166,10 @@ impl Node {
         let (key, changes) = (self.data_key.clone(), self.files.changes());
         let acme = acme.map(|acme| acme.start(Arc::clone(&metadata), key, changes, identity.origin(), stop.clone()));
         let registry = Arc::clone(&self.registry);
-        registry.begin_pull_recording().await?;
+        if let Err(error) = registry.begin_pull_recording().await {
+            // Pulls are served from a full disk as well; the job tries it again.
+            tracing::warn!(%error, "cannot note in the database whether pulls are recorded");
+        }
         let parts = self.parts(acme, presence.heartbeat(&leaving));
         let jobs = Jobs::start(list(parts), presence.leaseholder(&leaving), &clock, &stop);
         tokio::spawn(obey_signals(signals, jobs.clone(), ending));

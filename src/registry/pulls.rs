@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Registry, RegistryError};
@@ -26,6 +26,8 @@ pub(super) struct PullLog {
     hash: RandomState,
     /// Pulls that found no room.
     missed: AtomicU64,
+    /// Whether the database has been told if pulls are recorded.
+    announced: AtomicBool,
 }
 
 /// The last pull by a tag or digest.
@@ -43,7 +45,12 @@ struct Taken<'l> {
 
 impl PullLog {
     pub(super) fn new() -> Self {
-        Self { shards: Default::default(), hash: RandomState::new(), missed: AtomicU64::new(0) }
+        Self {
+            shards: Default::default(),
+            hash: RandomState::new(),
+            missed: AtomicU64::new(0),
+            announced: AtomicBool::new(false),
+        }
     }
 
     fn note(&self, key: Key, digest: &Digest, at: i64, by: &Principal) {
@@ -117,13 +124,18 @@ impl Registry {
         }
     }
 
-    /// Says in the database whether pulls are recorded from now on: before the first one is served.
+    /// Says in the database, once, whether pulls are recorded from now on.
     pub async fn begin_pull_recording(&self) -> Result<(), RegistryError> {
-        Ok(self.metadata.set_pull_recording(self.settings.pulls.record).await?)
+        if !self.pulls.announced.load(Ordering::Relaxed) {
+            self.metadata.set_pull_recording(self.settings.pulls.record).await?;
+            self.pulls.announced.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Writes the pulls that were noted; returns how many. If that fails, they wait for the next time.
     pub async fn record_pulls(&self) -> Result<usize, RegistryError> {
+        self.begin_pull_recording().await?;
         let mut taken = self.pulls.take();
         let count = taken.pulls.len();
         while !taken.pulls.is_empty() {

@@ -20,7 +20,7 @@ settings! {
         upload_expiry: Duration = hours(24), within(hours(1)..=days(30));
 
         /// How often the server puts a copy of the database next to the blobs, sealed with the registry's key; three are kept. If the database
-        /// is lost and there is no backup, `portcullis check --rebuild` makes it again from the newest. From 1 hour to 30 days; "0s": never.
+        /// is lost and was not backed up, `portcullis check --rebuild` makes it again from the newest. From 1 hour to 30 days; "0s": never.
         metadata_copy: Duration = hours(24), metadata_copy;
 
         /// Whether every change of an image is refused ("403 DENIED") for everyone, administrators included, while pulls

@@ -7,7 +7,7 @@
 //! blobs/sha256/ab/<hex>               a content, by its digest
 //! backups/<id>/metadata.sqlite        the snapshot
 //! backups/<id>/keys.json              certificates and keys, under a passphrase
-//! backups/<id>/manifest.json          the digests of the others; written last: without it there is no backup
+//! backups/<id>/manifest.json          the digests of the others; written last: a backup without it is not complete
 //! ```
 //!
 //! First the collector is kept from removing contents, by a row that counts for some minutes and is renewed. Then the snapshot is taken, so that

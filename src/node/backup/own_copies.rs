@@ -149,7 +149,7 @@ pub(crate) async fn rebuild(
     let archive = stores::open_next_to_blobs(config)?;
     let Some(name) = names(&*archive).await?.pop() else {
         bail!(
-            "there is no copy of the database next to the blobs, and blobs alone say nothing about tags, manifests, users and grants: \
+            "no copy of the database was found next to the blobs, and blobs alone say nothing about tags, manifests, users and grants: \
              restore a backup (portcullis restore), or push the images again; nothing changed"
         );
     };

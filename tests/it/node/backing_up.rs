@@ -320,7 +320,7 @@ async fn a_backup_that_was_killed_is_continued_and_a_lost_content_is_told() {
     killed.kill().expect("killed");
     killed.wait().expect("gone");
     let before = contents() as u64;
-    assert!(!place.join("backups").exists(), "there is no backup");
+    assert!(!place.join("backups").exists(), "nothing was backed up");
     let lost = Image::of("lost");
     lost.push(&admin, "team/app", "lost").await;
     let hex = digest(&lost.layer).replace("sha256:", "");

@@ -1,4 +1,4 @@
-//! The database is lost, and there is no backup: it is made again from the copy next to the blobs, and what cannot be known is said.
+//! The database is lost and was not backed up: it is made again from the copy next to the blobs, and what cannot be known is said.
 
 use std::fs;
 use std::path::Path;

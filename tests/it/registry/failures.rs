@@ -87,6 +87,37 @@ async fn a_disk_that_is_really_full_loses_nothing_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_server_starts_on_a_full_disk_and_serves_what_is_there() {
+    let place = tempfile::TempDir::new().expect("a directory");
+    let Some(_disk) = SmallDisk::mount(&place.path().join("disk"), "24m") else { return };
+    let mut server = Server::absent_at(&place.path().join("disk/data"), "[storage]\nmin_free_space = \"0B\"\n");
+    server.initialise();
+    server.spawn().await;
+    let image = Image::of("before");
+    image.push(&server.actor("admin", ADMIN_PASSWORD), "app", "v1").await;
+    server.stop().await;
+    // What a start needs to read the database, and not enough to write to it.
+    let free = |wanted: u64| {
+        let filler = place.path().join("disk/filler");
+        std::fs::write(&filler, vec![1; 24 << 20]).expect_err("the disk is full");
+        let taken = std::fs::metadata(&filler).expect("there").len();
+        std::fs::File::options()
+            .write(true)
+            .open(&filler)
+            .and_then(|file| file.set_len(taken - wanted))
+            .expect("shorter");
+        filler
+    };
+    let filler = free(48 << 10);
+    server.spawn().await;
+    let admin = server.actor("admin", ADMIN_PASSWORD);
+    let pulled = admin.get("/v2/app/manifests/v1").await;
+    assert_eq!(pulled.text().await.expect("text").as_bytes(), image.manifest);
+    std::fs::remove_file(filler).expect("ours");
+    push_blob(&admin, "app", &vec![6; 1024 * 1024]).await;
+}
+
+#[tokio::test]
 async fn nothing_that_a_client_sends_is_answered_5xx() {
     // Unfinished requests are answered, or hung up on, when they have been silent for so long.
     let server = Server::start_with("[server]\nidle_timeout = \"5s\"\n").await;

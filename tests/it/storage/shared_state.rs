@@ -48,7 +48,7 @@ async fn of_many_blob_stores_the_first_counts(store: &MetadataSubject) {
 async fn files_are_replaced_by_those_who_know_their_version(store: &MetadataSubject) {
     let other = store.other().await;
     assert_eq!((store.files_version().await.expect("read"), store.sealed_files().await.expect("read")), (0, None));
-    assert!(!store.replace_files(b"early".to_vec(), 1).await.expect("asked"), "there is no version 1 yet");
+    assert!(!store.replace_files(b"early".to_vec(), 1).await.expect("asked"), "version 1 does not exist yet");
     assert!(store.replace_files(b"\0first\xff".to_vec(), 0).await.expect("asked"));
     assert!(!other.replace_files(b"also first".to_vec(), 0).await.expect("asked"), "another was faster");
     let first = SealedFiles { version: 1, sealed: b"\0first\xff".to_vec() };

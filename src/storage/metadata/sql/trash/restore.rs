@@ -106,7 +106,7 @@ async fn restore_content<S: Session>(
     Ok(RestoreOutcome::Restored { entry, left_out })
 }
 
-/// The manifest's number, once it is no longer in the trash; `None` where it is not there at all.
+/// The manifest's number, once it is out of the trash; `None` where the repository does not have it.
 pub(super) async fn show<S: Session>(
     session: &mut S,
     repository: (i64, &RepositoryName),
